@@ -1,0 +1,80 @@
+/**
+ * The log: lines in the form of Go NSQ (internal/lg/lg.go), which operators grep for:
+ * `[nsqd] 2024/01/31 23:59:59.123456 INFO: TOPIC(x): created`. Passed in, never imported as a global.
+ *
+ * @module
+ */
+
+/** Levels by NSQ's numbers (`GET /config/log_level` answers with one). */
+export const LOG_LEVELS = { debug: 1, info: 2, warn: 3, error: 4, fatal: 5 } as const;
+
+/** Name of a level, as flags spell it. */
+export type LogLevelName = keyof typeof LOG_LEVELS;
+/** Number of a level. */
+export type LogLevel = typeof LOG_LEVELS[LogLevelName];
+
+const LABELS = ["", "DEBUG", "INFO", "WARNING", "ERROR", "FATAL"] as const;
+
+/** The level of that name in any case, or `undefined`. */
+export function parseLogLevel(name: string): LogLevel | undefined {
+  const key = name.toLowerCase();
+  return Object.hasOwn(LOG_LEVELS, key) ? LOG_LEVELS[key as LogLevelName] : undefined;
+}
+
+/** Writes lines at and above a level, which may change while running. */
+export class Logger {
+  /** Lines below this level are not written. */
+  level: LogLevel;
+  readonly #prefix: string;
+  readonly #write: (line: string) => void;
+
+  /** `write` gets whole lines without the line end; by default they go to standard error. */
+  constructor(options: { prefix: string; level: LogLevel; write?: (line: string) => void }) {
+    this.#prefix = options.prefix;
+    this.level = options.level;
+    this.#write = options.write ?? ((line) => console.error(line));
+  }
+
+  /** True when debug lines are written: guards the making of lines on hot paths. */
+  get debugs(): boolean {
+    return this.level <= LOG_LEVELS.debug;
+  }
+
+  /** Details of each command and message. */
+  debug(text: string): void {
+    this.#log(LOG_LEVELS.debug, text);
+  }
+
+  /** Life-cycle events. */
+  info(text: string): void {
+    this.#log(LOG_LEVELS.info, text);
+  }
+
+  /** What healed itself. */
+  warn(text: string): void {
+    this.#log(LOG_LEVELS.warn, text);
+  }
+
+  /** What an operator must see. */
+  error(text: string): void {
+    this.#log(LOG_LEVELS.error, text);
+  }
+
+  /** What ends the program. */
+  fatal(text: string): void {
+    this.#log(LOG_LEVELS.fatal, text);
+  }
+
+  #log(level: LogLevel, text: string): void {
+    if (level < this.level) return;
+    this.#write(`${this.#prefix}${timestamp(new Date())} ${LABELS[level]}: ${text}`);
+  }
+}
+
+/** Local time as Go's log package prints it with microseconds: `2024/01/31 23:59:59.123000`. */
+function timestamp(now: Date): string {
+  const pad = (value: number, width = 2) => String(value).padStart(width, "0");
+  const date = `${now.getFullYear()}/${pad(now.getMonth() + 1)}/${pad(now.getDate())}`;
+  const time = `${pad(now.getHours())}:${pad(now.getMinutes())}:${pad(now.getSeconds())}`;
+  return `${date} ${time}.${pad(now.getMilliseconds(), 3)}000`;
+}

@@ -1,0 +1,149 @@
+/**
+ * The broker: all topics, and the work that is due on them. It never waits and does no I/O but through the
+ * stores; whoever runs it calls {@linkcode Broker.commit}, {@linkcode Broker.pump} and
+ * {@linkcode Broker.scan}, and gives it the time.
+ *
+ * @module
+ */
+
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Quantile } from "../base/quantile.ts";
+import { isEphemeral } from "../protocol/names.ts";
+import type { Channel, ChannelLimits } from "./channel.ts";
+import { NONE, Outstanding } from "./outstanding.ts";
+import type { SegmentStore } from "./segment_store.ts";
+import { Topic, type TopicContext } from "./topic.ts";
+import type { LogLimits } from "./topic_log.ts";
+
+/** Messages that one channel delivers before others, and the sockets, have their turn. */
+const PUMP_MESSAGES_MAX = 5000;
+/** Deferred messages that become ready before others have their turn. */
+const DUE_MESSAGES_MAX = 50_000;
+
+/** Keeps the topics' stores. */
+export interface StoreFactory {
+  /** Names of the topics that have something in the store. */
+  names(): string[];
+  /** The store of a topic. */
+  open(topic: string): SegmentStore;
+}
+
+/** What a broker is made from. */
+export interface BrokerOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: ChannelLimits & LogLimits;
+  readonly stores: StoreFactory;
+  readonly newLatency: () => Quantile | undefined;
+  /** There is something for `commit` or `pump` to do. */
+  readonly onWork: () => void;
+  /** A topic or channel came or went; `kept` is false for ephemeral ones. */
+  readonly onChange: (change: { topic: Topic; channel?: Channel; kept: boolean }) => void;
+  /** Writing to a store worked (undefined), or did not. */
+  readonly onStored: (error: unknown) => void;
+}
+
+/** All topics. */
+export class Broker {
+  readonly topics = new Map<string, Topic>();
+  readonly outstanding = new Outstanding();
+  readonly #options: BrokerOptions;
+  readonly #context: TopicContext;
+  readonly #added = new Set<Topic>();
+  readonly #awake = new Set<Channel>();
+
+  constructor(options: BrokerOptions) {
+    this.#options = options;
+    const { clock } = options;
+    this.#context = {
+      limits: options.limits,
+      logger: options.logger,
+      outstanding: this.outstanding,
+      nowMs: () => clock.nowMs(),
+      timestamp: () => clock.timestamp(),
+      newLatency: options.newLatency,
+      added: (topic) => {
+        this.#added.add(topic);
+        options.onWork();
+      },
+      wake: (channel) => {
+        this.#awake.add(channel);
+        options.onWork();
+      },
+      stored: options.onStored,
+      channelsChanged: (topic, channel) =>
+        options.onChange({ topic, channel, kept: !channel.ephemeral && !topic.ephemeral }),
+      deserted: (topic) => this.deleteTopic(topic.name),
+    };
+  }
+
+  /** The topic of that name, which is made, and started, if there is none. */
+  topic(name: string): Topic {
+    const existing = this.topics.get(name);
+    if (existing) return existing;
+    const topic = this.recoverTopic(name);
+    topic.start();
+    return topic;
+  }
+
+  /** The topic of that name with what its store has; it is to be started when its channels are there. */
+  recoverTopic(name: string): Topic {
+    const existing = this.topics.get(name);
+    if (existing) return existing;
+    const store = isEphemeral(name) ? undefined : this.#options.stores.open(name);
+    const topic = new Topic(name, { context: this.#context, store });
+    this.topics.set(name, topic);
+    this.#options.logger.info(`TOPIC(${name}): created`);
+    this.#options.onChange({ topic, kept: !topic.ephemeral });
+    return topic;
+  }
+
+  /** Deletes a topic with its channels and messages; false when there is none of that name. */
+  deleteTopic(name: string): boolean {
+    const topic = this.topics.get(name);
+    if (!topic) return false;
+    this.topics.delete(name);
+    this.#added.delete(topic);
+    topic.delete();
+    this.#options.onChange({ topic, kept: !topic.ephemeral });
+    return true;
+  }
+
+  /** Publishes what was appended to topics; returns those that could not keep it, with the reason. */
+  commit(): Map<Topic, unknown> {
+    const failed = new Map<Topic, unknown>();
+    for (const topic of this.#added) {
+      try {
+        topic.commit();
+      } catch (error) {
+        failed.set(topic, error);
+      }
+    }
+    this.#added.clear();
+    return failed;
+  }
+
+  /** Delivers what can be delivered. */
+  pump(nowMs: number): void {
+    const awake = [...this.#awake];
+    this.#awake.clear();
+    for (const channel of awake) {
+      if (!channel.pump(nowMs, PUMP_MESSAGES_MAX)) this.#context.wake(channel);
+    }
+  }
+
+  /** Makes the deferred messages ready that are due, and those in flight whose time is over. */
+  scan(nowMs: number): void {
+    const table = this.outstanding;
+    for (let i = 0; i < DUE_MESSAGES_MAX; i++) {
+      const slot = table.firstDue(nowMs);
+      if (slot === NONE) break;
+      table.undefer(slot);
+      table.channel[slot]?.due(slot);
+    }
+    for (const topic of this.topics.values()) {
+      for (const channel of topic.channels.values()) channel.expire(nowMs);
+    }
+  }
+}

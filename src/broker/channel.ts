@@ -1,0 +1,686 @@
+/**
+ * A channel: a cursor into its topic's log, plus the exceptions to it (src/broker/outstanding.ts), and the
+ * consumers that share its messages (nsqd/channel.go).
+ *
+ * ```
+ *   pages      [ done ][ . . F . D . ][ . . . . . . ][ . . .
+ *                          |   |     ^ cursor
+ *                     in flight  deferred
+ * ```
+ *
+ * Every message of a page is one of: waiting (at or after the cursor), in flight, deferred, ready again, or
+ * finished. Each of the first four is counted, so depth is never searched for. Synchronous, no I/O; times
+ * are arguments.
+ *
+ * @module
+ */
+
+import type { Quantile } from "../base/quantile.ts";
+import { isEphemeral } from "../protocol/names.ts";
+import type { ChannelState, OutstandingState } from "./topic_state.ts";
+import type { Consumer } from "./consumer.ts";
+import { NONE, type Outstanding, type SlotList, STATE } from "./outstanding.ts";
+import { FINISHED, Page, UNTOUCHED } from "./page.ts";
+import type { Segment } from "./segment.ts";
+import type { TopicLog } from "./topic_log.ts";
+
+/** An answer of a consumer that does not fit the channel's state; the text is NSQ's. */
+export class ChannelError extends Error {
+  override readonly name = "ChannelError";
+}
+
+/** What a channel asks of, and tells, its topic. */
+export interface ChannelOwner {
+  readonly name: string;
+  readonly log: TopicLog;
+  readonly outstanding: Outstanding;
+  /** The channel may be able to deliver. */
+  wake(channel: Channel): void;
+  /** The channel needs nothing of the segment any more. */
+  leave(segment: Segment): void;
+  /** Everything that was added to the segment so far is finished for the channel. */
+  drained(segment: Segment): void;
+  /** The last consumer of an ephemeral channel has gone. */
+  deserted(channel: Channel): void;
+}
+
+/** Options that bound a channel. */
+export interface ChannelLimits {
+  /** 0 is no limit. */
+  readonly maxChannelConsumers: number;
+  /** The longest that a message may be in flight, however often it is touched. */
+  readonly maxMsgTimeoutMs: number;
+  /** Messages that an ephemeral channel keeps waiting. */
+  readonly ephemeralDepthMax: number;
+}
+
+/** A channel of a topic. */
+export class Channel {
+  readonly name: string;
+  readonly ephemeral: boolean;
+  /** Time from publishing to FIN, when percentiles of it are asked for. */
+  readonly latency: Quantile | undefined;
+  readonly consumers = new Set<Consumer>();
+  inFlightCount = 0;
+  deferredCount = 0;
+  messageCount = 0;
+  requeueCount = 0;
+  timeoutCount = 0;
+  zoneLocalMessageCount = 0;
+  regionLocalMessageCount = 0;
+  globalMessageCount = 0;
+
+  readonly #topic: ChannelOwner;
+  readonly #limits: ChannelLimits;
+  #paused = false;
+  #deleted = false;
+  /** Segments that are not finished, by position. */
+  #pages: Page[] = [];
+  /** Index of the page that the cursor is in. */
+  #current = 0;
+  /** The page of the last answer: the next one is mostly about the same. */
+  #lastPage: Page | undefined;
+  /** Messages at or after the cursor that have no other state. */
+  #waiting = 0;
+  /** Requeued messages, to be delivered again. */
+  readonly #ready: SlotList = { head: NONE, tail: NONE };
+  #readyCount = 0;
+  /** Consumers that went while messages were in flight to them. */
+  readonly #departed = new Set<Consumer>();
+  /** Consumers in turn. */
+  #turns: Consumer[] = [];
+  #turn = 0;
+
+  constructor(
+    options: { name: string; topic: ChannelOwner; limits: ChannelLimits; latency: Quantile | undefined },
+  ) {
+    this.name = options.name;
+    this.ephemeral = isEphemeral(options.name);
+    this.latency = options.latency;
+    this.#topic = options.topic;
+    this.#limits = options.limits;
+  }
+
+  /** Messages that wait to be delivered. */
+  get depth(): number {
+    return this.#waiting + this.#readyCount;
+  }
+
+  /** Waiting messages that have a place in the store. */
+  get backendDepth(): number {
+    return this.#waitingWhere((segment) => segment.stored);
+  }
+
+  /** Waiting messages that are in memory only. */
+  get memoryDepth(): number {
+    return this.#waitingWhere((segment) => !segment.stored);
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Stops delivery. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Goes on with delivery. */
+  unpause(): void {
+    this.#paused = false;
+    this.#topic.wake(this);
+  }
+
+  /** A consumer is ready for more: messages are delivered at the end of the turn. */
+  awake(): void {
+    this.#topic.wake(this);
+  }
+
+  /** Takes the messages [from, to) of the segment as the channel's. */
+  extend(segment: Segment, from: number, to: number): void {
+    let page = this.#pages.at(-1);
+    if (page?.segment !== segment) {
+      page = new Page(segment, from);
+      segment.holders++;
+      this.#pages.push(page);
+      this.#updateNear();
+    }
+    // What lies between was emptied before the channel got it.
+    const gap = page.end;
+    page.end = to;
+    for (let i = gap; i < from; i++) page.finish(i);
+    this.messageCount += to - from;
+    let waiting = to - from;
+    if (segment.hasDeferred) waiting -= this.#defer(page, from, to);
+    this.#waiting += waiting;
+    if (this.ephemeral && this.depth > this.#limits.ephemeralDepthMax) this.#dropNewest(page, from, to);
+    if (waiting > 0) this.#topic.wake(this);
+  }
+
+  /**
+   * Delivers to consumers, in turn, while there are messages and consumers ready for them.
+   *
+   * @returns false when it stopped at `most` messages.
+   */
+  pump(nowMs: number, most: number): boolean {
+    let delivered = 0;
+    let notReady = 0;
+    while (notReady < this.#turns.length && this.depth > 0 && !this.#paused) {
+      if (delivered === most) return false;
+      const consumer = this.#turns[this.#turn];
+      this.#turn = this.#turn + 1 === this.#turns.length ? 0 : this.#turn + 1;
+      if (!consumer.ready) {
+        notReady++;
+        continue;
+      }
+      notReady = 0;
+      if (!this.#deliver(consumer, nowMs)) break;
+      delivered++;
+    }
+    return true;
+  }
+
+  /** FIN: the consumer has done the message. */
+  finish(consumer: Consumer, position: number, nowMs: number): void {
+    const page = this.#owned(consumer, position);
+    const index = position - page.segment.base;
+    if (this.latency && page.segment.resident) {
+      const { segment } = page;
+      const publishedMs = segment.timestampHigh(index) * (2 ** 32 / 1e6) + segment.timestampLow(index) / 1e6;
+      this.latency.insert(Math.max(nowMs - publishedMs, 0) * 1e6, nowMs);
+    }
+    this.#endFlight(consumer, page, page.state(index) - 1);
+    consumer.finishCount++;
+    this.#forget(page, index);
+    this.#topic.wake(this);
+  }
+
+  /** REQ: the consumer gives the message back, to be delivered again after `delayMs`. */
+  requeue(consumer: Consumer, position: number, options: { delayMs: number; nowMs: number }): void {
+    const page = this.#owned(consumer, position);
+    const slot = page.state(position - page.segment.base) - 1;
+    this.#endFlight(consumer, page, slot);
+    consumer.requeueCount++;
+    this.requeueCount++;
+    if (options.delayMs > 0) this.#deferSlot(slot, options.nowMs + options.delayMs);
+    else this.#makeReady(page, slot);
+    this.#topic.wake(this);
+  }
+
+  /** TOUCH: the consumer needs more time, but never more than the longest timeout in all. */
+  touch(consumer: Consumer, position: number, nowMs: number): void {
+    const page = this.#owned(consumer, position);
+    const table = this.#topic.outstanding;
+    const slot = page.state(position - page.segment.base) - 1;
+    const last = table.deliveredMs[slot] + this.#limits.maxMsgTimeoutMs;
+    table.remove(consumer.inFlight, slot);
+    table.key[slot] = Math.min(nowMs + consumer.msgTimeoutMs, last);
+    table.insertByKey(consumer.inFlight, slot);
+  }
+
+  /** Takes back the messages in flight whose time is over. */
+  expire(nowMs: number): void {
+    for (const consumer of this.consumers) this.#expireOf(consumer, nowMs);
+    for (const consumer of this.#departed) {
+      this.#expireOf(consumer, nowMs);
+      if (consumer.inFlight.head === NONE) this.#departed.delete(consumer);
+    }
+  }
+
+  /** The deferred message of the slot, which is in no list now, is due. */
+  due(slot: number): void {
+    const page = this.#pageAt(this.#topic.outstanding.position[slot]);
+    if (!page) throw new Error("A deferred message is in no page");
+    this.deferredCount--;
+    this.#makeReady(page, slot);
+    this.#topic.wake(this);
+  }
+
+  /**
+   * Adds a consumer.
+   *
+   * @throws {ChannelError} When there are as many as there may be, or the channel is being deleted.
+   */
+  addConsumer(consumer: Consumer): void {
+    if (this.#deleted) throw new ChannelError("exiting");
+    const { maxChannelConsumers } = this.#limits;
+    if (maxChannelConsumers !== 0 && this.consumers.size >= maxChannelConsumers) {
+      throw new ChannelError(
+        `consumers for ${this.#topic.name}:${this.name} exceeds limit of ${maxChannelConsumers}`,
+      );
+    }
+    this.consumers.add(consumer);
+    this.#turns.push(consumer);
+  }
+
+  /** Removes a consumer; NSQ compat: its messages in flight wait for their timeout. */
+  removeConsumer(consumer: Consumer): void {
+    if (!this.consumers.delete(consumer)) return;
+    this.#turns = [...this.consumers];
+    this.#turn = 0;
+    if (consumer.inFlight.head !== NONE) this.#departed.add(consumer);
+    if (this.consumers.size === 0 && this.ephemeral) this.#topic.deserted(this);
+  }
+
+  /** Drops every message, whatever its state. */
+  empty(): void {
+    const table = this.#topic.outstanding;
+    const pages = this.#pages;
+    for (const page of pages) {
+      for (const slot of page.slots()) {
+        if (table.state[slot] === STATE.deferred) table.undefer(slot);
+        table.release(slot);
+      }
+    }
+    for (const consumer of [...this.consumers, ...this.#departed]) {
+      consumer.inFlight.head = consumer.inFlight.tail = NONE;
+      consumer.inFlightCount = 0;
+    }
+    this.#departed.clear();
+    this.#ready.head = this.#ready.tail = NONE;
+    this.#readyCount = this.#waiting = this.inFlightCount = this.deferredCount = 0;
+    this.#pages = [];
+    this.#current = 0;
+    this.#lastPage = undefined;
+    for (const page of pages) this.#drop(page);
+    this.#topic.wake(this);
+  }
+
+  /** Drops every message and ends the connections of the consumers. */
+  delete(): void {
+    this.#deleted = true;
+    this.closeConsumers();
+    this.empty();
+  }
+
+  /** Ends the connections of the consumers. */
+  closeConsumers(): void {
+    for (const consumer of this.consumers) consumer.sink.close();
+  }
+
+  /** Another segment holds the same messages now. */
+  replaceSegment(segment: Segment, copy: Segment): void {
+    const page = this.pageOf(segment);
+    if (page) page.segment = copy;
+  }
+
+  /** The active segment, whose messages are all finished, begins anew as `next`. */
+  restart(segment: Segment): void {
+    const page = this.#pages.at(-1);
+    if (page?.segment !== segment) return;
+    this.#pages.pop();
+    this.#lastPage = undefined;
+    this.#current = Math.min(this.#current, this.#pages.length);
+  }
+
+  /** True when all the messages of the segment that the channel got are finished. */
+  hasFinished(segment: Segment): boolean {
+    const page = this.#pages.at(-1);
+    return page?.segment !== segment || page.unfinished === 0;
+  }
+
+  /** The segment is in memory again: messages that are holes now are gone. */
+  loaded(segment: Segment): void {
+    const page = this.pageOf(segment);
+    if (!page) return;
+    for (let i = page.start; i < page.end; i++) {
+      if (!segment.has(i) && page.state(i) !== FINISHED) this.#lose(page, i);
+    }
+    this.#topic.wake(this);
+    this.#checkDone(page);
+  }
+
+  /** The channel's view of the segment, while it is not finished with it. */
+  pageOf(segment: Segment): Page | undefined {
+    return this.#pages.find((page) => page.segment === segment);
+  }
+
+  /** What must be known to go on after a restart. */
+  state(): ChannelState {
+    const table = this.#topic.outstanding;
+    const outstanding: OutstandingState[] = [];
+    const finishedAhead: number[] = [];
+    const page = this.#pages[this.#current];
+    const cursor = page === undefined ? this.#topic.log.end : page.segment.base + page.next;
+    const add = (slot: number) => {
+      const deferred = table.state[slot] === STATE.deferred;
+      outstanding.push({
+        position: table.position[slot],
+        attempts: table.attempts[slot],
+        dueMs: deferred ? table.key[slot] : 0,
+      });
+    };
+    // Ready ones first and in their order, then the rest by position.
+    for (let slot = this.#ready.head; slot !== NONE; slot = table.next(slot)) add(slot);
+    for (const page of this.#pages) {
+      for (let i = page.start; i < page.end; i++) {
+        const state = page.state(i);
+        if (state > UNTOUCHED && table.state[state - 1] !== STATE.ready) add(state - 1);
+        if (state === FINISHED && page.segment.base + i >= cursor) finishedAhead.push(page.segment.base + i);
+      }
+    }
+    return { name: this.name, cursor, outstanding, finishedAhead };
+  }
+
+  /** Goes on where `state` ended: takes all of `segments` below `distributed`, and then what the state says of them. */
+  restore(state: ChannelState, segments: readonly Segment[], distributed: number): void {
+    const kept = new Set(state.outstanding.map((entry) => entry.position));
+    for (const segment of segments) {
+      const end = Math.min(segment.end, distributed) - segment.base;
+      if (end > 0) this.#takeOver(segment, { end, cursor: state.cursor, kept });
+    }
+    this.#current = this.#pages.findIndex((page) => page.next < page.end);
+    if (this.#current < 0) this.#current = Math.max(this.#pages.length - 1, 0);
+    for (const position of state.finishedAhead) {
+      const page = this.#pageAt(position);
+      if (!page || page.state(position - page.segment.base) !== UNTOUCHED) continue;
+      if (position - page.segment.base >= page.next) this.#waiting--;
+      page.finish(position - page.segment.base);
+    }
+    for (const entry of state.outstanding) {
+      const page = this.#pageAt(entry.position);
+      if (!page) continue;
+      const index = entry.position - page.segment.base;
+      if (page.state(index) === UNTOUCHED) {
+        if (index >= page.next) this.#waiting--;
+        const slot = this.#topic.outstanding.allocate(this, entry.position, entry.attempts);
+        page.setState(index, slot + 1);
+        if (entry.dueMs > 0) this.#deferSlot(slot, entry.dueMs);
+        else this.#makeReady(page, slot);
+      }
+    }
+    for (const page of [...this.#pages]) this.#checkDone(page);
+    this.#updateNear();
+  }
+
+  /** A page of a recovered segment, in which everything below the cursor is finished but for what is kept. */
+  #takeOver(segment: Segment, options: { end: number; cursor: number; kept: ReadonlySet<number> }): void {
+    const page = new Page(segment, 0);
+    page.end = options.end;
+    page.next = Math.min(Math.max(options.cursor - segment.base, 0), options.end);
+    segment.holders++;
+    this.#pages.push(page);
+    for (let i = 0; i < page.next; i++) {
+      if (!options.kept.has(segment.base + i)) page.finish(i);
+    }
+    this.#waiting += page.end - page.next;
+  }
+
+  /** Gives one message to the consumer; false when none can be given now. */
+  #deliver(consumer: Consumer, nowMs: number): boolean {
+    const page = this.#firstWaiting();
+    const cursor = page ? page.segment.base + page.next : this.#topic.log.end;
+    const ready = this.#ready.head;
+    // Requeued messages go to the end of the line, as in NSQ: behind what had come when they were requeued.
+    if (ready !== NONE && (this.#topic.outstanding.key[ready] <= cursor || !page)) {
+      const readyPage = this.#pageAt(this.#topic.outstanding.position[ready]);
+      if (readyPage?.segment.resident) {
+        this.#deliverReady(consumer, readyPage, ready, nowMs);
+        return true;
+      }
+    }
+    if (!page || !page.segment.resident) return false;
+    const index = page.next++;
+    this.#waiting--;
+    if (page.segment.hasDeferred && page.segment.dueMs(index) > nowMs) {
+      // Its segment was on disk only when the channel got it, so nobody knew.
+      this.#deferAt(page, index);
+      return true;
+    }
+    if (consumer.sampleRate > 0 && !sampled(consumer.sampleRate)) {
+      page.finish(index);
+      this.#checkDone(page);
+      return true;
+    }
+    const slot = this.#topic.outstanding.allocate(this, page.segment.base + index, 1);
+    page.setState(index, slot + 1);
+    this.#pin(page);
+    this.#beginFlight(consumer, page.segment, slot, { index, nowMs });
+    return true;
+  }
+
+  #deliverReady(consumer: Consumer, page: Page, slot: number, nowMs: number): void {
+    const table = this.#topic.outstanding;
+    const index = table.position[slot] - page.segment.base;
+    table.remove(this.#ready, slot);
+    this.#readyCount--;
+    if (consumer.sampleRate > 0 && !sampled(consumer.sampleRate)) {
+      this.#unpin(page);
+      this.#forget(page, index);
+      return;
+    }
+    table.countAttempt(slot);
+    this.#beginFlight(consumer, page.segment, slot, { index, nowMs });
+  }
+
+  #beginFlight(
+    consumer: Consumer,
+    segment: Segment,
+    slot: number,
+    options: { index: number; nowMs: number },
+  ): void {
+    const table = this.#topic.outstanding;
+    table.state[slot] = STATE.inFlight;
+    table.consumer[slot] = consumer;
+    table.deliveredMs[slot] = options.nowMs;
+    table.key[slot] = options.nowMs + consumer.msgTimeoutMs;
+    table.insertByKey(consumer.inFlight, slot);
+    this.inFlightCount++;
+    this.globalMessageCount++;
+    consumer.inFlightCount++;
+    consumer.messageCount++;
+    consumer.sink.send(segment, options.index, table.attempts[slot]);
+  }
+
+  /** Takes the slot out of the consumer's list; the caller says what becomes of it. */
+  #endFlight(consumer: Consumer, page: Page, slot: number): void {
+    const table = this.#topic.outstanding;
+    table.remove(consumer.inFlight, slot);
+    table.consumer[slot] = undefined;
+    this.inFlightCount--;
+    consumer.inFlightCount--;
+    this.#unpin(page);
+  }
+
+  #expireOf(consumer: Consumer, nowMs: number): void {
+    const table = this.#topic.outstanding;
+    for (let slot = consumer.inFlight.head; slot !== NONE; slot = consumer.inFlight.head) {
+      if (table.key[slot] > nowMs) return;
+      const page = this.#pageAt(table.position[slot]);
+      if (!page) throw new Error("A message in flight is in no page");
+      this.#endFlight(consumer, page, slot);
+      this.timeoutCount++;
+      this.#makeReady(page, slot);
+      this.#topic.wake(this);
+    }
+  }
+
+  #makeReady(page: Page, slot: number): void {
+    const table = this.#topic.outstanding;
+    table.state[slot] = STATE.ready;
+    table.key[slot] = this.#topic.log.end;
+    table.append(this.#ready, slot);
+    this.#readyCount++;
+    this.#pin(page);
+  }
+
+  #deferSlot(slot: number, dueMs: number): void {
+    const table = this.#topic.outstanding;
+    table.state[slot] = STATE.deferred;
+    table.key[slot] = dueMs;
+    table.defer(slot);
+    this.deferredCount++;
+  }
+
+  /** Takes the deferred messages in [from, to) out of the line; returns how many. */
+  #defer(page: Page, from: number, to: number): number {
+    const { segment } = page;
+    let count = 0;
+    for (let i = from; i < to; i++) {
+      if (segment.dueMs(i) === 0) continue;
+      this.#deferAt(page, i);
+      count++;
+    }
+    return count;
+  }
+
+  #deferAt(page: Page, index: number): void {
+    const { segment } = page;
+    const slot = this.#topic.outstanding.allocate(this, segment.base + index, 0);
+    page.setState(index, slot + 1);
+    this.#deferSlot(slot, segment.dueMs(index));
+  }
+
+  /** NSQ compat: an ephemeral channel keeps as many messages as fit in memory, and those that came first. */
+  #dropNewest(page: Page, from: number, to: number): void {
+    let surplus = this.depth - this.#limits.ephemeralDepthMax;
+    for (let i = to - 1; i >= from && surplus > 0; i--) {
+      if (page.state(i) !== UNTOUCHED) continue;
+      page.finish(i);
+      this.#waiting--;
+      surplus--;
+    }
+    this.#checkDone(page);
+  }
+
+  /** The message's segment has lost it. */
+  #lose(page: Page, index: number): void {
+    const table = this.#topic.outstanding;
+    const state = page.state(index);
+    if (state === UNTOUCHED) {
+      if (index >= page.next) this.#waiting--;
+      page.finish(index);
+      return;
+    }
+    const slot = state - 1;
+    const consumer = table.consumer[slot];
+    if (table.state[slot] === STATE.inFlight && consumer) {
+      this.#endFlight(consumer, page, slot);
+    } else if (table.state[slot] === STATE.ready) {
+      table.remove(this.#ready, slot);
+      this.#readyCount--;
+      this.#unpin(page);
+    } else {
+      table.undefer(slot);
+      this.deferredCount--;
+    }
+    table.release(slot);
+    page.finish(index);
+  }
+
+  /** The page of the first waiting message, the cursor on it; undefined when none waits. */
+  #firstWaiting(): Page | undefined {
+    if (this.#waiting === 0) return undefined;
+    for (;;) {
+      const page = this.#pages[this.#current];
+      while (page.next < page.end && page.state(page.next) !== UNTOUCHED) page.skip();
+      if (page.next < page.end) return page;
+      if (this.#current === this.#pages.length - 1) return undefined;
+      this.#current++;
+      this.#updateNear();
+    }
+  }
+
+  /** The page of a message that is in flight to the consumer. */
+  #owned(consumer: Consumer, position: number): Page {
+    const page = this.#pageAt(position);
+    const table = this.#topic.outstanding;
+    const slot = page ? page.state(position - page.segment.base) - 1 : NONE;
+    if (!page || slot < 0 || table.state[slot] !== STATE.inFlight) throw new ChannelError("ID not in flight");
+    if (table.consumer[slot] !== consumer) throw new ChannelError("client does not own message");
+    return page;
+  }
+
+  #pageAt(position: number): Page | undefined {
+    const last = this.#lastPage;
+    if (last && holds(last, position)) return last;
+    let low = 0;
+    let high = this.#pages.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#pages[middle].segment.base <= position) low = middle + 1;
+      else high = middle;
+    }
+    const page = this.#pages[low - 1];
+    if (page === undefined || !holds(page, position)) return undefined;
+    this.#lastPage = page;
+    return page;
+  }
+
+  /** The message is finished and in no list. */
+  #forget(page: Page, index: number): void {
+    this.#topic.outstanding.release(page.state(index) - 1);
+    page.finish(index);
+    this.#checkDone(page);
+  }
+
+  #checkDone(page: Page): void {
+    if (page.unfinished > 0) return;
+    const { segment } = page;
+    if (!segment.sealed) {
+      this.#topic.drained(segment);
+      return;
+    }
+    if (page.end < segment.count) return;
+    const at = this.#pages.indexOf(page);
+    if (at < 0) return;
+    this.#pages.splice(at, 1);
+    if (at < this.#current) this.#current--;
+    if (this.#lastPage === page) this.#lastPage = undefined;
+    this.#updateNear();
+    this.#drop(page);
+  }
+
+  /** The active segment has been sealed: perhaps nothing of it is left. */
+  sealed(segment: Segment): void {
+    const page = this.pageOf(segment);
+    if (page) this.#checkDone(page);
+  }
+
+  #drop(page: Page): void {
+    if (page.near) this.#topic.log.unpin(page.segment);
+    if (page.busy > 0) this.#topic.log.unpin(page.segment);
+    page.segment.holders--;
+    this.#topic.leave(page.segment);
+  }
+
+  /** Keeps the segment at the cursor in memory, and the one after it: it is read before it is needed. */
+  #updateNear(): void {
+    const { log } = this.#topic;
+    const from = Math.max(this.#current - 1, 0);
+    for (let i = from; i < this.#pages.length && i <= this.#current + 2; i++) {
+      const page = this.#pages[i];
+      const near = i === this.#current || i === this.#current + 1;
+      if (near === page.near) continue;
+      page.near = near;
+      if (near) log.pin(page.segment);
+      else log.unpin(page.segment);
+    }
+  }
+
+  #pin(page: Page): void {
+    if (page.busy++ === 0) this.#topic.log.pin(page.segment);
+  }
+
+  #unpin(page: Page): void {
+    if (--page.busy === 0) this.#topic.log.unpin(page.segment);
+  }
+
+  #waitingWhere(counts: (segment: Segment) => boolean): number {
+    let count = 0;
+    for (let i = this.#current; i < this.#pages.length; i++) {
+      if (counts(this.#pages[i].segment)) count += this.#pages[i].waiting;
+    }
+    return count;
+  }
+}
+
+function holds(page: Page, position: number): boolean {
+  const index = position - page.segment.base;
+  return index >= page.start && index < page.end;
+}
+
+/** Unlike NSQ, which delivers N+1 of 100 messages at a sample rate of N. */
+function sampled(rate: number): boolean {
+  return Math.random() * 100 < rate;
+}

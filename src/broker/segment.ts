@@ -1,0 +1,533 @@
+/**
+ * A segment: a few MiB of a topic's log as one byte array, the image of its file, plus typed arrays for what
+ * the broker asks of each message. No object per message: ten million waiting ones do not slow the garbage
+ * collector. Never does I/O.
+ *
+ * The image, version 1 (all numbers big-endian):
+ *
+ * ```
+ *  file   = header batch…
+ *  header = "NSQSEG" [ version u16 ][ base position u64 ]                                    16 bytes
+ *  batch  = [ magic u32 "NSQb" ][ crc u32 ][ length u32 ][ count u32 ]
+ *           [ first position u64 ][ timestamp u64, ns ]                                      32 bytes
+ *           [ attributes' length u16 ] attribute… message…                                   `length` bytes
+ *  attribute = [ type u8 ][ length u16 ][ value ]
+ *  message   = [ size u32 ][ body ]
+ * ```
+ *
+ * `crc` is the CRC-32C of the batch from `length` on. The messages of a batch have consecutive positions, one
+ * timestamp and the same attributes; positions between batches may be missing (they are holes: messages that
+ * were damaged, or left out when a segment was compacted). An unknown attribute type is skipped. A batch of
+ * zero messages closes a finished segment: its attribute `end` holds the number of positions of the segment.
+ *
+ * To change this format: write a new version number, keep the reader of the old one beside it, add a golden
+ * file of the old one to the tests, and say in docs/architecture.md what the new one brings.
+ *
+ * @module
+ */
+
+import { crc32c } from "../base/crc32c.ts";
+import { readU32, writeU32 } from "../protocol/frames.ts";
+
+/** Bytes of the file's header. */
+export const SEGMENT_HEADER_LENGTH = 16;
+/** Bytes of a batch before its attributes and messages, the attributes' length included. */
+export const BATCH_HEADER_LENGTH = 34;
+/** The version of the format that is written. */
+export const SEGMENT_VERSION = 1;
+/** The most messages in a segment: bounds the arrays that a channel keeps of one. */
+export const SEGMENT_MESSAGES_MAX = 65536;
+/** The usual most bytes of a segment's image. */
+export const SEGMENT_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes of the batch that closes a segment. */
+export const CLOSING_BATCH_LENGTH = BATCH_HEADER_LENGTH + 3 + 4;
+
+const FILE_MAGIC = new TextEncoder().encode("NSQSEG");
+const BATCH_MAGIC = 0x4e535162;
+
+/** Attribute types. */
+const ATTRIBUTE = { due: 1, end: 2 } as const;
+const DUE_ATTRIBUTE_LENGTH = 3 + 8;
+
+/** Numbers kept of each message: offset of its body, timestamp's high and low half. */
+const STRIDE = 3;
+const MESSAGES_MIN = 64;
+const TWO_TO_32 = 2 ** 32;
+
+/** A moment in ns since 1970 as two unsigned 32-bit halves, because a double cannot hold it. */
+export interface Timestamp {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** What is wrong with an image, and where. */
+export interface Damage {
+  readonly offset: number;
+  readonly length: number;
+  readonly reason: string;
+}
+
+/** The image is of another program, or of a version that this one does not know. */
+export class SegmentFormatError extends Error {
+  override readonly name = "SegmentFormatError";
+}
+
+/** Part of a topic's log. */
+export class Segment {
+  /** Position of the first message. */
+  readonly base: number;
+  /** True when its bytes go to a file as they come, false while it is in memory only. */
+  readonly stored: boolean;
+  /** Positions in the segment, holes included. */
+  count = 0;
+  /** Positions up to here have been committed: they are the topic's. */
+  committed = 0;
+  /** Positions without a message. */
+  holes = 0;
+  /** No message is added any more. */
+  sealed = false;
+  /** Number of channels that have not finished all of it. */
+  holders = 0;
+  /** Bytes of the image; they stay known while it is not in memory. */
+  used = SEGMENT_HEADER_LENGTH;
+  /** Bytes of the image that its file has. */
+  written = 0;
+
+  /** The image; undefined while it is on disk only. */
+  #bytes: Uint8Array | undefined;
+  #meta: Uint32Array | undefined;
+  /** When each message is due, in ms; 0 is at once. Absent while no message is deferred. */
+  #due: Float64Array | undefined;
+  /** Where the batch begins that the next message may join, or 0. */
+  #openBatch = 0;
+  /** Bytes of the image when messages were last committed. */
+  #committedUsed = SEGMENT_HEADER_LENGTH;
+
+  constructor(options: { base: number; capacityBytes: number; stored: boolean }) {
+    this.base = options.base;
+    this.stored = options.stored;
+    this.#bytes = new Uint8Array(Math.max(options.capacityBytes, SEGMENT_HEADER_LENGTH));
+    this.#meta = new Uint32Array(MESSAGES_MIN * STRIDE);
+    this.#writeHeader();
+  }
+
+  /** A finished segment that is on disk. */
+  static onDisk(options: { base: number; count: number; used: number }): Segment {
+    const segment = new Segment({ base: options.base, capacityBytes: 0, stored: true });
+    segment.count = segment.committed = options.count;
+    segment.used = segment.written = options.used;
+    segment.sealed = true;
+    segment.evict();
+    return segment;
+  }
+
+  /** Position after the last message. */
+  get end(): number {
+    return this.base + this.count;
+  }
+
+  /** True while its messages are in memory. */
+  get resident(): boolean {
+    return this.#bytes !== undefined;
+  }
+
+  /** Bytes of memory that the image takes. */
+  get capacityBytes(): number {
+    return this.#bytes?.length ?? 0;
+  }
+
+  /** The image. */
+  get bytes(): Uint8Array {
+    if (!this.#bytes) throw new Error(`Segment ${this.base} is not in memory`);
+    return this.#bytes;
+  }
+
+  /** True when that many more messages of that many bytes, with their sizes, fit. */
+  fits(count: number, bytes: number): boolean {
+    const needed = BATCH_HEADER_LENGTH + DUE_ATTRIBUTE_LENGTH + bytes + CLOSING_BATCH_LENGTH;
+    return this.count + count <= SEGMENT_MESSAGES_MAX && this.used + needed <= this.capacityBytes;
+  }
+
+  /** Adds `count` messages, the bytes [from, to) of `block`, each a size and a body. They must fit. */
+  append(
+    block: Uint8Array,
+    from: number,
+    to: number,
+    options: { count: number; timestamp: Timestamp; dueMs: number },
+  ): void {
+    const { count, timestamp, dueMs } = options;
+    const bytes = this.bytes;
+    if (!this.#joins(timestamp, dueMs)) this.#beginBatch(timestamp, dueMs);
+    const start = this.used;
+    // One copy of the whole block: an MPUB costs little more than its bytes.
+    bytes.set(block.subarray(from, to), start);
+    this.used = start + to - from;
+    const batch = this.#openBatch;
+    writeU32(bytes, batch + 8, this.used - batch - BATCH_HEADER_LENGTH + 2);
+    writeU32(bytes, batch + 12, readU32(bytes, batch + 12) + count);
+
+    this.#grow(this.count + count);
+    const meta = this.#metadata();
+    let offset = start;
+    let at = this.count * STRIDE;
+    for (let i = 0; i < count; i++) {
+      meta[at] = offset + 4;
+      meta[at + 1] = timestamp.high;
+      meta[at + 2] = timestamp.low;
+      at += STRIDE;
+      offset += 4 + readU32(bytes, offset);
+    }
+    if (dueMs > 0) this.#dueTimes().fill(dueMs, this.count, this.count + count);
+    this.count += count;
+  }
+
+  /** Makes the messages so far the topic's. */
+  commit(): void {
+    this.committed = this.count;
+    this.#committedUsed = this.used;
+  }
+
+  /** Takes back the messages that were not committed. */
+  rollback(): void {
+    const bytes = this.bytes;
+    const batch = this.#openBatch;
+    this.#metadata().fill(0, this.committed * STRIDE, this.count * STRIDE);
+    this.#due?.fill(0, this.committed, this.count);
+    this.count = this.committed;
+    this.used = this.#committedUsed;
+    if (batch > 0 && batch < this.used) {
+      // Messages before and after the commit share a batch.
+      writeU32(bytes, batch + 8, this.used - batch - BATCH_HEADER_LENGTH + 2);
+      writeU32(bytes, batch + 12, this.end - readU64(bytes, batch + 16));
+    }
+    this.#openBatch = 0;
+  }
+
+  /** Begins anew after the last message: for a segment whose messages are all finished. */
+  restartAt(base: number): Segment {
+    const next = new Segment({ base, capacityBytes: 0, stored: this.stored });
+    next.#bytes = this.#bytes;
+    next.#meta = this.#meta;
+    next.#writeHeader();
+    return next;
+  }
+
+  /** True when there is a message at the index, false at a hole. */
+  has(index: number): boolean {
+    return this.#metadata()[index * STRIDE] !== 0;
+  }
+
+  /** Where the body of the message at the index begins in `bytes`. */
+  bodyOffset(index: number): number {
+    return this.#metadata()[index * STRIDE];
+  }
+
+  /** Length of the body of the message at the index. */
+  bodyLength(index: number): number {
+    return readU32(this.bytes, this.bodyOffset(index) - 4);
+  }
+
+  /** High half of the timestamp of the message at the index. */
+  timestampHigh(index: number): number {
+    return this.#metadata()[index * STRIDE + 1];
+  }
+
+  /** Low half of the timestamp of the message at the index. */
+  timestampLow(index: number): number {
+    return this.#metadata()[index * STRIDE + 2];
+  }
+
+  /** When the message at the index is due, in ms; 0 is at once. */
+  dueMs(index: number): number {
+    return this.#due === undefined ? 0 : this.#due[index];
+  }
+
+  /** True when a message may be deferred. */
+  get hasDeferred(): boolean {
+    return this.#due !== undefined;
+  }
+
+  /** Forgets the batch that closes it, which could not be written: it is found again by reading. */
+  reopenImage(): void {
+    this.used = this.written;
+  }
+
+  /** Adds the batch that says how many positions the segment has. */
+  close(): void {
+    this.sealed = true;
+    if (this.used + CLOSING_BATCH_LENGTH > this.capacityBytes) this.#resize(this.used + CLOSING_BATCH_LENGTH);
+    this.#openBatch = 0;
+    const start = this.used;
+    const bytes = this.bytes;
+    this.#writeBatchHeader(start, this.end, { high: 0, low: 0 }, 3 + 4);
+    writeAttribute(bytes, start + BATCH_HEADER_LENGTH, ATTRIBUTE.end, 4);
+    writeU32(bytes, start + BATCH_HEADER_LENGTH + 3, this.count);
+    this.used = start + CLOSING_BATCH_LENGTH;
+  }
+
+  /** Completes the checksums of the bytes from `written` on and returns these bytes: they end the batch. */
+  unwritten(): Uint8Array {
+    const bytes = this.bytes;
+    let offset = Math.max(this.written, SEGMENT_HEADER_LENGTH);
+    while (offset < this.used) {
+      const end = offset + BATCH_HEADER_LENGTH - 2 + readU32(bytes, offset + 8);
+      writeU32(bytes, offset + 4, crc32c(bytes, offset + 8, end));
+      offset = end;
+    }
+    this.#openBatch = 0;
+    return bytes.subarray(this.written, this.used);
+  }
+
+  /** Gives the memory back: its file has it all. */
+  evict(): void {
+    this.#bytes = undefined;
+    this.#meta = undefined;
+    this.#due = undefined;
+    this.#openBatch = 0;
+  }
+
+  /**
+   * Takes the image of a file: of this segment when it was evicted, or of an unknown one.
+   *
+   * @returns What was damaged, and is a hole now.
+   * @throws {SegmentFormatError}
+   */
+  restore(image: Uint8Array): Damage[] {
+    checkHeader(image, this.base);
+    this.#bytes = image;
+    const knownCount = this.count;
+    this.count = 0;
+    this.#meta = new Uint32Array(Math.max(knownCount, MESSAGES_MIN) * STRIDE);
+    const damages: Damage[] = [];
+    let offset = SEGMENT_HEADER_LENGTH;
+    let present = 0;
+    let closed = -1;
+    let wholeEnd = offset;
+    while (offset < image.length) {
+      const batch = readBatch(image, offset);
+      if (typeof batch === "string") {
+        const next = nextBatch(image, offset + 1);
+        damages.push({ offset, length: next - offset, reason: batch });
+        offset = next;
+        continue;
+      }
+      if (batch.positions >= 0) closed = batch.positions;
+      if (batch.count > 0) {
+        const index = batch.firstPosition - this.base;
+        if (index < this.count || index + batch.count > SEGMENT_MESSAGES_MAX) {
+          damages.push({ offset, length: batch.end - offset, reason: "positions out of order" });
+        } else {
+          this.#index(batch, index);
+          present += batch.count;
+        }
+      }
+      offset = wholeEnd = batch.end;
+    }
+    this.count = Math.max(this.count, knownCount, closed);
+    this.#grow(this.count);
+    this.holes = this.count - present;
+    this.used = wholeEnd;
+    this.written = image.length;
+    this.#openBatch = 0;
+    this.commit();
+    if (closed >= 0) this.sealed = true;
+    return damages;
+  }
+
+  /** A copy that holds only the messages for which `keep` is true, at the same positions. */
+  compacted(keep: (index: number) => boolean): Segment {
+    let size = SEGMENT_HEADER_LENGTH + CLOSING_BATCH_LENGTH;
+    for (let i = 0; i < this.count; i++) {
+      if (this.has(i) && keep(i)) size += BATCH_HEADER_LENGTH + DUE_ATTRIBUTE_LENGTH + 4 + this.bodyLength(i);
+    }
+    const copy = new Segment({ base: this.base, capacityBytes: size, stored: this.stored });
+    for (let i = 0; i < this.count; i++) {
+      if (!this.has(i) || !keep(i)) {
+        // The next message begins a batch of its own, because positions in a batch are consecutive.
+        copy.#openBatch = 0;
+        copy.#grow(copy.count + 1);
+        copy.count++;
+        copy.holes++;
+        continue;
+      }
+      const offset = this.bodyOffset(i) - 4;
+      const timestamp = { high: this.timestampHigh(i), low: this.timestampLow(i) };
+      copy.append(this.bytes, offset, offset + 4 + this.bodyLength(i), {
+        count: 1,
+        timestamp,
+        dueMs: this.dueMs(i),
+      });
+    }
+    copy.commit();
+    copy.holders = this.holders;
+    copy.close();
+    return copy;
+  }
+
+  #index(batch: Batch, index: number): void {
+    this.#grow(index + batch.count);
+    const meta = this.#metadata();
+    let offset = batch.messages;
+    for (let i = index; i < index + batch.count; i++) {
+      meta[i * STRIDE] = offset + 4;
+      meta[i * STRIDE + 1] = batch.timestamp.high;
+      meta[i * STRIDE + 2] = batch.timestamp.low;
+      offset += 4 + readU32(this.bytes, offset);
+    }
+    this.count = index + batch.count;
+    if (batch.dueMs > 0) this.#dueTimes().fill(batch.dueMs, index, this.count);
+  }
+
+  #joins(timestamp: Timestamp, dueMs: number): boolean {
+    const at = this.#openBatch;
+    if (at === 0 || dueMs > 0) return false;
+    const bytes = this.bytes;
+    return readU32(bytes, at + 24) === timestamp.high && readU32(bytes, at + 28) === timestamp.low &&
+      bytes[at + 32] === 0 && bytes[at + 33] === 0;
+  }
+
+  #beginBatch(timestamp: Timestamp, dueMs: number): void {
+    const start = this.used;
+    const attributes = dueMs > 0 ? DUE_ATTRIBUTE_LENGTH : 0;
+    this.#writeBatchHeader(start, this.end, timestamp, attributes);
+    this.used = start + BATCH_HEADER_LENGTH + attributes;
+    if (dueMs > 0) {
+      const at = start + BATCH_HEADER_LENGTH;
+      writeAttribute(this.bytes, at, ATTRIBUTE.due, 8);
+      writeU64(this.bytes, at + 3, Math.ceil(dueMs * 1000));
+    }
+    this.#openBatch = start;
+  }
+
+  #writeBatchHeader(start: number, position: number, timestamp: Timestamp, attributesLength: number): void {
+    const bytes = this.bytes;
+    writeU32(bytes, start, BATCH_MAGIC);
+    writeU32(bytes, start + 4, 0);
+    writeU32(bytes, start + 8, 2 + attributesLength);
+    writeU32(bytes, start + 12, 0);
+    writeU64(bytes, start + 16, position);
+    writeU32(bytes, start + 24, timestamp.high);
+    writeU32(bytes, start + 28, timestamp.low);
+    bytes[start + 32] = attributesLength >>> 8;
+    bytes[start + 33] = attributesLength;
+  }
+
+  #writeHeader(): void {
+    const bytes = this.bytes;
+    bytes.set(FILE_MAGIC);
+    bytes[6] = SEGMENT_VERSION >>> 8;
+    bytes[7] = SEGMENT_VERSION;
+    writeU64(bytes, 8, this.base);
+  }
+
+  #metadata(): Uint32Array {
+    if (!this.#meta) throw new Error(`Segment ${this.base} is not in memory`);
+    return this.#meta;
+  }
+
+  #dueTimes(): Float64Array {
+    return this.#due ??= new Float64Array(this.#metadata().length / STRIDE);
+  }
+
+  #grow(count: number): void {
+    const meta = this.#metadata();
+    if (count * STRIDE <= meta.length) return;
+    const capacity = Math.min(Math.max(count, 2 * meta.length / STRIDE), SEGMENT_MESSAGES_MAX);
+    const larger = new Uint32Array(capacity * STRIDE);
+    larger.set(meta);
+    this.#meta = larger;
+    if (this.#due) {
+      const due = new Float64Array(capacity);
+      due.set(this.#due);
+      this.#due = due;
+    }
+  }
+
+  #resize(capacityBytes: number): void {
+    const larger = new Uint8Array(capacityBytes);
+    larger.set(this.bytes.subarray(0, this.used));
+    this.#bytes = larger;
+  }
+}
+
+interface Batch {
+  readonly count: number;
+  readonly firstPosition: number;
+  readonly timestamp: Timestamp;
+  readonly dueMs: number;
+  /** Positions of the whole segment, of the batch that closes it; else -1. */
+  readonly positions: number;
+  /** Where the messages begin. */
+  readonly messages: number;
+  /** Where the batch ends. */
+  readonly end: number;
+}
+
+/** How many positions the closing batch at the end of `tail` says, or -1 without one. */
+export function closingCount(tail: Uint8Array): number {
+  const batch = tail.length < CLOSING_BATCH_LENGTH
+    ? "too short"
+    : readBatch(tail, tail.length - CLOSING_BATCH_LENGTH);
+  return typeof batch === "string" ? -1 : batch.positions;
+}
+
+/** The batch at `offset`, or what is wrong with it. */
+function readBatch(bytes: Uint8Array, offset: number): Batch | string {
+  if (bytes.length - offset < BATCH_HEADER_LENGTH) return "torn batch header";
+  if (readU32(bytes, offset) !== BATCH_MAGIC) return "no batch";
+  const end = offset + BATCH_HEADER_LENGTH - 2 + readU32(bytes, offset + 8);
+  if (end > bytes.length) return "torn batch";
+  if (crc32c(bytes, offset + 8, end) !== readU32(bytes, offset + 4)) return "wrong checksum";
+  const messages = offset + BATCH_HEADER_LENGTH + (bytes[offset + 32] << 8 | bytes[offset + 33]);
+  let dueMs = 0;
+  let positions = -1;
+  for (let at = offset + BATCH_HEADER_LENGTH; at + 3 <= messages;) {
+    const length = bytes[at + 1] << 8 | bytes[at + 2];
+    if (bytes[at] === ATTRIBUTE.due) dueMs = readU64(bytes, at + 3) / 1000;
+    else if (bytes[at] === ATTRIBUTE.end) positions = readU32(bytes, at + 3);
+    at += 3 + length;
+  }
+  return {
+    count: readU32(bytes, offset + 12),
+    firstPosition: readU64(bytes, offset + 16),
+    timestamp: { high: readU32(bytes, offset + 24), low: readU32(bytes, offset + 28) },
+    dueMs,
+    positions,
+    messages,
+    end,
+  };
+}
+
+/** Where the next whole batch begins at or after `offset`, or the end. */
+function nextBatch(bytes: Uint8Array, offset: number): number {
+  for (let at = bytes.indexOf(BATCH_MAGIC >>> 24, offset); at >= 0; at = bytes.indexOf(BATCH_MAGIC >>> 24, at + 1)) {
+    if (typeof readBatch(bytes, at) !== "string") return at;
+  }
+  return bytes.length;
+}
+
+function checkHeader(image: Uint8Array, base: number): void {
+  if (image.length < SEGMENT_HEADER_LENGTH || FILE_MAGIC.some((byte, i) => image[i] !== byte)) {
+    throw new SegmentFormatError("Not a segment file");
+  }
+  const version = image[6] << 8 | image[7];
+  if (version !== SEGMENT_VERSION) {
+    throw new SegmentFormatError(`Segment file of version ${version}, this program knows ${SEGMENT_VERSION}`);
+  }
+  if (readU64(image, 8) !== base) throw new SegmentFormatError("Segment file under another's name");
+}
+
+function writeAttribute(bytes: Uint8Array, offset: number, type: number, length: number): void {
+  bytes[offset] = type;
+  bytes[offset + 1] = length >>> 8;
+  bytes[offset + 2] = length;
+}
+
+function writeU64(bytes: Uint8Array, offset: number, value: number): void {
+  writeU32(bytes, offset, Math.floor(value / TWO_TO_32));
+  writeU32(bytes, offset + 4, value % TWO_TO_32);
+}
+
+function readU64(bytes: Uint8Array, offset: number): number {
+  return readU32(bytes, offset) * TWO_TO_32 + readU32(bytes, offset + 4);
+}

@@ -1,0 +1,487 @@
+/**
+ * A topic: a log of messages, and the channels that each get all of them (nsqd/topic.go). While it has no
+ * channel, or is paused, new messages are its own: what lies before `distributed` belongs to the channels,
+ * what lies after it is the topic's depth. Synchronous; I/O only through the log's store.
+ *
+ * @module
+ */
+
+import type { Logger } from "../base/logger.ts";
+import type { Quantile } from "../base/quantile.ts";
+import { readU32, writeU32 } from "../protocol/frames.ts";
+import { firstPosition } from "../protocol/message_id.ts";
+import { isEphemeral } from "../protocol/names.ts";
+import { Channel, type ChannelLimits } from "./channel.ts";
+import type { Outstanding } from "./outstanding.ts";
+import { FINISHED } from "./page.ts";
+import type { Damage, Segment, Timestamp } from "./segment.ts";
+import type { SegmentStore } from "./segment_store.ts";
+import { type LogLimits, TopicLog } from "./topic_log.ts";
+import { type ChannelState, decodeTopicState, encodeTopicState, StateFormatError } from "./topic_state.ts";
+
+/** A segment of which less than this part is left is rewritten without the rest. */
+const COMPACT_BELOW = 0.25;
+/** Smaller segments are not worth rewriting, in bytes. */
+const COMPACT_SIZE_MIN = 64 * 1024;
+
+/** What a topic uses of the broker it belongs to. */
+export interface TopicContext {
+  readonly limits: ChannelLimits & LogLimits;
+  readonly logger: Logger;
+  readonly outstanding: Outstanding;
+  /** Now, in ms since 1970 with fractions. */
+  nowMs(): number;
+  /** Now, in ns. */
+  timestamp(): Timestamp;
+  newLatency(): Quantile | undefined;
+  /** Messages were added that must be committed. */
+  added(topic: Topic): void;
+  /** A channel may be able to deliver. */
+  wake(channel: Channel): void;
+  /** Writing to the store worked, or did not. */
+  stored(error: unknown): void;
+  /** A channel came or went. */
+  channelsChanged(topic: Topic, channel: Channel): void;
+  /** An ephemeral topic has lost its last channel. */
+  deserted(topic: Topic): void;
+}
+
+/** A topic of the broker. */
+export class Topic {
+  readonly name: string;
+  readonly ephemeral: boolean;
+  readonly channels = new Map<string, Channel>();
+  readonly log: TopicLog;
+  readonly outstanding: Outstanding;
+  messageCount = 0;
+  messageBytes = 0;
+
+  readonly #context: TopicContext;
+  readonly #store: SegmentStore | undefined;
+  /** Position up to which messages are the channels'. */
+  #distributed: number;
+  #depth = 0;
+  #backendDepth = 0;
+  #paused = false;
+  #started = false;
+  #uncommittedMessages = 0;
+  #uncommittedBytes = 0;
+  /** Why messages were not kept that are still to be committed for those who appended them. */
+  #failure: unknown;
+  /** Of channels that were there before a restart and have not been made anew. */
+  readonly #channelStates = new Map<string, ChannelState>();
+  /** Segments that are being read to be compacted. */
+  readonly #compacting = new Set<Segment>();
+  /** The state has changed since it was saved. */
+  #changed = false;
+  #stateSaved = false;
+
+  constructor(name: string, options: { context: TopicContext; store: SegmentStore | undefined }) {
+    this.name = name;
+    this.ephemeral = isEphemeral(name);
+    this.#context = options.context;
+    this.#store = options.store;
+    this.outstanding = options.context.outstanding;
+    this.log = new TopicLog({
+      store: options.store,
+      limits: options.context.limits,
+      end: firstPosition(options.context.nowMs()),
+      owner: {
+        waitingInMemory: () => this.#waitingInMemory(),
+        committed: (segment, from, to) => this.#committed(segment, from, to),
+        sealed: (segment) => this.channels.forEach((channel) => channel.sealed(segment)),
+        loaded: (segment) => this.#loaded(segment),
+        damaged: (segment, damages) => this.#damaged(segment, damages),
+        loadFailed: (segment, error) => {
+          this.#context.stored(error);
+          this.#context.logger.error(`TOPIC(${this.name}): failed to read segment ${segment.base} - ${text(error)}`);
+        },
+      },
+    });
+    this.#distributed = this.log.end;
+    if (options.store) this.#recover(options.store);
+  }
+
+  /** Messages that are not yet the channels'. */
+  get depth(): number {
+    return this.#depth;
+  }
+
+  /** Of these, the ones in the store. */
+  get backendDepth(): number {
+    return this.#backendDepth;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Begins to pass messages to channels: after the channels that it had before a restart are there again. */
+  start(): void {
+    this.#started = true;
+    this.#channelStates.clear();
+    this.#distribute();
+    for (const segment of [...this.log.segments]) this.leave(segment);
+  }
+
+  /** The channel of that name, which is made if there is none. */
+  channel(name: string): Channel {
+    const existing = this.channels.get(name);
+    if (existing) return existing;
+    const channel = new Channel({
+      name,
+      topic: this,
+      limits: this.#context.limits,
+      latency: this.#context.newLatency(),
+    });
+    this.channels.set(name, channel);
+    this.#context.logger.info(`TOPIC(${this.name}): new channel(${name})`);
+    const state = this.#channelStates.get(name);
+    if (state) channel.restore(state, this.log.segments, this.#distributed);
+    this.#distribute();
+    this.#context.channelsChanged(this, channel);
+    return channel;
+  }
+
+  /** Deletes a channel with its messages; false when there is none of that name. */
+  deleteChannel(name: string): boolean {
+    const channel = this.channels.get(name);
+    if (!channel) return false;
+    this.#context.logger.info(`TOPIC(${this.name}): deleting channel ${name}`);
+    this.#context.logger.info(`CHANNEL(${name}): deleting`);
+    this.channels.delete(name);
+    channel.delete();
+    this.#context.channelsChanged(this, channel);
+    if (this.channels.size === 0 && this.ephemeral) this.#context.deserted(this);
+    return true;
+  }
+
+  /** Keeps new messages back from the channels. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Passes messages to the channels again. */
+  unpause(): void {
+    this.#paused = false;
+    this.#distribute();
+  }
+
+  /** Drops the messages that are not yet the channels'. */
+  empty(): void {
+    this.#distributed = this.log.end;
+    this.#depth = this.#backendDepth = 0;
+    for (const segment of [...this.log.segments]) this.leave(segment);
+  }
+
+  /**
+   * Publishes one message.
+   *
+   * @throws What the store threw when it could not be kept.
+   */
+  publish(body: Uint8Array, options: { deferMs?: number } = {}): void {
+    this.#commitEarlier();
+    const block = new Uint8Array(4 + body.length);
+    writeU32(block, 0, body.length);
+    block.set(body, 4);
+    this.append(block, 0, block.length, { count: 1, deferMs: options.deferMs ?? 0 });
+    this.#commit();
+  }
+
+  /**
+   * Publishes `count` messages, each a size and a body in `block`.
+   *
+   * @throws What the store threw when they could not be kept.
+   */
+  publishBatch(block: Uint8Array, count: number): void {
+    if (count === 0) return;
+    this.#commitEarlier();
+    this.append(block, 0, block.length, { count, deferMs: 0 });
+    this.#commit();
+  }
+
+  /** Adds messages, the bytes [from, to) of `block`; they are published when they are committed. */
+  append(block: Uint8Array, from: number, to: number, options: { count: number; deferMs: number }): void {
+    const { deferMs } = options;
+    this.#uncommittedMessages += options.count;
+    this.#uncommittedBytes += to - from - 4 * options.count;
+    this.#context.added(this);
+    const kept = this.ephemeral && this.channels.size === 0 ? this.#ephemeralRoom(options.count) : options.count;
+    if (kept === 0) return;
+    const end = kept === options.count ? to : endOfMessages(block, from, kept);
+    this.log.append(block, from, end, {
+      count: kept,
+      timestamp: this.#context.timestamp(),
+      dueMs: deferMs > 0 ? this.#context.nowMs() + deferMs : 0,
+    });
+  }
+
+  /**
+   * Publishes what was appended.
+   *
+   * @throws What the store threw when some of it, since the last call, could not be kept.
+   */
+  commit(): void {
+    const earlier = this.#failure;
+    this.#failure = undefined;
+    this.#commit();
+    if (earlier !== undefined) throw earlier;
+  }
+
+  #commit(): void {
+    const writes = this.log.mustWrite;
+    try {
+      this.log.commit();
+      this.messageCount += this.#uncommittedMessages;
+      this.messageBytes += this.#uncommittedBytes;
+      if (writes) this.#context.stored(undefined);
+    } catch (error) {
+      this.#context.stored(error);
+      this.#context.logger.error(
+        `TOPIC(${this.name}) ERROR: failed to write message to backend - ${text(error)}`,
+      );
+      throw error;
+    } finally {
+      this.#uncommittedMessages = this.#uncommittedBytes = 0;
+    }
+  }
+
+  /** The channel may be able to deliver. */
+  wake(channel: Channel): void {
+    this.#changed = true;
+    this.#context.wake(channel);
+  }
+
+  /** A channel, or the topic, needs nothing of the segment any more. */
+  leave(segment: Segment): void {
+    if (segment.holders > 0 || segment.end > this.#distributed || segment.committed < segment.count) return;
+    if (segment.sealed || segment !== this.log.active) this.log.release(segment);
+    else this.drained(segment);
+  }
+
+  /** Everything in the active segment is finished for one channel: it begins anew when it is for all. */
+  drained(segment: Segment): void {
+    if (segment.stored || segment !== this.log.active || segment.count === 0) return;
+    if (segment.committed < segment.count || segment.end > this.#distributed) return;
+    for (const channel of this.channels.values()) {
+      if (!channel.hasFinished(segment)) return;
+    }
+    for (const channel of this.channels.values()) channel.restart(segment);
+    this.log.restartActive();
+  }
+
+  /** The last consumer of an ephemeral channel has gone. */
+  deserted(channel: Channel): void {
+    this.deleteChannel(channel.name);
+  }
+
+  /** Work that can wait: gives memory and disk space back. */
+  maintain(): void {
+    this.log.retryLoads();
+    const active = this.log.active;
+    if (active?.stored && this.#isFinished(active)) this.log.seal();
+    this.#compact();
+  }
+
+  /** Saves what has changed of the state; does nothing while no message is in the store. */
+  saveState(): void {
+    if (!this.#store || !this.#changed) return;
+    const inStore = this.log.segments.some((segment) => segment.written > 0);
+    if (!inStore && !this.#stateSaved) return;
+    this.#changed = false;
+    this.#stateSaved = inStore;
+    this.#store.writeState(inStore ? encodeTopicState(this.#state()) : undefined);
+  }
+
+  /** Makes what was written to the store survive a loss of power. */
+  async sync(): Promise<void> {
+    await this.#store?.sync();
+  }
+
+  /**
+   * Saves every message and ends the connections of the consumers.
+   *
+   * @throws What the store threw.
+   */
+  async close(): Promise<void> {
+    const { logger } = this.#context;
+    logger.info(`TOPIC(${this.name}): closing`);
+    for (const channel of this.channels.values()) {
+      logger.info(`CHANNEL(${channel.name}): closing`);
+      channel.closeConsumers();
+      if (channel.depth + channel.inFlightCount + channel.deferredCount > 0) {
+        logger.info(
+          `CHANNEL(${channel.name}): flushing ${channel.memoryDepth} memory ${channel.inFlightCount} in-flight ` +
+            `${channel.deferredCount} deferred messages to backend`,
+        );
+      }
+      if (channel.ephemeral) channel.empty();
+    }
+    await this.log.idle();
+    if (!this.#store) return;
+    try {
+      this.log.seal();
+      this.log.save();
+      this.#changed = true;
+      this.saveState();
+      await this.#store.sync();
+    } finally {
+      this.#store.close();
+    }
+  }
+
+  /** Deletes the topic with its channels and messages. */
+  delete(): void {
+    this.#context.logger.info(`TOPIC(${this.name}): deleting`);
+    for (const channel of this.channels.values()) {
+      this.#context.logger.info(`CHANNEL(${channel.name}): deleting`);
+      channel.delete();
+      this.#context.channelsChanged(this, channel);
+    }
+    this.channels.clear();
+    this.empty();
+    this.#store?.destroy();
+  }
+
+  /** What others have appended in this turn is not to fail, or be kept, together with what comes now. */
+  #commitEarlier(): void {
+    if (this.#uncommittedMessages === 0) return;
+    try {
+      this.#commit();
+    } catch (error) {
+      this.#failure = error;
+    }
+  }
+
+  #recover(store: SegmentStore): void {
+    this.log.recover();
+    const bytes = store.readState();
+    if (bytes) {
+      this.#stateSaved = true;
+      try {
+        const state = decodeTopicState(bytes);
+        this.#distributed = state.distributed;
+        this.log.end = Math.max(this.log.end, state.end);
+        for (const channel of state.channels) this.#channelStates.set(channel.name, channel);
+      } catch (error) {
+        if (!(error instanceof StateFormatError)) throw error;
+        this.#context.logger.error(
+          `TOPIC(${this.name}): state cannot be used, messages may be delivered again - ${error.message}`,
+        );
+        this.#distributed = 0;
+      }
+    } else {
+      this.#distributed = 0;
+    }
+    if (this.log.segments.length === 0) this.#distributed = this.log.end;
+    for (const segment of this.log.segments) {
+      const own = Math.max(Math.min(segment.end - this.#distributed, segment.count), 0);
+      this.#depth += own;
+      this.#backendDepth += own;
+    }
+  }
+
+  #state() {
+    const channels = [...this.channels.values()].filter((channel) => !channel.ephemeral);
+    return {
+      // Without a channel that is kept, what the ephemeral ones had is the topic's no more than before.
+      distributed: this.#distributed,
+      end: this.log.end,
+      channels: channels.map((channel) => channel.state()),
+    };
+  }
+
+  #committed(segment: Segment, from: number, to: number): void {
+    if (from === to) return;
+    this.#changed = true;
+    if (this.channels.size === 0 || this.#paused || !this.#started) {
+      this.#depth += to - from;
+      if (segment.stored) this.#backendDepth += to - from;
+      return;
+    }
+    for (const channel of this.channels.values()) channel.extend(segment, from, to);
+    this.#distributed = segment.base + to;
+  }
+
+  /** Passes the messages that are the topic's own to the channels. */
+  #distribute(): void {
+    if (this.channels.size === 0 || this.#paused || !this.#started) return;
+    for (const segment of [...this.log.segments]) {
+      const from = Math.max(this.#distributed - segment.base, 0);
+      if (from >= segment.committed) continue;
+      for (const channel of this.channels.values()) channel.extend(segment, from, segment.committed);
+      this.#distributed = segment.base + segment.committed;
+    }
+    this.#depth = this.#backendDepth = 0;
+  }
+
+  #waitingInMemory(): number {
+    let most = this.#depth - this.#backendDepth;
+    for (const channel of this.channels.values()) most = Math.max(most, channel.memoryDepth);
+    return most;
+  }
+
+  /** NSQ compat: an ephemeral topic keeps as many messages as fit in memory, and drops the others. */
+  #ephemeralRoom(count: number): number {
+    const room = this.#context.limits.ephemeralDepthMax - this.#depth - (this.#uncommittedMessages - count);
+    return Math.max(Math.min(count, room), 0);
+  }
+
+  #loaded(segment: Segment): void {
+    for (const channel of this.channels.values()) channel.loaded(segment);
+  }
+
+  #damaged(segment: Segment, damages: readonly Damage[]): void {
+    for (const { offset, length, reason } of damages) {
+      this.#context.logger.error(
+        `TOPIC(${this.name}): segment ${segment.base} is damaged at byte ${offset}, ${length} bytes are left out` +
+          ` - ${reason}`,
+      );
+    }
+  }
+
+  #isFinished(segment: Segment): boolean {
+    if (segment.end > this.#distributed || segment.committed < segment.count) return false;
+    for (const channel of this.channels.values()) {
+      if (!channel.hasFinished(segment)) return false;
+    }
+    return true;
+  }
+
+  /** Rewrites segments of which little is left, so that a few deferred messages do not keep them whole. */
+  #compact(): void {
+    for (const segment of [...this.log.segments]) {
+      const pages = [...this.channels.values()].map((channel) => channel.pageOf(segment)).filter((page) => !!page);
+      // Segments come in order: what a cursor has not passed here, it has not passed in any later one.
+      if (!segment.sealed || segment.end > this.#distributed) return;
+      if (pages.some((page) => page.near || page.next < page.end)) return;
+      if (segment.used < COMPACT_SIZE_MIN) continue;
+      const left = pages.reduce((sum, page) => sum + page.unfinished, 0);
+      if (left >= COMPACT_BELOW * (segment.count - segment.holes)) continue;
+      if (!segment.resident) {
+        if (!this.#compacting.has(segment)) {
+          this.#compacting.add(segment);
+          this.log.pin(segment);
+        }
+        continue;
+      }
+      const copy = segment.compacted((index) =>
+        pages.some((page) => index >= page.start && index < page.end && page.state(index) !== FINISHED)
+      );
+      for (const channel of this.channels.values()) channel.replaceSegment(segment, copy);
+      this.log.replace(segment, copy);
+      if (this.#compacting.delete(segment)) this.log.unpin(copy);
+    }
+  }
+}
+
+/** Where `count` messages that begin at `start` end. */
+function endOfMessages(block: Uint8Array, start: number, count: number): number {
+  let end = start;
+  for (let i = 0; i < count; i++) end += 4 + readU32(block, end);
+  return end;
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

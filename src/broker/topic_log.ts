@@ -1,0 +1,358 @@
+/**
+ * The log of a topic: its messages in the order they came, in segments. It decides where a message is kept
+ * and when a segment goes; what the messages mean to channels is the topic's matter.
+ *
+ * - Messages are added in two steps: `append` takes them, `commit` makes them the topic's, written to the
+ *   store where their segment is a stored one. A failed commit takes them back.
+ * - At most `memQueueSize` waiting messages are in memory only. What comes beyond goes to stored segments.
+ *   A segment is of one kind from its first message on.
+ * - A stored segment that nobody pins is evicted from memory once it is finished and written. Pinning it
+ *   reads it back in the background.
+ *
+ * Does no I/O but through its store.
+ *
+ * @module
+ */
+
+import { readU32 } from "../protocol/frames.ts";
+import {
+  BATCH_HEADER_LENGTH,
+  CLOSING_BATCH_LENGTH,
+  type Damage,
+  Segment,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_HEADER_LENGTH,
+  SEGMENT_MESSAGES_MAX,
+  SegmentFormatError,
+  type Timestamp,
+} from "./segment.ts";
+import type { SegmentStore } from "./segment_store.ts";
+
+/** A small topic starts small: thousands of idle ones must not cost much memory. */
+const SEGMENT_BYTES_MIN = 4 * 1024;
+/** Room for a batch's header and attributes, and for closing the segment. */
+const SEGMENT_OVERHEAD = SEGMENT_HEADER_LENGTH + BATCH_HEADER_LENGTH + 16 + CLOSING_BATCH_LENGTH;
+
+/** What the log asks of, and tells, its topic. */
+export interface LogOwner {
+  /** Waiting messages that are in memory only, for the channel that has most. */
+  waitingInMemory(): number;
+  /** Messages [from, to) of the segment have become the topic's. */
+  committed(segment: Segment, from: number, to: number): void;
+  /** The segment is in memory again; when it was damaged, it has more holes than before. */
+  loaded(segment: Segment): void;
+  /** No more messages are added to the segment. */
+  sealed(segment: Segment): void;
+  /** What an operator should know. */
+  damaged(segment: Segment, damages: readonly Damage[]): void;
+  /** Reading a segment back failed; it will be tried again. */
+  loadFailed(segment: Segment, error: unknown): void;
+}
+
+/** Sizes that bound a log. */
+export interface LogLimits {
+  /** Messages that may wait in memory only. */
+  readonly memQueueSize: number;
+  /** The most bytes of a segment's file. */
+  readonly maxBytesPerFile: number;
+}
+
+/** A topic's messages. */
+export class TopicLog {
+  /** The segments, by position. */
+  readonly segments: Segment[] = [];
+  /** Position after the last message. */
+  end: number;
+  readonly #owner: LogOwner;
+  readonly #store: SegmentStore | undefined;
+  readonly #limits: LogLimits;
+  /** The last segment, while messages can be added to it. */
+  #active: Segment | undefined;
+  /** Segments with messages that are not committed. */
+  readonly #uncommitted: Segment[] = [];
+  /** Messages that may be added to memory before it must be counted again what waits there. */
+  #memoryBudget = 0;
+  readonly #pins = new Map<Segment, number>();
+  readonly #loading = new Map<Segment, Promise<void>>();
+
+  constructor(options: { owner: LogOwner; store: SegmentStore | undefined; limits: LogLimits; end: number }) {
+    this.#owner = options.owner;
+    this.#store = options.store;
+    this.#limits = options.limits;
+    this.end = options.end;
+  }
+
+  /** The segment that messages are added to. */
+  get active(): Segment | undefined {
+    return this.#active;
+  }
+
+  /** True while messages of stored segments wait for `commit`. */
+  get mustWrite(): boolean {
+    return this.#uncommitted.some((segment) => segment.stored);
+  }
+
+  /** Adds messages, the bytes [from, to) of `block`, each a size and a body. */
+  append(
+    block: Uint8Array,
+    from: number,
+    to: number,
+    options: { count: number; timestamp: Timestamp; dueMs: number },
+  ): void {
+    let left = options.count;
+    let start = from;
+    while (left > 0) {
+      const kind = this.#kindOfNext();
+      const count = Math.min(left, kind.most, SEGMENT_MESSAGES_MAX);
+      const end = count === left ? to : endOfMessages(block, start, count);
+      const segment = this.#room(kind.stored, count, end - start);
+      segment.append(block, start, end, { ...options, count });
+      if (this.#uncommitted.at(-1) !== segment) this.#uncommitted.push(segment);
+      if (!segment.stored) this.#memoryBudget -= count;
+      this.end = segment.end;
+      left -= count;
+      start = end;
+    }
+  }
+
+  /**
+   * Makes the added messages the topic's.
+   *
+   * @throws What the store threw; the messages that could not be written are gone then.
+   */
+  commit(): void {
+    while (this.#uncommitted.length > 0) {
+      const segment = this.#uncommitted[0];
+      try {
+        if (segment.stored) this.#write(segment);
+      } catch (error) {
+        this.#rollback();
+        throw error;
+      }
+      this.#uncommitted.shift();
+      const from = segment.committed;
+      segment.commit();
+      this.#owner.committed(segment, from, segment.count);
+      this.#evictUnpinned(segment);
+    }
+  }
+
+  /** Finishes the segment that messages are added to. */
+  seal(): void {
+    const segment = this.#active;
+    if (!segment) return;
+    this.#active = undefined;
+    segment.close();
+    if (segment.stored && segment.committed === segment.count) {
+      try {
+        this.#write(segment);
+      } catch {
+        // Nothing is lost: without its closing batch the segment is read to be counted. Whatever keeps the
+        // store from writing refuses the next message, and is reported there.
+        segment.reopenImage();
+      }
+    }
+    this.#owner.sealed(segment);
+    this.#evictUnpinned(segment);
+  }
+
+  /** Removes a segment that nobody needs. */
+  release(segment: Segment): void {
+    const at = this.segments.indexOf(segment);
+    if (at < 0) return;
+    this.segments.splice(at, 1);
+    this.#pins.delete(segment);
+    if (segment === this.#active) this.#active = undefined;
+    if (segment.written > 0) this.#store?.remove(segment.base);
+  }
+
+  /** Puts an empty segment in the place of the active one, whose messages are all finished, and reuses its memory. */
+  restartActive(): Segment {
+    const segment = this.#active;
+    if (!segment || segment.stored) throw new Error("No segment in memory to begin anew");
+    const next = segment.restartAt(this.end);
+    this.segments[this.segments.length - 1] = next;
+    this.#memoryBudget = 0;
+    this.#pins.delete(segment);
+    this.#active = next;
+    return next;
+  }
+
+  /** Keeps a segment in memory, and brings it there. */
+  pin(segment: Segment): void {
+    this.#pins.set(segment, (this.#pins.get(segment) ?? 0) + 1);
+    if (!segment.resident) this.#load(segment);
+  }
+
+  /** Takes a `pin` back. */
+  unpin(segment: Segment): void {
+    const pins = (this.#pins.get(segment) ?? 0) - 1;
+    if (pins > 0) {
+      this.#pins.set(segment, pins);
+    } else {
+      this.#pins.delete(segment);
+      this.#evictUnpinned(segment);
+    }
+  }
+
+  /** Starts reading pinned segments again whose reading failed. */
+  retryLoads(): void {
+    for (const segment of this.#pins.keys()) {
+      if (!segment.resident) this.#load(segment);
+    }
+  }
+
+  /** Puts a copy of a segment, without some of its messages, in its place. */
+  replace(segment: Segment, copy: Segment): void {
+    if (copy.stored) {
+      this.#store?.replace(copy.base, copy.unwritten());
+      copy.written = copy.used;
+    }
+    this.segments[this.segments.indexOf(segment)] = copy;
+    const pins = this.#pins.get(segment);
+    this.#pins.delete(segment);
+    if (pins !== undefined) this.#pins.set(copy, pins);
+    else this.#evictUnpinned(copy);
+  }
+
+  /** Writes what is in memory only, and closes every segment. */
+  save(): void {
+    if (!this.#store) return;
+    this.seal();
+    for (const segment of this.segments) {
+      if (segment.written < segment.used) this.#write(segment);
+    }
+  }
+
+  /** Takes the segments that the store has kept. */
+  recover(): void {
+    if (!this.#store) return;
+    for (const { base, size, count } of this.#store.list()) {
+      const segment = count >= 0
+        ? Segment.onDisk({ base, count, used: size })
+        : this.#recoverUnclosed(this.#store, base);
+      if (!segment) continue;
+      this.segments.push(segment);
+      this.end = Math.max(this.end, segment.end);
+    }
+  }
+
+  /** Settles when no segment is being read. */
+  async idle(): Promise<void> {
+    while (this.#loading.size > 0) await Promise.all(this.#loading.values());
+  }
+
+  /** A segment that was being written when the program was killed: what is whole of it counts. */
+  #recoverUnclosed(store: SegmentStore, base: number): Segment | undefined {
+    const segment = Segment.onDisk({ base, count: 0, used: 0 });
+    try {
+      const damages = segment.restore(store.readSync(base));
+      if (damages.length > 0) this.#owner.damaged(segment, damages);
+    } catch (error) {
+      if (!(error instanceof SegmentFormatError)) throw error;
+      store.setAside(base, error.message);
+      this.#owner.damaged(segment, [{ offset: 0, length: segment.used, reason: error.message }]);
+      return undefined;
+    }
+    if (segment.count === 0) {
+      store.remove(base);
+      return undefined;
+    }
+    // Cuts a torn tail off.
+    segment.close();
+    store.replace(base, segment.bytes.subarray(0, segment.used));
+    segment.written = segment.used;
+    segment.evict();
+    return segment;
+  }
+
+  #kindOfNext(): { stored: boolean; most: number } {
+    const active = this.#active;
+    if (active?.stored) return { stored: true, most: Infinity };
+    if (!this.#store) return { stored: false, most: Infinity };
+    if (this.#memoryBudget <= 0) {
+      this.#memoryBudget = this.#limits.memQueueSize - this.#owner.waitingInMemory() - this.#uncommittedInMemory();
+    }
+    return this.#memoryBudget > 0
+      ? { stored: false, most: this.#memoryBudget }
+      : { stored: true, most: Infinity };
+  }
+
+  #uncommittedInMemory(): number {
+    let count = 0;
+    for (const segment of this.#uncommitted) {
+      if (!segment.stored) count += segment.count - segment.committed;
+    }
+    return count;
+  }
+
+  /** A segment of that kind with room for that many messages of that many bytes. */
+  #room(stored: boolean, count: number, bytes: number): Segment {
+    const active = this.#active;
+    if (active && active.stored === stored && active.fits(count, bytes)) return active;
+    if (active) {
+      this.seal();
+      // A new segment may be of the other kind: what waits in memory has changed since this one began.
+      if (active.stored) {
+        this.#memoryBudget = 0;
+        if (!this.#kindOfNext().stored) stored = false;
+      }
+    }
+    // A log that grows gets larger segments.
+    const total = this.segments.reduce((sum, segment) => sum + segment.used, 0);
+    const usual = Math.min(SEGMENT_BYTES_MAX, this.#limits.maxBytesPerFile);
+    const capacityBytes = Math.max(
+      Math.min(Math.max(2 * total, SEGMENT_BYTES_MIN), usual),
+      bytes + SEGMENT_OVERHEAD,
+    );
+    const segment = new Segment({ base: this.end, capacityBytes, stored });
+    this.segments.push(segment);
+    this.#active = segment;
+    return segment;
+  }
+
+  #write(segment: Segment): void {
+    this.#store?.append(segment.base, segment.unwritten());
+    segment.written = segment.used;
+  }
+
+  #rollback(): void {
+    const [first] = this.#uncommitted;
+    this.end = first.base + first.committed;
+    for (const segment of this.#uncommitted) {
+      segment.rollback();
+      if (segment === this.#active) this.#active = undefined;
+      // Its file may end in a torn batch now: nothing more is written to it.
+      segment.sealed = true;
+      if (segment.count === 0) this.release(segment);
+    }
+    this.#uncommitted.length = 0;
+    this.#memoryBudget = 0;
+  }
+
+  #evictUnpinned(segment: Segment): void {
+    if (!segment.stored || !segment.sealed || segment.written < segment.used || !segment.resident) return;
+    if (this.#pins.has(segment) || segment.committed < segment.count) return;
+    segment.evict();
+  }
+
+  #load(segment: Segment): void {
+    const store = this.#store;
+    if (!store || this.#loading.has(segment)) return;
+    const loading = store.read(segment.base).then((image) => {
+      if (!this.segments.includes(segment)) return;
+      const damages = segment.restore(image);
+      if (damages.length > 0) this.#owner.damaged(segment, damages);
+      this.#owner.loaded(segment);
+      if (!this.#pins.has(segment)) this.#evictUnpinned(segment);
+    }).catch((error) => this.#owner.loadFailed(segment, error)).finally(() => this.#loading.delete(segment));
+    this.#loading.set(segment, loading);
+  }
+}
+
+/** Where `count` messages that begin at `start` end. */
+function endOfMessages(block: Uint8Array, start: number, count: number): number {
+  let end = start;
+  for (let i = 0; i < count; i++) end += 4 + readU32(block, end);
+  return end;
+}

@@ -1,0 +1,38 @@
+/**
+ * Writes docs/configuration.md out of the programs' tables of options: `deno task docs`. A test compares the
+ * page with what this would write.
+ *
+ * @module
+ */
+import { markdownTable } from "../config/help.ts";
+import { NSQD_OPTIONS } from "../nsqd/options.ts";
+
+/** The page in the project's tree. */
+export const DOCS_PAGE = new URL("../../docs/configuration.md", import.meta.url);
+
+/** What the page should hold. */
+export function docsPage(): string {
+  return `${INTRODUCTION}
+
+## nsqd
+
+${markdownTable(NSQD_OPTIONS)}
+`;
+}
+
+const INTRODUCTION = `# Configuration
+
+<!-- Written by \`deno task docs\` from the tables of options. Do not edit. -->
+
+An option is set by a flag, or by a key of the TOML file that \`--config\` names, or has its default; a flag wins
+over the file. Flags may have one dash or two, and their value behind \`=\` or as the next argument; a bool needs
+none to be true, and takes one behind \`=\` only. A flag for a list may be repeated; of another flag given twice,
+the last counts. Flags end at the first argument that is none: what stands behind it is ignored, with a warning.
+
+- A **duration** is a number with a unit, or several: \`250ms\`, \`1m30s\`, \`1.5h\`; units are \`ns\`, \`us\`, \`ms\`,
+  \`s\`, \`m\` and \`h\`. In the file a bare number is a duration in milliseconds.
+- A **list** is a list of the file too, or one string with commas in it.
+- An unknown flag, a bad value, or a file that cannot be read ends the program with exit code 1 and one line that
+  says which. An unknown key of the file is ignored, with a warning in the log.`;
+
+if (import.meta.main) Deno.writeTextFileSync(DOCS_PAGE, docsPage());

@@ -1,0 +1,24 @@
+/**
+ * The programs in this executable. A program's modules are loaded only when it is the one to run.
+ *
+ * @module
+ */
+
+/** One program of NSQ. */
+export interface Program {
+  /** Its name as NSQ has it, which is also the name of a link to it. */
+  readonly name: string;
+  /** What it is, in half a line. */
+  readonly summary: string;
+  /** Runs it to its end; the result is the exit code. */
+  readonly run: (args: readonly string[]) => Promise<number>;
+}
+
+/** All programs there are. */
+export const PROGRAMS: readonly Program[] = [
+  {
+    name: "nsqd",
+    summary: "the daemon that receives, queues and delivers messages",
+    run: async (args) => (await import("../nsqd/main.ts")).runNsqd(args),
+  },
+];

@@ -1,0 +1,21 @@
+/**
+ * Reads a configuration file. Which keys there are, and what they may hold, is none of its business.
+ *
+ * @module
+ */
+import { parse } from "@std/toml";
+import { OptionError } from "./option.ts";
+
+/**
+ * The top-level keys of a TOML file with their values.
+ *
+ * @throws {OptionError} If the file cannot be read or is no TOML.
+ */
+export function readConfigFile(path: string): Readonly<Record<string, unknown>> {
+  try {
+    return parse(Deno.readTextFileSync(path));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : cause;
+    throw new OptionError(`Cannot load configuration file "${path}": ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Query strings as Go's `url.ParseQuery` reads them: pairs between `&`, `+` for a space, percent escapes; `;` and
+ * bad escapes are refused. `URLSearchParams` would take both.
+ *
+ * @module
+ */
+
+const BAD_ESCAPE = /%(?![0-9a-fA-F]{2})/;
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * The parameters of a query string; of several with one name the first counts.
+ *
+ * @throws {SyntaxError} If there is a semicolon or a bad escape; the message is Go's.
+ */
+export function parseQuery(rawQuery: string): ReadonlyMap<string, string> {
+  const parameters = new Map<string, string>();
+  for (const pair of rawQuery.split("&")) {
+    if (pair === "") continue;
+    if (pair.includes(";")) throw new SyntaxError("invalid semicolon separator in query");
+    const equals = pair.indexOf("=");
+    const name = unescape(equals < 0 ? pair : pair.slice(0, equals));
+    const value = equals < 0 ? "" : unescape(pair.slice(equals + 1));
+    if (!parameters.has(name)) parameters.set(name, value);
+  }
+  return parameters;
+}
+
+/** `text` with its percent escapes decoded, or `undefined` if one is bad. */
+export function percentDecode(text: string): string | undefined {
+  if (!text.includes("%")) return text;
+  if (BAD_ESCAPE.test(text)) return undefined;
+  // Byte by byte, because decodeURIComponent throws at escapes that are no UTF-8, and Go takes them.
+  const bytes = ENCODER.encode(text);
+  let length = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const escaped = bytes[i] === 0x25;
+    bytes[length++] = escaped
+      ? Number.parseInt(String.fromCharCode(bytes[i + 1], bytes[i + 2]), 16)
+      : bytes[i];
+    if (escaped) i += 2;
+  }
+  return DECODER.decode(bytes.subarray(0, length));
+}
+
+function unescape(text: string): string {
+  const decoded = percentDecode(text.includes("+") ? text.replaceAll("+", " ") : text);
+  if (decoded !== undefined) return decoded;
+  const bad = text.slice(text.search(BAD_ESCAPE)).slice(0, 3);
+  throw new SyntaxError(`invalid URL escape ${JSON.stringify(bad)}`);
+}

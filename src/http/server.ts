@@ -1,0 +1,189 @@
+/**
+ * Serves HTTP on a TCP address or a unix socket. The only file that calls `Deno.serve`.
+ *
+ * How a server closes. The runtime can finish its requests (`shutdown`) or cut them off (an abort signal), but
+ * not do one after the other: once it has been asked to finish, a handler or a client that hangs makes it wait
+ * for ever, and in recent versions a body that is still on its way is lost at once. So the requests are counted
+ * here:
+ *
+ * ```
+ *  close() ──▶ new requests get 503 ──▶ none in progress ──▶ shutdown: sends the last responses
+ *                                  └──▶ time is up ────────▶ abort: everything ends at once
+ * ```
+ *
+ * @module
+ */
+import type { Logger } from "../base/logger.ts";
+import type { Address } from "../config/address.ts";
+import type { Peer } from "./request_context.ts";
+
+/** Answers a request; see `Router.handle`. */
+export type RequestHandler = (request: Request, peer: Peer) => Promise<Response>;
+
+/** What {@linkcode serveHttp} needs. */
+export interface ServeOptions {
+  /** Where to listen; port 0 is any free port. */
+  readonly address: Address;
+  readonly handler: RequestHandler;
+  readonly logger: Logger;
+  /** Certificate chain and private key, in PEM form, to serve HTTPS. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+/** The variable by which the runtime would serve somewhere else than it is told to. */
+const ADDRESS_OVERRIDE = "DENO_SERVE_ADDRESS";
+
+/** How long a client that does not read may delay the last responses, at least, in ms. */
+const SEND_TIME_MIN_MS = 100;
+
+/**
+ * Listens and serves.
+ *
+ * @throws {Error} If it can't listen; the message names the address, the cause is the platform's.
+ */
+export function serveHttp(options: ServeOptions): HttpServer {
+  ignoreAddressOverride();
+  const { address, logger, tls } = options;
+  const name = tls === undefined ? "HTTP" : "HTTPS";
+  const requests = new Requests(options.handler);
+  const abort = new AbortController();
+  const settings = {
+    signal: abort.signal,
+    onListen: () => {},
+    // Handlers don't reject: what ends here is a fault in the runtime's handling of a response.
+    onError(error: unknown): Response {
+      logger.error(`${name}: failed to respond - ${error}`);
+      return new Response(null, { status: 500 });
+    },
+    // Go's server never compresses; older versions of the runtime would.
+    automaticCompression: false,
+  };
+  try {
+    const server = address.kind === "unix"
+      ? Deno.serve({ ...settings, path: address.path }, requests.handle)
+      : Deno.serve({ ...settings, ...tcpSettings(address), ...tls }, requests.handle);
+    return new HttpServer({ server, requests, abort, name, logger });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot listen on ${formatAddress(address)}: ${reason}`, { cause });
+  }
+}
+
+/** A listener and its requests. */
+export class HttpServer {
+  /** What it is bound to: `127.0.0.1:4151`, or the path of the socket. */
+  readonly address: string;
+  /** The port it is bound to, or `undefined` for a unix socket. */
+  readonly port: number | undefined;
+  /** Settles when it has stopped serving. */
+  readonly finished: Promise<void>;
+
+  readonly #server: Deno.HttpServer<Deno.Addr>;
+  readonly #requests: Requests;
+  readonly #abort: AbortController;
+  readonly #name: string;
+  readonly #logger: Logger;
+
+  constructor(
+    options: {
+      server: Deno.HttpServer<Deno.Addr>;
+      requests: Requests;
+      abort: AbortController;
+      name: string;
+      logger: Logger;
+    },
+  ) {
+    this.#server = options.server;
+    this.#requests = options.requests;
+    this.#abort = options.abort;
+    this.#name = options.name;
+    this.#logger = options.logger;
+    const bound = addressOf(options.server.addr);
+    this.port = bound.kind === "tcp" ? bound.port : undefined;
+    this.address = formatAddress(bound);
+    this.finished = options.server.finished;
+    this.#logger.info(`${this.#name}: listening on ${this.address}`);
+  }
+
+  /** Refuses new requests, lets those in progress finish, and cuts off what is left after `graceMs`. */
+  async close(options: { readonly graceMs: number }): Promise<void> {
+    this.#logger.info(`${this.#name}: closing ${this.address}`);
+    const endMs = performance.now() + options.graceMs;
+    if (!await settles(this.#requests.close(), options.graceMs)) {
+      this.#logger.warn(`${this.#name}: cut off ${this.#requests.count} requests after ${options.graceMs}ms`);
+      this.#abort.abort();
+      return;
+    }
+    const sendMs = Math.max(endMs - performance.now(), SEND_TIME_MIN_MS);
+    if (!await settles(this.#server.shutdown(), sendMs)) {
+      // Only the end of the process can end these connections now; they must not keep it from ending.
+      this.#logger.warn(`${this.#name}: left clients behind that do not read their responses`);
+      this.#server.unref();
+    }
+  }
+}
+
+/** Counts the requests in progress, and refuses new ones when it is told to. */
+class Requests {
+  readonly #handler: RequestHandler;
+  readonly #none = Promise.withResolvers<void>();
+  #closing = false;
+  /** Requests in progress. */
+  count = 0;
+
+  constructor(handler: RequestHandler) {
+    this.#handler = handler;
+  }
+
+  readonly handle = async (request: Request, peer: Peer): Promise<Response> => {
+    if (this.#closing) return new Response(null, { status: 503, headers: { Connection: "close" } });
+    this.count++;
+    try {
+      return await this.#handler(request, peer);
+    } finally {
+      this.count--;
+      if (this.#closing && this.count === 0) this.#none.resolve();
+    }
+  };
+
+  /** Settles when the last request in progress has its response. */
+  close(): Promise<void> {
+    this.#closing = true;
+    if (this.count === 0) this.#none.resolve();
+    return this.#none.promise;
+  }
+}
+
+/** True if `work` settles within the time. */
+async function settles(work: Promise<void>, timeMs: number): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeMs);
+  });
+  const inTime = await Promise.race([work.then(() => true), timeout]);
+  clearTimeout(timer);
+  return inTime;
+}
+
+function ignoreAddressOverride(): void {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: ADDRESS_OVERRIDE });
+  if (state === "granted") Deno.env.delete(ADDRESS_OVERRIDE);
+}
+
+/** An empty host name is every address, which the runtime takes an absent one for. */
+function tcpSettings(address: Address & { kind: "tcp" }): { hostname?: string; port: number } {
+  const { hostname, port } = address;
+  return hostname === "" ? { port } : { hostname, port };
+}
+
+function addressOf(bound: Deno.Addr): Address {
+  if (bound.transport === "tcp") return { kind: "tcp", hostname: bound.hostname, port: bound.port };
+  if (bound.transport === "unix") return { kind: "unix", path: bound.path };
+  throw new TypeError(`Cannot serve HTTP over ${bound.transport}`);
+}
+
+function formatAddress(address: Address): string {
+  if (address.kind === "unix") return address.path;
+  const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
+  return `${host}:${address.port}`;
+}

@@ -1,0 +1,53 @@
+/**
+ * What waits to be written to a connection: two buffers, one being filled while the other is being sent.
+ * A write costs as much as sixty frames (docs/performance.md), so everything that one turn of the event loop
+ * has for a connection goes out in one.
+ *
+ * @module
+ */
+
+const SIZE_MIN = 512;
+/** Larger buffers are given back after use, in bytes. */
+const SIZE_KEPT_MAX = 128 * 1024;
+
+/** A growing buffer. */
+export class Output {
+  /** What has been put in, up to `length`; another array after `reserve()` or `take()`. */
+  bytes = new Uint8Array(SIZE_MIN);
+  length = 0;
+  #spare = new Uint8Array(SIZE_MIN);
+
+  /** Makes room for that many bytes and counts them as put in; returns where they are to go. */
+  reserve(size: number): number {
+    const offset = this.length;
+    const needed = offset + size;
+    if (needed > this.bytes.length) {
+      const larger = new Uint8Array(Math.max(needed, 2 * this.bytes.length));
+      larger.set(this.bytes.subarray(0, offset));
+      this.bytes = larger;
+    }
+    this.length = needed;
+    return offset;
+  }
+
+  /** Adds bytes. */
+  append(bytes: Readonly<Uint8Array>): void {
+    const offset = this.reserve(bytes.length);
+    this.bytes.set(bytes, offset);
+  }
+
+  /** Takes back everything from `length` on. */
+  truncate(length: number): void {
+    this.length = length;
+  }
+
+  /** All that was put in; it stays as it is until the next `take()`. */
+  take(): Uint8Array<ArrayBuffer> {
+    const taken = this.bytes.subarray(0, this.length);
+    const spare = this.#spare;
+    this.#spare = this.bytes.length > SIZE_KEPT_MAX ? new Uint8Array(SIZE_MIN) : this.bytes;
+    this.bytes = spare;
+    this.length = 0;
+    return taken;
+  }
+}

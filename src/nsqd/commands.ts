@@ -1,0 +1,309 @@
+/**
+ * The commands of protocol V2 (nsqd/protocol_v2.go). Each function checks in NSQ's order, answers with NSQ's
+ * texts, and returns false when the command has not all come; it is begun again then, so nothing is changed
+ * before the last step that may ask for more.
+ *
+ * @module
+ */
+
+import { NSQ_VERSION } from "../base/version.ts";
+import { ChannelError } from "../broker/channel.ts";
+import type { Topic } from "../broker/topic.ts";
+import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
+import { CLOSE_WAIT_FRAME, encodeFrame, FRAME_TYPE, OK_FRAME } from "../protocol/frames.ts";
+import { readMessageId } from "../protocol/message_id.ts";
+import { isValidChannelName, isValidTopicName } from "../protocol/names.ts";
+import { quote } from "../protocol/quote.ts";
+import { applyIdentify, decodeIdentify, type IdentifyData } from "./identify.ts";
+import { CLIENT_STATE, type Session } from "./session.ts";
+
+type Command = (session: Session) => boolean;
+
+/** By the name's length first: one comparison finds most. */
+const COMMANDS: readonly (readonly [name: string, command: Command])[] = [
+  ["FIN", fin],
+  ["PUB", pub],
+  ["RDY", rdy],
+  ["REQ", req],
+  ["MPUB", mpub],
+  ["DPUB", dpub],
+  ["NOP", nop],
+  ["TOUCH", touch],
+  ["SUB", sub],
+  ["CLS", cls],
+  ["AUTH", auth],
+  ["IDENTIFY", identify],
+];
+
+/**
+ * Carries out the command whose line the session's reader has taken; false when it has not all come.
+ *
+ * @throws {ProtocolError}
+ */
+export function executeCommand(session: Session): boolean {
+  for (const [name, command] of COMMANDS) {
+    if (session.reader.paramIs(0, name)) return command(session);
+  }
+  throw new ProtocolError("E_INVALID", `invalid command ${session.reader.param(0)}`);
+}
+
+function identify(session: Session): boolean {
+  const { reader, settings, context } = session;
+  if (session.state !== CLIENT_STATE.init) invalid("cannot IDENTIFY in current state");
+  if (!takeBody(session, "IDENTIFY")) return false;
+  let data: IdentifyData;
+  try {
+    data = decodeIdentify(reader.bytes.subarray(reader.bodyStart, reader.bodyEnd));
+  } catch (cause) {
+    throw new ProtocolError("E_BAD_BODY", "IDENTIFY failed to decode JSON body", { cause });
+  }
+  context.logger.info(`[${session.remoteAddress}] IDENTIFY: ${JSON.stringify(data)}`);
+  session.clientId = data.client_id;
+  session.hostname = data.hostname;
+  session.userAgent = data.user_agent;
+  session.topologyRegion = data.topology_region;
+  session.topologyZone = data.topology_zone;
+  try {
+    applyIdentify(settings, data, context.options);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ProtocolError("E_BAD_BODY", `IDENTIFY ${error.message}`, { cause: error });
+  }
+  session.restartHeartbeats();
+  session.answer(data.feature_negotiation ? negotiated(session, data) : OK_FRAME);
+  return true;
+}
+
+/** What the client gets of what it has asked for. TLS and compression are off until they are built in. */
+function negotiated(session: Session, data: IdentifyData): Uint8Array {
+  const { settings, context: { options } } = session;
+  const deflateLevel = options.deflateEnabled && data.deflate && data.deflate_level > 0 ? data.deflate_level : 6;
+  return encodeFrame(
+    FRAME_TYPE.response,
+    JSON.stringify({
+      max_rdy_count: options.maxRdyCount,
+      version: NSQ_VERSION,
+      max_msg_timeout: Math.floor(options.maxMsgTimeoutMs),
+      msg_timeout: Math.floor(settings.msgTimeoutMs),
+      tls_v1: false,
+      deflate: false,
+      deflate_level: Math.min(deflateLevel, options.maxDeflateLevel),
+      max_deflate_level: options.maxDeflateLevel,
+      snappy: false,
+      sample_rate: settings.sampleRate,
+      auth_required: options.authHttpAddresses.length > 0,
+      output_buffer_size: settings.outputBufferSizeBytes,
+      output_buffer_timeout: Math.floor(settings.outputBufferTimeoutMs),
+      topology_region: options.topologyRegion,
+      topology_zone: options.topologyZone,
+    }),
+  );
+}
+
+function auth(session: Session): boolean {
+  if (session.state !== CLIENT_STATE.init) invalid("cannot AUTH in current state");
+  if (session.reader.paramCount !== 1) invalid("AUTH invalid number of parameters");
+  if (!takeBody(session, "AUTH")) return false;
+  throw new ProtocolError("E_AUTH_DISABLED", "AUTH disabled");
+}
+
+function sub(session: Session): boolean {
+  const { reader, context } = session;
+  if (session.state !== CLIENT_STATE.init) invalid("cannot SUB in current state");
+  if (session.settings.heartbeatIntervalMs <= 0) invalid("cannot SUB with heartbeats disabled");
+  if (reader.paramCount < 3) invalid("SUB insufficient number of parameters");
+  const topicName = topicNameOf(session, "SUB");
+  const channelName = reader.param(2);
+  if (!isValidChannelName(channelName)) {
+    throw new ProtocolError("E_BAD_CHANNEL", `SUB channel name ${quote(reader.paramBytes(2))} is not valid`);
+  }
+  try {
+    session.subscribe(context.broker.topic(topicName).channel(channelName));
+  } catch (cause) {
+    if (!(cause instanceof ChannelError)) throw cause;
+    throw new ProtocolError("E_SUB_FAILED", `SUB failed ${cause.message}`, { cause });
+  }
+  session.answer(OK_FRAME);
+  return true;
+}
+
+function rdy(session: Session): boolean {
+  const { reader, context } = session;
+  if (session.state === CLIENT_STATE.closing) {
+    context.logger.info(
+      `PROTOCOL(V2): [${session.remoteAddress}] ignoring RDY after CLS in state ClientStateV2Closing`,
+    );
+    return true;
+  }
+  if (!session.subscription) invalid("cannot RDY in current state");
+  const count = reader.paramCount > 1 ? reader.paramNumber(1) : 1;
+  if (count < 0) invalid(`RDY could not parse count ${reader.param(1)}`);
+  const { maxRdyCount } = context.options;
+  if (count > maxRdyCount) invalid(`RDY count ${reader.param(1)} out of range 0-${maxRdyCount}`);
+  session.subscription.consumer.readyCount = count;
+  session.subscription.channel.awake();
+  return true;
+}
+
+function fin(session: Session): boolean {
+  const { reader } = session;
+  if (!session.subscription) invalid("cannot FIN in current state");
+  if (reader.paramCount < 2) invalid("FIN insufficient number of params");
+  const { channel, consumer } = session.subscription;
+  const position = readMessageId(reader.bytes, reader.idStart(1), session.context.options.nodeId);
+  try {
+    channel.finish(consumer, position, session.context.clock.nowMs());
+  } catch (cause) {
+    answerFailed(session, "FIN", cause);
+  }
+  return true;
+}
+
+function req(session: Session): boolean {
+  const { reader, context } = session;
+  if (!session.subscription) invalid("cannot REQ in current state");
+  if (reader.paramCount < 3) invalid("REQ insufficient number of params");
+  const { channel, consumer } = session.subscription;
+  const position = readMessageId(reader.bytes, reader.idStart(1), context.options.nodeId);
+  const wantedMs = reader.paramNumber(2);
+  if (wantedMs < 0) invalid(`REQ could not parse timeout ${reader.param(2)}`);
+  const delayMs = Math.min(wantedMs, context.options.maxReqTimeoutMs);
+  if (delayMs !== wantedMs) {
+    context.logger.info(
+      `PROTOCOL(V2): [${session.remoteAddress}] REQ timeout ${wantedMs} out of range 0-` +
+        `${context.options.maxReqTimeoutMs}. Setting to ${delayMs}`,
+    );
+  }
+  try {
+    channel.requeue(consumer, position, { delayMs, nowMs: context.clock.nowMs() });
+  } catch (cause) {
+    answerFailed(session, "REQ", cause);
+  }
+  return true;
+}
+
+function touch(session: Session): boolean {
+  const { reader, context } = session;
+  if (!session.subscription) invalid("cannot TOUCH in current state");
+  if (reader.paramCount < 2) invalid("TOUCH insufficient number of params");
+  const { channel, consumer } = session.subscription;
+  const position = readMessageId(reader.bytes, reader.idStart(1), context.options.nodeId);
+  try {
+    channel.touch(consumer, position, context.clock.nowMs());
+  } catch (cause) {
+    answerFailed(session, "TOUCH", cause);
+  }
+  return true;
+}
+
+function cls(session: Session): boolean {
+  if (session.state !== CLIENT_STATE.subscribed || !session.subscription) invalid("cannot CLS in current state");
+  session.subscription.consumer.readyCount = 0;
+  session.state = CLIENT_STATE.closing;
+  session.answer(CLOSE_WAIT_FRAME);
+  return true;
+}
+
+function nop(): boolean {
+  return true;
+}
+
+function pub(session: Session): boolean {
+  const { reader } = session;
+  if (reader.paramCount < 2) invalid("PUB insufficient number of parameters");
+  const name = topicNameOf(session, "PUB");
+  return publishOne(session, "PUB", name, 0);
+}
+
+function dpub(session: Session): boolean {
+  const { reader, context: { options } } = session;
+  if (reader.paramCount < 3) invalid("DPUB insufficient number of parameters");
+  const name = topicNameOf(session, "DPUB");
+  const deferMs = reader.paramNumber(2);
+  if (deferMs < 0) invalid(`DPUB could not parse timeout ${reader.param(2)}`);
+  if (deferMs > options.maxReqTimeoutMs) {
+    invalid(`DPUB timeout ${reader.param(2)} out of range 0-${Math.floor(options.maxReqTimeoutMs)}`);
+  }
+  return publishOne(session, "DPUB", name, deferMs);
+}
+
+function publishOne(session: Session, command: string, name: string, deferMs: number): boolean {
+  const { reader } = session;
+  const { maxMsgSizeBytes } = session.context.options;
+  if (!reader.takeSize("E_BAD_MESSAGE", `${command} failed to read message body size`)) return false;
+  const { size } = reader;
+  if (size <= 0) throw new ProtocolError("E_BAD_MESSAGE", `${command} invalid message body size ${size}`);
+  if (size > maxMsgSizeBytes) {
+    throw new ProtocolError("E_BAD_MESSAGE", `${command} message too big ${size} > ${maxMsgSizeBytes}`);
+  }
+  if (!reader.takeBody("E_BAD_MESSAGE", `${command} failed to read message body`)) return false;
+  const topic = session.context.broker.topic(name);
+  // The size before the body belongs to the log's form of a message too.
+  topic.append(reader.bytes, reader.bodyStart - 4, reader.bodyEnd, { count: 1, deferMs });
+  answerPublish(session, command, topic, 1);
+  return true;
+}
+
+function mpub(session: Session): boolean {
+  const { reader, context: { options, broker } } = session;
+  if (reader.paramCount < 2) invalid("MPUB insufficient number of parameters");
+  const name = reader.param(1);
+  if (!isValidTopicName(name)) {
+    // NSQ compat: the code is there twice.
+    const description = `E_BAD_TOPIC MPUB topic name ${quote(reader.paramBytes(1))} is not valid`;
+    throw new ProtocolError("E_BAD_TOPIC", description);
+  }
+  // NSQ compat: the topic is there from now on, even when the body is refused.
+  const topic = broker.topic(name);
+  if (!reader.takeSize("E_BAD_BODY", "MPUB failed to read body size")) return false;
+  const { size } = reader;
+  if (size <= 0) throw new ProtocolError("E_BAD_BODY", `MPUB invalid body size ${size}`);
+  if (size > options.maxBodySizeBytes) {
+    throw new ProtocolError("E_BAD_BODY", `MPUB body too big ${size} > ${options.maxBodySizeBytes}`);
+  }
+  if (!reader.takeMpub(options)) return false;
+  topic.append(reader.bytes, reader.bodyStart, reader.bodyEnd, { count: reader.messageCount, deferMs: 0 });
+  answerPublish(session, "MPUB", topic, reader.messageCount);
+  return true;
+}
+
+function answerPublish(session: Session, command: string, topic: Topic, count: number): void {
+  session.published(command, topic, count);
+  session.answer(OK_FRAME);
+}
+
+/** Takes the body of IDENTIFY or AUTH. */
+function takeBody(session: Session, command: string): boolean {
+  const { reader } = session;
+  const { maxBodySizeBytes } = session.context.options;
+  if (!reader.takeSize("E_BAD_BODY", `${command} failed to read body size`)) return false;
+  const { size } = reader;
+  if (size > maxBodySizeBytes) {
+    throw new ProtocolError("E_BAD_BODY", `${command} body too big ${size} > ${maxBodySizeBytes}`);
+  }
+  if (size <= 0) throw new ProtocolError("E_BAD_BODY", `${command} invalid body size ${size}`);
+  return reader.takeBody("E_BAD_BODY", `${command} failed to read body`);
+}
+
+/** The topic's name, which is mostly that of the command before: then no string is made. */
+function topicNameOf(session: Session, command: string): string {
+  const { reader, lastTopic } = session;
+  if (reader.paramEquals(1, lastTopic.bytes)) return lastTopic.name;
+  const name = reader.param(1);
+  const bytes = reader.paramBytes(1);
+  if (!isValidTopicName(name)) {
+    throw new ProtocolError("E_BAD_TOPIC", `${command} topic name ${quote(bytes)} is not valid`);
+  }
+  session.lastTopic = { name, bytes };
+  return name;
+}
+
+function answerFailed(session: Session, command: "FIN" | "REQ" | "TOUCH", cause: unknown): never {
+  if (!(cause instanceof ChannelError)) throw cause;
+  const code: ErrorCode = `E_${command}_FAILED`;
+  throw new ProtocolError(code, `${command} ${session.reader.param(1)} failed ${cause.message}`, { cause });
+}
+
+function invalid(description: string): never {
+  throw new ProtocolError("E_INVALID", description);
+}

@@ -1,0 +1,79 @@
+/**
+ * Administration of topics and channels over HTTP (nsqd/http.go). What an endpoint checks, and in which order,
+ * differs between them as it does in NSQ.
+ *
+ * @module
+ */
+import { HttpError } from "../http/http_error.ts";
+import type { RequestContext } from "../http/request_context.ts";
+import { isValidTopicName } from "../protocol/names.ts";
+import {
+  existingChannel,
+  existingTopic,
+  paramsOf,
+  topicAndChannelName,
+  topicName,
+  topicToUse,
+} from "./http_params.ts";
+import type { HttpApiContext } from "./http_api_context.ts";
+
+/** `POST /topic/create` */
+export function createTopic(nsqd: HttpApiContext, request: RequestContext): void {
+  topicToUse(nsqd, paramsOf(nsqd, request));
+}
+
+/** `POST /topic/delete` */
+export function deleteTopic(nsqd: HttpApiContext, request: RequestContext): void {
+  const name = topicName(paramsOf(nsqd, request));
+  if (!nsqd.broker.deleteTopic(name)) throw new HttpError(404, "TOPIC_NOT_FOUND");
+}
+
+/** `POST /topic/empty` */
+export function emptyTopic(nsqd: HttpApiContext, request: RequestContext): void {
+  const name = topicName(paramsOf(nsqd, request));
+  // NSQ compat: of the endpoints for a topic that exists only this one checks its name.
+  if (!isValidTopicName(name)) throw new HttpError(400, "INVALID_TOPIC");
+  existingTopic(nsqd, name).empty();
+}
+
+/** `POST /topic/pause` */
+export function pauseTopic(nsqd: HttpApiContext, request: RequestContext): void {
+  existingTopic(nsqd, topicName(paramsOf(nsqd, request))).pause();
+  // At once, so that a crash does not undo it.
+  nsqd.persistMetadata();
+}
+
+/** `POST /topic/unpause` */
+export function unpauseTopic(nsqd: HttpApiContext, request: RequestContext): void {
+  existingTopic(nsqd, topicName(paramsOf(nsqd, request))).unpause();
+  nsqd.persistMetadata();
+}
+
+/** `POST /channel/create` */
+export function createChannel(nsqd: HttpApiContext, request: RequestContext): void {
+  const { topic, channelName } = topicAndChannelName(nsqd, paramsOf(nsqd, request));
+  topic.channel(channelName);
+}
+
+/** `POST /channel/delete` */
+export function deleteChannel(nsqd: HttpApiContext, request: RequestContext): void {
+  const { topic, channelName } = topicAndChannelName(nsqd, paramsOf(nsqd, request));
+  if (!topic.deleteChannel(channelName)) throw new HttpError(404, "CHANNEL_NOT_FOUND");
+}
+
+/** `POST /channel/empty` */
+export function emptyChannel(nsqd: HttpApiContext, request: RequestContext): void {
+  existingChannel(nsqd, paramsOf(nsqd, request)).empty();
+}
+
+/** `POST /channel/pause` */
+export function pauseChannel(nsqd: HttpApiContext, request: RequestContext): void {
+  existingChannel(nsqd, paramsOf(nsqd, request)).pause();
+  nsqd.persistMetadata();
+}
+
+/** `POST /channel/unpause` */
+export function unpauseChannel(nsqd: HttpApiContext, request: RequestContext): void {
+  existingChannel(nsqd, paramsOf(nsqd, request)).unpause();
+  nsqd.persistMetadata();
+}

@@ -1,0 +1,74 @@
+/**
+ * The end of a turn of the event loop. What all connections brought in one turn is worked on together: first
+ * it is committed (one write for many publishers), then delivered, then each connection's output is sent in
+ * one write.
+ *
+ * @module
+ */
+
+import type { Clock } from "../base/clock.ts";
+import type { Broker } from "../broker/broker.ts";
+import type { Topic } from "../broker/topic.ts";
+
+/** A connection, as far as a turn is concerned. */
+export interface TurnMember {
+  /** Takes the answers to this turn's publishes back, if they were to one of the topics. */
+  publishFailed(failed: ReadonlyMap<Topic, unknown>): void;
+  /** The publishes of this turn are kept. */
+  publishKept(): void;
+  /** Begins to send what is in the output. */
+  flush(): void;
+}
+
+/** Gathers the work of a turn. */
+export class Turn {
+  readonly #clock: Clock;
+  #broker: Broker | undefined;
+  #scheduled = false;
+  readonly #publishers = new Set<TurnMember>();
+  readonly #withOutput = new Set<TurnMember>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Says whose work it is. */
+  attach(broker: Broker): void {
+    this.#broker = broker;
+  }
+
+  /** There is work: it is done when the connections that have something now have had their say. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.run());
+  }
+
+  /** The member has published something in this turn. */
+  published(member: TurnMember): void {
+    this.#publishers.add(member);
+    this.schedule();
+  }
+
+  /** The member has output. */
+  hasOutput(member: TurnMember): void {
+    this.#withOutput.add(member);
+    this.schedule();
+  }
+
+  /** Does the work. */
+  run(): void {
+    this.#scheduled = false;
+    const broker = this.#broker;
+    if (!broker) return;
+    const failed = broker.commit();
+    for (const member of this.#publishers) {
+      if (failed.size > 0) member.publishFailed(failed);
+      member.publishKept();
+    }
+    this.#publishers.clear();
+    broker.pump(this.#clock.nowMs());
+    for (const member of this.#withOutput) member.flush();
+    this.#withOutput.clear();
+  }
+}

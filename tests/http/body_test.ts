@@ -1,0 +1,97 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { discardBody, readBody } from "../../src/http/body.ts";
+import { HttpError } from "../../src/http/http_error.ts";
+
+function post(body: BodyInit, headers: Record<string, string> = {}): Request {
+  return new Request("http://localhost/", { method: "POST", body, headers });
+}
+
+/** A body in chunks, whose reading is counted. */
+function chunks(...sizes: number[]) {
+  let read = 0;
+  const stream = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (read === sizes.length) controller.close();
+      else controller.enqueue(new Uint8Array(sizes[read++]).fill(120));
+    },
+  }, { highWaterMark: 0 });
+  return { stream, read: () => read };
+}
+
+Deno.test("readBody() reads a body of announced length up to the limit", async () => {
+  const body = await readBody(post("hello", { "content-length": "5" }), 5);
+
+  assertEquals(body, new TextEncoder().encode("hello"));
+});
+
+Deno.test("readBody() does not read a body that is announced as too long", async () => {
+  const { stream, read } = chunks(3, 3);
+
+  const body = await readBody(post(stream, { "content-length": "6" }), 5);
+
+  assertEquals(body, undefined);
+  assertEquals(read(), 0);
+});
+
+Deno.test("readBody() reads a body in chunks up to the limit", async () => {
+  assertEquals((await readBody(post(chunks(2, 3).stream), 5))?.length, 5);
+});
+
+Deno.test("readBody() stops at the chunk that exceeds the limit", async () => {
+  const { stream, read } = chunks(3, 3, 3, 3, 3, 3);
+
+  const body = await readBody(post(stream), 5);
+
+  assertEquals(body, undefined);
+  assertEquals(read() < 6, true);
+});
+
+Deno.test("readBody() has no bytes for a request without a body", async () => {
+  assertEquals(await readBody(new Request("http://localhost/"), 5), new Uint8Array(0));
+});
+
+Deno.test("readBody() throws a 500 when the body breaks off", async () => {
+  const broken = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.error(new Deno.errors.ConnectionReset("reset"));
+    },
+  });
+
+  const error = await assertRejects(() => readBody(post(broken), 5), HttpError, "INTERNAL_ERROR");
+
+  assertEquals(error.status, 500);
+});
+
+Deno.test("discardBody() reads to the end", async () => {
+  const { stream, read } = chunks(3, 3);
+
+  await discardBody(post(stream));
+
+  assertEquals(read(), 2);
+});
+
+Deno.test("discardBody() gives up a body that is very long", async () => {
+  const { stream, read } = chunks(...Array.from({ length: 100 }, () => 1024 * 1024));
+
+  await discardBody(post(stream));
+
+  assertEquals(read(), 17);
+});
+
+Deno.test("discardBody() leaves the body of a client that asked before sending", async () => {
+  const { stream, read } = chunks(3, 3);
+
+  await discardBody(post(stream, { expect: "100-continue" }));
+
+  assertEquals(read(), 0);
+});
+
+Deno.test("discardBody() survives a client that has gone", async () => {
+  const broken = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.error(new Deno.errors.ConnectionReset("reset"));
+    },
+  });
+
+  await discardBody(post(broken));
+});

@@ -1,0 +1,85 @@
+/**
+ * The programs that come with the Go NSQ against the server under test. The environment variable `NSQ_BIN` names
+ * the folder that holds them.
+ *
+ * @module
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { interopTest, MissingError, runProgram, TempFolder } from "../support/interop.ts";
+import { startNsqd } from "../support/nsqd_process.ts";
+
+const LINES = Array.from({ length: 1000 }, (_, index) => `line ${index}: ${"x".repeat(index % 97)}`);
+
+interopTest("to_nsq and nsq_tail carry every line once", findTools, async ({ path }) => {
+  await using nsqd = await startNsqd();
+  const common = ["--topic=tools", `--nsqd-tcp-address=${nsqd.tcpAddress}`];
+
+  await nsqd.run(async () => {
+    await runProgram(`${path}/to_nsq`, { args: common, stdin: LINES.join("\n") + "\n" });
+    const tail = [...common, "--channel=tail", `-n=${LINES.length}`];
+    const { stdout } = await runProgram(`${path}/nsq_tail`, { args: tail, timeoutMs: 15_000 });
+
+    // NSQ promises no order.
+    assertEquals(stdout.trimEnd().split("\n").sort(), [...LINES].sort());
+  });
+});
+
+interopTest("nsq_to_nsq republishes every message", findTools, async ({ path }) => {
+  await using nsqd = await startNsqd();
+  const address = nsqd.tcpAddress;
+
+  await nsqd.run(async () => {
+    await runProgram(`${path}/to_nsq`, {
+      args: ["--topic=source", `--nsqd-tcp-address=${address}`],
+      stdin: LINES.join("\n") + "\n",
+    });
+    const relay = new Deno.Command(`${path}/nsq_to_nsq`, {
+      args: [
+        ...["--topic=source", "--destination-topic=target"],
+        ...[`--nsqd-tcp-address=${address}`, `--destination-nsqd-tcp-address=${address}`],
+      ],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    try {
+      const tail = [
+        "--topic=target",
+        "--channel=tail",
+        `-n=${LINES.length}`,
+        `--nsqd-tcp-address=${address}`,
+      ];
+      const { stdout } = await runProgram(`${path}/nsq_tail`, { args: tail, timeoutMs: 15_000 });
+
+      assertEquals(stdout.trimEnd().split("\n").sort(), [...LINES].sort());
+    } finally {
+      relay.kill("SIGTERM");
+      await relay.status;
+    }
+  });
+});
+
+interopTest("nsq_stat reads a channel's counts", findTools, async ({ path }) => {
+  await using nsqd = await startNsqd();
+  const common = ["--topic=stat", `--nsqd-tcp-address=${nsqd.tcpAddress}`];
+
+  await nsqd.run(async () => {
+    await runProgram(`${path}/to_nsq`, { args: common, stdin: "one\ntwo\nthree\n" });
+    await runProgram(`${path}/nsq_tail`, { args: [...common, "--channel=seen", "-n=2"], timeoutMs: 15_000 });
+    const stat = ["--topic=stat", "--channel=seen", `--nsqd-http-address=${nsqd.httpAddress}`];
+    const args = [...stat, "--interval=10ms", "--count=1"];
+    const { stdout } = await runProgram(`${path}/nsq_stat`, { args, timeoutMs: 15_000 });
+
+    assertMatch(stdout, /depth \+ metadata/);
+    console.log(stdout);
+  });
+});
+
+/** The folder of the Go programs; nothing of it is disposed of. */
+async function findTools(): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = Deno.env.get("NSQ_BIN");
+  if (!path) throw new MissingError("the environment variable NSQ_BIN, the folder of NSQ's programs");
+  await runProgram(`${path}/nsq_tail`, { args: ["--version"] });
+  return { path, [Symbol.asyncDispose]: () => Promise.resolve() };
+}

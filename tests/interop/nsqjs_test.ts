@@ -1,0 +1,51 @@
+/**
+ * nsqjs, the client for Node.js, run by Node.js from npm's package, against the server under test.
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+import { interopTest, MissingError, runProgram, TempFolder } from "../support/interop.ts";
+import { startNsqd } from "../support/nsqd_process.ts";
+import { assertChannelDone, assertClientReport, type Workload, workloadFor } from "./workload.ts";
+
+for (const compression of ["none", "deflate", "snappy"] as const) {
+  const messages = compression === "none" ? 10_000 : 2_000;
+  const name = `nsqjs finishes each of ${messages} messages once (compression: ${compression})`;
+
+  interopTest(name, installNsqjs, async (folder) => {
+    await using nsqd = await startNsqd();
+    const workload = workloadFor(nsqd, { topic: "nsqjs", messages, compression });
+
+    await nsqd.run(async () => {
+      const { stdout } = await runRoundtrip(folder, workload);
+
+      assertClientReport(stdout, workload);
+      await assertChannelDone(nsqd, workload);
+    });
+  });
+}
+
+/** A folder with the script and the locked packages, without their install scripts. */
+async function installNsqjs(): Promise<TempFolder> {
+  const source = fileURLToPath(new URL("./nsqjs/", import.meta.url));
+  await runProgram("node", { args: ["--version"] });
+  const folder = await TempFolder.make();
+  try {
+    for (const file of ["package.json", "package-lock.json", "roundtrip.js"]) {
+      await Deno.copyFile(`${source}${file}`, `${folder.path}/${file}`);
+    }
+    const args = ["ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"];
+    await runProgram("npm", { args, cwd: folder.path });
+    return folder;
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new MissingError(`nsqjs from npm: ${reason}`, { cause: error });
+  }
+}
+
+async function runRoundtrip(folder: TempFolder, workload: Workload) {
+  const args = ["roundtrip.js", JSON.stringify(workload)];
+  return await runProgram("node", { args, cwd: folder.path, timeoutMs: 20_000 });
+}
