@@ -254,6 +254,8 @@ export class Topic {
 
   /** A channel, or the topic, needs nothing of the segment any more. */
   leave(segment: Segment): void {
+    // Before the start there may be channels that have not taken their messages over yet.
+    if (!this.#started) return;
     if (segment.holders > 0 || segment.end > this.#distributed || segment.committed < segment.count) return;
     if (segment.sealed || segment !== this.log.active) this.log.release(segment);
     else this.drained(segment);

@@ -142,6 +142,10 @@ export class TopicLog {
     const segment = this.#active;
     if (!segment) return;
     this.#active = undefined;
+    if (segment.count === 0) {
+      this.release(segment);
+      return;
+    }
     segment.close();
     if (segment.stored && segment.committed === segment.count) {
       try {

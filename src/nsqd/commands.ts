@@ -70,6 +70,10 @@ function identify(session: Session): boolean {
     throw new ProtocolError("E_BAD_BODY", `IDENTIFY ${error.message}`, { cause: error });
   }
   session.restartHeartbeats();
+  const { deflateEnabled, snappyEnabled } = context.options;
+  if (data.feature_negotiation && data.deflate && data.snappy && deflateEnabled && snappyEnabled) {
+    throw new ProtocolError("E_IDENTIFY_FAILED", "cannot enable both deflate and snappy compression");
+  }
   session.answer(data.feature_negotiation ? negotiated(session, data) : OK_FRAME);
   return true;
 }

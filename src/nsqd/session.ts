@@ -78,7 +78,7 @@ export class Session implements MessageSink, TurnMember {
   topologyRegion = "";
   topologyZone = "";
   /** The topic of the last publish or SUB, as text and as it came. */
-  lastTopic: { readonly name: string; readonly bytes: Uint8Array } = { name: "", bytes: new Uint8Array() };
+  lastTopic: { readonly name: string; readonly bytes: Uint8Array } = { name: "", bytes: Uint8Array.of(0) };
   /** Set by SUB. */
   subscription: { readonly channel: Channel; readonly consumer: Consumer } | undefined;
 

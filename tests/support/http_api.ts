@@ -1,0 +1,224 @@
+/**
+ * nsqd's HTTP API on a broker of its own, without a daemon: requests are handed to it in process, time stands
+ * still unless it is moved.
+ *
+ * @module
+ */
+import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
+import { Quantile } from "../../src/base/quantile.ts";
+import { Broker } from "../../src/broker/broker.ts";
+import { Consumer } from "../../src/broker/consumer.ts";
+import type { SegmentStore } from "../../src/broker/segment_store.ts";
+import { defaultOptions } from "../../src/config/option.ts";
+import { type HttpApiContext, nsqdHttpApi } from "../../src/nsqd/http_api.ts";
+import { NSQD_OPTIONS, type NsqdOptions } from "../../src/nsqd/options.ts";
+import type { ClientSource } from "../../src/nsqd/stats.ts";
+
+/** What {@linkcode httpApi} may be told. */
+export interface HttpApiOptions {
+  readonly options?: Partial<NsqdOptions>;
+  /** The store refuses every write. */
+  readonly diskFails?: boolean;
+}
+
+/** An answer, as a client sees it; absent headers are left out. */
+export interface Answer {
+  readonly status: number;
+  readonly type?: string;
+  readonly nsq?: string;
+  readonly allow?: string;
+  readonly text: string;
+}
+
+/** An API under test, and what is behind it. */
+export type TestHttpApi = ReturnType<typeof httpApi>;
+
+/** When the nsqd under test was started: 2024-01-31 12:00:00 UTC. */
+export const START_TIME_MS = 1_706_702_400_000;
+
+/** Makes an API. */
+export function httpApi(given: HttpApiOptions = {}) {
+  let options: NsqdOptions = {
+    ...defaultOptions(NSQD_OPTIONS),
+    broadcastAddress: "broadcast.example",
+    ...given.options,
+  };
+  const time = { nowMs: START_TIME_MS };
+  const lines: string[] = [];
+  const logger = new Logger({
+    prefix: "",
+    level: options.logLevel,
+    write: (line) => lines.push(line.slice("yyyy/mm/dd hh:mm:ss.uuuuuu ".length)),
+  });
+  const clients = new Set<ClientSource>();
+  const clientOfConsumer = new Map<Consumer, ClientSource>();
+  const calls: string[] = [];
+  const state = { health: "OK" };
+  const { e2eProcessingLatencyPercentiles: quantiles, memQueueSize, maxBytesPerFile } = options;
+  const broker = new Broker({
+    clock: { nowMs: () => time.nowMs, timestamp: () => ({ high: 0, low: 0 }) },
+    logger,
+    limits: {
+      memQueueSize,
+      maxBytesPerFile,
+      ephemeralDepthMax: memQueueSize,
+      maxChannelConsumers: options.maxChannelConsumers,
+      maxMsgTimeoutMs: options.maxMsgTimeoutMs,
+    },
+    stores: { names: () => [], open: () => new TestStore(given.diskFails ?? false) },
+    newLatency: () =>
+      quantiles.length === 0 ? undefined : new Quantile({
+        quantiles,
+        windowMs: options.e2eProcessingLatencyWindowTimeMs,
+        nowMs: time.nowMs,
+      }),
+    onWork: () => {},
+    onChange: () => {},
+    onStored: () => {},
+  });
+  const context: HttpApiContext = {
+    broker,
+    get options() {
+      return options;
+    },
+    logger,
+    hostname: "host.example",
+    tcpPort: 4150,
+    httpPort: 4151,
+    startTimeMs: START_TIME_MS,
+    nowMs: () => time.nowMs,
+    health: () => state.health,
+    sessions: () => clients,
+    clientOf(consumer) {
+      const client = clientOfConsumer.get(consumer);
+      if (client === undefined) throw new Error("The consumer belongs to no client of this test");
+      return client;
+    },
+    persistMetadata: () => calls.push("persistMetadata"),
+    setLogLevel: (logLevel) => {
+      logger.level = logLevel;
+      options = { ...options, logLevel };
+    },
+    setLookupdAddresses: (lookupdTcpAddresses) => {
+      options = { ...options, lookupdTcpAddresses };
+    },
+    runningTasks: () => ["tcpServer", "queueScanLoop"],
+  };
+  const router = nsqdHttpApi(context);
+
+  /** Sends a request; a body that is a list of texts is sent in chunks. */
+  async function request(
+    method: string,
+    target: string,
+    body?: string | Uint8Array<ArrayBuffer> | readonly string[],
+  ): Promise<Answer> {
+    const init: RequestInit = { method };
+    if (Array.isArray(body)) {
+      init.body = ReadableStream.from(body.map((part) => new TextEncoder().encode(part)));
+    } else if (body !== undefined) {
+      const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body as Uint8Array<ArrayBuffer>;
+      init.body = bytes;
+      init.headers = { "content-length": String(bytes.length) };
+    }
+    const peer = { remoteAddr: { transport: "tcp" as const, hostname: "127.0.0.1", port: 1234 } };
+    const response = await router.handle(new Request(`http://localhost${target}`, init), peer);
+    const header = (key: string, name: string) => {
+      const value = response.headers.get(name);
+      return value === null ? {} : { [key]: value };
+    };
+    return {
+      status: response.status,
+      ...header("type", "content-type"),
+      ...header("nsq", "x-nsq-content-type"),
+      ...header("allow", "allow"),
+      text: await response.text(),
+    };
+  }
+
+  return {
+    broker,
+    context,
+    lines,
+    calls,
+    state,
+    time,
+    request,
+    /** Sends a request and reads the JSON of the answer. */
+    // deno-lint-ignore no-explicit-any -- a test says what is in it by what it expects
+    json: async (target: string): Promise<any> => JSON.parse((await request("GET", target)).text),
+    /** Connects a client that publishes. */
+    addClient: (client: Partial<ClientSource>) => clients.add({ ...CLIENT, ...client }),
+    /** Connects a client that consumes. */
+    addConsumer(topic: string, channel: string, client: Partial<ClientSource> = {}): Consumer {
+      const sink = { writable: true, send: () => {}, close: () => {} };
+      const consumer = new Consumer({ sink, msgTimeoutMs: 60_000, sampleRate: 0 });
+      const source = { ...CLIENT, state: 3, ...client };
+      clients.add(source);
+      clientOfConsumer.set(consumer, source);
+      broker.topic(topic).channel(channel).consumers.add(consumer);
+      return consumer;
+    },
+  };
+}
+
+/** A level at which nothing is logged that tests don't ask for. */
+export const QUIET = LOG_LEVELS.fatal;
+
+const CLIENT: ClientSource = {
+  clientId: "client",
+  hostname: "client.example",
+  userAgent: "test/1",
+  remoteAddress: "127.0.0.1:5000",
+  state: 0,
+  readyCount: 0,
+  inFlightCount: 0,
+  messageCount: 0,
+  finishCount: 0,
+  requeueCount: 0,
+  connectTimeS: START_TIME_MS / 1000,
+  sampleRate: 0,
+  topologyZone: "",
+  topologyRegion: "",
+  pubCounts: new Map(),
+};
+
+/** Takes everything and keeps nothing. */
+class TestStore implements SegmentStore {
+  readonly #fails: boolean;
+
+  constructor(fails: boolean) {
+    this.#fails = fails;
+  }
+
+  list() {
+    return [];
+  }
+
+  append(): void {
+    if (this.#fails) throw new Error("disk full");
+  }
+
+  replace(): void {}
+
+  read(): Promise<Uint8Array> {
+    return Promise.reject(new Deno.errors.NotFound());
+  }
+
+  readSync(): Uint8Array {
+    throw new Deno.errors.NotFound();
+  }
+
+  remove(): void {}
+  setAside(): void {}
+
+  readState(): undefined {}
+
+  writeState(): void {}
+
+  sync(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {}
+  destroy(): void {}
+}
