@@ -75,9 +75,7 @@ export class HttpServer {
   readonly address: string;
   /** The port it is bound to, or `undefined` for a unix socket. */
   readonly port: number | undefined;
-  /** Settles when it has stopped serving. */
-  readonly finished: Promise<void>;
-
+  readonly #finished = Promise.withResolvers<void>();
   readonly #server: Deno.HttpServer<Deno.Addr>;
   readonly #requests: Requests;
   readonly #abort: AbortController;
@@ -101,8 +99,13 @@ export class HttpServer {
     const bound = addressOf(options.server.addr);
     this.port = bound.kind === "tcp" ? bound.port : undefined;
     this.address = formatAddress(bound);
-    this.finished = options.server.finished;
+    options.server.finished.then(this.#finished.resolve, this.#finished.reject);
     this.#logger.info(`${this.#name}: listening on ${this.address}`);
+  }
+
+  /** Settles when it has stopped serving. */
+  get finished(): Promise<void> {
+    return this.#finished.promise;
   }
 
   /** Refuses new requests, lets those in progress finish, and cuts off what is left after `graceMs`. */
@@ -119,6 +122,7 @@ export class HttpServer {
       // Only the end of the process can end these connections now; they must not keep it from ending.
       this.#logger.warn(`${this.#name}: left clients behind that do not read their responses`);
       this.#server.unref();
+      this.#finished.resolve();
     }
   }
 }

@@ -98,6 +98,7 @@ async function elapse(timeMs: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, timeMs);
   signal.addEventListener("abort", () => resolve(), { once: true });
+  if (signal.aborted) resolve();
   await promise;
   clearTimeout(timer);
 }

@@ -61,11 +61,10 @@ export class Nsqd implements HttpApiContext, SessionContext {
   #loading = true;
   #stopping: Promise<void> | undefined;
 
-  /** Locks the data path. Throws when it cannot be used. */
   constructor(start: Pick<NsqdStart, "options">, logger: Logger) {
     this.options = start.options;
     this.logger = logger;
-    this.#dataPath = openDataPath(start.options.dataPath);
+    this.#dataPath = new DataPath(start.options.dataPath);
     this.#metadata = new MetadataFile(this.#dataPath.path, logger);
     this.turn = new Turn(this.clock);
     this.broker = this.#makeBroker();
@@ -73,13 +72,15 @@ export class Nsqd implements HttpApiContext, SessionContext {
   }
 
   /**
-   * Loads what was kept, listens, and runs the loops. Nothing listens before everything is loaded.
+   * Locks the data path, loads what was kept, listens, and runs the loops. Nothing listens before everything is
+   * loaded.
    *
    * @throws {Error} Why it cannot start; everything is released then.
    */
   async start(): Promise<void> {
     this.logger.info(versionLine("nsqd"));
     this.logger.info(`ID: ${this.options.nodeId}`);
+    await this.#lock();
     try {
       this.#load();
       this.#listen();
@@ -191,6 +192,14 @@ export class Nsqd implements HttpApiContext, SessionContext {
     });
   }
 
+  async #lock(): Promise<void> {
+    try {
+      await this.#dataPath.lock();
+    } catch (cause) {
+      throw new Error(`failed to lock data-path: ${text(cause)}`, { cause });
+    }
+  }
+
   #load(): void {
     this.#metadata.load(this.broker);
     // After a crash there may be messages of topics that the metadata file does not know yet.
@@ -295,14 +304,6 @@ export class Nsqd implements HttpApiContext, SessionContext {
       await topic.close();
     }
     this.#dataPath[Symbol.dispose]();
-  }
-}
-
-function openDataPath(path: string): DataPath {
-  try {
-    return new DataPath(path);
-  } catch (cause) {
-    throw new Error(`failed to lock data-path: ${text(cause)}`, { cause });
   }
 }
 

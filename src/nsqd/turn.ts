@@ -6,6 +6,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import type { Clock } from "../base/clock.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Topic } from "../broker/topic.ts";

@@ -5,31 +5,60 @@
  * @module
  */
 
-/** A locked folder. */
+/** How long an older Deno, which cannot ask for a lock without waiting, waits for it, in ms. */
+const LOCK_WAIT_MS = 250;
+
+/** A folder that one daemon uses at a time. */
 export class DataPath implements Disposable {
   readonly path: string;
-  readonly #handle: Deno.FsFile;
+  #handle: Deno.FsFile | undefined;
+
+  /** The empty path is the working directory. */
+  constructor(path: string) {
+    this.path = path === "" ? Deno.cwd() : path;
+  }
 
   /**
-   * Locks the folder; the empty path is the working directory.
+   * Locks the folder until it is disposed of.
    *
    * @throws {Error} Why it cannot be used.
    */
-  constructor(path: string) {
-    this.path = path === "" ? Deno.cwd() : path;
-    this.#handle = Deno.openSync(this.path);
+  async lock(): Promise<void> {
+    const handle = Deno.openSync(this.path);
     try {
-      if (!this.#handle.statSync().isDirectory) throw new Error(`${this.path} is no folder`);
-      if (!this.#handle.tryLockSync(true)) {
+      if (!handle.statSync().isDirectory) throw new Error(`${this.path} is no folder`);
+      if (!await tryLock(handle)) {
         throw new Error(`cannot lock folder ${this.path} (possibly in use by another instance of nsqd)`);
       }
     } catch (error) {
-      this.#handle.close();
+      handle.close();
       throw error;
     }
+    this.#handle = handle;
   }
 
   [Symbol.dispose](): void {
-    this.#handle.close();
+    this.#handle?.close();
+    this.#handle = undefined;
   }
+}
+
+/** A file; before Deno 2.7 there is no `tryLockSync`. */
+interface LockableFile {
+  lock(exclusive: boolean): Promise<void>;
+  tryLockSync?(exclusive: boolean): boolean;
+}
+
+async function tryLock(handle: LockableFile): Promise<boolean> {
+  if (handle.tryLockSync) return handle.tryLockSync(true);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), LOCK_WAIT_MS));
+  const locked = await Promise.race([lockOf(handle), timeout]);
+  clearTimeout(timer);
+  return locked;
+}
+
+async function lockOf(handle: LockableFile): Promise<true> {
+  await handle.lock(true);
+  return true;
 }

@@ -7,7 +7,7 @@
 import { fileURLToPath } from "node:url";
 import { interopTest, MissingError, runProgram, TempFolder } from "../support/interop.ts";
 import { startNsqd } from "../support/nsqd_process.ts";
-import { assertChannelDone, assertClientReport, workloadFor } from "./workload.ts";
+import { assertChannelDone, assertClientReport, assertCompressed, workloadFor } from "./workload.ts";
 
 for (const compression of ["none", "deflate", "snappy"] as const) {
   const messages = compression === "none" ? 10_000 : 2_000;
@@ -22,6 +22,7 @@ for (const compression of ["none", "deflate", "snappy"] as const) {
       const { stdout } = await runProgram(program, { args: [JSON.stringify(workload)], timeoutMs: 20_000 });
 
       assertClientReport(stdout, workload);
+      assertCompressed(nsqd, workload);
       await assertChannelDone(nsqd, workload);
     });
   });
@@ -43,7 +44,6 @@ async function buildProgram(): Promise<TempFolder> {
     return folder;
   } catch (error) {
     await folder[Symbol.asyncDispose]();
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new MissingError(`go-nsq, built by Go: ${reason}`, { cause: error });
+    throw MissingError.because("go-nsq, built by Go", error);
   }
 }

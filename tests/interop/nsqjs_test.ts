@@ -7,7 +7,13 @@
 import { fileURLToPath } from "node:url";
 import { interopTest, MissingError, runProgram, TempFolder } from "../support/interop.ts";
 import { startNsqd } from "../support/nsqd_process.ts";
-import { assertChannelDone, assertClientReport, type Workload, workloadFor } from "./workload.ts";
+import {
+  assertChannelDone,
+  assertClientReport,
+  assertCompressed,
+  type Workload,
+  workloadFor,
+} from "./workload.ts";
 
 for (const compression of ["none", "deflate", "snappy"] as const) {
   const messages = compression === "none" ? 10_000 : 2_000;
@@ -21,6 +27,7 @@ for (const compression of ["none", "deflate", "snappy"] as const) {
       const { stdout } = await runRoundtrip(folder, workload);
 
       assertClientReport(stdout, workload);
+      assertCompressed(nsqd, workload);
       await assertChannelDone(nsqd, workload);
     });
   });
@@ -35,13 +42,14 @@ async function installNsqjs(): Promise<TempFolder> {
     for (const file of ["package.json", "package-lock.json", "roundtrip.js"]) {
       await Deno.copyFile(`${source}${file}`, `${folder.path}/${file}`);
     }
-    const args = ["ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"];
+    // Without a network npm would try for minutes.
+    const network = ["--prefer-offline", "--fetch-retries=0", "--fetch-timeout=10000"];
+    const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...network];
     await runProgram("npm", { args, cwd: folder.path });
     return folder;
   } catch (error) {
     await folder[Symbol.asyncDispose]();
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new MissingError(`nsqjs from npm: ${reason}`, { cause: error });
+    throw MissingError.because("nsqjs from npm", error);
   }
 }
 

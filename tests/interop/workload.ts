@@ -87,6 +87,14 @@ export function assertClientReport(stdout: string, workload: Workload): void {
   assert(report.touched > 0, "no message was touched");
 }
 
+/** Checks that both connections were compressed, for a server may decline it and all else would still pass. */
+export function assertCompressed(nsqd: NsqdProcess, { compression }: Workload): void {
+  const upgraded = nsqd.log.match(/upgrading connection to (deflate|snappy)/g) ?? [];
+
+  const line = `upgrading connection to ${compression}`;
+  assertEquals(upgraded, compression === "none" ? [] : [line, line]);
+}
+
 /** Checks the server's record of a run: everything gone, nothing timed out, nothing delivered in secret. */
 export async function assertChannelDone(nsqd: NsqdProcess, workload: Workload): Promise<void> {
   const channel = await settledChannel(nsqd, workload);

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
+import { Logger } from "../../src/base/logger.ts";
 import { Quantile } from "../../src/base/quantile.ts";
 import { Broker } from "../../src/broker/broker.ts";
 import { Consumer } from "../../src/broker/consumer.ts";
@@ -13,6 +13,7 @@ import { defaultOptions } from "../../src/config/option.ts";
 import { type HttpApiContext, nsqdHttpApi } from "../../src/nsqd/http_api.ts";
 import { NSQD_OPTIONS, type NsqdOptions } from "../../src/nsqd/options.ts";
 import type { ClientSource } from "../../src/nsqd/stats.ts";
+import { MemoryStores } from "../../src/storage/memory_segments.ts";
 
 /** What {@linkcode httpApi} may be told. */
 export interface HttpApiOptions {
@@ -65,7 +66,7 @@ export function httpApi(given: HttpApiOptions = {}) {
       maxChannelConsumers: options.maxChannelConsumers,
       maxMsgTimeoutMs: options.maxMsgTimeoutMs,
     },
-    stores: { names: () => [], open: () => new TestStore(given.diskFails ?? false) },
+    stores: given.diskFails ? new FullStores() : new MemoryStores(),
     newLatency: () =>
       quantiles.length === 0 ? undefined : new Quantile({
         quantiles,
@@ -106,6 +107,10 @@ export function httpApi(given: HttpApiOptions = {}) {
   };
   const router = nsqdHttpApi(context);
 
+  function handle(request: Request): Promise<Response> {
+    return router.handle(request, { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1234 } });
+  }
+
   /** Sends a request; a body that is a list of texts is sent in chunks. */
   async function request(
     method: string,
@@ -116,12 +121,13 @@ export function httpApi(given: HttpApiOptions = {}) {
     if (Array.isArray(body)) {
       init.body = ReadableStream.from(body.map((part) => new TextEncoder().encode(part)));
     } else if (body !== undefined) {
-      const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body as Uint8Array<ArrayBuffer>;
+      const bytes = typeof body === "string"
+        ? new TextEncoder().encode(body)
+        : body as Uint8Array<ArrayBuffer>;
       init.body = bytes;
       init.headers = { "content-length": String(bytes.length) };
     }
-    const peer = { remoteAddr: { transport: "tcp" as const, hostname: "127.0.0.1", port: 1234 } };
-    const response = await router.handle(new Request(`http://localhost${target}`, init), peer);
+    const response = await handle(new Request(`http://localhost${target}`, init));
     const header = (key: string, name: string) => {
       const value = response.headers.get(name);
       return value === null ? {} : { [key]: value };
@@ -142,10 +148,10 @@ export function httpApi(given: HttpApiOptions = {}) {
     calls,
     state,
     time,
+    handle,
     request,
     /** Sends a request and reads the JSON of the answer. */
-    // deno-lint-ignore no-explicit-any -- a test says what is in it by what it expects
-    json: async (target: string): Promise<any> => JSON.parse((await request("GET", target)).text),
+    json: async (target: string): Promise<unknown> => JSON.parse((await request("GET", target)).text),
     /** Connects a client that publishes. */
     addClient: (client: Partial<ClientSource>) => clients.add({ ...CLIENT, ...client }),
     /** Connects a client that consumes. */
@@ -155,14 +161,11 @@ export function httpApi(given: HttpApiOptions = {}) {
       const source = { ...CLIENT, state: 3, ...client };
       clients.add(source);
       clientOfConsumer.set(consumer, source);
-      broker.topic(topic).channel(channel).consumers.add(consumer);
+      broker.topic(topic).channel(channel).addConsumer(consumer);
       return consumer;
     },
   };
 }
-
-/** A level at which nothing is logged that tests don't ask for. */
-export const QUIET = LOG_LEVELS.fatal;
 
 const CLIENT: ClientSource = {
   clientId: "client",
@@ -182,43 +185,13 @@ const CLIENT: ClientSource = {
   pubCounts: new Map(),
 };
 
-/** Takes everything and keeps nothing. */
-class TestStore implements SegmentStore {
-  readonly #fails: boolean;
-
-  constructor(fails: boolean) {
-    this.#fails = fails;
+/** A disk without space. */
+class FullStores extends MemoryStores {
+  override open(topic: string): SegmentStore {
+    const store = super.open(topic);
+    store.append = () => {
+      throw new Error("disk full");
+    };
+    return store;
   }
-
-  list() {
-    return [];
-  }
-
-  append(): void {
-    if (this.#fails) throw new Error("disk full");
-  }
-
-  replace(): void {}
-
-  read(): Promise<Uint8Array> {
-    return Promise.reject(new Deno.errors.NotFound());
-  }
-
-  readSync(): Uint8Array {
-    throw new Deno.errors.NotFound();
-  }
-
-  remove(): void {}
-  setAside(): void {}
-
-  readState(): undefined {}
-
-  writeState(): void {}
-
-  sync(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  close(): void {}
-  destroy(): void {}
 }

@@ -11,6 +11,13 @@ import { AssertionError } from "@std/assert";
 /** Something that a test needs is not on this machine; the message says what. */
 export class MissingError extends Error {
   override readonly name = "MissingError";
+
+  /** It could not be had because of `cause`, of which the line that says why becomes part of the message. */
+  static because(what: string, cause: unknown): MissingError {
+    const lines = (cause instanceof Error ? cause.message : String(cause)).split("\n");
+    const reason = lines.find((line) => /\berror\b|dial tcp|no such host/i.test(line)) ?? lines[0];
+    return new MissingError(`${what}: ${reason}`, { cause });
+  }
 }
 
 /**
