@@ -6,7 +6,7 @@
 import { LimitedBytesTransformStream, toBytes } from "@std/streams";
 import { HttpError } from "./http_error.ts";
 
-/** Of a body that no handler has read, so much is read and dropped before the answer, in bytes. */
+/** Of what no handler has read of a body, so much is read and dropped before the answer, in bytes. */
 const DISCARDED_BYTES_MAX = 16 * 1024 * 1024;
 
 const EMPTY = new Uint8Array(0);
@@ -33,7 +33,7 @@ export async function readBody(
 }
 
 /**
- * Reads and drops a body that nobody has read, so that the connection can serve the next request, and so that a
+ * Reads and drops what nobody has read of a body, so that the connection can serve the next request, and so that a
  * client that is refused while it still sends gets to read the answer. Go does the same up to 256 KiB; more
  * here, because Go then keeps the connection half open for a while, which the runtime can't.
  */
@@ -51,15 +51,17 @@ export async function discardBody(request: Request): Promise<void> {
   }
 }
 
-/** A body whose length is known only at its end. */
+/** A body whose length is known only at its end; what lies beyond the limit is left unread. */
 async function readChunked(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   limitBytes: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    return await toBytes(body.pipeThrough(new LimitedBytesTransformStream(limitBytes, { error: true })));
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
+  const limited = new LimitedBytesTransformStream(limitBytes, { error: true });
+  const [read] = await Promise.allSettled([
+    toBytes(limited.readable),
+    body.pipeTo(limited.writable, { preventCancel: true }),
+  ]);
+  if (read.status === "fulfilled") return read.value;
+  if (read.reason instanceof RangeError) return undefined;
+  throw read.reason;
 }

@@ -58,7 +58,7 @@ export class RequestContext {
     return `${host}:${address.port}`;
   }
 
-  /** True once a handler has asked for the body. */
+  /** True once a handler has read the whole body. */
   get bodyTaken(): boolean {
     return this.#bodyTaken;
   }
@@ -66,7 +66,7 @@ export class RequestContext {
   /** The whole body, or `undefined` if it is longer than `limitBytes`. See {@linkcode readBody}. */
   async readBody(limitBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const body = await readBody(this.request, limitBytes);
-    this.#bodyTaken = body !== undefined || this.request.bodyUsed;
+    this.#bodyTaken = body !== undefined;
     return body;
   }
 }

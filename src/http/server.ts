@@ -119,9 +119,8 @@ export class HttpServer {
     }
     const sendMs = Math.max(endMs - performance.now(), SEND_TIME_MIN_MS);
     if (!await settles(this.#server.shutdown(), sendMs)) {
-      // Only the end of the process can end these connections now; they must not keep it from ending.
+      // Nothing but Deno.exit ends these connections now, and the process does not end by itself while they last.
       this.#logger.warn(`${this.#name}: left clients behind that do not read their responses`);
-      this.#server.unref();
       this.#finished.resolve();
     }
   }

@@ -7,8 +7,8 @@
  */
 
 const SIZE_MIN = 512;
-/** Larger buffers are given back after use, in bytes. */
-const SIZE_KEPT_MAX = 128 * 1024;
+/** Larger buffers are given back after use, in bytes: above what a busy consumer's output comes to. */
+const SIZE_KEPT_MAX = 512 * 1024;
 
 /** A growing buffer. */
 export class Output {
@@ -39,6 +39,13 @@ export class Output {
   /** Takes back everything from `length` on. */
   truncate(length: number): void {
     this.length = length;
+  }
+
+  /** Gives memory back that is not in use. */
+  shrink(): void {
+    if (this.length > 0) return;
+    this.bytes = new Uint8Array(SIZE_MIN);
+    this.#spare = new Uint8Array(SIZE_MIN);
   }
 
   /** All that was put in; it stays as it is until the next `take()`. */

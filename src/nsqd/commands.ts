@@ -156,7 +156,7 @@ function fin(session: Session): boolean {
   const { channel, consumer } = session.subscription;
   const position = readMessageId(reader.bytes, reader.idStart(1), session.context.options.nodeId);
   try {
-    channel.finish(consumer, position, session.context.clock.nowMs());
+    channel.finish(consumer, position, session.nowMs);
   } catch (cause) {
     answerFailed(session, "FIN", cause);
   }
@@ -179,7 +179,7 @@ function req(session: Session): boolean {
     );
   }
   try {
-    channel.requeue(consumer, position, { delayMs, nowMs: context.clock.nowMs() });
+    channel.requeue(consumer, position, { delayMs, nowMs: session.nowMs });
   } catch (cause) {
     answerFailed(session, "REQ", cause);
   }
@@ -193,7 +193,7 @@ function touch(session: Session): boolean {
   const { channel, consumer } = session.subscription;
   const position = readMessageId(reader.bytes, reader.idStart(1), context.options.nodeId);
   try {
-    channel.touch(consumer, position, context.clock.nowMs());
+    channel.touch(consumer, position, session.nowMs);
   } catch (cause) {
     answerFailed(session, "TOUCH", cause);
   }

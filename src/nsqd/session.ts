@@ -82,6 +82,9 @@ export class Session implements MessageSink, TurnMember {
   /** Set by SUB. */
   subscription: { readonly channel: Channel; readonly consumer: Consumer } | undefined;
 
+  /** When the bytes came that are being worked on: asked for once a read, not once a message. */
+  nowMs: number;
+
   readonly #connection: Connection;
   readonly #output = new Output();
   readonly #nodeId: number;
@@ -92,7 +95,6 @@ export class Session implements MessageSink, TurnMember {
   /** Bytes that are being written. */
   #writingBytes = 0;
   #writeStartedMs = 0;
-  #lastReadMs: number;
   #lastHeartbeatMs: number;
   /** Length of the output before the first answer to a publish of this turn, or -1. */
   #publishMark = -1;
@@ -108,7 +110,7 @@ export class Session implements MessageSink, TurnMember {
     this.remoteAddress = connection.peer;
     this.connectTimeS = Math.floor(nowMs / 1000);
     this.clientId = this.hostname = hostOf(connection.peer);
-    this.#lastReadMs = this.#lastHeartbeatMs = nowMs;
+    this.nowMs = this.#lastHeartbeatMs = nowMs;
     this.settings = {
       heartbeatIntervalMs: CLIENT_TIMEOUT_MS / 2,
       outputBufferSizeBytes: OUTPUT_BUFFER_SIZE,
@@ -239,12 +241,13 @@ export class Session implements MessageSink, TurnMember {
   keepAlive(nowMs: number): void {
     const interval = this.settings.heartbeatIntervalMs;
     if (interval === 0 || this.#closed) return;
-    if (nowMs - this.#lastReadMs > 2 * interval) {
+    if (nowMs - this.nowMs > 2 * interval) {
       this.#end("failed to read command - i/o timeout");
     } else if (this.#writing && nowMs - this.#writeStartedMs > interval) {
       this.#end("failed to write - i/o timeout");
     } else if (nowMs - this.#lastHeartbeatMs >= interval) {
       this.#lastHeartbeatMs = nowMs;
+      if (!this.#writing) this.#output.shrink();
       this.answer(HEARTBEAT_FRAME);
     }
   }
@@ -313,7 +316,7 @@ export class Session implements MessageSink, TurnMember {
       const count = await this.#connection.read(this.reader.space());
       if (count === null || this.#closed) return false;
       this.reader.received(count);
-      this.#lastReadMs = this.context.clock.nowMs();
+      this.nowMs = this.context.clock.nowMs();
       return true;
     } catch (error) {
       if (this.#closed && isDisconnect(error)) return false;

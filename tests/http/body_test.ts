@@ -70,6 +70,16 @@ Deno.test("discardBody() reads to the end", async () => {
   assertEquals(read(), 2);
 });
 
+Deno.test("discardBody() reads what readBody() has refused", async () => {
+  const { stream, read } = chunks(3, 3, 3, 3, 3, 3);
+  const request = post(stream);
+  await readBody(request, 5);
+
+  await discardBody(request);
+
+  assertEquals(read(), 6);
+});
+
 Deno.test("discardBody() gives up a body that is very long", async () => {
   const { stream, read } = chunks(...Array.from({ length: 100 }, () => 1024 * 1024));
 

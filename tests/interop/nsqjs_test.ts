@@ -27,9 +27,9 @@ for (const compression of ["none", "deflate", "snappy"] as const) {
       const { stdout } = await runRoundtrip(folder, workload);
 
       assertClientReport(stdout, workload);
-      assertCompressed(nsqd, workload);
       await assertChannelDone(nsqd, workload);
     });
+    assertCompressed(nsqd, workload);
   });
 }
 

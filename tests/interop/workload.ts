@@ -15,6 +15,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { MissingError } from "../support/interop.ts";
 import type { NsqdProcess } from "../support/nsqd_process.ts";
 
 /** What a client program is told, as JSON in its first argument. */
@@ -87,9 +88,14 @@ export function assertClientReport(stdout: string, workload: Workload): void {
   assert(report.touched > 0, "no message was touched");
 }
 
-/** Checks that both connections were compressed, for a server may decline it and all else would still pass. */
+/**
+ * Checks that both connections were compressed, for a server may decline it and all else would still pass.
+ *
+ * @throws {MissingError} If the server declines this compression.
+ */
 export function assertCompressed(nsqd: NsqdProcess, { compression }: Workload): void {
   const upgraded = nsqd.log.match(/upgrading connection to (deflate|snappy)/g) ?? [];
+  if (compression !== "none" && upgraded.length === 0) throw new MissingError(`a server with ${compression}`);
 
   const line = `upgrading connection to ${compression}`;
   assertEquals(upgraded, compression === "none" ? [] : [line, line]);

@@ -23,7 +23,8 @@ export class MissingError extends Error {
 /**
  * A test that first prepares what it needs.
  *
- * `prepare` throws {@linkcode MissingError} for what isn't there; what it returns is disposed of in the end.
+ * `prepare` throws {@linkcode MissingError} for what isn't there, and so may `test`; what `prepare` returns is
+ * disposed of in the end.
  */
 export function interopTest<T extends AsyncDisposable>(
   name: string,
@@ -31,17 +32,14 @@ export function interopTest<T extends AsyncDisposable>(
   test: (prepared: T) => Promise<void>,
 ): void {
   Deno.test(name, async (context) => {
-    let prepared: T;
     try {
-      prepared = await prepare();
+      await using prepared = await prepare();
+      await test(prepared);
     } catch (error) {
       if (!(error instanceof MissingError) || isRequired()) throw error;
       // A step is what a running test can still report as ignored.
       await context.step({ name: `needs ${error.message}`, ignore: true, fn: () => {} });
-      return;
     }
-    await using _disposedOf = prepared;
-    await test(prepared);
   });
 }
 
