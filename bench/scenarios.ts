@@ -74,13 +74,13 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: "consume",
     title: "consume a backlog, 2 connections, RDY 2500",
-    args: () => ["--mode=sub", "--readers=2", "--rdy=2500", "--messages=2000000", "--warmup=300ms"],
+    args: () => ["--mode=sub", "--readers=2", "--rdy=2500", "--messages=4000000", "--warmup=300ms"],
     measures: [consumed, serverCpu, peakRss, clientCores],
   },
   {
     name: "e2e",
-    title: "2 000 000 messages, MPUB in and RDY 2500 out at once",
-    args: () => ["--mode=e2e", "--writers=2", "--readers=2", "--messages=2000000"],
+    title: "4 000 000 messages, MPUB in and RDY 2500 out at once",
+    args: () => ["--mode=e2e", "--writers=2", "--readers=2", "--messages=4000000"],
     measures: [consumed, serverCpu, peakRss, clientCores],
   },
   {

@@ -278,7 +278,11 @@ export class Channel {
     }
     this.#departed.clear();
     this.#ready.head = this.#ready.tail = NONE;
-    this.#readyCount = this.#waiting = this.inFlightCount = this.deferredCount = 0;
+    this.#readyCount =
+      this.#waiting =
+      this.inFlightCount =
+      this.deferredCount =
+        0;
     this.#pages = [];
     this.#current = 0;
     this.#lastPage = undefined;

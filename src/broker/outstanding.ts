@@ -118,7 +118,9 @@ export class Outstanding {
 
   /** Adds to the deferred ones; its key says when it is due. */
   defer(slot: number): void {
-    if (this.#heapSize === this.#heap.length) this.#heap = larger(this.#heap, new Int32Array(2 * this.#heapSize));
+    if (this.#heapSize === this.#heap.length) {
+      this.#heap = larger(this.#heap, new Int32Array(2 * this.#heapSize));
+    }
     this.#siftUp(this.#heapSize++, slot);
   }
 
@@ -163,7 +165,9 @@ export class Outstanding {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= this.#heapSize) break;
-      if (child + 1 < this.#heapSize && this.key[this.#heap[child + 1]] < this.key[this.#heap[child]]) child++;
+      if (child + 1 < this.#heapSize && this.key[this.#heap[child + 1]] < this.key[this.#heap[child]]) {
+        child++;
+      }
       const other = this.#heap[child];
       if (this.key[other] >= key) break;
       this.#place(at, other);

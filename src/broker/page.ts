@@ -85,7 +85,11 @@ export class Page {
   }
 
   #grow(size: number): void {
-    const capacity = Math.max(size, STATES_MIN, Math.min(2 * (this.#states?.length ?? 0), this.end - this.start));
+    const capacity = Math.max(
+      size,
+      STATES_MIN,
+      Math.min(2 * (this.#states?.length ?? 0), this.end - this.start),
+    );
     const larger = new Int32Array(capacity);
     if (this.#states) larger.set(this.#states);
     this.#states = larger;

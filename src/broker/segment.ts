@@ -500,7 +500,11 @@ function readBatch(bytes: Uint8Array, offset: number): Batch | string {
 
 /** Where the next whole batch begins at or after `offset`, or the end. */
 function nextBatch(bytes: Uint8Array, offset: number): number {
-  for (let at = bytes.indexOf(BATCH_MAGIC >>> 24, offset); at >= 0; at = bytes.indexOf(BATCH_MAGIC >>> 24, at + 1)) {
+  for (
+    let at = bytes.indexOf(BATCH_MAGIC >>> 24, offset);
+    at >= 0;
+    at = bytes.indexOf(BATCH_MAGIC >>> 24, at + 1)
+  ) {
     if (typeof readBatch(bytes, at) !== "string") return at;
   }
   return bytes.length;

@@ -94,7 +94,9 @@ export class Topic {
         damaged: (segment, damages) => this.#damaged(segment, damages),
         loadFailed: (segment, error) => {
           this.#context.stored(error);
-          this.#context.logger.error(`TOPIC(${this.name}): failed to read segment ${segment.base} - ${text(error)}`);
+          this.#context.logger.error(
+            `TOPIC(${this.name}): failed to read segment ${segment.base} - ${text(error)}`,
+          );
         },
       },
     });
@@ -206,7 +208,9 @@ export class Topic {
     this.#uncommittedMessages += options.count;
     this.#uncommittedBytes += to - from - 4 * options.count;
     this.#context.added(this);
-    const kept = this.ephemeral && this.channels.size === 0 ? this.#ephemeralRoom(options.count) : options.count;
+    const kept = this.ephemeral && this.channels.size === 0
+      ? this.#ephemeralRoom(options.count)
+      : options.count;
     if (kept === 0) return;
     const end = kept === options.count ? to : endOfMessages(block, from, kept);
     this.log.append(block, from, end, {
@@ -453,7 +457,9 @@ export class Topic {
   /** Rewrites segments of which little is left, so that a few deferred messages do not keep them whole. */
   #compact(): void {
     for (const segment of [...this.log.segments]) {
-      const pages = [...this.channels.values()].map((channel) => channel.pageOf(segment)).filter((page) => !!page);
+      const pages = [...this.channels.values()].map((channel) => channel.pageOf(segment)).filter((page) =>
+        !!page
+      );
       // Segments come in order: what a cursor has not passed here, it has not passed in any later one.
       if (!segment.sealed || segment.end > this.#distributed) return;
       if (pages.some((page) => page.near || page.next < page.end)) return;

@@ -275,7 +275,8 @@ export class TopicLog {
     if (active?.stored) return { stored: true, most: Infinity };
     if (!this.#store) return { stored: false, most: Infinity };
     if (this.#memoryBudget <= 0) {
-      this.#memoryBudget = this.#limits.memQueueSize - this.#owner.waitingInMemory() - this.#uncommittedInMemory();
+      this.#memoryBudget = this.#limits.memQueueSize - this.#owner.waitingInMemory() -
+        this.#uncommittedInMemory();
     }
     return this.#memoryBudget > 0
       ? { stored: false, most: this.#memoryBudget }

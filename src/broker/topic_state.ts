@@ -56,7 +56,8 @@ export function encodeTopicState(state: TopicState): Uint8Array<ArrayBuffer> {
   const names = state.channels.map((channel) => new TextEncoder().encode(channel.name));
   let size = HEADER_LENGTH + 8 + 8 + 4;
   state.channels.forEach((channel, i) => {
-    size += 1 + names[i].length + 8 + 4 + 18 * channel.outstanding.length + 4 + 8 * channel.finishedAhead.length;
+    size += 1 + names[i].length + 8 + 4 + 18 * channel.outstanding.length + 4 +
+      8 * channel.finishedAhead.length;
   });
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
@@ -111,7 +112,10 @@ export function decodeTopicState(bytes: Uint8Array): TopicState {
     const length = bytes[at++];
     const name = new TextDecoder().decode(bytes.subarray(at, at += length));
     const cursor = f64();
-    const outstanding = Array.from({ length: u32() }, () => ({ position: f64(), attempts: u16(), dueMs: f64() }));
+    const outstanding = Array.from(
+      { length: u32() },
+      () => ({ position: f64(), attempts: u16(), dueMs: f64() }),
+    );
     const finishedAhead = Array.from({ length: u32() }, f64);
     return { name, cursor, outstanding, finishedAhead };
   });

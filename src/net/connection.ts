@@ -46,7 +46,9 @@ export class DenoConnection implements Connection {
 
 /** An address as Go prints it. */
 export function addressText(address: Deno.Addr): string {
-  if (address.transport !== "tcp" && address.transport !== "udp") return "path" in address && address.path || "@";
+  if (address.transport !== "tcp" && address.transport !== "udp") {
+    return "path" in address && address.path || "@";
+  }
   const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
   return `${host}:${address.port}`;
 }

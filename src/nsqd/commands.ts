@@ -81,7 +81,9 @@ function identify(session: Session): boolean {
 /** What the client gets of what it has asked for. TLS and compression are off until they are built in. */
 function negotiated(session: Session, data: IdentifyData): Uint8Array {
   const { settings, context: { options } } = session;
-  const deflateLevel = options.deflateEnabled && data.deflate && data.deflate_level > 0 ? data.deflate_level : 6;
+  const deflateLevel = options.deflateEnabled && data.deflate && data.deflate_level > 0
+    ? data.deflate_level
+    : 6;
   return encodeFrame(
     FRAME_TYPE.response,
     JSON.stringify({
@@ -201,7 +203,9 @@ function touch(session: Session): boolean {
 }
 
 function cls(session: Session): boolean {
-  if (session.state !== CLIENT_STATE.subscribed || !session.subscription) invalid("cannot CLS in current state");
+  if (session.state !== CLIENT_STATE.subscribed || !session.subscription) {
+    invalid("cannot CLS in current state");
+  }
   session.subscription.consumer.readyCount = 0;
   session.state = CLIENT_STATE.closing;
   session.answer(CLOSE_WAIT_FRAME);

@@ -104,7 +104,12 @@ export function applyIdentify(
   const { heartbeat_interval, output_buffer_size, output_buffer_timeout, sample_rate, msg_timeout } = data;
   if (heartbeat_interval === -1) settings.heartbeatIntervalMs = 0;
   else if (heartbeat_interval !== 0) {
-    check(heartbeat_interval, HEARTBEAT_INTERVAL_MIN_MS, options.maxHeartbeatIntervalMs, "heartbeat interval");
+    check(
+      heartbeat_interval,
+      HEARTBEAT_INTERVAL_MIN_MS,
+      options.maxHeartbeatIntervalMs,
+      "heartbeat interval",
+    );
     settings.heartbeatIntervalMs = heartbeat_interval;
   }
 

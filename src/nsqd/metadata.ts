@@ -73,7 +73,9 @@ export class MetadataFile {
       text = Deno.readTextFileSync(this.path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return [];
-      throw new Error(`failed to read metadata from ${this.path} - ${(error as Error).message}`, { cause: error });
+      throw new Error(`failed to read metadata from ${this.path} - ${(error as Error).message}`, {
+        cause: error,
+      });
     }
     if (text.trim() === "") {
       // NSQ does not start then (an interrupted write leaves such a file); there is nothing in it to lose.
@@ -83,7 +85,9 @@ export class MetadataFile {
     try {
       return topicsOf(JSON.parse(text));
     } catch (error) {
-      throw new Error(`failed to parse metadata in ${this.path} - ${(error as Error).message}`, { cause: error });
+      throw new Error(`failed to parse metadata in ${this.path} - ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 }
@@ -106,7 +110,9 @@ function topicsOf(value: unknown): TopicMetadata[] {
 
 function named(value: Record<string, unknown>): { name: string; paused: boolean } {
   const { name = "", paused = false } = value;
-  if (typeof name !== "string" || typeof paused !== "boolean") throw new SyntaxError("a field of the wrong type");
+  if (typeof name !== "string" || typeof paused !== "boolean") {
+    throw new SyntaxError("a field of the wrong type");
+  }
   return { name, paused };
 }
 

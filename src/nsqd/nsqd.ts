@@ -7,7 +7,7 @@
 import { AsyncGroup } from "../base/async_group.ts";
 import { SystemClock } from "../base/clock.ts";
 import { every } from "../base/every.ts";
-import { Logger, type LogLevel } from "../base/logger.ts";
+import type { Logger, LogLevel } from "../base/logger.ts";
 import { Quantile } from "../base/quantile.ts";
 import { versionLine } from "../base/version.ts";
 import { Broker } from "../broker/broker.ts";
@@ -80,6 +80,8 @@ export class Nsqd implements HttpApiContext, SessionContext {
   async start(): Promise<void> {
     this.logger.info(versionLine("nsqd"));
     this.logger.info(`ID: ${this.options.nodeId}`);
+    refuseUnsupported(this.options);
+    this.#warnOfNoEffect();
     await this.#lock();
     try {
       this.#load();
@@ -190,6 +192,13 @@ export class Nsqd implements HttpApiContext, SessionContext {
       },
       onStored: (error) => this.#storeError = error,
     });
+  }
+
+  #warnOfNoEffect(): void {
+    const { lookupdTcpAddresses, statsdAddress, experiments } = this.options;
+    if (lookupdTcpAddresses.length > 0) this.logger.warn("--lookupd-tcp-address has no effect yet");
+    if (statsdAddress !== "") this.logger.warn("--statsd-address has no effect yet");
+    if (experiments.length > 0) this.logger.warn("--enable-experiment has no effect yet");
   }
 
   async #lock(): Promise<void> {
@@ -305,6 +314,12 @@ export class Nsqd implements HttpApiContext, SessionContext {
     }
     this.#dataPath[Symbol.dispose]();
   }
+}
+
+/** Running without what guards the data would be worse than not running. */
+function refuseUnsupported(options: NsqdOptions): void {
+  if (options.tlsCert !== "" || options.tlsRequired !== "false") throw new Error("TLS is not supported yet");
+  if (options.authHttpAddresses.length > 0) throw new Error("--auth-http-address is not supported yet");
 }
 
 function text(error: unknown): string {

@@ -221,7 +221,9 @@ export class Session implements MessageSink, TurnMember {
       this.#output.truncate(this.#publishMark);
       const cause = failed.get(topic);
       const command = this.#publishCommand;
-      this.#fail(new ProtocolError(`E_${command}_FAILED` as "E_PUB_FAILED", `${command} failed ${text(cause)}`));
+      this.#fail(
+        new ProtocolError(`E_${command}_FAILED` as "E_PUB_FAILED", `${command} failed ${text(cause)}`),
+      );
       this.context.turn.hasOutput(this);
       return;
     }
@@ -278,8 +280,7 @@ export class Session implements MessageSink, TurnMember {
     const { logger, clients } = this.context;
     clients.add(this);
     try {
-      do this.#executeAll();
-      while (!this.#failed && await this.#read());
+      do this.#executeAll(); while (!this.#failed && await this.#read());
       if (!this.#failed && !this.#closed) {
         // What was cut off in the middle is answered with the error that NSQ has for it.
         this.reader.end();

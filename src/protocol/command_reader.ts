@@ -91,7 +91,11 @@ export class CommandReader {
   space(): Uint8Array<ArrayBuffer> {
     const pending = this.#end - this.#start;
     if (pending === 0) {
-      this.#start = this.#end = this.#offset = this.#searched = 0;
+      this.#start =
+        this.#end =
+        this.#offset =
+        this.#searched =
+          0;
       if (this.bytes.length > BUFFER_SIZE_MAX) this.bytes = new Uint8Array(BUFFER_SIZE_MAX);
     }
     const wanted = Math.max(this.#needed, pending + 1);
@@ -216,7 +220,9 @@ export class CommandReader {
 
   /** Where the message id at `index` begins; throws when the word is not as long as one. */
   idStart(index: number): number {
-    if (this.paramLength(index) !== MESSAGE_ID_LENGTH) throw new ProtocolError("E_INVALID", "invalid message ID");
+    if (this.paramLength(index) !== MESSAGE_ID_LENGTH) {
+      throw new ProtocolError("E_INVALID", "invalid message ID");
+    }
     return this.#paramStart[index];
   }
 

@@ -41,7 +41,9 @@ function characterAt(bytes: Uint8Array, at: number): string | undefined {
   const first = bytes[at];
   const length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
   try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(at, at + length));
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+      bytes.subarray(at, at + length),
+    );
     return text === "" ? undefined : text;
   } catch {
     // Not UTF-8: the caller shows the byte.

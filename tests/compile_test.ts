@@ -1,0 +1,64 @@
+/**
+ * The one executable: compiled, started, published to and consumed from.
+ *
+ * Compiling needs Deno's base binary. Where it cannot be downloaded, `DENO_COMPILE` names a Deno to compile with and
+ * `DENORT_BIN` its base.
+ *
+ * @module
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { interopTest, MissingError, runProgram, TempFolder } from "./support/interop.ts";
+import { startNsqd } from "./support/nsqd_process.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+interopTest("The compiled executable publishes, keeps and delivers", compile, async (folder) => {
+  const denosq = `${folder.path}/denosq`;
+  await Deno.symlink("denosq", `${folder.path}/nsqd`);
+  const { stdout } = await runProgram(`${folder.path}/nsqd`, { args: ["--version"] });
+  assertMatch(stdout, /^nsqd v\d+\.\d+\.\d+ /);
+
+  const dataPath = `${folder.path}/data`;
+  await Deno.mkdir(dataPath);
+  {
+    await using nsqd = await startNsqd({ command: [denosq, "nsqd"], dataPath });
+    const answer = await fetch(`http://${nsqd.httpAddress}/pub?topic=t`, { method: "POST", body: "kept" });
+    assertEquals(await answer.text(), "OK");
+  }
+  await using nsqd = await startNsqd({ command: [`${folder.path}/nsqd`], dataPath });
+
+  const body = await nsqd.run(() => consumeOne(nsqd.tcpAddress));
+
+  assertEquals(body, "kept");
+});
+
+async function compile(): Promise<TempFolder> {
+  const folder = await TempFolder.make();
+  const deno = Deno.env.get("DENO_COMPILE") ?? Deno.execPath();
+  const args = ["compile", "--quiet", "-A", "--no-prompt", "--output", `${folder.path}/denosq`, "main.ts"];
+  try {
+    await runProgram(deno, { args, cwd: ROOT });
+  } catch (cause) {
+    await folder[Symbol.asyncDispose]();
+    // Without a name for a Deno that can compile, not having its base is no fault of the program.
+    if (Deno.env.has("DENO_COMPILE")) throw cause;
+    throw MissingError.because("deno compile's base binary", cause);
+  }
+  return folder;
+}
+
+/** The body of the first message of channel `c` of topic `t`. */
+async function consumeOne(address: string): Promise<string> {
+  const [hostname, port] = address.split(":");
+  using conn = await Deno.connect({ hostname, port: Number(port) });
+  await conn.write(new TextEncoder().encode("  V2SUB t c\nRDY 1\n"));
+  const bytes = new Uint8Array(1024);
+  let length = 0;
+  // The answer to SUB takes 10 bytes, the message 34 and its body.
+  while (length < 10 + 34 + 4) length += await conn.read(bytes.subarray(length)) ?? 0;
+  const id = bytes.subarray(10 + 18, 10 + 34);
+  await conn.write(new TextEncoder().encode(`FIN ${new TextDecoder().decode(id)}\n`));
+  return new TextDecoder().decode(bytes.subarray(10 + 34, length));
+}
