@@ -174,7 +174,7 @@ function describe(command: readonly string[], options: BacklogOptions, phases: r
   const [start, fill, rest] = phases;
   const perMessage = (bytes: number) => ((bytes - start.endRssBytes) / messages).toFixed(0);
   return [
-    `${command.join(" ")}`,
+    command.map((word) => word.replace(/^\/.*\//, "")).join(" "),
     `${describeCount(messages)} messages of ${sizeBytes} B, probed by ${probe} every ${intervalMs} ms`,
     "",
     ...[head, rule, ...rows].map((row) => `| ${row.join(" | ")} |`),

@@ -1,4 +1,4 @@
-// Types of the parts of Deno's standard library that this project uses. The npm edition of the library
+// Types of the parts of Deno's standard library that this project uses, and of a package without types. The npm edition of the library
 // carries no types, and without them every wrong call would pass the type check as `any`;
 // tests/base/std_types_test.ts fails if these declarations are ever lost.
 
@@ -65,4 +65,9 @@ declare module "@std/streams" {
 
 declare module "@std/toml" {
   export function parse(text: string): Record<string, unknown>;
+}
+
+declare module "snappyjs" {
+  export function compress(bytes: Uint8Array): Uint8Array;
+  export function uncompress(bytes: Uint8Array, maxLength?: number): Uint8Array;
 }

@@ -18,7 +18,7 @@
 import type { Quantile } from "../base/quantile.ts";
 import { isEphemeral } from "../protocol/names.ts";
 import type { ChannelState, OutstandingState } from "./topic_state.ts";
-import type { Consumer } from "./consumer.ts";
+import { type Consumer, NEARNESS } from "./consumer.ts";
 import { NONE, type Outstanding, type SlotList, STATE } from "./outstanding.ts";
 import { FINISHED, Page, UNTOUCHED } from "./page.ts";
 import type { Segment } from "./segment.ts";
@@ -54,6 +54,13 @@ export interface ChannelLimits {
   readonly ephemeralDepthMax: number;
 }
 
+/** Consumers that are equally near. */
+interface Tier {
+  readonly consumers: readonly Consumer[];
+  /** Index of the one whose turn it is. */
+  turn: number;
+}
+
 /** A channel of a topic. */
 export class Channel {
   readonly name: string;
@@ -87,9 +94,8 @@ export class Channel {
   #readyCount = 0;
   /** Consumers that went while messages were in flight to them. */
   readonly #departed = new Set<Consumer>();
-  /** Consumers in turn. */
-  #turns: Consumer[] = [];
-  #turn = 0;
+  /** Consumers that take turns, the nearest first. */
+  #tiers: Tier[] = [];
 
   constructor(
     options: { name: string; topic: ChannelOwner; limits: ChannelLimits; latency: Quantile | undefined },
@@ -163,19 +169,10 @@ export class Channel {
    * @returns false when it stopped at `most` messages.
    */
   pump(nowMs: number, most: number): boolean {
-    let delivered = 0;
-    let notReady = 0;
-    while (notReady < this.#turns.length && this.depth > 0 && !this.#paused) {
+    for (let delivered = 0; this.depth > 0 && !this.#paused; delivered++) {
       if (delivered === most) return false;
-      const consumer = this.#turns[this.#turn];
-      this.#turn = this.#turn + 1 === this.#turns.length ? 0 : this.#turn + 1;
-      if (!consumer.ready) {
-        notReady++;
-        continue;
-      }
-      notReady = 0;
-      if (!this.#deliver(consumer, nowMs)) break;
-      delivered++;
+      const consumer = this.#nextReady();
+      if (!consumer || !this.#deliver(consumer, nowMs)) break;
     }
     return true;
   }
@@ -250,14 +247,13 @@ export class Channel {
       );
     }
     this.consumers.add(consumer);
-    this.#turns.push(consumer);
+    this.#makeTiers();
   }
 
   /** Removes a consumer; NSQ compat: its messages in flight wait for their timeout. */
   removeConsumer(consumer: Consumer): void {
     if (!this.consumers.delete(consumer)) return;
-    this.#turns = [...this.consumers];
-    this.#turn = 0;
+    this.#makeTiers();
     if (consumer.inFlight.head !== NONE) this.#departed.add(consumer);
     if (this.consumers.size === 0 && this.ephemeral) this.#topic.deserted(this);
   }
@@ -410,6 +406,23 @@ export class Channel {
     this.#waiting += page.end - page.next;
   }
 
+  #makeTiers(): void {
+    const byNearness = Map.groupBy(this.consumers, (consumer) => consumer.nearness);
+    this.#tiers = [...byNearness].sort(([a], [b]) => a - b).map(([, consumers]) => ({ consumers, turn: 0 }));
+  }
+
+  /** Of the nearest consumers that are ready for a message, the one whose turn it is. */
+  #nextReady(): Consumer | undefined {
+    for (const tier of this.#tiers) {
+      for (let i = 0; i < tier.consumers.length; i++) {
+        const consumer = tier.consumers[tier.turn];
+        tier.turn = tier.turn + 1 === tier.consumers.length ? 0 : tier.turn + 1;
+        if (consumer.ready) return consumer;
+      }
+    }
+    return undefined;
+  }
+
   /** Gives one message to the consumer; false when none can be given now. */
   #deliver(consumer: Consumer, nowMs: number): boolean {
     const page = this.#firstWaiting();
@@ -470,7 +483,9 @@ export class Channel {
     table.key[slot] = options.nowMs + consumer.msgTimeoutMs;
     table.insertByKey(consumer.inFlight, slot);
     this.inFlightCount++;
-    this.globalMessageCount++;
+    if (consumer.nearness === NEARNESS.global) this.globalMessageCount++;
+    else if (consumer.nearness === NEARNESS.region) this.regionLocalMessageCount++;
+    else this.zoneLocalMessageCount++;
     consumer.inFlightCount++;
     consumer.messageCount++;
     consumer.sink.send(segment, options.index, table.attempts[slot]);

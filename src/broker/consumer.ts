@@ -10,12 +10,17 @@ import type { Segment } from "./segment.ts";
 /** Takes messages on their way out; implemented by the TCP session. */
 export interface MessageSink {
   /** False while too much output is waiting to be sent: a consumer that does not read stalls only itself. */
-  readonly writable: boolean;
+  readonly hasRoom: boolean;
   /** Sends the message at the index of the segment. */
   send(segment: Segment, index: number, attempts: number): void;
   /** Ends the connection, because its channel is gone. */
   close(): void;
 }
+
+/** How near a consumer is to its nsqd, the nearest first. */
+export const NEARNESS = { zone: 0, region: 1, global: 2 } as const;
+/** One of these. */
+export type Nearness = typeof NEARNESS[keyof typeof NEARNESS];
 
 /** A consumer's state and counters, as in NSQ's clientV2. */
 export class Consumer {
@@ -24,6 +29,8 @@ export class Consumer {
   readonly msgTimeoutMs: number;
   /** Of 100 messages so many are delivered, the others are dropped; 0 delivers all. */
   readonly sampleRate: number;
+  /** Nearer consumers get messages first. */
+  readonly nearness: Nearness;
   /** How many messages may be in flight: RDY. */
   readyCount = 0;
   inFlightCount = 0;
@@ -33,14 +40,15 @@ export class Consumer {
   /** Its messages in flight, by deadline. */
   readonly inFlight: SlotList = { head: NONE, tail: NONE };
 
-  constructor(options: { sink: MessageSink; msgTimeoutMs: number; sampleRate: number }) {
+  constructor(options: { sink: MessageSink; msgTimeoutMs: number; sampleRate: number; nearness?: Nearness }) {
     this.sink = options.sink;
+    this.nearness = options.nearness ?? NEARNESS.global;
     this.msgTimeoutMs = options.msgTimeoutMs;
     this.sampleRate = options.sampleRate;
   }
 
   /** True when one more message may be sent to it. */
   get ready(): boolean {
-    return this.inFlightCount < this.readyCount && this.sink.writable;
+    return this.inFlightCount < this.readyCount && this.sink.hasRoom;
   }
 }

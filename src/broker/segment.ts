@@ -278,8 +278,10 @@ export class Segment {
     return bytes.subarray(this.written, this.used);
   }
 
-  /** Gives the memory back: its file has it all. */
+  /** Gives the memory back: its file has it all, or it is not needed any more. */
   evict(): void {
+    // At once and not whenever the garbage collector frees many of them together, which stalls everything.
+    if (this.#bytes?.buffer instanceof ArrayBuffer) this.#bytes.buffer.transfer(0);
     this.#bytes = undefined;
     this.#meta = undefined;
     this.#due = undefined;

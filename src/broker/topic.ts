@@ -6,6 +6,7 @@
  * @module
  */
 
+import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Quantile } from "../base/quantile.ts";
 import { readU32, writeU32 } from "../protocol/frames.ts";
@@ -95,7 +96,7 @@ export class Topic {
         loadFailed: (segment, error) => {
           this.#context.stored(error);
           this.#context.logger.error(
-            `TOPIC(${this.name}): failed to read segment ${segment.base} - ${text(error)}`,
+            `TOPIC(${this.name}): failed to read segment ${segment.base} - ${errorText(error)}`,
           );
         },
       },
@@ -242,7 +243,7 @@ export class Topic {
     } catch (error) {
       this.#context.stored(error);
       this.#context.logger.error(
-        `TOPIC(${this.name}) ERROR: failed to write message to backend - ${text(error)}`,
+        `TOPIC(${this.name}) ERROR: failed to write message to backend - ${errorText(error)}`,
       );
       throw error;
     } finally {
@@ -488,8 +489,4 @@ function endOfMessages(block: Uint8Array, start: number, count: number): number 
   let end = start;
   for (let i = 0; i < count; i++) end += 4 + readU32(block, end);
   return end;
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -106,6 +106,7 @@ export class TopicLog {
       const count = Math.min(left, kind.most, SEGMENT_MESSAGES_MAX);
       const end = count === left ? to : endOfMessages(block, start, count);
       const segment = this.#room(kind.stored, count, end - start);
+      if (!segment) continue;
       segment.append(block, start, end, { ...options, count });
       if (this.#uncommitted.at(-1) !== segment) this.#uncommitted.push(segment);
       if (!segment.stored) this.#memoryBudget -= count;
@@ -168,6 +169,7 @@ export class TopicLog {
     this.#pins.delete(segment);
     if (segment === this.#active) this.#active = undefined;
     if (segment.written > 0) this.#store?.remove(segment.base);
+    segment.evict();
   }
 
   /** Puts an empty segment in the place of the active one, whose messages are all finished, and reuses its memory. */
@@ -291,16 +293,16 @@ export class TopicLog {
     return count;
   }
 
-  /** A segment of that kind with room for that many messages of that many bytes. */
-  #room(stored: boolean, count: number, bytes: number): Segment {
+  /** A segment of that kind with room for that many messages of that many bytes; undefined to ask for the kind anew. */
+  #room(stored: boolean, count: number, bytes: number): Segment | undefined {
     const active = this.#active;
     if (active && active.stored === stored && active.fits(count, bytes)) return active;
     if (active) {
       this.seal();
-      // A new segment may be of the other kind: what waits in memory has changed since this one began.
       if (active.stored) {
+        // The next one may be of the other kind: what waits in memory has changed since this one began.
         this.#memoryBudget = 0;
-        if (!this.#kindOfNext().stored) stored = false;
+        return undefined;
       }
     }
     // A log that grows gets larger segments.

@@ -208,6 +208,9 @@ function parseTlsRequired(text: string): TlsRequired {
 function parseTlsVersion(text: string): TlsVersion | undefined {
   const lower = text.toLowerCase();
   if (lower === "") return undefined;
+  if (lower === "tls1.0" || lower === "tls1.1") {
+    throw new SyntaxError("is not spoken here: tls1.2 and tls1.3 are");
+  }
   if (Object.hasOwn(TLS_VERSIONS, lower)) return lower as TlsVersion;
   throw new SyntaxError(`must be one of ${Object.keys(TLS_VERSIONS).join(", ")}`);
 }

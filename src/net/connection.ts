@@ -16,6 +16,40 @@ export interface Connection {
   close(): void;
 }
 
+/** Writes all of the bytes. */
+export async function writeAll(connection: Connection, bytes: Uint8Array): Promise<void> {
+  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+}
+
+/** A connection of which some bytes have been read already, and are given back. */
+export class UnreadConnection implements Connection {
+  readonly peer: string;
+  readonly #inner: Connection;
+  #unread: Uint8Array;
+
+  constructor(inner: Connection, unread: Uint8Array) {
+    this.peer = inner.peer;
+    this.#inner = inner;
+    this.#unread = unread;
+  }
+
+  read(buffer: Uint8Array): Promise<number | null> {
+    if (this.#unread.length === 0) return this.#inner.read(buffer);
+    const part = this.#unread.subarray(0, buffer.length);
+    buffer.set(part);
+    this.#unread = this.#unread.subarray(part.length);
+    return Promise.resolve(part.length);
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#inner.write(bytes);
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+}
+
 /** A socket of Deno's. */
 export class DenoConnection implements Connection {
   readonly peer: string;
@@ -51,6 +85,12 @@ export function addressText(address: Deno.Addr): string {
   }
   const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
   return `${host}:${address.port}`;
+}
+
+/** The host in an address as Go prints it, or "" of a unix socket's. */
+export function hostOf(address: string): string {
+  const end = address.lastIndexOf(":");
+  return end < 0 ? "" : address.slice(0, end).replace(/^\[|\]$/g, "");
 }
 
 /** True for the errors that a connection ends with when one side has closed it. */

@@ -61,7 +61,16 @@ export class ConnectionListener {
     if (this.#closed) return;
     this.#closed = true;
     this.#listener.close();
-    // Deno leaves the socket's file behind, Go does not.
-    if (this.#path !== undefined) Deno.removeSync(this.#path);
+    if (this.#path !== undefined) removeSocket(this.#path);
+  }
+}
+
+/** Deno leaves the socket's file behind, Go does not. */
+function removeSocket(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    // Whoever removed it has done no harm: the daemon must stop all the same.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -6,16 +6,24 @@
  * @module
  */
 
+import { errorText } from "../base/error_text.ts";
 import { NSQ_VERSION } from "../base/version.ts";
 import { ChannelError } from "../broker/channel.ts";
 import type { Topic } from "../broker/topic.ts";
+import { DeflateConnection } from "../net/deflate.ts";
+import { SnappyConnection } from "../net/snappy.ts";
+import type { TlsServer } from "../net/tls_server.ts";
 import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
 import { CLOSE_WAIT_FRAME, encodeFrame, FRAME_TYPE, OK_FRAME } from "../protocol/frames.ts";
 import { readMessageId } from "../protocol/message_id.ts";
 import { isValidChannelName, isValidTopicName } from "../protocol/names.ts";
-import { quote } from "../protocol/quote.ts";
+import { byteString, quote } from "../protocol/quote.ts";
+import type { AuthState } from "./auth.ts";
 import { applyIdentify, decodeIdentify, type IdentifyData } from "./identify.ts";
 import { CLIENT_STATE, type Session } from "./session.ts";
+
+/** Of clients that ask for deflate and for no level. */
+const DEFLATE_LEVEL = 6;
 
 type Command = (session: Session) => boolean;
 
@@ -41,10 +49,14 @@ const COMMANDS: readonly (readonly [name: string, command: Command])[] = [
  * @throws {ProtocolError}
  */
 export function executeCommand(session: Session): boolean {
-  for (const [name, command] of COMMANDS) {
-    if (session.reader.paramIs(0, name)) return command(session);
+  const { reader, context: { options } } = session;
+  if (options.tlsRequired !== "false" && session.tls === undefined && !reader.paramIs(0, "IDENTIFY")) {
+    invalid(`cannot ${reader.param(0)} in current state (TLS required)`);
   }
-  throw new ProtocolError("E_INVALID", `invalid command ${session.reader.param(0)}`);
+  for (const [name, command] of COMMANDS) {
+    if (reader.paramIs(0, name)) return command(session);
+  }
+  return invalid(`invalid command ${reader.param(0)}`);
 }
 
 function identify(session: Session): boolean {
@@ -70,47 +82,129 @@ function identify(session: Session): boolean {
     throw new ProtocolError("E_BAD_BODY", `IDENTIFY ${error.message}`, { cause: error });
   }
   session.restartHeartbeats();
-  const { deflateEnabled, snappyEnabled } = context.options;
-  if (data.feature_negotiation && data.deflate && data.snappy && deflateEnabled && snappyEnabled) {
-    throw new ProtocolError("E_IDENTIFY_FAILED", "cannot enable both deflate and snappy compression");
-  }
-  session.answer(data.feature_negotiation ? negotiated(session, data) : OK_FRAME);
+  if (data.feature_negotiation) negotiate(session, data);
+  else session.answer(OK_FRAME);
   return true;
 }
 
-/** What the client gets of what it has asked for. TLS and compression are off until they are built in. */
-function negotiated(session: Session, data: IdentifyData): Uint8Array {
-  const { settings, context: { options } } = session;
-  const deflateLevel = options.deflateEnabled && data.deflate && data.deflate_level > 0
-    ? data.deflate_level
-    : 6;
-  return encodeFrame(
-    FRAME_TYPE.response,
-    JSON.stringify({
-      max_rdy_count: options.maxRdyCount,
-      version: NSQ_VERSION,
-      max_msg_timeout: Math.floor(options.maxMsgTimeoutMs),
-      msg_timeout: Math.floor(settings.msgTimeoutMs),
-      tls_v1: false,
-      deflate: false,
-      deflate_level: Math.min(deflateLevel, options.maxDeflateLevel),
-      max_deflate_level: options.maxDeflateLevel,
-      snappy: false,
-      sample_rate: settings.sampleRate,
-      auth_required: options.authHttpAddresses.length > 0,
-      output_buffer_size: settings.outputBufferSizeBytes,
-      output_buffer_timeout: Math.floor(settings.outputBufferTimeoutMs),
-      topology_region: options.topologyRegion,
-      topology_zone: options.topologyZone,
-    }),
-  );
+/** Gives the client what it may have of what it has asked for. */
+function negotiate(session: Session, data: IdentifyData): void {
+  const { settings, context: { options, tlsServer } } = session;
+  const tls = data.tls_v1 ? tlsServer : undefined;
+  const deflate = options.deflateEnabled && data.deflate;
+  const snappy = options.snappyEnabled && data.snappy;
+  if (deflate && snappy) {
+    throw new ProtocolError("E_IDENTIFY_FAILED", "cannot enable both deflate and snappy compression");
+  }
+  const wantedLevel = deflate && data.deflate_level > 0 ? data.deflate_level : DEFLATE_LEVEL;
+  const deflateLevel = Math.min(wantedLevel, options.maxDeflateLevel);
+  const answer = {
+    max_rdy_count: options.maxRdyCount,
+    version: NSQ_VERSION,
+    max_msg_timeout: Math.floor(options.maxMsgTimeoutMs),
+    msg_timeout: Math.floor(settings.msgTimeoutMs),
+    tls_v1: tls !== undefined,
+    deflate,
+    deflate_level: deflateLevel,
+    max_deflate_level: options.maxDeflateLevel,
+    snappy,
+    sample_rate: settings.sampleRate,
+    auth_required: options.authHttpAddresses.length > 0,
+    output_buffer_size: settings.outputBufferSizeBytes,
+    output_buffer_timeout: Math.floor(settings.outputBufferTimeoutMs),
+    topology_region: options.topologyRegion,
+    topology_zone: options.topologyZone,
+  };
+  session.answer(encodeFrame(FRAME_TYPE.response, JSON.stringify(answer)));
+  if (tls || snappy || deflate) {
+    session.suspend(() => upgrade(session, { tls, snappy, deflate, deflateLevel }));
+  }
+}
+
+/** Puts the layers on the connection that were agreed on, and answers OK over each, in NSQ's order. */
+async function upgrade(
+  session: Session,
+  layers: { tls: TlsServer | undefined; snappy: boolean; deflate: boolean; deflateLevel: number },
+): Promise<void> {
+  const { tls, snappy, deflate, deflateLevel } = layers;
+  const note = (what: string) =>
+    session.context.logger.info(`PROTOCOL(V2): [${session.remoteAddress}] upgrading connection to ${what}`);
+  if (tls) {
+    note("TLS");
+    // Unlike NSQ, a failed handshake is not answered in plain text: the client waits for something else.
+    await session.upgrade(async (connection) => {
+      const upgraded = await tls.upgrade(connection);
+      session.tls = upgraded.state;
+      return upgraded.connection;
+    });
+    session.answer(OK_FRAME);
+  }
+  if (snappy) {
+    note("snappy");
+    await session.upgrade((connection) => new SnappyConnection(connection));
+    session.snappy = true;
+    session.answer(OK_FRAME);
+  }
+  if (deflate) {
+    note(`deflate (level ${deflateLevel})`);
+    await session.upgrade((connection) => new DeflateConnection(connection, deflateLevel));
+    session.deflate = true;
+    session.answer(OK_FRAME);
+  }
 }
 
 function auth(session: Session): boolean {
+  const { reader, context } = session;
   if (session.state !== CLIENT_STATE.init) invalid("cannot AUTH in current state");
-  if (session.reader.paramCount !== 1) invalid("AUTH invalid number of parameters");
+  if (reader.paramCount !== 1) invalid("AUTH invalid number of parameters");
   if (!takeBody(session, "AUTH")) return false;
-  throw new ProtocolError("E_AUTH_DISABLED", "AUTH disabled");
+  if (session.auth) invalid("AUTH already set");
+  if (context.options.authHttpAddresses.length === 0) {
+    throw new ProtocolError("E_AUTH_DISABLED", "AUTH disabled");
+  }
+  const secret = byteString(reader.bytes.subarray(reader.bodyStart, reader.bodyEnd));
+  session.suspend(async () => {
+    const { identity, identityUrl, authorizations } = await askAuthServers(session, secret);
+    if (authorizations.length === 0) {
+      throw new ProtocolError("E_UNAUTHORIZED", "AUTH no authorizations found");
+    }
+    const answer = { identity, identity_url: identityUrl, permission_count: authorizations.length };
+    session.answer(encodeFrame(FRAME_TYPE.response, JSON.stringify(answer)));
+  });
+  return true;
+}
+
+/** Asks, and remembers the answer. */
+async function askAuthServers(session: Session, secret: string): Promise<AuthState> {
+  try {
+    const state = await session.context.authorize(session, secret);
+    session.auth = state.authorizations.length > 0 ? { state, secret } : undefined;
+    return state;
+  } catch (cause) {
+    // What is wrong with the server is not for a client to know.
+    const { logger } = session.context;
+    logger.warn(`PROTOCOL(V2): [${session.remoteAddress}] AUTH failed ${errorText(cause)}`);
+    throw new ProtocolError("E_AUTH_FAILED", "AUTH failed");
+  }
+}
+
+/**
+ * Checks that the client may do this; false when its permissions have expired and must be asked for again.
+ *
+ * @throws {ProtocolError} When it may not.
+ */
+function isAllowed(session: Session, command: string, topic: string, channel = ""): boolean {
+  const { auth, context } = session;
+  if (context.options.authHttpAddresses.length === 0) return true;
+  if (!auth) throw new ProtocolError("E_AUTH_FIRST", `AUTH required before ${command}`);
+  if (auth.state.expiresMs < session.nowMs()) {
+    session.suspend(async () => void await askAuthServers(session, auth.secret));
+    return false;
+  }
+  if (!auth.state.isAllowed(topic, channel)) {
+    throw new ProtocolError("E_UNAUTHORIZED", `AUTH failed for ${command} on "${topic}" "${channel}"`);
+  }
+  return true;
 }
 
 function sub(session: Session): boolean {
@@ -123,6 +217,7 @@ function sub(session: Session): boolean {
   if (!isValidChannelName(channelName)) {
     throw new ProtocolError("E_BAD_CHANNEL", `SUB channel name ${quote(reader.paramBytes(2))} is not valid`);
   }
+  if (!isAllowed(session, "SUB", topicName, channelName)) return false;
   try {
     session.subscribe(context.broker.topic(topicName).channel(channelName));
   } catch (cause) {
@@ -158,7 +253,7 @@ function fin(session: Session): boolean {
   const { channel, consumer } = session.subscription;
   const position = readMessageId(reader.bytes, reader.idStart(1), session.context.options.nodeId);
   try {
-    channel.finish(consumer, position, session.nowMs);
+    channel.finish(consumer, position, session.readMs);
   } catch (cause) {
     answerFailed(session, "FIN", cause);
   }
@@ -181,7 +276,7 @@ function req(session: Session): boolean {
     );
   }
   try {
-    channel.requeue(consumer, position, { delayMs, nowMs: session.nowMs });
+    channel.requeue(consumer, position, { delayMs, nowMs: session.readMs });
   } catch (cause) {
     answerFailed(session, "REQ", cause);
   }
@@ -195,7 +290,7 @@ function touch(session: Session): boolean {
   const { channel, consumer } = session.subscription;
   const position = readMessageId(reader.bytes, reader.idStart(1), context.options.nodeId);
   try {
-    channel.touch(consumer, position, session.nowMs);
+    channel.touch(consumer, position, session.readMs);
   } catch (cause) {
     answerFailed(session, "TOUCH", cause);
   }
@@ -245,6 +340,7 @@ function publishOne(session: Session, command: string, name: string, deferMs: nu
     throw new ProtocolError("E_BAD_MESSAGE", `${command} message too big ${size} > ${maxMsgSizeBytes}`);
   }
   if (!reader.takeBody("E_BAD_MESSAGE", `${command} failed to read message body`)) return false;
+  if (!isAllowed(session, command, name)) return false;
   const topic = session.context.broker.topic(name);
   // The size before the body belongs to the log's form of a message too.
   topic.append(reader.bytes, reader.bodyStart - 4, reader.bodyEnd, { count: 1, deferMs });
@@ -261,6 +357,7 @@ function mpub(session: Session): boolean {
     const description = `E_BAD_TOPIC MPUB topic name ${quote(reader.paramBytes(1))} is not valid`;
     throw new ProtocolError("E_BAD_TOPIC", description);
   }
+  if (!isAllowed(session, "MPUB", name)) return false;
   // NSQ compat: the topic is there from now on, even when the body is refused.
   const topic = broker.topic(name);
   if (!reader.takeSize("E_BAD_BODY", "MPUB failed to read body size")) return false;

@@ -6,6 +6,7 @@
 
 import { AsyncGroup } from "../base/async_group.ts";
 import { SystemClock } from "../base/clock.ts";
+import { errorText } from "../base/error_text.ts";
 import { every } from "../base/every.ts";
 import type { Logger, LogLevel } from "../base/logger.ts";
 import { Quantile } from "../base/quantile.ts";
@@ -14,9 +15,12 @@ import { Broker } from "../broker/broker.ts";
 import { parseAddress } from "../config/address.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Consumer } from "../broker/consumer.ts";
+import { type Connection, hostOf } from "../net/connection.ts";
 import { ConnectionListener } from "../net/listener.ts";
+import { TlsServer } from "../net/tls_server.ts";
 import { DataPath } from "../storage/data_path.ts";
 import { FileStores } from "../storage/file_segments.ts";
+import { type AuthState, queryAuthServers } from "./auth.ts";
 import { nsqdHttpApi } from "./http_api.ts";
 import type { HttpApiContext } from "./http_api_context.ts";
 import { MetadataFile } from "./metadata.ts";
@@ -44,26 +48,35 @@ export class Nsqd implements HttpApiContext, SessionContext {
   readonly logger: Logger;
   readonly broker: Broker;
   readonly turn: Turn;
-  readonly clients = new Set<Session>();
+  readonly connections = new Set<Session>();
+  readonly tlsServer: TlsServer | undefined;
   readonly hostname = Deno.hostname();
   readonly startTimeMs = Date.now();
   options: NsqdOptions;
 
+  readonly #tls: NsqdStart["tls"];
   readonly #dataPath: DataPath;
   readonly #metadata: MetadataFile;
   readonly #group = new AsyncGroup();
   /** Apart from the loops, because connections end before the topics close. */
-  readonly #connections = new AsyncGroup();
+  readonly #clients = new AsyncGroup();
+  /** For auth servers, where a root certificate is configured. */
+  readonly #httpClient: Deno.HttpClient | undefined;
   #tcp: ConnectionListener | undefined;
   #http: HttpServer | undefined;
+  #https: HttpServer | undefined;
   #storeError: unknown;
   #metadataChanged = false;
   #loading = true;
   #stopping: Promise<void> | undefined;
 
-  constructor(start: Pick<NsqdStart, "options">, logger: Logger) {
+  constructor(start: Pick<NsqdStart, "options" | "tls">, logger: Logger) {
     this.options = start.options;
     this.logger = logger;
+    this.#tls = start.tls;
+    this.tlsServer = tlsServerOf(start);
+    const { rootCa } = start.tls;
+    if (rootCa !== undefined) this.#httpClient = Deno.createHttpClient({ caCerts: [rootCa] });
     this.#dataPath = new DataPath(start.options.dataPath);
     this.#metadata = new MetadataFile(this.#dataPath.path, logger);
     this.turn = new Turn(this.clock);
@@ -80,7 +93,6 @@ export class Nsqd implements HttpApiContext, SessionContext {
   async start(): Promise<void> {
     this.logger.info(versionLine("nsqd"));
     this.logger.info(`ID: ${this.options.nodeId}`);
-    refuseUnsupported(this.options);
     this.#warnOfNoEffect();
     await this.#lock();
     try {
@@ -92,12 +104,11 @@ export class Nsqd implements HttpApiContext, SessionContext {
     }
     const tcp = this.#tcp;
     if (tcp) {
-      this.#group.spawn("tcpServer", () => tcp.serve(this.#connections, this.#serve, this.#acceptFailed));
+      this.#group.spawn("tcpServer", () => tcp.serve(this.#clients, this.#serve, this.#acceptFailed));
     }
-    if (this.#http) {
-      const http = this.#http;
-      this.#group.spawn("httpServer", () => http.finished);
-    }
+    const [http, https] = [this.#http, this.#https];
+    if (http) this.#group.spawn("httpServer", () => http.finished);
+    if (https) this.#group.spawn("httpsServer", () => https.finished);
     const { syncTimeoutMs } = this.options;
     this.#loop("queueScanLoop", QUEUE_SCAN_INTERVAL_MS, () => this.broker.scan(this.clock.nowMs()));
     this.#loop("keepAliveLoop", KEEP_ALIVE_INTERVAL_MS, () => this.#keepAlive());
@@ -108,7 +119,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
 
   /** Settles with the error when a task has failed: nsqd must stop then. */
   get failed(): Promise<Error> {
-    return Promise.race([this.#group.failed, this.#connections.failed]);
+    return Promise.race([this.#group.failed, this.#clients.failed]);
   }
 
   /** Stops in NSQ's order: no more clients, metadata, messages, loops, lock. */
@@ -134,11 +145,28 @@ export class Nsqd implements HttpApiContext, SessionContext {
   }
 
   health(): string {
-    return this.#storeError === undefined ? "OK" : `NOK - ${text(this.#storeError)}`;
+    return this.#storeError === undefined ? "OK" : `NOK - ${errorText(this.#storeError)}`;
   }
 
   sessions(): Iterable<Session> {
-    return this.clients;
+    return [...this.connections].filter((session) => session.speaks);
+  }
+
+  authorize(client: Session, secret: string): Promise<AuthState> {
+    const { authHttpAddresses, authHttpRequestMethod, httpClientRequestTimeoutMs } = this.options;
+    const request = {
+      remoteIp: hostOf(client.remoteAddress),
+      tls: client.tls !== undefined,
+      commonName: client.tls?.commonName ?? "",
+      secret,
+    };
+    const servers = {
+      addresses: authHttpAddresses,
+      method: authHttpRequestMethod === "post" ? "post" as const : "get" as const,
+      timeoutMs: httpClientRequestTimeoutMs,
+      client: this.#httpClient,
+    };
+    return queryAuthServers(servers, request, () => this.nowMs());
   }
 
   clientOf(consumer: Consumer): Session {
@@ -152,7 +180,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
       this.#metadata.persist(this.broker);
     } catch (error) {
       this.#metadataChanged = true;
-      this.logger.error(`failed to persist metadata - ${text(error)}`);
+      this.logger.error(`failed to persist metadata - ${errorText(error)}`);
     }
   }
 
@@ -166,7 +194,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
   }
 
   runningTasks(): string[] {
-    return [...this.#group.running, ...this.#connections.running];
+    return [...this.#group.running, ...this.#clients.running];
   }
 
   #makeBroker(): Broker {
@@ -195,17 +223,16 @@ export class Nsqd implements HttpApiContext, SessionContext {
   }
 
   #warnOfNoEffect(): void {
-    const { lookupdTcpAddresses, statsdAddress, experiments } = this.options;
+    const { lookupdTcpAddresses, statsdAddress } = this.options;
     if (lookupdTcpAddresses.length > 0) this.logger.warn("--lookupd-tcp-address has no effect yet");
     if (statsdAddress !== "") this.logger.warn("--statsd-address has no effect yet");
-    if (experiments.length > 0) this.logger.warn("--enable-experiment has no effect yet");
   }
 
   async #lock(): Promise<void> {
     try {
       await this.#dataPath.lock();
     } catch (cause) {
-      throw new Error(`failed to lock data-path: ${text(cause)}`, { cause });
+      throw new Error(`failed to lock data-path: ${errorText(cause)}`, { cause });
     }
   }
 
@@ -219,28 +246,38 @@ export class Nsqd implements HttpApiContext, SessionContext {
   }
 
   #listen(): void {
-    const { tcpAddress, httpAddress } = this.options;
+    const { tcpAddress, httpAddress, httpsAddress } = this.options;
     const tcp = parseAddress(tcpAddress);
     if (tcp) {
       try {
         this.#tcp = new ConnectionListener(tcp);
       } catch (cause) {
-        throw new Error(`listen (${tcpAddress}) failed - ${text(cause)}`, { cause });
+        throw new Error(`listen (${tcpAddress}) failed - ${errorText(cause)}`, { cause });
       }
       this.logger.info(`TCP: listening on ${this.#tcp.text}`);
     }
+    const { logger } = this;
+    const { handle: handler } = nsqdHttpApi(this);
     const http = parseAddress(httpAddress);
-    if (http) {
-      const router = nsqdHttpApi(this);
-      this.#http = serveHttp({ address: http, handler: router.handle, logger: this.logger });
+    if (http) this.#http = serveHttp({ address: http, handler, logger });
+    const https = parseAddress(httpsAddress);
+    if (https && this.#tls.pair) {
+      this.#https = serveHttp({ address: https, handler, logger, tls: this.#tls.pair });
     }
   }
 
-  readonly #serve = (connection: ConstructorParameters<typeof Session>[1]): Promise<void> =>
-    new Session(this, connection).run();
+  readonly #serve = async (connection: Connection): Promise<void> => {
+    const { maxConnections } = this.options;
+    if (maxConnections > 0 && this.connections.size >= maxConnections) {
+      this.logger.warn(`TCP: refused client(${connection.peer}): there are ${maxConnections} connections`);
+      connection.close();
+      return;
+    }
+    await new Session(this, connection).run();
+  };
 
   readonly #acceptFailed = (error: unknown): void => {
-    this.logger.warn(`temporary Accept() failure - ${text(error)}`);
+    this.logger.warn(`temporary Accept() failure - ${errorText(error)}`);
   };
 
   #loop(name: string, intervalMs: number, work: () => void | Promise<void>): void {
@@ -249,7 +286,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
 
   #keepAlive(): void {
     const nowMs = this.clock.nowMs();
-    for (const session of this.clients) session.keepAlive(nowMs);
+    for (const session of this.connections) session.keepAlive(nowMs);
   }
 
   #persistChanges(): void {
@@ -264,24 +301,25 @@ export class Nsqd implements HttpApiContext, SessionContext {
         await topic.sync();
       } catch (error) {
         this.#storeError = error;
-        this.logger.error(`TOPIC(${topic.name}): failed to sync - ${text(error)}`);
+        this.logger.error(`TOPIC(${topic.name}): failed to sync - ${errorText(error)}`);
       }
     }
   }
 
   async #stop(): Promise<void> {
     this.#tcp?.close();
-    for (const session of this.clients) session.close();
-    this.#connections.abort();
+    for (const session of this.connections) session.close();
+    this.#clients.abort();
     if (this.#tcp) this.logger.info(`TCP: closing ${this.#tcp.text}`);
-    await this.#http?.close({ graceMs: HTTP_GRACE_MS });
-    await this.#settle(this.#connections);
+    await Promise.all([this.#http, this.#https].map((server) => server?.close({ graceMs: HTTP_GRACE_MS })));
+    await this.#settle(this.#clients);
     this.persistMetadata();
     this.logger.info("NSQ: closing topics");
     await this.#closeTopics();
     this.logger.info("NSQ: stopping subsystems");
     this.#group.abort();
     await this.#settle(this.#group);
+    this.#httpClient?.close();
     this.#dataPath[Symbol.dispose]();
     this.logger.info("NSQ: bye");
   }
@@ -292,7 +330,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
       try {
         await topic.close();
       } catch (error) {
-        this.logger.error(`TOPIC(${topic.name}): failed to save messages - ${text(error)}`);
+        this.logger.error(`TOPIC(${topic.name}): failed to save messages - ${errorText(error)}`);
       }
     }
   }
@@ -301,13 +339,13 @@ export class Nsqd implements HttpApiContext, SessionContext {
     try {
       await group.wait({ timeoutMs: STOP_TIMEOUT_MS });
     } catch (error) {
-      this.logger.error(text(error));
+      this.logger.error(errorText(error));
     }
   }
 
   async #release(): Promise<void> {
     this.#tcp?.close();
-    await this.#http?.close({ graceMs: 0 });
+    await Promise.all([this.#http, this.#https].map((server) => server?.close({ graceMs: 0 })));
     for (const topic of this.broker.topics.values()) {
       // What was loaded is as it was; closing writes it back the same.
       await topic.close();
@@ -316,12 +354,15 @@ export class Nsqd implements HttpApiContext, SessionContext {
   }
 }
 
-/** Running without what guards the data would be worse than not running. */
-function refuseUnsupported(options: NsqdOptions): void {
-  if (options.tlsCert !== "" || options.tlsRequired !== "false") throw new Error("TLS is not supported yet");
-  if (options.authHttpAddresses.length > 0) throw new Error("--auth-http-address is not supported yet");
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function tlsServerOf({ options, tls }: Pick<NsqdStart, "options" | "tls">): TlsServer | undefined {
+  if (!tls.pair) return undefined;
+  const { tlsClientAuthPolicy } = options;
+  const verified = tlsClientAuthPolicy === "require" || tlsClientAuthPolicy === "require-verify";
+  return new TlsServer({
+    ...tls.pair,
+    rootCa: tls.rootCa,
+    // NSQ compat: any other word means none, though it makes TLS required.
+    clientAuth: verified ? tlsClientAuthPolicy : "none",
+    minVersion: options.tlsMinVersion === "tls1.3" ? "TLSv1.3" : "TLSv1.2",
+  });
 }

@@ -278,6 +278,48 @@ export const NSQD_OPTIONS = {
     description: "Most consumers of one channel on this node; 0 is no limit.",
   }),
 
+  // Limits that NSQ does not have
+  maxConnections: option({
+    flag: "max-connections",
+    kind: int,
+    default: 10_000,
+    description: "Most TCP connections at a time; further ones are closed at once; 0 is no limit.",
+  }),
+  handshakeTimeoutMs: option({
+    flag: "handshake-timeout",
+    kind: duration,
+    default: 30 * SECOND_MS,
+    description:
+      "How long a TCP client may take to send its first command, IDENTIFY as a rule; 0 is no limit.",
+  }),
+  commandTimeoutMs: option({
+    flag: "command-timeout",
+    kind: duration,
+    default: MINUTE_MS,
+    description: "How long a TCP client may take to send the rest of a command it has begun; 0 is no limit.",
+  }),
+  writeTimeoutMs: option({
+    flag: "write-timeout",
+    kind: duration,
+    default: MINUTE_MS,
+    description:
+      "How long a TCP client may leave what it is sent unread, its heartbeat interval if that is shorter; 0 is no limit.",
+  }),
+  maxOutputPendingSizeBytes: option({
+    flag: "max-output-pending-size",
+    kind: int,
+    default: 256 * KIB,
+    description:
+      "Bytes that may wait for a TCP client to read them before it gets no more messages, and no more of its commands are read.",
+  }),
+  httpAuthTokenFile: option({
+    flag: "http-auth-token-file",
+    kind: string,
+    default: "",
+    description:
+      "Path of a file with a bearer token and its roles (publish, read, admin) on each line; without it the HTTP API is open.",
+  }),
+
   // Statistics
   statsdAddress: option({
     flag: "statsd-address",
@@ -367,7 +409,7 @@ export const NSQD_OPTIONS = {
     kind: tlsVersion,
     default: "tls1.0",
     description:
-      "Lowest TLS version to speak: tls1.0, tls1.1, tls1.2 or tls1.3; 1.2 is the lowest there is, whatever is set.",
+      "Lowest TLS version to speak: tls1.2 or tls1.3. The default is NSQ's and means tls1.2, the lowest there is.",
   }),
 
   // Compression

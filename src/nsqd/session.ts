@@ -11,14 +11,16 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Channel } from "../broker/channel.ts";
-import { Consumer, type MessageSink } from "../broker/consumer.ts";
+import { Consumer, type MessageSink, NEARNESS, type Nearness } from "../broker/consumer.ts";
 import type { Segment } from "../broker/segment.ts";
 import type { Topic } from "../broker/topic.ts";
-import { type Connection, isDisconnect } from "../net/connection.ts";
-import { Output } from "../net/output.ts";
+import { type Connection, hostOf, isDisconnect, UnreadConnection } from "../net/connection.ts";
+import type { TlsServer, TlsState } from "../net/tls_server.ts";
+import { Wire, type WireOwner } from "../net/wire.ts";
 import { CommandReader, MAGIC_V2 } from "../protocol/command_reader.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import {
@@ -31,17 +33,16 @@ import {
 } from "../protocol/frames.ts";
 import { writeMessageId } from "../protocol/message_id.ts";
 import { bytesOf } from "../protocol/quote.ts";
+import type { AuthState } from "./auth.ts";
 import { executeCommand } from "./commands.ts";
 import type { ConnectionSettings } from "./identify.ts";
-import type { NsqdOptions } from "./options.ts";
+import { type NsqdOptions, TOPOLOGY_AWARE_CONSUMPTION } from "./options.ts";
 import type { Turn, TurnMember } from "./turn.ts";
 
 /** NSQ's default size of a client's output buffer, in bytes. */
 const OUTPUT_BUFFER_SIZE = 16 * 1024;
 /** NSQ's ClientTimeout: heartbeats come twice in that time. */
 const CLIENT_TIMEOUT_MS = 60_000;
-/** A consumer with more output than this waiting gets no messages until it has read some, in bytes. */
-const OUTPUT_PENDING_MAX = 256 * 1024;
 /** Bodies up to this length are copied by hand: it costs less than making a view, in bytes. */
 const SMALL_BODY_LENGTH = 48;
 
@@ -58,12 +59,16 @@ export interface SessionContext {
   readonly turn: Turn;
   /** The options in force. */
   readonly options: NsqdOptions;
-  /** The clients that speak the protocol; a session adds and removes itself. */
-  readonly clients: Set<Session>;
+  /** Upgrades connections to TLS; absent without a certificate. */
+  readonly tlsServer: TlsServer | undefined;
+  /** Every connection; a session adds and removes itself. */
+  readonly connections: Set<Session>;
+  /** Asks an auth server what the client may do. Rejects when none answers as it should. */
+  authorize(client: Session, secret: string): Promise<AuthState>;
 }
 
 /** A client of the TCP protocol. */
-export class Session implements MessageSink, TurnMember {
+export class Session implements MessageSink, TurnMember, WireOwner {
   readonly context: SessionContext;
   readonly reader = new CommandReader();
   readonly settings: ConnectionSettings;
@@ -77,25 +82,35 @@ export class Session implements MessageSink, TurnMember {
   userAgent = "";
   topologyRegion = "";
   topologyZone = "";
+  /** What was agreed on; absent while the connection is plain. */
+  tls: TlsState | undefined;
+  snappy = false;
+  deflate = false;
+  /** What the client may do, and the secret by which it was told so. */
+  auth: { readonly state: AuthState; readonly secret: string } | undefined;
   /** The topic of the last publish or SUB, as text and as it came. */
   lastTopic: { readonly name: string; readonly bytes: Uint8Array } = { name: "", bytes: Uint8Array.of(0) };
   /** Set by SUB. */
   subscription: { readonly channel: Channel; readonly consumer: Consumer } | undefined;
-
   /** When the bytes came that are being worked on: asked for once a read, not once a message. */
-  nowMs: number;
+  readMs: number;
 
-  readonly #connection: Connection;
-  readonly #output = new Output();
+  readonly #wire: Wire;
   readonly #nodeId: number;
-  #closed = false;
+  readonly #acceptedMs: number;
+  /** The client has sent the magic: it speaks the protocol. */
+  #speaks = false;
+  /** A whole command has come. */
+  #introduced = false;
+  /** Since when a command has been incomplete, or 0. */
+  #incompleteMs = 0;
   /** The client is told why and then left: nothing more is read. */
   #failed = false;
-  #writing: Promise<void> | undefined;
-  /** Bytes that are being written. */
-  #writingBytes = 0;
-  #writeStartedMs = 0;
   #lastHeartbeatMs: number;
+  /** What must be done before the next command. */
+  #suspension: (() => Promise<void>) | undefined;
+  /** Settles when there is room for output again. */
+  #room: PromiseWithResolvers<void> | undefined;
   /** Length of the output before the first answer to a publish of this turn, or -1. */
   #publishMark = -1;
   #publishCommand = "";
@@ -105,12 +120,12 @@ export class Session implements MessageSink, TurnMember {
     const nowMs = context.clock.nowMs();
     const { options } = context;
     this.context = context;
-    this.#connection = connection;
+    this.#wire = new Wire(connection, this, options.maxOutputPendingSizeBytes);
     this.#nodeId = options.nodeId;
     this.remoteAddress = connection.peer;
     this.connectTimeS = Math.floor(nowMs / 1000);
     this.clientId = this.hostname = hostOf(connection.peer);
-    this.nowMs = this.#lastHeartbeatMs = nowMs;
+    this.#acceptedMs = this.readMs = this.#lastHeartbeatMs = nowMs;
     this.settings = {
       heartbeatIntervalMs: CLIENT_TIMEOUT_MS / 2,
       outputBufferSizeBytes: OUTPUT_BUFFER_SIZE,
@@ -118,6 +133,11 @@ export class Session implements MessageSink, TurnMember {
       sampleRate: 0,
       msgTimeoutMs: options.msgTimeoutMs,
     };
+  }
+
+  /** True when the client has sent the magic. */
+  get speaks(): boolean {
+    return this.#speaks;
   }
 
   get readyCount(): number {
@@ -144,38 +164,46 @@ export class Session implements MessageSink, TurnMember {
     return this.settings.sampleRate;
   }
 
-  get writable(): boolean {
-    return !this.#closed && this.#output.length + this.#writingBytes < OUTPUT_PENDING_MAX;
+  /** False while the client does not read what it is sent: it gets no more messages, others do. */
+  get hasRoom(): boolean {
+    return this.#wire.writable;
+  }
+
+  nowMs(): number {
+    return this.context.clock.nowMs();
   }
 
   /** Serves the client until one side ends the connection. */
   async run(): Promise<void> {
-    const { logger } = this.context;
+    const { logger, connections } = this.context;
+    connections.add(this);
     logger.info(`TCP: new client(${this.remoteAddress})`);
     try {
       if (await this.#readMagic()) await this.#readCommands();
     } catch (error) {
-      if (!this.#closed) logger.error(`client(${this.remoteAddress}) - ${text(error)}`);
+      if (!this.#wire.closed) logger.error(`client(${this.remoteAddress}) - ${errorText(error)}`);
     } finally {
-      this.#unsubscribe();
-      await this.#finishOutput();
+      this.subscription?.channel.removeConsumer(this.subscription.consumer);
+      if (this.#publishMark >= 0) this.context.turn.run();
+      await this.#wire.drain();
       this.close();
+      connections.delete(this);
     }
   }
 
   /** Ends the connection at once. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#connection.close();
+    this.#wire.close();
+    this.#room?.resolve();
   }
 
   /** Sends a message. */
   send(segment: Segment, index: number, attempts: number): void {
+    const { output } = this.#wire;
     const bodyOffset = segment.bodyOffset(index);
     const bodyLength = segment.bodyLength(index);
-    const offset = this.#output.reserve(MESSAGE_HEADER_LENGTH + bodyLength);
-    const out = this.#output.bytes;
+    const offset = output.reserve(MESSAGE_HEADER_LENGTH + bodyLength);
+    const out = output.bytes;
     writeU32(out, offset, MESSAGE_HEADER_LENGTH - 4 + bodyLength);
     writeU32(out, offset + 4, FRAME_TYPE.message);
     writeU32(out, offset + 8, segment.timestampHigh(index));
@@ -199,15 +227,17 @@ export class Session implements MessageSink, TurnMember {
 
   /** Sends a frame. */
   answer(frame: Readonly<Uint8Array>): void {
-    this.#output.append(frame);
+    this.#wire.output.append(frame);
     this.context.turn.hasOutput(this);
   }
 
   /** Notes that a publish of this turn is about to be answered. */
   published(command: string, topic: Topic, count: number): void {
     if (this.#publishMark < 0) {
-      this.#publishMark = this.#output.length;
+      this.#publishMark = this.#wire.output.length;
       this.#publishCommand = command;
+      // Nothing is acknowledged before it is kept.
+      this.#wire.held = true;
       this.context.turn.published(this);
     }
     this.#publishTopics.add(topic);
@@ -218,13 +248,10 @@ export class Session implements MessageSink, TurnMember {
     for (const topic of this.#publishTopics) {
       if (!failed.has(topic)) continue;
       // The answers were not sent yet: they give way to the error.
-      this.#output.truncate(this.#publishMark);
-      const cause = failed.get(topic);
+      this.#wire.output.truncate(this.#publishMark);
       const command = this.#publishCommand;
-      this.#fail(
-        new ProtocolError(`E_${command}_FAILED` as "E_PUB_FAILED", `${command} failed ${text(cause)}`),
-      );
-      this.context.turn.hasOutput(this);
+      const description = `${command} failed ${errorText(failed.get(topic))}`;
+      this.#fail(new ProtocolError(`E_${command}_FAILED` as "E_PUB_FAILED", description));
       return;
     }
   }
@@ -232,31 +259,71 @@ export class Session implements MessageSink, TurnMember {
   publishKept(): void {
     this.#publishMark = -1;
     this.#publishTopics.clear();
+    this.#wire.held = false;
   }
 
   flush(): void {
-    if (this.#writing || this.#closed || this.#output.length === 0) return;
-    this.#writing = this.#write().finally(() => this.#writing = undefined);
+    this.#wire.flush();
   }
 
-  /** Sends a heartbeat when it is time, and ends the connection when the client is silent or does not read. */
+  writable(): void {
+    this.#room?.resolve();
+    this.subscription?.channel.awake();
+  }
+
+  writeFailed(error: unknown): void {
+    this.#end(`failed to send response - ${errorText(error)}`);
+  }
+
+  /** No command is carried out before `work` is done; what it throws is answered like a command's error. */
+  suspend(work: () => Promise<void>): void {
+    this.#suspension = work;
+  }
+
+  /** Puts another layer on the connection; what has come already belongs to it. */
+  async upgrade(layer: (connection: Connection) => Connection | Promise<Connection>): Promise<void> {
+    if (this.#publishMark >= 0) this.context.turn.run();
+    const unread = this.reader.takeRest();
+    await this.#wire.upgrade((connection) =>
+      layer(unread.length > 0 ? new UnreadConnection(connection, unread) : connection)
+    );
+  }
+
+  /** Subscribes to a channel. Throws what the channel throws. */
+  subscribe(channel: Channel): void {
+    const { msgTimeoutMs, sampleRate } = this.settings;
+    const consumer = new Consumer({ sink: this, msgTimeoutMs, sampleRate, nearness: this.#nearness() });
+    channel.addConsumer(consumer);
+    this.subscription = { channel, consumer };
+    this.state = CLIENT_STATE.subscribed;
+  }
+
+  /** Sends a heartbeat when it is time, and ends the connection of a client that is silent, too slow or does not read. */
   keepAlive(nowMs: number): void {
-    const interval = this.settings.heartbeatIntervalMs;
-    if (interval === 0 || this.#closed) return;
-    if (nowMs - this.nowMs > 2 * interval) {
+    if (this.#wire.closed) return;
+    const { options } = this.context;
+    const { heartbeatIntervalMs } = this.settings;
+    const writeTimeoutMs = Math.min(heartbeatIntervalMs || Infinity, options.writeTimeoutMs || Infinity);
+    if (!this.#introduced && isOver(this.#acceptedMs, options.handshakeTimeoutMs, nowMs)) {
+      this.#end("no command in time after connecting - i/o timeout");
+    } else if (heartbeatIntervalMs > 0 && nowMs - this.readMs > 2 * heartbeatIntervalMs) {
       this.#end("failed to read command - i/o timeout");
-    } else if (this.#writing && nowMs - this.#writeStartedMs > interval) {
+    } else if (this.#incompleteMs > 0 && isOver(this.#incompleteMs, options.commandTimeoutMs, nowMs)) {
+      this.#end("failed to read the rest of a command - i/o timeout");
+    } else if (this.#wire.writingMs(nowMs) > writeTimeoutMs) {
       this.#end("failed to write - i/o timeout");
-    } else if (nowMs - this.#lastHeartbeatMs >= interval) {
+    } else if (
+      this.#speaks && heartbeatIntervalMs > 0 && nowMs - this.#lastHeartbeatMs >= heartbeatIntervalMs
+    ) {
       this.#lastHeartbeatMs = nowMs;
-      if (!this.#writing) this.#output.shrink();
+      this.#wire.shrink();
       this.answer(HEARTBEAT_FRAME);
     }
   }
 
   /** Heartbeats are counted anew: their interval has changed. */
   restartHeartbeats(): void {
-    this.#lastHeartbeatMs = this.context.clock.nowMs();
+    this.#lastHeartbeatMs = this.nowMs();
   }
 
   async #readMagic(): Promise<boolean> {
@@ -264,47 +331,70 @@ export class Session implements MessageSink, TurnMember {
     let magic = this.reader.takeMagic();
     while (magic === undefined) {
       if (!await this.#read()) {
-        if (this.#closed) return false;
+        if (this.#wire.closed) return false;
         throw new Error("failed to read protocol version - unexpected EOF");
       }
       magic = this.reader.takeMagic();
     }
     logger.info(`CLIENT(${this.remoteAddress}): desired protocol magic '${magic}'`);
-    if (magic === MAGIC_V2) return true;
+    this.#speaks = magic === MAGIC_V2;
+    if (this.#speaks) return true;
     logger.error(`client(${this.remoteAddress}) bad protocol magic '${magic}'`);
     this.answer(encodeFrame(FRAME_TYPE.error, "E_BAD_PROTOCOL"));
     return false;
   }
 
   async #readCommands(): Promise<void> {
-    const { logger, clients } = this.context;
-    clients.add(this);
     try {
-      do this.#executeAll(); while (!this.#failed && await this.#read());
-      if (!this.#failed && !this.#closed) {
+      do await this.#executeCommands(); while (!this.#failed && await this.#read());
+      if (!this.#failed && !this.#wire.closed) {
         // What was cut off in the middle is answered with the error that NSQ has for it.
         this.reader.end();
-        this.#executeAll();
+        await this.#executeCommands();
       }
     } finally {
-      clients.delete(this);
-      logger.info(`PROTOCOL(V2): [${this.remoteAddress}] exiting ioloop`);
+      this.context.logger.info(`PROTOCOL(V2): [${this.remoteAddress}] exiting ioloop`);
     }
   }
 
   /** Carries out every complete command that has come. */
+  async #executeCommands(): Promise<void> {
+    this.#executeAll();
+    while (this.#suspension) {
+      const work = this.#suspension;
+      this.#suspension = undefined;
+      try {
+        await work();
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        this.#fail(error);
+      }
+      this.#executeAll();
+    }
+    if (this.reader.pendingBytes === 0) this.#incompleteMs = 0;
+    else if (this.#incompleteMs === 0) this.#incompleteMs = this.readMs;
+    // A client that does not read its answers is not asked for more commands.
+    if (!this.hasRoom && !this.#wire.closed) {
+      this.#room = Promise.withResolvers();
+      await this.#room.promise;
+      this.#room = undefined;
+    }
+  }
+
   #executeAll(): void {
     const { reader } = this;
-    while (!this.#failed && !this.#closed) {
+    const { logger } = this.context;
+    while (!this.#failed && !this.#wire.closed) {
       try {
         if (!reader.nextLine()) return;
-        if (this.context.logger.debugs) {
-          this.context.logger.debug(`PROTOCOL(V2): [${this.remoteAddress}] ${reader.line()}`);
-        }
+        if (logger.debugs) logger.debug(`PROTOCOL(V2): [${this.remoteAddress}] ${reader.line()}`);
         if (!executeCommand(this)) {
           reader.retry();
           return;
         }
+        this.#introduced = true;
+        this.#incompleteMs = 0;
+        if (this.#suspension) return;
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
         this.#fail(error);
@@ -314,19 +404,29 @@ export class Session implements MessageSink, TurnMember {
 
   async #read(): Promise<boolean> {
     try {
-      const count = await this.#connection.read(this.reader.space());
-      if (count === null || this.#closed) return false;
+      const count = await this.#wire.read(this.reader.space());
+      if (count === null || this.#wire.closed) return false;
       this.reader.received(count);
-      this.nowMs = this.context.clock.nowMs();
+      this.readMs = this.nowMs();
       return true;
     } catch (error) {
-      if (this.#closed && isDisconnect(error)) return false;
+      if (this.#wire.closed && isDisconnect(error)) return false;
       throw error;
     }
   }
 
+  /** How near the client is, as far as that is to matter (the experiment of NSQ's master). */
+  #nearness(): Nearness {
+    const { experiments, topologyZone, topologyRegion } = this.context.options;
+    if (!experiments.includes(TOPOLOGY_AWARE_CONSUMPTION)) return NEARNESS.global;
+    if (topologyZone !== "" && this.topologyZone === topologyZone) return NEARNESS.zone;
+    return topologyRegion !== "" && this.topologyRegion === topologyRegion
+      ? NEARNESS.region
+      : NEARNESS.global;
+  }
+
   #fail(error: ProtocolError): void {
-    const cause = error.cause === undefined ? "" : ` - ${text(error.cause)}`;
+    const cause = error.cause === undefined ? "" : ` - ${errorText(error.cause)}`;
     this.context.logger.error(`[${this.remoteAddress}] - ${error.message}${cause}`);
     const frame = new Uint8Array(FRAME_HEADER_LENGTH + error.message.length);
     writeU32(frame, 0, error.message.length + 4);
@@ -336,53 +436,13 @@ export class Session implements MessageSink, TurnMember {
     if (error.fatal) this.#failed = true;
   }
 
-  async #write(): Promise<void> {
-    try {
-      while (this.#output.length > 0 && !this.#closed) {
-        const wasWritable = this.writable;
-        const bytes = this.#output.take();
-        this.#writingBytes = bytes.length;
-        this.#writeStartedMs = this.context.clock.nowMs();
-        for (let sent = 0; sent < bytes.length;) sent += await this.#connection.write(bytes.subarray(sent));
-        this.#writingBytes = 0;
-        if (!wasWritable) this.subscription?.channel.awake();
-      }
-    } catch (error) {
-      if (!this.#closed) this.#end(`failed to send response - ${text(error)}`);
-    }
-  }
-
-  /** Sends what is left, after everything of this turn has been decided. */
-  async #finishOutput(): Promise<void> {
-    if (this.#publishMark >= 0) this.context.turn.run();
-    this.flush();
-    while (this.#writing) await this.#writing;
-  }
-
   #end(reason: string): void {
     this.context.logger.error(`client(${this.remoteAddress}) - ${reason}`);
     this.close();
   }
-
-  #unsubscribe(): void {
-    this.subscription?.channel.removeConsumer(this.subscription.consumer);
-  }
-
-  /** Subscribes to a channel. Throws what the channel throws. */
-  subscribe(channel: Channel): void {
-    const { msgTimeoutMs, sampleRate } = this.settings;
-    const consumer = new Consumer({ sink: this, msgTimeoutMs, sampleRate });
-    channel.addConsumer(consumer);
-    this.subscription = { channel, consumer };
-    this.state = CLIENT_STATE.subscribed;
-  }
 }
 
-function hostOf(peer: string): string {
-  const end = peer.lastIndexOf(":");
-  return end < 0 ? "" : peer.slice(0, end).replace(/^\[|\]$/g, "");
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** True when more than the timeout has passed; a timeout of 0 is none. */
+function isOver(sinceMs: number, timeoutMs: number, nowMs: number): boolean {
+  return timeoutMs > 0 && nowMs - sinceMs > timeoutMs;
 }

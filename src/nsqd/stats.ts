@@ -29,6 +29,12 @@ export interface ClientSource {
   readonly topologyRegion: string;
   /** Messages published, by topic; a client that has published is a producer. */
   readonly pubCounts: ReadonlyMap<string, number>;
+  readonly snappy: boolean;
+  readonly deflate: boolean;
+  /** What was agreed on; absent while the connection is plain. */
+  readonly tls: { readonly version: string; readonly cipherSuite: string } | undefined;
+  /** What an auth server said of the client; absent before it has. */
+  readonly auth: { readonly state: { readonly identity: string; readonly identityUrl: string } } | undefined;
 }
 
 /** What {@linkcode collectStats} reads. */
@@ -62,6 +68,9 @@ export interface ClientStats {
   readonly deflate: boolean;
   readonly snappy: boolean;
   readonly user_agent: string;
+  readonly authed: boolean | undefined;
+  readonly auth_identity: string | undefined;
+  readonly auth_identity_url: string | undefined;
   readonly topology_zone: string;
   readonly topology_region: string;
   readonly pub_counts: readonly PubCount[] | undefined;
@@ -238,15 +247,18 @@ function clientStats(client: ClientSource, filter: StatsFilter): ClientStats {
     requeue_count: client.requeueCount,
     connect_ts: client.connectTimeS,
     sample_rate: client.sampleRate,
-    deflate: false,
-    snappy: false,
+    deflate: client.deflate,
+    snappy: client.snappy,
     user_agent: client.userAgent,
+    authed: client.auth ? true : undefined,
+    auth_identity: client.auth?.state.identity || undefined,
+    auth_identity_url: client.auth?.state.identityUrl || undefined,
     topology_zone: client.topologyZone,
     topology_region: client.topologyRegion,
     pub_counts: counts.length === 0 ? undefined : counts,
-    tls: false,
-    tls_cipher_suite: "",
-    tls_version: "",
+    tls: client.tls !== undefined,
+    tls_cipher_suite: client.tls?.cipherSuite ?? "",
+    tls_version: client.tls?.version ?? "",
     tls_negotiated_protocol: "",
     tls_negotiated_protocol_is_mutual: false,
   };

@@ -99,9 +99,9 @@ export class CommandReader {
       if (this.bytes.length > BUFFER_SIZE_MAX) this.bytes = new Uint8Array(BUFFER_SIZE_MAX);
     }
     const wanted = Math.max(this.#needed, pending + 1);
-    if (wanted > this.bytes.length) {
+    if (wanted > this.bytes.length && 2 * pending >= this.bytes.length) {
       // Grows with what has come, not with what was announced: a size alone costs no memory.
-      this.#move(new Uint8Array(Math.min(roundUp(wanted), Math.max(2 * this.bytes.length, 2 * pending))));
+      this.#move(new Uint8Array(Math.min(roundUp(wanted), 2 * this.bytes.length)));
     } else if (this.#start > 0 && this.#start + wanted > this.bytes.length) {
       this.#move(this.bytes);
     } else if (this.bytes.length - this.#end === 0) {
@@ -157,6 +157,17 @@ export class CommandReader {
     if (end > this.#start && bytes[end - 1] === RETURN) end--;
     this.#split(this.#start, end);
     return true;
+  }
+
+  /** Takes what has come after the last command: it is another layer's. */
+  takeRest(): Uint8Array {
+    const rest = this.bytes.slice(this.#offset, this.#end);
+    this.#start =
+      this.#end =
+      this.#offset =
+      this.#searched =
+        0;
+    return rest;
   }
 
   /** Goes back to the beginning of the unfinished command. */

@@ -62,14 +62,16 @@ export function nsqdCommand(): string[] {
  */
 export async function startNsqd(options: StartNsqdOptions = {}): Promise<NsqdProcess> {
   const dataPath = options.dataPath ?? await Deno.makeTempDir({ prefix: "denosq_nsqd_" });
-  const nsqd = new ChildNsqd(dataPath, options);
+  let nsqd: ChildNsqd | undefined;
   try {
+    nsqd = new ChildNsqd(dataPath, options);
     await nsqd.listening(options.startTimeoutMs ?? 15_000);
+    return nsqd;
   } catch (error) {
-    await nsqd.discard();
+    await nsqd?.kill();
+    if (options.dataPath === undefined) await Deno.remove(dataPath, { recursive: true });
     throw error;
   }
-  return nsqd;
 }
 
 class ChildNsqd implements NsqdProcess {
@@ -160,12 +162,6 @@ class ChildNsqd implements NsqdProcess {
     }
   }
 
-  /** Ends the child and removes its data path, whatever state it is in. */
-  async discard(): Promise<void> {
-    await this.kill();
-    if (this.#ownsDataPath) await Deno.remove(this.dataPath, { recursive: true });
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       if (this.#askedToEnd) return;
@@ -173,7 +169,8 @@ class ChildNsqd implements NsqdProcess {
       const { code } = await this.#child.status;
       if (code !== 0) throw new Error(`nsqd ended with exit code ${code}, its log:\n${excerpt(this.#log)}`);
     } finally {
-      await this.discard();
+      await this.#gone();
+      if (this.#ownsDataPath) await Deno.remove(this.dataPath, { recursive: true });
     }
   }
 

@@ -1,0 +1,116 @@
+/**
+ * A connection with its output buffer. Frames are put into the output at any time; `flush()` begins to send them,
+ * one write at a time, and whatever comes meanwhile goes out in the next. What is put in while `held` stays until it
+ * is let go, or is taken back.
+ *
+ * @module
+ */
+
+import { type Connection, writeAll } from "./connection.ts";
+import { Output } from "./output.ts";
+
+/** What a wire tells its owner. */
+export interface WireOwner {
+  /** There is room for output again. */
+  writable(): void;
+  /** Writing has failed: the connection is of no use any more. */
+  writeFailed(error: unknown): void;
+  /** Now, in ms. */
+  nowMs(): number;
+}
+
+/** One connection, read and written. */
+export class Wire {
+  readonly output = new Output();
+  readonly #owner: WireOwner;
+  readonly #pendingMax: number;
+  #connection: Connection;
+  #closed = false;
+  #writing: Promise<void> | undefined;
+  #writingBytes = 0;
+  #writeStartedMs = 0;
+  /** Another layer is being put on the connection: nothing is sent meanwhile. */
+  #upgrading = false;
+
+  /** What is put into the output waits for `flush()` to be called again. */
+  held = false;
+
+  /** Above `pendingMax` bytes of output that wait, the wire is not writable. */
+  constructor(connection: Connection, owner: WireOwner, pendingMax: number) {
+    this.#connection = connection;
+    this.#owner = owner;
+    this.#pendingMax = pendingMax;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** False while more output waits than should. */
+  get writable(): boolean {
+    return !this.#closed && this.output.length + this.#writingBytes < this.#pendingMax;
+  }
+
+  /** How long the write that is under way has taken; 0 without one. */
+  writingMs(nowMs: number): number {
+    return this.#writing === undefined ? 0 : nowMs - this.#writeStartedMs;
+  }
+
+  /** Reads into the buffer; the number of bytes, or null at the end. */
+  read(buffer: Uint8Array): Promise<number | null> {
+    return this.#connection.read(buffer);
+  }
+
+  /** Begins to send the output. */
+  flush(): void {
+    if (this.#writing || this.#closed || this.held || this.#upgrading || this.output.length === 0) return;
+    this.#writing = this.#write();
+  }
+
+  /** Sends all of the output. */
+  async drain(): Promise<void> {
+    for (this.flush(); this.#writing; this.flush()) await this.#writing;
+  }
+
+  /** Gives memory back that is not in use. */
+  shrink(): void {
+    if (!this.#writing) this.output.shrink();
+  }
+
+  /** Sends all of the output, and puts another layer on the connection. */
+  async upgrade(layer: (connection: Connection) => Connection | Promise<Connection>): Promise<void> {
+    await this.drain();
+    this.#upgrading = true;
+    try {
+      this.#connection = await layer(this.#connection);
+    } finally {
+      this.#upgrading = false;
+    }
+  }
+
+  /** Ends the connection at once. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#connection.close();
+  }
+
+  async #write(): Promise<void> {
+    try {
+      while (this.output.length > 0 && !this.#closed && !this.held && !this.#upgrading) {
+        const wasWritable = this.writable;
+        const bytes = this.output.take();
+        this.#writingBytes = bytes.length;
+        this.#writeStartedMs = this.#owner.nowMs();
+        await writeAll(this.#connection, bytes);
+        this.#writingBytes = 0;
+        if (!wasWritable) this.#owner.writable();
+      }
+    } catch (error) {
+      if (!this.#closed) this.#owner.writeFailed(error);
+    } finally {
+      // At once, not a step later: a `flush()` in between would be lost.
+      this.#writing = undefined;
+    }
+  }
+}

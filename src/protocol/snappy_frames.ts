@@ -1,0 +1,139 @@
+/**
+ * Snappy's framing format (google/snappy, framing_format.txt), which NSQ compresses connections with:
+ *
+ * ```
+ *  stream = identifier chunk…
+ *  chunk  = [ type u8 ][ length u24, little-endian ][ length bytes ]
+ *  type 0x00: [ masked CRC-32C of the data u32 ][ compressed data ]     0x01: the same, not compressed
+ *  type 0xff: the identifier "sNaPpY"      0x80-0xfe: to be skipped      0x02-0x7f: an error
+ * ```
+ *
+ * Bytes in, bytes out; no I/O. The blocks themselves are compressed by a package.
+ *
+ * @module
+ */
+
+import { compress, uncompress } from "snappyjs";
+import { crc32c } from "../base/crc32c.ts";
+
+/** The most data in a chunk. */
+export const CHUNK_DATA_MAX = 65536;
+/** The most bytes of a chunk's body: data that did not become smaller, or grew as little as it may, and its checksum. */
+const CHUNK_LENGTH_MAX = 4 + 32 + CHUNK_DATA_MAX + Math.floor(CHUNK_DATA_MAX / 6);
+const CHUNK_HEADER_LENGTH = 4;
+const CHECKSUM_LENGTH = 4;
+
+const TYPE = { compressed: 0, plain: 1, skippableFrom: 0x80, identifier: 0xff } as const;
+const IDENTIFIER = Uint8Array.of(0xff, 6, 0, 0, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59);
+
+/** The stream is corrupt. */
+export class SnappyError extends Error {
+  override readonly name = "SnappyError";
+}
+
+/** Makes a stream. */
+export class SnappyEncoder {
+  #begun = false;
+
+  /** The bytes as chunks that can be read at once. */
+  encode(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+    let stream = this.#begun ? new Uint8Array(0) : IDENTIFIER;
+    this.#begun = true;
+    for (let start = 0; start < bytes.length; start += CHUNK_DATA_MAX) {
+      stream = joined(stream, chunkOf(bytes.subarray(start, start + CHUNK_DATA_MAX)));
+    }
+    return stream;
+  }
+}
+
+/** Reads a stream, in whatever pieces it comes. */
+export class SnappyDecoder {
+  #pending = new Uint8Array(0);
+  #begun = false;
+
+  /**
+   * The data of the chunks that are complete now.
+   *
+   * @throws {SnappyError}
+   */
+  decode(bytes: Uint8Array): Uint8Array[] {
+    const input = joined(this.#pending, bytes);
+    const data: Uint8Array[] = [];
+    let offset = 0;
+    while (input.length - offset >= CHUNK_HEADER_LENGTH) {
+      const type = input[offset];
+      const length = input[offset + 1] | input[offset + 2] << 8 | input[offset + 3] << 16;
+      const start = offset + CHUNK_HEADER_LENGTH;
+      // Before its bytes are waited for: what is too long, or of no known type, is never kept.
+      this.#check(type, length);
+      if (input.length - start < length) break;
+      const body = input.subarray(start, start + length);
+      if (type === TYPE.identifier) checkIdentifier(body);
+      else if (type <= TYPE.plain) data.push(dataOf(type, body));
+      offset = start + length;
+    }
+    this.#pending = input.slice(offset);
+    return data;
+  }
+
+  #check(type: number, length: number): void {
+    if (!this.#begun && type !== TYPE.identifier) throw new SnappyError("no stream identifier");
+    this.#begun = true;
+    if (type > TYPE.plain && type < TYPE.skippableFrom) throw new SnappyError(`unknown chunk type ${type}`);
+    if (length > CHUNK_LENGTH_MAX) throw new SnappyError(`chunk too long: ${length}`);
+  }
+}
+
+function chunkOf(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const compressed = compress(data);
+  // As Go does it: what does not save an eighth is sent as it is.
+  const smaller = compressed.length < data.length - data.length / 8;
+  const body = smaller ? compressed : data;
+  const length = CHECKSUM_LENGTH + body.length;
+  const chunk = new Uint8Array(CHUNK_HEADER_LENGTH + length);
+  chunk[0] = smaller ? TYPE.compressed : TYPE.plain;
+  chunk[1] = length;
+  chunk[2] = length >>> 8;
+  chunk[3] = length >>> 16;
+  new DataView(chunk.buffer).setUint32(CHUNK_HEADER_LENGTH, maskedChecksum(data), true);
+  chunk.set(body, CHUNK_HEADER_LENGTH + CHECKSUM_LENGTH);
+  return chunk;
+}
+
+function dataOf(type: number, body: Uint8Array): Uint8Array {
+  if (body.length < CHECKSUM_LENGTH) throw new SnappyError("chunk too short");
+  const checksum = new DataView(body.buffer, body.byteOffset).getUint32(0, true);
+  const packed = body.subarray(CHECKSUM_LENGTH);
+  const data = type === TYPE.plain ? packed.slice() : unpack(packed);
+  if (data.length > CHUNK_DATA_MAX) throw new SnappyError(`chunk with too much data: ${data.length}`);
+  if (maskedChecksum(data) !== checksum) throw new SnappyError("wrong checksum");
+  return data;
+}
+
+function unpack(packed: Uint8Array): Uint8Array {
+  try {
+    return uncompress(packed, CHUNK_DATA_MAX);
+  } catch (cause) {
+    throw new SnappyError("corrupt block", { cause });
+  }
+}
+
+function checkIdentifier(body: Uint8Array): void {
+  const expected = IDENTIFIER.subarray(CHUNK_HEADER_LENGTH);
+  if (body.length !== expected.length || body.some((byte, i) => byte !== expected[i])) {
+    throw new SnappyError("wrong stream identifier");
+  }
+}
+
+function maskedChecksum(data: Uint8Array): number {
+  const crc = crc32c(data);
+  return (crc >>> 15 | crc << 17) + 0xa282ead8 >>> 0;
+}
+
+function joined<T extends Uint8Array>(a: Uint8Array, b: T): T | Uint8Array<ArrayBuffer> {
+  if (a.length === 0) return b;
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
