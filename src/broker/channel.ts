@@ -151,16 +151,23 @@ export class Channel {
       this.#pages.push(page);
       this.#updateNear();
     }
-    // What lies between was emptied before the channel got it.
-    const gap = page.end;
     page.end = to;
-    for (let i = gap; i < from; i++) page.finish(i);
     this.messageCount += to - from;
     let waiting = to - from;
     if (segment.hasDeferred) waiting -= this.#defer(page, from, to);
     this.#waiting += waiting;
     if (this.ephemeral && this.depth > this.#limits.ephemeralDepthMax) this.#dropNewest(page, from, to);
     if (waiting > 0) this.#topic.wake(this);
+  }
+
+  /** The topic's own messages were dropped: the rest of a segment that the channel has begun does not come. */
+  passOver(): void {
+    const page = this.#pages.at(-1);
+    if (!page) return;
+    const from = page.end;
+    page.end = page.segment.committed;
+    for (let i = from; i < page.end; i++) page.finish(i);
+    this.#checkDone(page);
   }
 
   /**
@@ -255,7 +262,8 @@ export class Channel {
     if (!this.consumers.delete(consumer)) return;
     this.#makeTiers();
     if (consumer.inFlight.head !== NONE) this.#departed.add(consumer);
-    if (this.consumers.size === 0 && this.ephemeral) this.#topic.deserted(this);
+    // A deleted one has left its name to another.
+    if (this.consumers.size === 0 && this.ephemeral && !this.#deleted) this.#topic.deserted(this);
   }
 
   /** Drops every message, whatever its state. */
@@ -340,8 +348,7 @@ export class Channel {
     const table = this.#topic.outstanding;
     const outstanding: OutstandingState[] = [];
     const finishedAhead: number[] = [];
-    const page = this.#pages[this.#current];
-    const cursor = page === undefined ? this.#topic.log.end : page.segment.base + page.next;
+    const cursor = this.#cursor();
     const add = (slot: number) => {
       const deferred = table.state[slot] === STATE.deferred;
       outstanding.push({
@@ -608,6 +615,13 @@ export class Channel {
     if (!page || slot < 0 || table.state[slot] !== STATE.inFlight) throw new ChannelError("ID not in flight");
     if (table.consumer[slot] !== consumer) throw new ChannelError("client does not own message");
     return page;
+  }
+
+  /** Everything below is finished or outstanding. */
+  #cursor(): number {
+    // Not simply where the current page ends: a page behind it may have been finished, and be gone, already.
+    const page = this.#pages.find((page, i) => i >= this.#current && page.waiting > 0);
+    return page === undefined ? this.#topic.log.end : page.segment.base + page.next;
   }
 
   #pageAt(position: number): Page | undefined {

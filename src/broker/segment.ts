@@ -195,6 +195,7 @@ export class Segment {
     this.#due?.fill(0, this.committed, this.count);
     this.count = this.committed;
     this.used = this.#committedUsed;
+    this.written = Math.min(this.written, this.used);
     if (batch > 0 && batch < this.used) {
       // Messages before and after the commit share a batch.
       writeU32(bytes, batch + 8, this.used - batch - BATCH_HEADER_LENGTH + 2);
@@ -316,6 +317,8 @@ export class Segment {
       if (batch.positions >= 0) closed = batch.positions;
       if (batch.count > 0) {
         const index = batch.firstPosition - this.base;
+        // Of a refused write there may be messages in the file that nobody knows.
+        if (knownCount > 0 && index >= knownCount) break;
         if (index < this.count || index + batch.count > SEGMENT_MESSAGES_MAX) {
           damages.push({ offset, length: batch.end - offset, reason: "positions out of order" });
         } else {
@@ -328,8 +331,7 @@ export class Segment {
     this.count = Math.max(this.count, knownCount, closed);
     this.#grow(this.count);
     this.holes = this.count - present;
-    this.used = wholeEnd;
-    this.written = image.length;
+    this.used = this.written = wholeEnd;
     this.#openBatch = 0;
     this.commit();
     if (closed >= 0) this.sealed = true;

@@ -90,7 +90,10 @@ export class Topic {
       owner: {
         waitingInMemory: () => this.#waitingInMemory(),
         committed: (segment, from, to) => this.#committed(segment, from, to),
-        sealed: (segment) => this.channels.forEach((channel) => channel.sealed(segment)),
+        sealed: (segment) => {
+          for (const channel of this.channels.values()) channel.sealed(segment);
+          this.leave(segment);
+        },
         loaded: (segment) => this.#loaded(segment),
         damaged: (segment, damages) => this.#damaged(segment, damages),
         loadFailed: (segment, error) => {
@@ -172,7 +175,11 @@ export class Topic {
 
   /** Drops the messages that are not yet the channels'. */
   empty(): void {
+    this.#commitEarlier();
+    // No segment is to hold messages that were dropped and such that come later: a restart could not tell them apart.
+    this.log.seal();
     this.#distributed = this.log.end;
+    for (const channel of this.channels.values()) channel.passOver();
     this.#depth = this.#backendDepth = 0;
     for (const segment of [...this.log.segments]) this.leave(segment);
   }
@@ -209,9 +216,7 @@ export class Topic {
     this.#uncommittedMessages += options.count;
     this.#uncommittedBytes += to - from - 4 * options.count;
     this.#context.added(this);
-    const kept = this.ephemeral && this.channels.size === 0
-      ? this.#ephemeralRoom(options.count)
-      : options.count;
+    const kept = this.ephemeral && this.#keepsBack ? this.#ephemeralRoom(options.count) : options.count;
     if (kept === 0) return;
     const end = kept === options.count ? to : endOfMessages(block, from, kept);
     this.log.append(block, from, end, {
@@ -269,10 +274,7 @@ export class Topic {
   /** Everything in the active segment is finished for one channel: it begins anew when it is for all. */
   drained(segment: Segment): void {
     if (segment.stored || segment !== this.log.active || segment.count === 0) return;
-    if (segment.committed < segment.count || segment.end > this.#distributed) return;
-    for (const channel of this.channels.values()) {
-      if (!channel.hasFinished(segment)) return;
-    }
+    if (!this.#isFinished(segment)) return;
     for (const channel of this.channels.values()) channel.restart(segment);
     this.log.restartActive();
   }
@@ -287,6 +289,7 @@ export class Topic {
     this.log.retryLoads();
     const active = this.log.active;
     if (active?.stored && this.#isFinished(active)) this.log.seal();
+    else if (active) this.drained(active);
     this.#compact();
   }
 
@@ -295,9 +298,9 @@ export class Topic {
     if (!this.#store || !this.#changed) return;
     const inStore = this.log.segments.some((segment) => segment.written > 0);
     if (!inStore && !this.#stateSaved) return;
+    this.#store.writeState(inStore ? encodeTopicState(this.#state()) : undefined);
     this.#changed = false;
     this.#stateSaved = inStore;
-    this.#store.writeState(inStore ? encodeTopicState(this.#state()) : undefined);
   }
 
   /** Makes what was written to the store survive a loss of power. */
@@ -401,25 +404,33 @@ export class Topic {
   #committed(segment: Segment, from: number, to: number): void {
     if (from === to) return;
     this.#changed = true;
-    if (this.channels.size === 0 || this.#paused || !this.#started) {
+    if (this.#keepsBack) {
       this.#depth += to - from;
       if (segment.stored) this.#backendDepth += to - from;
       return;
     }
     for (const channel of this.channels.values()) channel.extend(segment, from, to);
     this.#distributed = segment.base + to;
+    // Ephemeral channels without room have finished it already.
+    this.leave(segment);
   }
 
   /** Passes the messages that are the topic's own to the channels. */
   #distribute(): void {
-    if (this.channels.size === 0 || this.#paused || !this.#started) return;
+    if (this.#keepsBack) return;
     for (const segment of [...this.log.segments]) {
       const from = Math.max(this.#distributed - segment.base, 0);
       if (from >= segment.committed) continue;
       for (const channel of this.channels.values()) channel.extend(segment, from, segment.committed);
       this.#distributed = segment.base + segment.committed;
+      this.leave(segment);
     }
     this.#depth = this.#backendDepth = 0;
+  }
+
+  /** New messages are the topic's own for now. */
+  get #keepsBack(): boolean {
+    return this.channels.size === 0 || this.#paused || !this.#started;
   }
 
   #waitingInMemory(): number {
@@ -477,8 +488,8 @@ export class Topic {
       const copy = segment.compacted((index) =>
         pages.some((page) => index >= page.start && index < page.end && page.state(index) !== FINISHED)
       );
-      for (const channel of this.channels.values()) channel.replaceSegment(segment, copy);
       this.log.replace(segment, copy);
+      for (const channel of this.channels.values()) channel.replaceSegment(segment, copy);
       if (this.#compacting.delete(segment)) this.log.unpin(copy);
     }
   }

@@ -119,18 +119,18 @@ export class TopicLog {
   /**
    * Makes the added messages the topic's.
    *
-   * @throws What the store threw; the messages that could not be written are gone then.
+   * @throws What the store threw; none of the messages are kept then.
    */
   commit(): void {
-    while (this.#uncommitted.length > 0) {
-      const segment = this.#uncommitted[0];
-      try {
+    try {
+      for (const segment of this.#uncommitted) {
         if (segment.stored) this.#write(segment);
-      } catch (error) {
-        this.#rollback();
-        throw error;
       }
-      this.#uncommitted.shift();
+    } catch (error) {
+      this.#rollback();
+      throw error;
+    }
+    for (const segment of this.#uncommitted.splice(0)) {
       const from = segment.committed;
       segment.commit();
       this.#owner.committed(segment, from, segment.count);
@@ -168,7 +168,7 @@ export class TopicLog {
     this.segments.splice(at, 1);
     this.#pins.delete(segment);
     if (segment === this.#active) this.#active = undefined;
-    if (segment.written > 0) this.#store?.remove(segment.base);
+    if (segment.stored || segment.written > 0) this.#store?.remove(segment.base);
     segment.evict();
   }
 
@@ -264,10 +264,13 @@ export class TopicLog {
       store.remove(base);
       return undefined;
     }
-    // Cuts a torn tail off.
     segment.close();
-    store.replace(base, segment.bytes.subarray(0, segment.used));
-    segment.written = segment.used;
+    try {
+      this.#rewrite(segment);
+    } catch {
+      // The disk is full, perhaps: what is in the file can be delivered all the same.
+      segment.reopenImage();
+    }
     segment.evict();
     return segment;
   }
@@ -323,18 +326,29 @@ export class TopicLog {
     segment.written = segment.used;
   }
 
+  /** Takes the added messages back. Their positions are not used again: a file may still hold some of them. */
   #rollback(): void {
-    const [first] = this.#uncommitted;
-    this.end = first.base + first.committed;
-    for (const segment of this.#uncommitted) {
+    for (const segment of this.#uncommitted.splice(0)) {
       segment.rollback();
       if (segment === this.#active) this.#active = undefined;
-      // Its file may end in a torn batch now: nothing more is written to it.
-      segment.sealed = true;
-      if (segment.count === 0) this.release(segment);
+      segment.close();
+      try {
+        if (segment.count === 0) this.release(segment);
+        else if (segment.stored) this.#rewrite(segment);
+      } catch {
+        // Then a restart may bring messages back that were refused: more than once is allowed, never is not.
+        segment.reopenImage();
+      }
+      if (segment.count > 0) this.#owner.sealed(segment);
     }
-    this.#uncommitted.length = 0;
     this.#memoryBudget = 0;
+  }
+
+  /** Puts what is whole in the place of a file that may end in a torn batch. */
+  #rewrite(segment: Segment): void {
+    segment.unwritten();
+    this.#store?.replace(segment.base, segment.bytes.subarray(0, segment.used));
+    segment.written = segment.used;
   }
 
   #evictUnpinned(segment: Segment): void {
@@ -350,8 +364,10 @@ export class TopicLog {
       if (!this.segments.includes(segment)) return;
       const damages = segment.restore(image);
       if (damages.length > 0) this.#owner.damaged(segment, damages);
+      // Pinned, so that it stays while the owner looks at it.
+      this.pin(segment);
       this.#owner.loaded(segment);
-      if (!this.#pins.has(segment)) this.#evictUnpinned(segment);
+      this.unpin(segment);
     }).catch((error) => this.#owner.loadFailed(segment, error)).finally(() => this.#loading.delete(segment));
     this.#loading.set(segment, loading);
   }

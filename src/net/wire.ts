@@ -13,6 +13,8 @@ import { Output } from "./output.ts";
 export interface WireOwner {
   /** There is room for output again. */
   writable(): void;
+  /** All of the output has been sent. */
+  sent(): void;
   /** Writing has failed: the connection is of no use any more. */
   writeFailed(error: unknown): void;
   /** Now, in ms. */
@@ -98,14 +100,16 @@ export class Wire {
   async #write(): Promise<void> {
     try {
       while (this.output.length > 0 && !this.#closed && !this.held && !this.#upgrading) {
-        const wasWritable = this.writable;
         const bytes = this.output.take();
         this.#writingBytes = bytes.length;
         this.#writeStartedMs = this.#owner.nowMs();
         await writeAll(this.#connection, bytes);
+        // Asked for here, because output may have come, and filled the wire, since the write began.
+        const wasWritable = this.writable;
         this.#writingBytes = 0;
         if (!wasWritable) this.#owner.writable();
       }
+      if (this.output.length === 0 && !this.#closed) this.#owner.sent();
     } catch (error) {
       if (!this.#closed) this.#owner.writeFailed(error);
     } finally {

@@ -19,8 +19,9 @@ import { readMessageId } from "../protocol/message_id.ts";
 import { isValidChannelName, isValidTopicName } from "../protocol/names.ts";
 import { byteString, quote } from "../protocol/quote.ts";
 import type { AuthState } from "./auth.ts";
+import { CLIENT_STATE } from "./client_state.ts";
 import { applyIdentify, decodeIdentify, type IdentifyData } from "./identify.ts";
-import { CLIENT_STATE, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /** Of clients that ask for deflate and for no level. */
 const DEFLATE_LEVEL = 6;

@@ -34,6 +34,7 @@ import {
 import { writeMessageId } from "../protocol/message_id.ts";
 import { bytesOf } from "../protocol/quote.ts";
 import type { AuthState } from "./auth.ts";
+import { CLIENT_STATE, type ClientState } from "./client_state.ts";
 import { executeCommand } from "./commands.ts";
 import type { ConnectionSettings } from "./identify.ts";
 import { type NsqdOptions, TOPOLOGY_AWARE_CONSUMPTION } from "./options.ts";
@@ -45,11 +46,6 @@ const OUTPUT_BUFFER_SIZE = 16 * 1024;
 const CLIENT_TIMEOUT_MS = 60_000;
 /** Bodies up to this length are copied by hand: it costs less than making a view, in bytes. */
 const SMALL_BODY_LENGTH = 48;
-
-/** States of a client, by NSQ's numbers. */
-export const CLIENT_STATE = { init: 0, subscribed: 3, closing: 4 } as const;
-/** One of the states. */
-export type ClientState = typeof CLIENT_STATE[keyof typeof CLIENT_STATE];
 
 /** What a session uses of its daemon. */
 export interface SessionContext {
@@ -269,6 +265,11 @@ export class Session implements MessageSink, TurnMember, WireOwner {
   writable(): void {
     this.#room?.resolve();
     this.subscription?.channel.awake();
+  }
+
+  sent(): void {
+    // After a publish that failed the session waits for the next command, which is not to come any more.
+    if (this.#failed) this.close();
   }
 
   writeFailed(error: unknown): void {

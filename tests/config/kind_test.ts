@@ -124,13 +124,15 @@ const KINDS: readonly Cases[] = [
     kind: tlsVersion,
     flags: [
       [["tls1.2"], "tls1.2"],
-      [["TLS1.0"], "tls1.0"],
+      [["TLS1.3"], "tls1.3"],
+      [["tls1.0"], Error],
+      [["tls1.1"], Error],
       [[""], undefined],
       [["tls1.3", ""], "tls1.3"],
       [["tls9"], Error],
       [["ssl3.0"], Error],
     ],
-    file: [["tls1.1", "tls1.1"], ["", undefined], [1.2, Error]],
+    file: [["tls1.2", "tls1.2"], ["tls1.1", Error], ["", undefined], [1.2, Error]],
   },
 ];
 

@@ -156,7 +156,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     addClient: (client: Partial<ClientSource>) => clients.add({ ...CLIENT, ...client }),
     /** Connects a client that consumes. */
     addConsumer(topic: string, channel: string, client: Partial<ClientSource> = {}): Consumer {
-      const sink = { writable: true, send: () => {}, close: () => {} };
+      const sink = { hasRoom: true, send: () => {}, close: () => {} };
       const consumer = new Consumer({ sink, msgTimeoutMs: 60_000, sampleRate: 0 });
       const source = { ...CLIENT, state: 3, ...client };
       clients.add(source);
@@ -183,6 +183,10 @@ const CLIENT: ClientSource = {
   topologyZone: "",
   topologyRegion: "",
   pubCounts: new Map(),
+  snappy: false,
+  deflate: false,
+  tls: undefined,
+  auth: undefined,
 };
 
 /** A disk without space. */

@@ -1,0 +1,89 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { LOG_LEVELS, Logger, type LogLevel, parseLogLevel } from "../../src/base/logger.ts";
+
+function capture(level: LogLevel): { logger: Logger; lines: string[] } {
+  const lines: string[] = [];
+  return { logger: new Logger({ prefix: "[nsqd] ", level, write: (line) => lines.push(line) }), lines };
+}
+
+Deno.test("Logger writes prefix, local time with six decimals, level and text, as Go's log does", () => {
+  const { logger, lines } = capture(LOG_LEVELS.info);
+
+  logger.info("TOPIC(x): created");
+
+  assertEquals(lines.length, 1);
+  assertMatch(lines[0], /^\[nsqd\] \d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d\.\d{6} INFO: TOPIC\(x\): created$/);
+});
+
+Deno.test("Logger writes the time of now", () => {
+  const { logger, lines } = capture(LOG_LEVELS.info);
+  const before = Date.now();
+
+  logger.info("now");
+
+  const [, year, month, day, hour, minute, second, ms] =
+    /(\d{4})\/(\d\d)\/(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{3})/.exec(lines[0])?.map(Number) ?? [];
+  const written = new Date(year, month - 1, day, hour, minute, second, ms).getTime();
+  assert(written >= before && written <= Date.now(), lines[0]);
+});
+
+Deno.test("Logger labels the levels as NSQ does", () => {
+  const { logger, lines } = capture(LOG_LEVELS.debug);
+
+  logger.debug("a");
+  logger.info("b");
+  logger.warn("c");
+  logger.error("d");
+  logger.fatal("e");
+
+  assertEquals(lines.map((line) => line.slice(34)), [
+    "DEBUG: a",
+    "INFO: b",
+    "WARNING: c",
+    "ERROR: d",
+    "FATAL: e",
+  ]);
+});
+
+const FROM_LEVEL: readonly (readonly [level: LogLevel, written: string])[] = [
+  [LOG_LEVELS.debug, "diwef"],
+  [LOG_LEVELS.info, "iwef"],
+  [LOG_LEVELS.warn, "wef"],
+  [LOG_LEVELS.error, "ef"],
+  [LOG_LEVELS.fatal, "f"],
+];
+
+for (const [level, written] of FROM_LEVEL) {
+  Deno.test(`Logger writes "${written}" of "diwef" at level ${level}`, () => {
+    const { logger, lines } = capture(level);
+
+    logger.debug("d");
+    logger.info("i");
+    logger.warn("w");
+    logger.error("e");
+    logger.fatal("f");
+
+    assertEquals(lines.map((line) => line.at(-1)).join(""), written);
+  });
+}
+
+Deno.test("Logger.level can be changed while running", () => {
+  const { logger, lines } = capture(LOG_LEVELS.error);
+
+  logger.info("not written");
+  logger.level = LOG_LEVELS.info;
+  logger.info("written");
+
+  assertEquals(lines.map((line) => line.slice(34)), ["INFO: written"]);
+});
+
+Deno.test("Logger.debugs is true at level debug only", () => {
+  assertEquals(capture(LOG_LEVELS.debug).logger.debugs, true);
+  assertEquals(capture(LOG_LEVELS.info).logger.debugs, false);
+});
+
+Deno.test("parseLogLevel() knows the five names in any case, and nothing else", () => {
+  const names = ["debug", "INFO", "Warn", "error", "fatal", "warning", "", "toString", "1"];
+
+  assertEquals(names.map(parseLogLevel), [1, 2, 3, 4, 5, undefined, undefined, undefined, undefined]);
+});

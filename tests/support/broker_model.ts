@@ -1,0 +1,279 @@
+/**
+ * What a broker is to do, written as naively as possible: plain arrays of objects that are searched from end to
+ * end. The model test holds the real one against it.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import type { ChannelLimits } from "../../src/broker/channel.ts";
+import type { Timestamp } from "../../src/broker/segment.ts";
+
+/** A message as it was published. */
+export interface ModelMessage {
+  readonly position: number;
+  readonly body: Uint8Array;
+  readonly timestamp: Timestamp;
+  /** 0 when it is not deferred. */
+  readonly dueMs: number;
+}
+
+/** A message as one channel has it, until it is finished. */
+export interface ModelEntry {
+  readonly message: ModelMessage;
+  state: "waiting" | "inFlight" | "deferred" | "ready";
+  attempts: number;
+  holder: ModelClient | undefined;
+  deliveredMs: number;
+  deadlineMs: number;
+  dueMs: number;
+  /** Ready again: messages before this position come first. */
+  behind: number;
+  /** The channel got it from a segment that was on disk only: perhaps it has not seen yet that it is deferred. */
+  hidden: boolean;
+}
+
+/** A consumer, as far as the model is concerned. */
+export interface ModelClient {
+  /** By deadline. */
+  inFlight: ModelEntry[];
+  readonly msgTimeoutMs: number;
+}
+
+/** A channel of the model. */
+export class ModelChannel {
+  readonly ephemeral: boolean;
+  paused = false;
+  entries: ModelEntry[] = [];
+  ready: ModelEntry[] = [];
+  clients: ModelClient[] = [];
+  departed: ModelClient[] = [];
+  messageCount = 0;
+  requeueCount = 0;
+  timeoutCount = 0;
+  readonly #limits: ChannelLimits;
+
+  constructor(name: string, limits: ChannelLimits) {
+    this.ephemeral = name.endsWith("#ephemeral");
+    this.#limits = limits;
+  }
+
+  get depth(): number {
+    return this.#count("waiting") + this.#count("ready");
+  }
+
+  get inFlightCount(): number {
+    return this.#count("inFlight");
+  }
+
+  get deferredCount(): number {
+    return this.#count("deferred");
+  }
+
+  /** Messages of which it is not known whether the channel counts them as waiting or as deferred. */
+  get hiddenCount(): number {
+    return this.entries.filter((entry) => entry.hidden).length;
+  }
+
+  /** Messages become the channel's; `hidden` when it may not see that they are deferred. */
+  take(messages: readonly ModelMessage[], hidden: boolean): void {
+    for (const message of messages) {
+      const deferred = message.dueMs > 0;
+      this.messageCount++;
+      if (!deferred && this.ephemeral && this.depth >= this.#limits.ephemeralDepthMax) continue;
+      this.entries.push({
+        message,
+        state: deferred ? "deferred" : "waiting",
+        attempts: 0,
+        holder: undefined,
+        deliveredMs: 0,
+        deadlineMs: 0,
+        dueMs: message.dueMs,
+        behind: 0,
+        hidden: deferred && hidden,
+      });
+    }
+  }
+
+  /** The real channel has delivered the message at `position`: checks that it may, and follows. */
+  deliver(
+    client: ModelClient,
+    position: number,
+    options: { nowMs: number; isResident: (position: number) => boolean },
+  ): ModelEntry {
+    const { nowMs, isResident } = options;
+    assert(!this.paused, "delivered while paused");
+    const entry = this.entries.find((entry) => entry.message.position === position);
+    assert(entry, `delivered a message that the channel does not have: ${position}`);
+    assert(entry.state !== "inFlight", `delivered a message that is in flight: ${position}`);
+    const due = entry.hidden && entry.dueMs <= nowMs;
+    assert(entry.state !== "deferred" || due, `delivered a deferred message: ${position}`);
+    if (this.hiddenCount === 0) {
+      assertEquals(position, this.#expected(isResident)?.message.position, "delivered out of order");
+    }
+    this.ready = this.ready.filter((other) => other !== entry);
+    entry.state = "inFlight";
+    entry.hidden = false;
+    entry.attempts++;
+    entry.holder = client;
+    entry.deliveredMs = nowMs;
+    entry.deadlineMs = nowMs + client.msgTimeoutMs;
+    insertByDeadline(client.inFlight, entry);
+    return entry;
+  }
+
+  finish(entry: ModelEntry): void {
+    this.#endFlight(entry);
+    this.entries.splice(this.entries.indexOf(entry), 1);
+  }
+
+  requeue(entry: ModelEntry, options: { dueMs: number; logEnd: number }): void {
+    this.#endFlight(entry);
+    this.requeueCount++;
+    if (options.dueMs === 0) {
+      this.#makeReady(entry, options.logEnd);
+    } else {
+      entry.state = "deferred";
+      entry.dueMs = options.dueMs;
+    }
+  }
+
+  touch(entry: ModelEntry, nowMs: number): void {
+    const { holder } = entry;
+    assert(holder);
+    const last = entry.deliveredMs + this.#limits.maxMsgTimeoutMs;
+    entry.deadlineMs = Math.min(nowMs + holder.msgTimeoutMs, last);
+    holder.inFlight.splice(holder.inFlight.indexOf(entry), 1);
+    insertByDeadline(holder.inFlight, entry);
+  }
+
+  /** Deferred messages that are due become ready, then those whose time is over. */
+  scan(nowMs: number, logEnd: number): void {
+    const due = this.entries.filter((entry) => entry.state === "deferred" && entry.dueMs <= nowMs);
+    for (const entry of due.sort((a, b) => a.dueMs - b.dueMs)) {
+      if (entry.hidden) entry.state = "waiting";
+      else this.#makeReady(entry, logEnd);
+    }
+    for (const client of [...this.clients, ...this.departed]) {
+      while (client.inFlight.length > 0 && client.inFlight[0].deadlineMs <= nowMs) {
+        const [entry] = client.inFlight;
+        this.#endFlight(entry);
+        this.timeoutCount++;
+        this.#makeReady(entry, logEnd);
+      }
+    }
+    this.departed = this.departed.filter((client) => client.inFlight.length > 0);
+  }
+
+  remove(client: ModelClient): void {
+    this.clients.splice(this.clients.indexOf(client), 1);
+    if (client.inFlight.length > 0) this.departed.push(client);
+  }
+
+  empty(): void {
+    this.entries = [];
+    this.ready = [];
+    for (const client of [...this.clients, ...this.departed]) client.inFlight = [];
+    this.departed = [];
+  }
+
+  /** The program was stopped and started: what was in flight is ready again, behind what was ready. */
+  restart(logEnd: number): void {
+    const inFlight = this.entries.filter((entry) => entry.state === "inFlight");
+    for (const entry of inFlight) this.#endFlight(entry);
+    const again = [...this.ready, ...inFlight];
+    this.ready = [];
+    for (const entry of again) this.#makeReady(entry, logEnd);
+    this.clients = [];
+    this.departed = [];
+    this.messageCount = this.requeueCount = this.timeoutCount = 0;
+  }
+
+  /** What is to be delivered next: requeued messages go behind what had come when they were requeued. */
+  #expected(isResident: (position: number) => boolean): ModelEntry | undefined {
+    const waiting = this.entries.find((entry) => entry.state === "waiting");
+    const [ready] = this.ready;
+    const readyNow = ready !== undefined && isResident(ready.message.position);
+    return readyNow && (!waiting || ready.behind <= waiting.message.position) ? ready : waiting;
+  }
+
+  #endFlight(entry: ModelEntry): void {
+    assert(entry.holder && entry.state === "inFlight");
+    entry.holder.inFlight.splice(entry.holder.inFlight.indexOf(entry), 1);
+    entry.holder = undefined;
+  }
+
+  #makeReady(entry: ModelEntry, logEnd: number): void {
+    entry.state = "ready";
+    entry.behind = logEnd;
+    this.ready.push(entry);
+  }
+
+  #count(state: ModelEntry["state"]): number {
+    return this.entries.filter((entry) => entry.state === state).length;
+  }
+}
+
+/** A topic of the model. */
+export class ModelTopic {
+  readonly ephemeral: boolean;
+  paused = false;
+  readonly channels = new Map<string, ModelChannel>();
+  /** Messages that are not yet the channels'. */
+  own: ModelMessage[] = [];
+  /** Messages that are not committed. */
+  pending: ModelMessage[] = [];
+  messageCount = 0;
+  /** Messages that will be counted at the commit: an ephemeral topic drops some of them. */
+  #pendingCount = 0;
+  readonly #limits: ChannelLimits;
+
+  constructor(name: string, limits: ChannelLimits) {
+    this.ephemeral = name.endsWith("#ephemeral");
+    this.#limits = limits;
+  }
+
+  /** How many of so many messages are kept. */
+  room(count: number): number {
+    if (!this.ephemeral || (this.channels.size > 0 && !this.paused)) return count;
+    return Math.max(Math.min(count, this.#limits.ephemeralDepthMax - this.own.length - this.#pendingCount), 0);
+  }
+
+  pend(messages: readonly ModelMessage[], count: number): void {
+    this.pending.push(...messages);
+    this.#pendingCount += count;
+  }
+
+  commit(): void {
+    this.messageCount += this.#pendingCount;
+    const distributes = this.channels.size > 0 && !this.paused;
+    if (distributes) for (const channel of this.channels.values()) channel.take(this.pending, false);
+    else this.own.push(...this.pending);
+    this.discard();
+  }
+
+  /** The messages that are not committed could not be written. */
+  discard(): void {
+    this.pending = [];
+    this.#pendingCount = 0;
+  }
+
+  channel(name: string): ModelChannel {
+    const existing = this.channels.get(name);
+    if (existing) return existing;
+    const channel = new ModelChannel(name, this.#limits);
+    this.channels.set(name, channel);
+    this.distribute();
+    return channel;
+  }
+
+  distribute(): void {
+    if (this.channels.size === 0 || this.paused) return;
+    for (const channel of this.channels.values()) channel.take(this.own, true);
+    this.own = [];
+  }
+}
+
+function insertByDeadline(list: ModelEntry[], entry: ModelEntry): void {
+  const at = list.findLastIndex((other) => other.deadlineMs <= entry.deadlineMs);
+  list.splice(at + 1, 0, entry);
+}

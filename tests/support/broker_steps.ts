@@ -1,0 +1,216 @@
+/**
+ * Random steps of the model test: what producers, consumers, operators, time and the disk may do to a broker.
+ *
+ * @module
+ */
+import { assert, assertThrows } from "@std/assert";
+import { ChannelError } from "../../src/broker/channel.ts";
+import type { ModelEntry } from "./broker_model.ts";
+import { settle } from "./broker_checks.ts";
+import type { BrokerLimits, BrokerTrial, TrialClient } from "./broker_trial.ts";
+import type { Random } from "./random.ts";
+
+/** What a trial is like. */
+export interface TrialProfile {
+  readonly limits: BrokerLimits;
+  /** The longest body, in bytes. */
+  readonly bodySizeMax: number;
+  readonly defers: boolean;
+  readonly restarts: boolean;
+}
+
+/** A random profile: small segments, or small memory, or neither. */
+export function randomProfile(random: Random): TrialProfile {
+  const maxBytesPerFile = random.pick([150, 1000, 6000, 150_000]);
+  const fewEphemeral = random.oneIn(3);
+  return {
+    limits: {
+      memQueueSize: random.pick([0, 1, 3, 10, 100_000]),
+      maxBytesPerFile,
+      maxChannelConsumers: 0,
+      maxMsgTimeoutMs: 3000,
+      ephemeralDepthMax: fewEphemeral ? 4 : 1e9,
+    },
+    bodySizeMax: random.pick([40, 400, maxBytesPerFile === 150_000 ? 8000 : 1500]),
+    // Of messages that may be waiting or deferred nobody knows whether an ephemeral channel has room for them.
+    defers: !fewEphemeral,
+    restarts: random.oneIn(2),
+  };
+}
+
+const TOPICS = ["a", "a", "b", "c#ephemeral"];
+const CHANNELS = ["x", "x", "y", "z#ephemeral"];
+const DELAYS_MS = [0.5, 20, 300, 2000, 30_000];
+const TIMEOUTS_MS = [100, 1000, 10_000];
+
+type Step = (trial: BrokerTrial, random: Random, profile: TrialProfile) => void | Promise<void>;
+
+/** How often each step comes, its name and the step. */
+const STEPS: readonly (readonly [weight: number, name: string, step: Step])[] = [
+  [10, "append", (t, r, p) => t.append(r.pick(TOPICS), sizes(r, p, r.oneIn(3) ? 20 : 1))],
+  [6, "publish", (t, r, p) => t.publish(r.pick(TOPICS), sizes(r, p, 1))],
+  [4, "publish batch", (t, r, p) => t.publish(r.pick(TOPICS), sizes(r, p, 20))],
+  [5, "append deferred", (t, r, p) => {
+    if (p.defers) t.append(r.pick(TOPICS), sizes(r, p, 1), r.pick(DELAYS_MS));
+  }],
+  [3, "publish deferred", (t, r, p) => {
+    if (p.defers) t.publish(r.pick(TOPICS), sizes(r, p, 1), r.pick(DELAYS_MS));
+  }],
+  [12, "commit", (t) => t.commit()],
+  [14, "pump", (t) => t.pump()],
+  [18, "finish", (t, r) => answer(t, r, (client, entry) => finish(client, entry))],
+  [4, "finish all", (t, r) => {
+    const client = someClient(t, r);
+    for (const entry of [...client?.inFlight ?? []]) if (client) finish(client, entry);
+  }],
+  [6, "requeue", (t, r) => answer(t, r, (client, entry) => requeue(t, client, entry, 0))],
+  [4, "requeue with delay", (t, r) => {
+    answer(t, r, (client, entry) => requeue(t, client, entry, t.requeueDelay(r.pick(DELAYS_MS))));
+  }],
+  [4, "touch", (t, r) => {
+    answer(t, r, (client, entry) => {
+      client.real.touch(client.consumer, entry.message.position, t.clock.nowMs());
+      client.model.touch(entry, t.clock.nowMs());
+    });
+  }],
+  [3, "wrong answer", wrongAnswer],
+  [8, "time", (t, r) => t.clock.advance(r.pick([0.125, 1, 40, 400]))],
+  [5, "scan", (t) => t.scan()],
+  [3, "much time", (t, r) => {
+    t.clock.advance(r.pick([1000, 5000, 20_000]));
+    t.scan();
+  }],
+  [5, "add client", (t, r) => {
+    if (t.clients.size < 8) {
+      t.addClient(r.pick(TOPICS), r.pick(CHANNELS), { readyCount: r.below(8), msgTimeoutMs: r.pick(TIMEOUTS_MS) });
+    }
+  }],
+  [3, "remove client", (t, r) => withClient(t, r, (client) => t.removeClient(client))],
+  [6, "ready", (t, r) => withClient(t, r, (client) => client.setReady(r.pick([0, 1, 2, 5, 50])))],
+  [3, "room", (t, r) => withClient(t, r, (client) => client.setRoom(r.oneIn(2)))],
+  [3, "pause topic", (t, r) => pauseTopic(t, r.pick([...t.model.keys()]), r.oneIn(2))],
+  [3, "pause channel", (t, r) => {
+    const channel = someChannel(t, r);
+    if (channel) pauseChannel(t, channel.topic, channel.name, r.oneIn(2));
+  }],
+  [1, "empty topic", (t, r) => emptyTopic(t, r.pick([...t.model.keys()]))],
+  [1, "empty channel", (t, r) => {
+    const channel = someChannel(t, r);
+    if (!channel) return;
+    const { real, model } = t.channel(channel.topic, channel.name);
+    real.empty();
+    model.empty();
+  }],
+  [3, "create channel", (t, r) => void t.channel(r.pick(TOPICS), r.pick(CHANNELS))],
+  [1, "delete channel", (t, r) => t.deleteChannel(r.pick(TOPICS), r.pick(CHANNELS))],
+  [0.5, "delete topic", (t, r) => {
+    const name = r.pick(TOPICS);
+    if (t.model.has(name)) t.deleteTopic(name);
+  }],
+  [5, "maintain", (t, r) => {
+    for (const topic of t.broker.topics.values()) {
+      topic.maintain();
+      if (r.oneIn(2)) topic.saveState();
+    }
+  }],
+  [3, "hold reads", (t) => t.stores.holdReads()],
+  [5, "idle", (t) => t.idle()],
+  [3, "settle", (t) => settle(t)],
+  [1, "restart", (t, _, p) => p.restarts ? t.restart() : undefined],
+];
+
+const WEIGHT = STEPS.reduce((sum, [weight]) => sum + weight, 0);
+
+/** A random step, and its name. */
+export function randomStep(random: Random): { name: string; step: Step } {
+  let at = random.below(WEIGHT * 2) / 2;
+  for (const [weight, name, step] of STEPS) {
+    at -= weight;
+    if (at < 0) return { name, step };
+  }
+  throw new Error("unreachable");
+}
+
+/** The channel pauses, or goes on. */
+export function pauseChannel(trial: BrokerTrial, topic: string, name: string, paused: boolean): void {
+  const { real, model } = trial.channel(topic, name);
+  model.paused = paused;
+  if (paused) real.pause();
+  else real.unpause();
+}
+
+/** The topic pauses, or goes on. */
+export function pauseTopic(trial: BrokerTrial, name: string | undefined, paused: boolean): void {
+  if (name === undefined) return;
+  const { real, model } = trial.topic(name);
+  model.paused = paused;
+  if (paused) {
+    real.pause();
+  } else {
+    real.unpause();
+    model.distribute();
+  }
+}
+
+/** FIN */
+export function finish(client: TrialClient, entry: ModelEntry): void {
+  client.real.finish(client.consumer, entry.message.position, 0);
+  client.model.finish(entry);
+}
+
+function requeue(trial: BrokerTrial, client: TrialClient, entry: ModelEntry, delayMs: number): void {
+  const nowMs = trial.clock.nowMs();
+  client.real.requeue(client.consumer, entry.message.position, { delayMs, nowMs });
+  client.model.requeue(entry, { dueMs: delayMs > 0 ? nowMs + delayMs : 0, logEnd: client.log.end });
+}
+
+function emptyTopic(trial: BrokerTrial, name: string | undefined): void {
+  if (name === undefined) return;
+  const { real, model } = trial.topic(name);
+  // What was published before in the same turn is dropped with the rest.
+  trial.commit();
+  real.empty();
+  model.own = [];
+}
+
+/** An answer about a message that is not the consumer's, or is not in flight. */
+function wrongAnswer(trial: BrokerTrial, random: Random): void {
+  const client = someClient(trial, random);
+  if (!client) return;
+  const others = client.model.entries.filter((entry) => entry.holder !== client);
+  const position = others.length > 0 ? random.pick(others).message.position : client.log.end + random.below(9);
+  const nowMs = trial.clock.nowMs();
+  const { real, consumer } = client;
+  assertThrows(() => real.finish(consumer, position, nowMs), ChannelError);
+  assertThrows(() => real.requeue(consumer, position, { delayMs: 0, nowMs }), ChannelError);
+  assertThrows(() => real.touch(consumer, position, nowMs), ChannelError);
+}
+
+function sizes(random: Random, profile: TrialProfile, countMax: number): number[] {
+  const most = random.oneIn(4) ? profile.bodySizeMax : Math.min(profile.bodySizeMax, 30);
+  return Array.from({ length: 1 + random.below(countMax) }, () => 1 + random.below(most));
+}
+
+function someClient(trial: BrokerTrial, random: Random): TrialClient | undefined {
+  return trial.clients.size === 0 ? undefined : random.pick([...trial.clients]);
+}
+
+function withClient(trial: BrokerTrial, random: Random, use: (client: TrialClient) => void): void {
+  const client = someClient(trial, random);
+  if (client) use(client);
+}
+
+/** A consumer that has messages answers about one of them, mostly about the oldest. */
+function answer(trial: BrokerTrial, random: Random, use: (client: TrialClient, entry: ModelEntry) => void): void {
+  const busy = [...trial.clients].filter((client) => client.inFlight.length > 0);
+  if (busy.length === 0) return;
+  const client = random.pick(busy);
+  const entry = random.oneIn(2) ? client.inFlight[0] : random.pick(client.inFlight);
+  assert(entry);
+  use(client, entry);
+}
+
+function someChannel(trial: BrokerTrial, random: Random): { topic: string; name: string } | undefined {
+  const all = [...trial.model].flatMap(([topic, { channels }]) => [...channels.keys()].map((name) => ({ topic, name })));
+  return all.length === 0 ? undefined : random.pick(all);
+}
