@@ -32,6 +32,8 @@ export async function runNsqd(args: readonly string[]): Promise<number> {
     logger.fatal(`failed to start nsqd - ${error instanceof Error ? error.message : error}`);
     return 1;
   }
+  // What no task has caught stops the daemon in order too, and so loses nothing.
+  using _faults = new UncaughtFaults((error) => nsqd.fail("uncaught", error));
   const failure = await Promise.race([signals.first, nsqd.failed]);
   if (failure) logger.fatal(failure.message);
   await nsqd.stop();
@@ -59,5 +61,31 @@ class StopSignals implements Disposable {
   readonly #onSignal = (): void => {
     if (++this.#count > 1) Deno.exit(1);
     this.#first.resolve();
+  };
+}
+
+/** Errors and rejections that nobody has handled. */
+class UncaughtFaults implements Disposable {
+  readonly #report: (error: unknown) => void;
+
+  constructor(report: (error: unknown) => void) {
+    this.#report = report;
+    globalThis.addEventListener("error", this.#onError);
+    globalThis.addEventListener("unhandledrejection", this.#onRejection);
+  }
+
+  [Symbol.dispose](): void {
+    globalThis.removeEventListener("error", this.#onError);
+    globalThis.removeEventListener("unhandledrejection", this.#onRejection);
+  }
+
+  readonly #onError = (event: ErrorEvent): void => {
+    event.preventDefault();
+    this.#report(event.error);
+  };
+
+  readonly #onRejection = (event: PromiseRejectionEvent): void => {
+    event.preventDefault();
+    this.#report(event.reason);
   };
 }

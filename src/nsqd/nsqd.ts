@@ -7,7 +7,7 @@
 import { AsyncGroup } from "../base/async_group.ts";
 import { SystemClock } from "../base/clock.ts";
 import { errorText } from "../base/error_text.ts";
-import { every } from "../base/every.ts";
+import { every, sleep } from "../base/every.ts";
 import type { Logger, LogLevel } from "../base/logger.ts";
 import { Quantile } from "../base/quantile.ts";
 import { versionLine } from "../base/version.ts";
@@ -34,7 +34,7 @@ const QUEUE_SCAN_INTERVAL_MS = 100;
 const KEEP_ALIVE_INTERVAL_MS = 100;
 const CLOCK_INTERVAL_MS = 1000;
 /** Topics and channels that come at the same time are written to the metadata file together. */
-const METADATA_INTERVAL_MS = 20;
+const METADATA_DELAY_MS = 20;
 /** What an ephemeral topic or channel keeps when `--mem-queue-size=0` would let it keep nothing. */
 const EPHEMERAL_DEPTH_DEFAULT = 10_000;
 /** How long HTTP requests may take to end when nsqd stops. */
@@ -66,7 +66,9 @@ export class Nsqd implements HttpApiContext, SessionContext {
   #http: HttpServer | undefined;
   #https: HttpServer | undefined;
   #storeError: unknown;
+  /** The metadata file is not as it should be. */
   #metadataChanged = false;
+  #metadataScheduled = false;
   #loading = true;
   #stopping: Promise<void> | undefined;
 
@@ -79,7 +81,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
     if (rootCa !== undefined) this.#httpClient = Deno.createHttpClient({ caCerts: [rootCa] });
     this.#dataPath = new DataPath(start.options.dataPath);
     this.#metadata = new MetadataFile(this.#dataPath.path, logger);
-    this.turn = new Turn(this.clock);
+    this.turn = new Turn(this.clock, (error) => this.fail("turn", error));
     this.broker = this.#makeBroker();
     this.turn.attach(this.broker);
   }
@@ -113,13 +115,17 @@ export class Nsqd implements HttpApiContext, SessionContext {
     this.#loop("queueScanLoop", QUEUE_SCAN_INTERVAL_MS, () => this.broker.scan(this.clock.nowMs()));
     this.#loop("keepAliveLoop", KEEP_ALIVE_INTERVAL_MS, () => this.#keepAlive());
     this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => this.clock.adjust());
-    this.#loop("metadataLoop", METADATA_INTERVAL_MS, () => this.#persistChanges());
     this.#loop("syncLoop", syncTimeoutMs, () => this.#syncTopics());
   }
 
   /** Settles with the error when a task has failed: nsqd must stop then. */
   get failed(): Promise<Error> {
     return Promise.race([this.#group.failed, this.#clients.failed]);
+  }
+
+  /** Reports a fault outside of any task as that of a task of this name: nsqd must stop then. */
+  fail(task: string, error: unknown): void {
+    this.#group.spawn(task, () => Promise.reject(error));
   }
 
   /** Stops in NSQ's order: no more clients, metadata, messages, loops, lock. */
@@ -216,7 +222,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
         quantiles.length > 0 ? new Quantile({ quantiles, windowMs, nowMs: this.clock.nowMs() }) : undefined,
       onWork: () => this.turn.schedule(),
       onChange: ({ kept }) => {
-        if (kept && !this.#loading) this.#metadataChanged = true;
+        if (kept && !this.#loading) this.#metadataHasChanged();
       },
       onStored: (error) => this.#storeError = error,
     });
@@ -289,11 +295,20 @@ export class Nsqd implements HttpApiContext, SessionContext {
     for (const session of this.connections) session.keepAlive(nowMs);
   }
 
-  #persistChanges(): void {
-    if (this.#metadataChanged) this.persistMetadata();
+  #metadataHasChanged(): void {
+    this.#metadataChanged = true;
+    if (this.#metadataScheduled) return;
+    this.#metadataScheduled = true;
+    this.#group.spawn("metadata", async (signal) => {
+      await sleep(METADATA_DELAY_MS, signal);
+      this.#metadataScheduled = false;
+      if (this.#metadataChanged) this.persistMetadata();
+    });
   }
 
   async #syncTopics(): Promise<void> {
+    // Only when writing it has failed is it still to be written now.
+    if (this.#metadataChanged && !this.#metadataScheduled) this.persistMetadata();
     for (const topic of [...this.broker.topics.values()]) {
       try {
         topic.maintain();

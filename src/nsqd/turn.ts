@@ -24,13 +24,16 @@ export interface TurnMember {
 /** Gathers the work of a turn. */
 export class Turn {
   readonly #clock: Clock;
+  readonly #onError: (error: unknown) => void;
   #broker: Broker | undefined;
   #scheduled = false;
   readonly #publishers = new Set<TurnMember>();
   readonly #withOutput = new Set<TurnMember>();
 
-  constructor(clock: Clock) {
+  /** `onError` is told of a fault in the work of a turn: the program cannot go on then. */
+  constructor(clock: Clock, onError: (error: unknown) => void = rethrow) {
     this.#clock = clock;
+    this.#onError = onError;
   }
 
   /** Says whose work it is. */
@@ -42,7 +45,13 @@ export class Turn {
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.run());
+    setImmediate(() => {
+      try {
+        this.run();
+      } catch (error) {
+        this.#onError(error);
+      }
+    });
   }
 
   /** The member has published something in this turn. */
@@ -72,4 +81,8 @@ export class Turn {
     for (const member of this.#withOutput) member.flush();
     this.#withOutput.clear();
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }
