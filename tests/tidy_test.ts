@@ -184,8 +184,12 @@ Deno.test("Only the logger, src/cli and the entries of programs write to the con
 Deno.test("src/broker, src/protocol and src/config/address.ts use nothing of the outside", () => {
   const pure = SRC.filter(({ path }) => /^src\/(broker|protocol)\/|^src\/config\/address\.ts$/.test(path));
 
+  // Error classes do nothing; with one of them the port to the store says that a segment is not there.
   assertEquals(
-    linesWith(pure, /\bDeno\.|\bfetch\(|\bsetTimeout\(|\bsetInterval\(|\bDate\.now\(|\bperformance\./),
+    linesWith(
+      pure,
+      /\bDeno\.(?!errors\.)|\bfetch\(|\bsetTimeout\(|\bsetInterval\(|\bDate\.now\(|\bperformance\./,
+    ),
     [],
   );
   assertEquals(
@@ -234,6 +238,7 @@ Deno.test(`Files of more than ${LINES_MAX} lines are in the list of those that m
   const long = SRC.filter(({ text }) => text.split("\n").length - 1 > LINES_MAX).map(({ path }) => path);
 
   assertEquals(long.filter((path) => !LONG_FILES.has(path)), []);
+  assertEquals([...LONG_FILES.keys()].filter((path) => !exists(path)), []);
 });
 
 Deno.test("Tests wait for what happens, never for time to pass", () => {
@@ -273,10 +278,8 @@ function read(path: string): SourceFile {
     /^\s*\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm,
     (comment) => comment.replace(/[^\n]/g, ""),
   );
-  const bareCode = code.replace(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g, '""').replace(
-    /`(?:[^`\\$]|\\.)*`/g,
-    "``",
-  );
+  const strings = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[\s\S])*`/g;
+  const bareCode = code.replace(strings, (string) => `""${string.replace(/[^\n]/g, "")}`);
   return { path, text, code, bareCode };
 }
 

@@ -157,6 +157,7 @@ export class Channel {
     if (segment.hasDeferred) waiting -= this.#defer(page, from, to);
     this.#waiting += waiting;
     if (this.ephemeral && this.depth > this.#limits.ephemeralDepthMax) this.#dropNewest(page, from, to);
+    if (segment.holes > 0 && segment.resident) this.loaded(segment);
     if (waiting > 0) this.#topic.wake(this);
   }
 
@@ -193,7 +194,8 @@ export class Channel {
       const publishedMs = segment.timestampHigh(index) * (2 ** 32 / 1e6) + segment.timestampLow(index) / 1e6;
       this.latency.insert(Math.max(nowMs - publishedMs, 0) * 1e6, nowMs);
     }
-    this.#endFlight(consumer, page, page.state(index) - 1);
+    this.#endFlight(consumer, page.state(index) - 1);
+    this.#unpin(page);
     consumer.finishCount++;
     this.#forget(page, index);
     this.#topic.wake(this);
@@ -203,11 +205,15 @@ export class Channel {
   requeue(consumer: Consumer, position: number, options: { delayMs: number; nowMs: number }): void {
     const page = this.#owned(consumer, position);
     const slot = page.state(position - page.segment.base) - 1;
-    this.#endFlight(consumer, page, slot);
+    this.#endFlight(consumer, slot);
     consumer.requeueCount++;
     this.requeueCount++;
-    if (options.delayMs > 0) this.#deferSlot(slot, options.nowMs + options.delayMs);
-    else this.#makeReady(page, slot);
+    if (options.delayMs > 0) {
+      this.#deferSlot(slot, options.nowMs + options.delayMs);
+      this.#unpin(page);
+    } else {
+      this.#makeReady(slot);
+    }
     this.#topic.wake(this);
   }
 
@@ -236,7 +242,8 @@ export class Channel {
     const page = this.#pageAt(this.#topic.outstanding.position[slot]);
     if (!page) throw new Error("A deferred message is in no page");
     this.deferredCount--;
-    this.#makeReady(page, slot);
+    this.#pin(page);
+    this.#makeReady(slot);
     this.#topic.wake(this);
   }
 
@@ -392,8 +399,12 @@ export class Channel {
         if (index >= page.next) this.#waiting--;
         const slot = this.#topic.outstanding.allocate(this, entry.position, entry.attempts);
         page.setState(index, slot + 1);
-        if (entry.dueMs > 0) this.#deferSlot(slot, entry.dueMs);
-        else this.#makeReady(page, slot);
+        if (entry.dueMs > 0) {
+          this.#deferSlot(slot, entry.dueMs);
+        } else {
+          this.#pin(page);
+          this.#makeReady(slot);
+        }
       }
     }
     for (const page of [...this.#pages]) this.#checkDone(page);
@@ -499,35 +510,32 @@ export class Channel {
   }
 
   /** Takes the slot out of the consumer's list; the caller says what becomes of it. */
-  #endFlight(consumer: Consumer, page: Page, slot: number): void {
+  #endFlight(consumer: Consumer, slot: number): void {
     const table = this.#topic.outstanding;
     table.remove(consumer.inFlight, slot);
     table.consumer[slot] = undefined;
     this.inFlightCount--;
     consumer.inFlightCount--;
-    this.#unpin(page);
   }
 
   #expireOf(consumer: Consumer, nowMs: number): void {
     const table = this.#topic.outstanding;
     for (let slot = consumer.inFlight.head; slot !== NONE; slot = consumer.inFlight.head) {
       if (table.key[slot] > nowMs) return;
-      const page = this.#pageAt(table.position[slot]);
-      if (!page) throw new Error("A message in flight is in no page");
-      this.#endFlight(consumer, page, slot);
+      this.#endFlight(consumer, slot);
       this.timeoutCount++;
-      this.#makeReady(page, slot);
+      this.#makeReady(slot);
       this.#topic.wake(this);
     }
   }
 
-  #makeReady(page: Page, slot: number): void {
+  /** Puts a message whose page is pinned at the end of the line. */
+  #makeReady(slot: number): void {
     const table = this.#topic.outstanding;
     table.state[slot] = STATE.ready;
     table.key[slot] = this.#topic.log.end;
     table.append(this.#ready, slot);
     this.#readyCount++;
-    this.#pin(page);
   }
 
   #deferSlot(slot: number, dueMs: number): void {
@@ -581,7 +589,8 @@ export class Channel {
     const slot = state - 1;
     const consumer = table.consumer[slot];
     if (table.state[slot] === STATE.inFlight && consumer) {
-      this.#endFlight(consumer, page, slot);
+      this.#endFlight(consumer, slot);
+      this.#unpin(page);
     } else if (table.state[slot] === STATE.ready) {
       table.remove(this.#ready, slot);
       this.#readyCount--;

@@ -185,22 +185,17 @@ export class Segment {
   commit(): void {
     this.committed = this.count;
     this.#committedUsed = this.used;
+    // A batch that holds committed messages only can stay as it is when later ones are taken back.
+    this.#openBatch = 0;
   }
 
   /** Takes back the messages that were not committed. */
   rollback(): void {
-    const bytes = this.bytes;
-    const batch = this.#openBatch;
     this.#metadata().fill(0, this.committed * STRIDE, this.count * STRIDE);
     this.#due?.fill(0, this.committed, this.count);
     this.count = this.committed;
     this.used = this.#committedUsed;
     this.written = Math.min(this.written, this.used);
-    if (batch > 0 && batch < this.used) {
-      // Messages before and after the commit share a batch.
-      writeU32(bytes, batch + 8, this.used - batch - BATCH_HEADER_LENGTH + 2);
-      writeU32(bytes, batch + 12, this.end - readU64(bytes, batch + 16));
-    }
     this.#openBatch = 0;
   }
 
@@ -472,7 +467,9 @@ export function closingCount(tail: Uint8Array): number {
   const batch = tail.length < CLOSING_BATCH_LENGTH
     ? "too short"
     : readBatch(tail, tail.length - CLOSING_BATCH_LENGTH);
-  return typeof batch === "string" ? -1 : batch.positions;
+  // A body could look like one at the end of a torn file: only what can be is believed.
+  const plausible = typeof batch !== "string" && batch.count === 0 && batch.positions <= SEGMENT_MESSAGES_MAX;
+  return plausible && batch.positions > 0 ? batch.positions : -1;
 }
 
 /** The batch at `offset`, or what is wrong with it. */

@@ -76,6 +76,8 @@ export class Topic {
   /** The state has changed since it was saved. */
   #changed = false;
   #stateSaved = false;
+  /** The active segment, if there was nothing in it when memory was last given back. */
+  #empty: Segment | undefined;
 
   constructor(name: string, options: { context: TopicContext; store: SegmentStore | undefined }) {
     this.name = name;
@@ -96,6 +98,12 @@ export class Topic {
         },
         loaded: (segment) => this.#loaded(segment),
         damaged: (segment, damages) => this.#damaged(segment, damages),
+        removeFailed: (segment, error) => {
+          this.#context.stored(error);
+          this.#context.logger.error(
+            `TOPIC(${this.name}): failed to remove segment ${segment.base} - ${errorText(error)}`,
+          );
+        },
         loadFailed: (segment, error) => {
           this.#context.stored(error);
           this.#context.logger.error(
@@ -128,6 +136,11 @@ export class Topic {
     this.#channelStates.clear();
     this.#distribute();
     for (const segment of [...this.log.segments]) this.leave(segment);
+  }
+
+  /** Makes the channels anew that it had before a restart: for a topic that the metadata file does not know. */
+  restoreChannels(): void {
+    for (const name of [...this.#channelStates.keys()]) this.channel(name);
   }
 
   /** The channel of that name, which is made if there is none. */
@@ -180,6 +193,7 @@ export class Topic {
     this.log.seal();
     this.#distributed = this.log.end;
     for (const channel of this.channels.values()) channel.passOver();
+    this.#changed = true;
     this.#depth = this.#backendDepth = 0;
     for (const segment of [...this.log.segments]) this.leave(segment);
   }
@@ -267,8 +281,12 @@ export class Topic {
     // Before the start there may be channels that have not taken their messages over yet.
     if (!this.#started) return;
     if (segment.holders > 0 || segment.end > this.#distributed || segment.committed < segment.count) return;
-    if (segment.sealed || segment !== this.log.active) this.log.release(segment);
-    else this.drained(segment);
+    if (segment.sealed || segment !== this.log.active) {
+      this.#compacting.delete(segment);
+      this.log.release(segment);
+    } else {
+      this.drained(segment);
+    }
   }
 
   /** Everything in the active segment is finished for one channel: it begins anew when it is for all. */
@@ -290,12 +308,14 @@ export class Topic {
     const active = this.log.active;
     if (active?.stored && this.#isFinished(active)) this.log.seal();
     else if (active) this.drained(active);
+    this.#shrink();
     this.#compact();
   }
 
   /** Saves what has changed of the state; does nothing while no message is in the store. */
   saveState(): void {
-    if (!this.#store || !this.#changed) return;
+    // Before the start there may be channels that have not taken their part of the state over yet.
+    if (!this.#store || !this.#started || !this.#changed) return;
     const inStore = this.log.segments.some((segment) => segment.written > 0);
     if (!inStore && !this.#stateSaved) return;
     this.#store.writeState(inStore ? encodeTopicState(this.#state()) : undefined);
@@ -330,10 +350,13 @@ export class Topic {
     await this.log.idle();
     if (!this.#store) return;
     try {
-      this.log.seal();
-      this.log.save();
-      this.#changed = true;
-      this.saveState();
+      try {
+        this.log.save();
+      } finally {
+        // What could be saved goes on where it was.
+        this.#changed = true;
+        this.saveState();
+      }
       await this.#store.sync();
     } finally {
       this.#store.close();
@@ -423,6 +446,7 @@ export class Topic {
       if (from >= segment.committed) continue;
       for (const channel of this.channels.values()) channel.extend(segment, from, segment.committed);
       this.#distributed = segment.base + segment.committed;
+      this.#changed = true;
       this.leave(segment);
     }
     this.#depth = this.#backendDepth = 0;
@@ -435,7 +459,10 @@ export class Topic {
 
   #waitingInMemory(): number {
     let most = this.#depth - this.#backendDepth;
-    for (const channel of this.channels.values()) most = Math.max(most, channel.memoryDepth);
+    for (const channel of this.channels.values()) {
+      // An ephemeral one that nobody reads is full, and is not to send everybody else's messages to the disk.
+      if (!channel.ephemeral) most = Math.max(most, channel.memoryDepth);
+    }
     return most;
   }
 
@@ -464,6 +491,14 @@ export class Topic {
       if (!channel.hasFinished(segment)) return false;
     }
     return true;
+  }
+
+  /** Gives the memory of a topic back that has been idle since the last call: it may once have been a busy one. */
+  #shrink(): void {
+    const { active } = this.log;
+    const empty = active?.count === 0 ? active : undefined;
+    if (empty && empty === this.#empty) this.log.seal();
+    this.#empty = empty;
   }
 
   /** Rewrites segments of which little is left, so that a few deferred messages do not keep them whole. */

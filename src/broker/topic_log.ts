@@ -47,6 +47,8 @@ export interface LogOwner {
   damaged(segment: Segment, damages: readonly Damage[]): void;
   /** Reading a segment back failed; it will be tried again. */
   loadFailed(segment: Segment, error: unknown): void;
+  /** What is not needed any more is still in the store, and may be delivered again after a restart. */
+  removeFailed(segment: Segment, error: unknown): void;
 }
 
 /** Sizes that bound a log. */
@@ -168,7 +170,11 @@ export class TopicLog {
     this.segments.splice(at, 1);
     this.#pins.delete(segment);
     if (segment === this.#active) this.#active = undefined;
-    if (segment.stored || segment.written > 0) this.#store?.remove(segment.base);
+    try {
+      if (segment.stored || segment.written > 0) this.#store?.remove(segment.base);
+    } catch (error) {
+      this.#owner.removeFailed(segment, error);
+    }
     segment.evict();
   }
 
@@ -221,13 +227,23 @@ export class TopicLog {
     else this.#evictUnpinned(copy);
   }
 
-  /** Writes what is in memory only, and closes every segment. */
+  /**
+   * Writes what is in memory only, and closes every segment.
+   *
+   * @throws What the store threw first; every segment has been tried.
+   */
   save(): void {
     if (!this.#store) return;
     this.seal();
+    const errors: unknown[] = [];
     for (const segment of this.segments) {
-      if (segment.written < segment.used) this.#write(segment);
+      try {
+        if (segment.written < segment.used) this.#write(segment);
+      } catch (error) {
+        errors.push(error);
+      }
     }
+    if (errors.length > 0) throw errors[0];
   }
 
   /** Takes the segments that the store has kept. */
@@ -339,7 +355,9 @@ export class TopicLog {
         // Then a restart may bring messages back that were refused: more than once is allowed, never is not.
         segment.reopenImage();
       }
-      if (segment.count > 0) this.#owner.sealed(segment);
+      if (segment.count === 0) continue;
+      this.#owner.sealed(segment);
+      this.#evictUnpinned(segment);
     }
     this.#memoryBudget = 0;
   }
@@ -361,15 +379,29 @@ export class TopicLog {
     const store = this.#store;
     if (!store || this.#loading.has(segment)) return;
     const loading = store.read(segment.base).then((image) => {
+      // At once: who pins the segment after it was evicted again is not to wait for a reading that has ended.
+      this.#loading.delete(segment);
+      this.#restore(segment, image);
+    }).catch((error) => {
+      this.#loading.delete(segment);
       if (!this.segments.includes(segment)) return;
-      const damages = segment.restore(image);
-      if (damages.length > 0) this.#owner.damaged(segment, damages);
-      // Pinned, so that it stays while the owner looks at it.
-      this.pin(segment);
-      this.#owner.loaded(segment);
-      this.unpin(segment);
-    }).catch((error) => this.#owner.loadFailed(segment, error)).finally(() => this.#loading.delete(segment));
+      if (error instanceof SegmentFormatError) store.setAside(segment.base, error.message);
+      else if (!(error instanceof Deno.errors.NotFound)) throw error;
+      // Its messages are lost: channels go on without them, instead of waiting for ever.
+      this.#owner.damaged(segment, [{ offset: 0, length: segment.used, reason: error.message }]);
+      this.#restore(segment, new Segment({ base: segment.base, capacityBytes: 0, stored: true }).bytes);
+    }).catch((error) => this.#owner.loadFailed(segment, error));
     this.#loading.set(segment, loading);
+  }
+
+  #restore(segment: Segment, image: Uint8Array): void {
+    if (!this.segments.includes(segment)) return;
+    const damages = segment.restore(image);
+    if (damages.length > 0) this.#owner.damaged(segment, damages);
+    // Pinned, so that it stays while the owner looks at it.
+    this.pin(segment);
+    this.#owner.loaded(segment);
+    this.unpin(segment);
   }
 }
 

@@ -5,9 +5,14 @@
  */
 import { LimitedBytesTransformStream, toBytes } from "@std/streams";
 import { HttpError } from "./http_error.ts";
+import type { HttpRequest, Peer } from "./http_request.ts";
 
 /** Of what no handler has read of a body, so much is read and dropped before the answer, in bytes. */
 const DISCARDED_BYTES_MAX = 16 * 1024 * 1024;
+/** The same of a body that a stranger sends: no more than is on its way already. */
+const STRANGERS_BYTES_MAX = 256 * 1024;
+/** How long the response to a stranger has to get out before the connection ends, in ms. */
+const LAST_RESPONSE_TIME_MS = 100;
 
 const EMPTY = new Uint8Array(0);
 
@@ -17,7 +22,7 @@ const EMPTY = new Uint8Array(0);
  * @throws {HttpError} 500 if it cannot be read, because the client went away or broke the encoding.
  */
 export async function readBody(
-  request: Request,
+  request: HttpRequest,
   limitBytes: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const announced = request.headers.get("content-length");
@@ -37,7 +42,7 @@ export async function readBody(
  * client that is refused while it still sends gets to read the answer. Go does the same up to 256 KiB; more
  * here, because Go then keeps the connection half open for a while, which the runtime can't.
  */
-export async function discardBody(request: Request): Promise<void> {
+export async function discardBody(request: HttpRequest): Promise<void> {
   // A client that asks before sending can be refused without its body.
   if (request.body === null || request.headers.has("expect")) return;
   let leftBytes = DISCARDED_BYTES_MAX;
@@ -49,6 +54,50 @@ export async function discardBody(request: Request): Promise<void> {
   } catch {
     // The client has gone. The answer is known already, and sending it will find that out.
   }
+}
+
+/**
+ * The same for a client that has shown no right to send anything: a body that is longer than a little is not read,
+ * or not any further, and ends the connection.
+ */
+export async function refuseBody(request: HttpRequest, peer: Peer): Promise<void> {
+  if (request.body === null) return;
+  const reader = request.body.getReader();
+  const announced = Number(request.headers.get("content-length"));
+  const isShort = announced <= STRANGERS_BYTES_MAX && !request.headers.has("expect");
+  if (isShort && await reads(reader, STRANGERS_BYTES_MAX)) return;
+  if (peer.completed !== undefined) void endUnread(reader, peer.completed);
+}
+
+/** True if the body, or the client, ends within the limit. */
+async function reads(reader: ReadableStreamDefaultReader<Uint8Array>, limitBytes: number): Promise<boolean> {
+  try {
+    for (let leftBytes = limitBytes; leftBytes >= 0;) {
+      const { value } = await reader.read();
+      if (value === undefined) return true;
+      leftBytes -= value.length;
+    }
+    return false;
+  } catch {
+    // The client has gone, which sending the answer will find out.
+    return true;
+  }
+}
+
+/**
+ * Ends the connection when the response is out. Recent versions of the runtime (2.9) would read a body that nobody
+ * wants to its end, however far that is, but leave one alone that somebody is still reading when the response is
+ * sent. So it is held by a read, and let go of afterwards; older versions end the connection anyway.
+ */
+async function endUnread(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  sent: Promise<void>,
+): Promise<void> {
+  const held = Promise.allSettled([reader.read()]);
+  await Promise.allSettled([sent]);
+  await new Promise((resolve) => setTimeout(resolve, LAST_RESPONSE_TIME_MS));
+  // It fails when the client has gone, and then there is nothing left to do.
+  await Promise.allSettled([held, reader.cancel()]);
 }
 
 /** A body whose length is known only at its end; what lies beyond the limit is left unread. */

@@ -80,6 +80,15 @@ export function v1(handler: Handler): Responder {
   };
 }
 
+/** Refuses every request, in NSQ's form, with a line in the log. */
+export function refusal(logger: Logger, status: number, text: string): Responder {
+  return v1(
+    log(logger)(() => {
+      throw new HttpError(status, text);
+    }),
+  );
+}
+
 /** JSON as Go writes it, which escapes what could be taken for HTML. */
 function toJson(data: unknown): string {
   return JSON.stringify(data).replace(/[<>&\u2028\u2029]/g, (character) => {

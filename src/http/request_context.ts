@@ -5,17 +5,13 @@
  * @module
  */
 import { readBody } from "./body.ts";
-
-/** Who sent a request; what `Deno.serve` hands over satisfies it. */
-export interface Peer {
-  readonly remoteAddr: Deno.Addr;
-}
+import type { HttpRequest, Peer } from "./http_request.ts";
 
 const NO_PARAMS: Readonly<Record<string, string>> = {};
 
 /** One request. */
 export class RequestContext {
-  readonly request: Request;
+  readonly request: HttpRequest;
   /** Path and query as they were sent. */
   readonly target: string;
   /** Path as it was sent, escapes included. */
@@ -24,11 +20,13 @@ export class RequestContext {
   readonly rawQuery: string;
   /** Values of the `:name` parts of the route; set by the router. */
   params = NO_PARAMS;
+  /** True unless the API has a guard that has not yet found the client to be one of its own. */
+  trusted = true;
 
   readonly #peer: Peer;
   #bodyTaken = false;
 
-  constructor(request: Request, peer: Peer) {
+  constructor(request: HttpRequest, peer: Peer) {
     this.request = request;
     this.#peer = peer;
     // By hand, because `new URL` costs a tenth of a whole request, and would hide double slashes and dots.

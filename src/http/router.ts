@@ -7,15 +7,23 @@
  */
 import { STATUS_TEXT } from "@std/http/status";
 import type { Logger } from "../base/logger.ts";
-import { discardBody } from "./body.ts";
-import { log, type Responder, v1 } from "./decorators.ts";
-import { HttpError } from "./http_error.ts";
+import { discardBody, refuseBody } from "./body.ts";
+import { refusal, type Responder } from "./decorators.ts";
 import { percentDecode } from "./query.ts";
-import { type Peer, RequestContext } from "./request_context.ts";
+import type { HttpRequest, Peer } from "./http_request.ts";
+import { RequestContext } from "./request_context.ts";
 import { type Route, RouteTable } from "./route_table.ts";
 
 /** One line of a program's table of routes. */
 export type HttpRoute = Route<Responder>;
+
+/** What {@linkcode Router} is made from. */
+export interface RouterOptions {
+  readonly routes: Iterable<HttpRoute>;
+  readonly logger: Logger;
+  /** Whether clients are trusted before a route says so. @default {true} */
+  readonly trusting?: boolean;
+}
 
 /** An HTTP API: a table of routes, ready to be served. */
 export class Router {
@@ -24,18 +32,21 @@ export class Router {
   readonly #notFound: Responder;
   readonly #methodNotAllowed: Responder;
   readonly #internalError: Responder;
+  readonly #trusting: boolean;
 
-  constructor(options: { routes: Iterable<HttpRoute>; logger: Logger }) {
+  constructor(options: RouterOptions) {
     this.#table = new RouteTable(options.routes);
     this.#logger = options.logger;
+    this.#trusting = options.trusting ?? true;
     this.#notFound = refusal(options.logger, 404, "NOT_FOUND");
     this.#methodNotAllowed = refusal(options.logger, 405, "METHOD_NOT_ALLOWED");
     this.#internalError = refusal(options.logger, 500, "INTERNAL_ERROR");
   }
 
   /** Answers a request. Never rejects. */
-  readonly handle = async (request: Request, peer: Peer): Promise<Response> => {
+  readonly handle = async (request: HttpRequest, peer: Peer): Promise<Response> => {
     const context = new RequestContext(request, peer);
+    context.trusted = this.#trusting;
     let response: Response;
     try {
       response = await this.#respond(context);
@@ -44,7 +55,7 @@ export class Router {
       if (cause instanceof Error && cause.stack !== undefined) this.#logger.debug(cause.stack);
       response = await this.#internalError(context);
     }
-    if (!context.bodyTaken) await discardBody(request);
+    if (!context.bodyTaken) await (context.trusted ? discardBody(request) : refuseBody(request, peer));
     return response;
   };
 
@@ -72,14 +83,6 @@ export class Router {
     response.headers.set("Allow", allowed);
     return response;
   }
-}
-
-function refusal(logger: Logger, status: number, text: string): Responder {
-  return v1(
-    log(logger)(() => {
-      throw new HttpError(status, text);
-    }),
-  );
 }
 
 /** What Go's server says to a path that is none. */

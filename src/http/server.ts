@@ -1,5 +1,6 @@
 /**
- * Serves HTTP on a TCP address or a unix socket. The only file that calls `Deno.serve`.
+ * Serves HTTP, or HTTPS to any client, on a TCP address or a unix socket. The only file that calls `Deno.serve`;
+ * for HTTPS with conditions see https_server.ts.
  *
  * How a server closes. The runtime can finish its requests (`shutdown`) or cut them off (an abort signal), but
  * not do one after the other: once it has been asked to finish, a handler or a client that hangs makes it wait
@@ -15,10 +16,8 @@
  */
 import type { Logger } from "../base/logger.ts";
 import type { Address } from "../config/address.ts";
-import type { Peer } from "./request_context.ts";
-
-/** Answers a request; see `Router.handle`. */
-export type RequestHandler = (request: Request, peer: Peer) => Promise<Response>;
+import type { RequestHandler } from "./http_request.ts";
+import { Requests, sendTimeMs, settles } from "./requests.ts";
 
 /** What {@linkcode serveHttp} needs. */
 export interface ServeOptions {
@@ -30,11 +29,20 @@ export interface ServeOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
+/** A listener and its requests. */
+export interface HttpServer {
+  /** What it is bound to: `127.0.0.1:4151`, or the path of the socket. */
+  readonly address: string;
+  /** The port it is bound to, or `undefined` for a unix socket. */
+  readonly port: number | undefined;
+  /** Settles when it has stopped serving. */
+  readonly finished: Promise<void>;
+  /** Refuses new requests, lets those in progress finish, and cuts off what is left after `graceMs`. */
+  close(options: { readonly graceMs: number }): Promise<void>;
+}
+
 /** The variable by which the runtime would serve somewhere else than it is told to. */
 const ADDRESS_OVERRIDE = "DENO_SERVE_ADDRESS";
-
-/** How long a client that does not read may delay the last responses, at least, in ms. */
-const SEND_TIME_MIN_MS = 100;
 
 /**
  * Listens and serves.
@@ -62,18 +70,22 @@ export function serveHttp(options: ServeOptions): HttpServer {
     const server = address.kind === "unix"
       ? Deno.serve({ ...settings, path: address.path }, requests.handle)
       : Deno.serve({ ...settings, ...tcpSettings(address), ...tls }, requests.handle);
-    return new HttpServer({ server, requests, abort, name, logger });
+    return new DenoServer({ server, requests, abort, name, logger });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`Cannot listen on ${formatAddress(address)}: ${reason}`, { cause });
   }
 }
 
-/** A listener and its requests. */
-export class HttpServer {
-  /** What it is bound to: `127.0.0.1:4151`, or the path of the socket. */
+/** An address as it was bound to. */
+export function formatAddress(address: Address): string {
+  if (address.kind === "unix") return address.path;
+  const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
+  return `${host}:${address.port}`;
+}
+
+class DenoServer implements HttpServer {
   readonly address: string;
-  /** The port it is bound to, or `undefined` for a unix socket. */
   readonly port: number | undefined;
   readonly #finished = Promise.withResolvers<void>();
   readonly #server: Deno.HttpServer<Deno.Addr>;
@@ -103,12 +115,10 @@ export class HttpServer {
     this.#logger.info(`${this.#name}: listening on ${this.address}`);
   }
 
-  /** Settles when it has stopped serving. */
   get finished(): Promise<void> {
     return this.#finished.promise;
   }
 
-  /** Refuses new requests, lets those in progress finish, and cuts off what is left after `graceMs`. */
   async close(options: { readonly graceMs: number }): Promise<void> {
     this.#logger.info(`${this.#name}: closing ${this.address}`);
     const endMs = performance.now() + options.graceMs;
@@ -117,55 +127,12 @@ export class HttpServer {
       this.#abort.abort();
       return;
     }
-    const sendMs = Math.max(endMs - performance.now(), SEND_TIME_MIN_MS);
-    if (!await settles(this.#server.shutdown(), sendMs)) {
+    if (!await settles(this.#server.shutdown(), sendTimeMs(endMs))) {
       // Nothing but Deno.exit ends these connections now, and the process does not end by itself while they last.
       this.#logger.warn(`${this.#name}: left clients behind that do not read their responses`);
       this.#finished.resolve();
     }
   }
-}
-
-/** Counts the requests in progress, and refuses new ones when it is told to. */
-class Requests {
-  readonly #handler: RequestHandler;
-  readonly #none = Promise.withResolvers<void>();
-  #closing = false;
-  /** Requests in progress. */
-  count = 0;
-
-  constructor(handler: RequestHandler) {
-    this.#handler = handler;
-  }
-
-  readonly handle = async (request: Request, peer: Peer): Promise<Response> => {
-    if (this.#closing) return new Response(null, { status: 503, headers: { Connection: "close" } });
-    this.count++;
-    try {
-      return await this.#handler(request, peer);
-    } finally {
-      this.count--;
-      if (this.#closing && this.count === 0) this.#none.resolve();
-    }
-  };
-
-  /** Settles when the last request in progress has its response. */
-  close(): Promise<void> {
-    this.#closing = true;
-    if (this.count === 0) this.#none.resolve();
-    return this.#none.promise;
-  }
-}
-
-/** True if `work` settles within the time. */
-async function settles(work: Promise<void>, timeMs: number): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeMs);
-  });
-  const inTime = await Promise.race([work.then(() => true), timeout]);
-  clearTimeout(timer);
-  return inTime;
 }
 
 function ignoreAddressOverride(): void {
@@ -180,13 +147,8 @@ function tcpSettings(address: Address & { kind: "tcp" }): { hostname?: string; p
 }
 
 function addressOf(bound: Deno.Addr): Address {
-  if (bound.transport === "tcp") return { kind: "tcp", hostname: bound.hostname, port: bound.port };
-  if (bound.transport === "unix") return { kind: "unix", path: bound.path };
-  throw new TypeError(`Cannot serve HTTP over ${bound.transport}`);
-}
-
-function formatAddress(address: Address): string {
-  if (address.kind === "unix") return address.path;
-  const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
-  return `${host}:${address.port}`;
+  // By what there is and not by `transport`, which older versions of the runtime leave out over TLS.
+  if ("hostname" in bound) return { kind: "tcp", hostname: bound.hostname, port: bound.port };
+  if ("path" in bound) return { kind: "unix", path: bound.path };
+  throw new TypeError("Cannot serve HTTP over anything but TCP and unix sockets");
 }

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
 import { type Connection, writeAll } from "./connection.ts";
+import { takeFrom } from "./node_stream.ts";
 
 /** Compressed bytes read at once: with deflate's greatest ratio they make 16 MiB, which come in small chunks. */
 const READ_SIZE = 16 * 1024;
@@ -37,8 +37,7 @@ export class DeflateConnection implements Connection {
 
   async read(buffer: Uint8Array): Promise<number | null> {
     for (;;) {
-      const available = Math.min(this.#inflate.readableLength, buffer.length);
-      const chunk: Buffer | null = this.#inflate.read(available > 0 ? available : undefined);
+      const chunk = takeFrom(this.#inflate, buffer.length);
       if (chunk) {
         buffer.set(chunk);
         return chunk.length;

@@ -47,6 +47,11 @@ export class ConnectionListener {
     for (;;) {
       try {
         const connection = new DenoConnection(await this.#listener.accept());
+        if (this.#closed) {
+          // It came at the last moment: nobody who ends the others knows of it.
+          connection.close();
+          return;
+        }
         group.spawn(`connection ${connection.peer}`, () => serve(connection));
       } catch (error) {
         if (this.#closed) return;

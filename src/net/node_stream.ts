@@ -4,21 +4,39 @@
  * @module
  */
 
-import { Duplex } from "node:stream";
+import { Duplex, type Readable } from "node:stream";
 import { type Connection, writeAll } from "./connection.ts";
 
 /** Bytes asked for at once from the connection below. */
 const READ_SIZE = 64 * 1024;
 
-/** A stream over a connection. Destroying the one closes the other. */
-export function streamOf(connection: Connection): Duplex {
+/**
+ * Whether a connection below a stream may be read. Node's TLS reads on and on in this runtime, whether or not anybody
+ * reads what it has decrypted (Deno 2.9.6: a client that only sends fills the memory by 700 MB a second).
+ */
+export class ReadGate {
+  #closed: PromiseWithResolvers<void> | undefined;
+
+  /** Settles when the gate is open. */
+  async opened(): Promise<void> {
+    while (this.#closed) await this.#closed.promise;
+  }
+
+  open(): void {
+    this.#closed?.resolve();
+    this.#closed = undefined;
+  }
+
+  close(): void {
+    this.#closed ??= Promise.withResolvers();
+  }
+}
+
+/** A stream over a connection, which is read while the gate is open. Destroying the one closes the other. */
+export function streamOf(connection: Connection, gate: ReadGate): Duplex {
   const stream: Duplex = new Duplex({
     read() {
-      const buffer = new Uint8Array(READ_SIZE);
-      connection.read(buffer).then(
-        (count) => stream.push(count === null ? null : buffer.subarray(0, count)),
-        (error) => stream.destroy(error),
-      );
+      read(connection, gate).then((bytes) => stream.push(bytes), (error) => stream.destroy(error));
     },
     write(chunk: Uint8Array, _encoding, done) {
       writeAll(connection, chunk).then(() => done(), done);
@@ -31,41 +49,69 @@ export function streamOf(connection: Connection): Duplex {
   return stream;
 }
 
-/** A connection over a stream of Node's. Closing the one destroys the other. */
+async function read(connection: Connection, gate: ReadGate): Promise<Uint8Array | null> {
+  await gate.opened();
+  const buffer = new Uint8Array(READ_SIZE);
+  const count = await connection.read(buffer);
+  return count === null ? null : buffer.subarray(0, count);
+}
+
+/** What a stream has, `most` bytes of it; null when it has nothing yet, or is at its end. */
+export function takeFrom(stream: Readable, most: number): Uint8Array | null {
+  // This starts the flow, and takes nothing: some streams answer at once, with more than is wanted.
+  if (stream.readableLength === 0) stream.read(0);
+  const available = Math.min(stream.readableLength, most);
+  return available > 0 ? stream.read(available) : null;
+}
+
+/**
+ * A connection over a stream of Node's; the gate is open while somebody waits for what it brings. Closing the one
+ * destroys the other.
+ */
 export class StreamConnection implements Connection {
   readonly peer: string;
   readonly #stream: Duplex;
+  readonly #gate: ReadGate;
   #error: Error | undefined;
+  /** The peer sends no more; it may still read. */
   #ended = false;
+  #closed = false;
   #wake: (() => void) | undefined;
 
-  constructor(stream: Duplex, peer: string) {
+  constructor(stream: Duplex, gate: ReadGate, peer: string) {
     this.#stream = stream;
+    this.#gate = gate;
     this.peer = peer;
+    gate.close();
     stream.on("readable", () => this.#wake?.());
-    stream.on("end", () => this.#finish());
+    stream.on("end", () => {
+      this.#ended = true;
+      this.#wake?.();
+    });
     stream.on("close", () => this.#finish());
     stream.on("error", (error) => this.#finish(error));
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
     for (;;) {
-      const chunk = this.#next(buffer.length);
+      const chunk = takeFrom(this.#stream, buffer.length);
       if (chunk) {
+        this.#gate.close();
         buffer.set(chunk);
         return chunk.length;
       }
       if (this.#error) throw this.#error;
-      if (this.#ended) return null;
+      if (this.#ended || this.#closed) return null;
+      this.#gate.open();
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
   }
 
   async write(bytes: Uint8Array): Promise<number> {
     if (this.#error) throw this.#error;
-    if (this.#ended) throw new Deno.errors.BrokenPipe("The stream has ended");
+    if (this.#closed) throw new Deno.errors.BrokenPipe("The stream is closed");
     await new Promise<void>((resolve, reject) => {
-      // An ended stream does not always call back.
+      // A closed stream does not always call back.
       this.#stream.once("close", resolve);
       this.#stream.write(bytes, (error) => {
         this.#stream.off("close", resolve);
@@ -77,19 +123,15 @@ export class StreamConnection implements Connection {
   }
 
   close(): void {
-    this.#stream.destroy();
+    // TLS says goodbye when it is ended, if nothing is being written, and needs a step for it.
+    this.#stream.end();
+    queueMicrotask(() => this.#stream.destroy());
     this.#finish();
-  }
-
-  #next(most: number): Uint8Array | null {
-    const available = Math.min(this.#stream.readableLength, most);
-    // read() with nothing in the buffer starts the flow, and says null.
-    return this.#stream.read(available > 0 ? available : undefined);
   }
 
   #finish(error?: Error): void {
     this.#error ??= error;
-    this.#ended = true;
+    this.#closed = true;
     this.#wake?.();
   }
 }

@@ -8,9 +8,10 @@
  * @module
  */
 
-import { createSecureContext, createServer, type SecureContext, type TLSSocket } from "node:tls";
+import type { Duplex } from "node:stream";
+import { createSecureContext, createServer, type SecureContext, TLSSocket } from "node:tls";
 import type { Connection } from "./connection.ts";
-import { StreamConnection, streamOf } from "./node_stream.ts";
+import { ReadGate, StreamConnection, streamOf } from "./node_stream.ts";
 
 /** How long a client may take for the handshake, as in NSQ. */
 const HANDSHAKE_TIMEOUT_MS = 5000;
@@ -41,8 +42,11 @@ export class TlsServer {
   readonly options: TlsServerOptions;
   readonly #context: SecureContext;
 
-  /** Throws when certificate and key cannot be used. */
   constructor(options: TlsServerOptions) {
+    // Older ones start no handshake on a stream, and know of no client certificates.
+    if (!("getProtocol" in TLSSocket.prototype)) {
+      throw new Error(`TLS is not served by this Deno (${Deno.version.deno}), but by 2.9`);
+    }
     this.options = options;
     this.#context = createSecureContext({
       cert: options.cert,
@@ -57,7 +61,8 @@ export class TlsServer {
    * @throws {Error} When it fails or takes too long; the connection is closed then.
    */
   async upgrade(connection: Connection): Promise<{ connection: Connection; state: TlsState }> {
-    const socket = await this.#handshake(connection);
+    const gate = new ReadGate();
+    const socket = await this.#handshake(streamOf(connection, gate));
     const { clientAuth } = this.options;
     const certificate = socket.getPeerCertificate();
     const hasCertificate = certificate !== null && Object.keys(certificate).length > 0;
@@ -65,15 +70,20 @@ export class TlsServer {
       socket.destroy();
       throw new Error("tls: client didn't provide a certificate");
     }
+    // The handshake has seen to this already; better twice than never.
+    if (clientAuth === "require-verify" && !socket.authorized) {
+      socket.destroy();
+      throw new Error("tls: client's certificate is not verified");
+    }
     const state = {
       version: (socket.getProtocol() ?? "").replace("TLSv", "TLS"),
       cipherSuite: socket.getCipher()?.standardName ?? "",
       commonName: text(hasCertificate ? certificate.subject?.CN : undefined),
     };
-    return { connection: new StreamConnection(socket, connection.peer), state };
+    return { connection: new StreamConnection(socket, gate, connection.peer), state };
   }
 
-  #handshake(connection: Connection): Promise<TLSSocket> {
+  #handshake(stream: Duplex): Promise<TLSSocket> {
     const { cert, key, rootCa, clientAuth, minVersion } = this.options;
     // A server of its own for each connection (0.15 ms, a handshake takes 3): its events are this connection's.
     const server = createServer({
@@ -85,20 +95,21 @@ export class TlsServer {
       requestCert: clientAuth !== "none",
       rejectUnauthorized: clientAuth === "require-verify",
     });
-    const stream = streamOf(connection);
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => {
         clearTimeout(timer);
         stream.destroy();
         reject(error);
       };
+      // The runtime has no words for a certificate that is not good.
+      const unverified = clientAuth === "require-verify" ? "client's certificate is not verified, or " : "";
+      const gone = () => fail(new Error(`tls: ${unverified}connection closed in the handshake`));
       const timer = setTimeout(() => fail(new Error("tls: handshake timeout")), HANDSHAKE_TIMEOUT_MS);
-      stream.once("error", fail);
-      stream.once("close", () => fail(new Error("tls: connection closed in the handshake")));
+      stream.once("error", fail).once("end", gone).once("close", gone);
       server.once("tlsClientError", fail);
       server.once("secureConnection", (socket) => {
         clearTimeout(timer);
-        stream.off("error", fail);
+        stream.off("error", fail).off("end", gone).off("close", gone);
         // Without this a vanished peer would be noticed by the next write only.
         stream.once("error", (error) => socket.destroy(error));
         stream.once("close", () => socket.destroy());

@@ -88,6 +88,8 @@ export class Wire {
     } finally {
       this.#upgrading = false;
     }
+    // Closed meanwhile: the layer has not been.
+    if (this.#closed) this.#connection.close();
   }
 
   /** Ends the connection at once. */

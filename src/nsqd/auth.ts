@@ -6,6 +6,7 @@
 
 import { RE2JS } from "re2js";
 import { errorText } from "../base/error_text.ts";
+import { bytesOf, byteString } from "../protocol/quote.ts";
 
 /** Who asks: what an auth server is told of a client. */
 export interface AuthRequest {
@@ -14,6 +15,7 @@ export interface AuthRequest {
   readonly tls: boolean;
   /** Of the client's certificate, or "". */
   readonly commonName: string;
+  /** A byte string: each character stands for a byte. */
   readonly secret: string;
 }
 
@@ -25,6 +27,8 @@ export interface AuthServers {
   readonly timeoutMs: number;
   /** Makes connections trust the configured authority. */
   readonly client: Deno.HttpClient | undefined;
+  /** Ends the asking. */
+  readonly signal: AbortSignal;
 }
 
 /** Part of an auth server's answer, with its patterns compiled. */
@@ -50,12 +54,11 @@ export class AuthState {
    * @throws {Error} When it is not one.
    */
   constructor(answer: unknown, nowMs: number) {
-    if (!isRecord(answer)) throw new Error("answer is no JSON object");
-    const { ttl = 0, authorizations, identity = "", identity_url = "" } = answer;
-    if (typeof identity !== "string" || typeof identity_url !== "string" || !Number.isInteger(ttl)) {
+    const { ttl = 0, authorizations, identity = "", identity_url = "" } = fieldsOf(answer, "answer");
+    if (typeof identity !== "string" || typeof identity_url !== "string" || !Number.isSafeInteger(ttl)) {
       throw new Error("answer has a field of the wrong type");
     }
-    this.authorizations = list(authorizations).map(authorizationOf);
+    this.authorizations = listOf(authorizations).map(authorizationOf);
     if (Number(ttl) <= 0) throw new Error(`invalid TTL ${ttl} (must be >0)`);
     this.identity = identity;
     this.identityUrl = identity_url;
@@ -101,43 +104,68 @@ export async function queryAuthServers(
 
 async function query(servers: AuthServers, address: string, request: AuthRequest): Promise<unknown> {
   const url = new URL(address.includes("://") ? address : `http://${address}/auth`);
-  const fields = {
-    common_name: request.commonName,
-    remote_ip: request.remoteIp,
-    secret: request.secret,
-    tls: String(request.tls),
-  };
+  const fields: readonly (readonly [name: string, value: Uint8Array])[] = [
+    ["common_name", new TextEncoder().encode(request.commonName)],
+    ["remote_ip", bytesOf(request.remoteIp)],
+    ["secret", bytesOf(request.secret)],
+    ["tls", bytesOf(String(request.tls))],
+  ];
   const headers: Record<string, string> = { Accept: "application/vnd.nsq; version=1.0" };
   let body: string | undefined;
   if (servers.method === "post") {
     headers["Content-Type"] = "application/json";
     // As Go writes a form: each field is a list.
-    body = JSON.stringify(Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, [value]])));
+    body = JSON.stringify(Object.fromEntries(fields.map(([name, value]) => [name, [decode(value)]])));
   } else {
-    for (const [name, value] of Object.entries(fields)) url.searchParams.set(name, value);
+    const form = fields.map(([name, value]) => `${name}=${percentEncoded(value)}`).join("&");
+    url.search += (url.search === "" ? "" : "&") + form;
   }
-  const response = await fetch(url, {
-    method: servers.method.toUpperCase(),
-    headers,
-    signal: AbortSignal.timeout(servers.timeoutMs),
-    ...body !== undefined && { body },
-    ...servers.client && { client: servers.client },
-  });
+  const response = await attempt(() =>
+    fetch(url, {
+      method: servers.method.toUpperCase(),
+      headers,
+      signal: AbortSignal.any([servers.signal, AbortSignal.timeout(servers.timeoutMs)]),
+      ...body !== undefined && { body },
+      ...servers.client && { client: servers.client },
+    })
+  );
   const text = await response.text();
   if (response.status !== 200) throw new Error(`got response ${response.status} ${JSON.stringify(text)}`);
   return JSON.parse(text);
 }
 
+/** Makes the request; why it fails is said without the URL, which holds the secret. */
+async function attempt(request: () => Promise<Response>): Promise<Response> {
+  try {
+    return await request();
+  } catch (error) {
+    const reason = error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
+    throw new Error(errorText(reason).replace(/ for url \(.*?\)(?=:|$)/, ""));
+  }
+}
+
+/** The bytes, UTF-8 or not, as Go's url.QueryEscape writes them. */
+function percentEncoded(bytes: Uint8Array): string {
+  return byteString(bytes).replace(/[^\w.~-]/g, (character) => {
+    if (character === " ") return "+";
+    return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
+  });
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
+
 function authorizationOf(value: unknown): Authorization {
-  if (!isRecord(value)) throw new Error("an authorization is no JSON object");
-  const { topic = "" } = value;
+  const fields = fieldsOf(value, "an authorization");
+  const { topic = "" } = fields;
   if (typeof topic !== "string") throw new Error("an authorization's topic is no string");
-  const permissions = list(value.permissions).map(String);
+  const permissions = listOf(fields.permissions).map(textOf);
   const unknown = permissions.find((permission) => !PERMISSIONS.includes(permission));
   if (unknown !== undefined) throw new Error(`unknown permission ${unknown}`);
   return {
     topic: pattern(topic),
-    channels: list(value.channels).map((text) => pattern(String(text))),
+    channels: listOf(fields.channels).map(textOf).map(pattern),
     permissions,
   };
 }
@@ -151,12 +179,22 @@ function pattern(text: string): RE2JS {
   }
 }
 
-function list(value: unknown): unknown[] {
-  if (value === undefined || value === null) return [];
+/** The fields of an object, whose names are in any case in Go; one that is null is not there. */
+function fieldsOf(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new Error(`${what} is no JSON object`);
+  }
+  const fields = Object.entries(value).filter(([, field]) => field !== null);
+  return Object.fromEntries(fields.map(([name, field]) => [name.toLowerCase(), field]));
+}
+
+function listOf(value: unknown): unknown[] {
+  if (value === undefined) return [];
   if (!Array.isArray(value)) throw new Error("answer has a list of the wrong type");
   return value;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function textOf(value: unknown): string {
+  if (typeof value !== "string") throw new Error("answer has a list of something else than strings");
+  return value;
 }

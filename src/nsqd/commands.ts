@@ -97,6 +97,10 @@ function negotiate(session: Session, data: IdentifyData): void {
   if (deflate && snappy) {
     throw new ProtocolError("E_IDENTIFY_FAILED", "cannot enable both deflate and snappy compression");
   }
+  // Unlike NSQ, which begins the layer anew: a pile of layers would cost more with each command.
+  if (tls && session.tls || (deflate || snappy) && (session.deflate || session.snappy)) {
+    throw new ProtocolError("E_IDENTIFY_FAILED", "connection is upgraded already");
+  }
   const wantedLevel = deflate && data.deflate_level > 0 ? data.deflate_level : DEFLATE_LEVEL;
   const deflateLevel = Math.min(wantedLevel, options.maxDeflateLevel);
   const answer = {
@@ -179,7 +183,7 @@ function auth(session: Session): boolean {
 async function askAuthServers(session: Session, secret: string): Promise<AuthState> {
   try {
     const state = await session.context.authorize(session, secret);
-    session.auth = state.authorizations.length > 0 ? { state, secret } : undefined;
+    session.auth = { state, secret };
     return state;
   } catch (cause) {
     // What is wrong with the server is not for a client to know.
@@ -241,7 +245,7 @@ function rdy(session: Session): boolean {
   const count = reader.paramCount > 1 ? reader.paramNumber(1) : 1;
   if (count < 0) invalid(`RDY could not parse count ${reader.param(1)}`);
   const { maxRdyCount } = context.options;
-  if (count > maxRdyCount) invalid(`RDY count ${reader.param(1)} out of range 0-${maxRdyCount}`);
+  if (count > maxRdyCount) invalid(`RDY count ${count} out of range 0-${maxRdyCount}`);
   session.subscription.consumer.readyCount = count;
   session.subscription.channel.awake();
   return true;
@@ -326,7 +330,7 @@ function dpub(session: Session): boolean {
   const deferMs = reader.paramNumber(2);
   if (deferMs < 0) invalid(`DPUB could not parse timeout ${reader.param(2)}`);
   if (deferMs > options.maxReqTimeoutMs) {
-    invalid(`DPUB timeout ${reader.param(2)} out of range 0-${Math.floor(options.maxReqTimeoutMs)}`);
+    invalid(`DPUB timeout ${deferMs} out of range 0-${Math.floor(options.maxReqTimeoutMs)}`);
   }
   return publishOne(session, "DPUB", name, deferMs);
 }

@@ -6,10 +6,10 @@
  */
 import { Session } from "node:inspector/promises";
 import v8 from "node:v8";
-import { log, plainText, type Responder } from "../http/decorators.ts";
+import { log, plainText } from "../http/decorators.ts";
 import { HttpError } from "../http/http_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
-import { type Route, route } from "../http/route_table.ts";
+import { type Endpoint, endpoint } from "./http_guard.ts";
 import { paramsOf } from "./http_params.ts";
 import type { HttpApiContext } from "./http_api_context.ts";
 
@@ -32,20 +32,25 @@ const PAGES = [
 ];
 
 /** The debug endpoints. Only the last two are logged, as in NSQ. */
-export function debugRoutes(nsqd: HttpApiContext): Route<Responder>[] {
+export function debugEndpoints(nsqd: HttpApiContext): Endpoint[] {
   const logged = log(nsqd.logger);
   return [
-    route("GET", "/debug/pprof/", plainText(index)),
-    route("GET", "/debug/pprof/cmdline", plainText(commandLine)),
-    route("GET", "/debug/pprof/symbol", plainText(symbol)),
-    route("POST", "/debug/pprof/symbol", plainText(symbol)),
-    route("GET", "/debug/pprof/profile", plainText((request) => profile(nsqd, request))),
-    route("GET", "/debug/pprof/heap", plainText(heap)),
-    route("GET", "/debug/pprof/goroutine", plainText(() => tasks(nsqd))),
-    route("GET", "/debug/pprof/block", plainText(() => NO_BLOCK_PROFILE)),
-    route("GET", "/debug/pprof/threadcreate", plainText(() => NO_THREAD_PROFILE)),
-    route("PUT", "/debug/setblockrate", plainText(logged((request) => setBlockRate(nsqd, request)))),
-    route("POST", "/debug/freememory", plainText(logged(freeMemory))),
+    endpoint("read", "GET", "/debug/pprof/", plainText(index)),
+    endpoint("read", "GET", "/debug/pprof/cmdline", plainText(commandLine)),
+    endpoint("read", "GET", "/debug/pprof/symbol", plainText(symbol)),
+    endpoint("read", "POST", "/debug/pprof/symbol", plainText(symbol)),
+    endpoint("read", "GET", "/debug/pprof/profile", plainText((request) => profile(nsqd, request))),
+    endpoint("read", "GET", "/debug/pprof/heap", plainText(heap)),
+    endpoint("read", "GET", "/debug/pprof/goroutine", plainText(() => tasks(nsqd))),
+    endpoint("read", "GET", "/debug/pprof/block", plainText(() => NO_BLOCK_PROFILE)),
+    endpoint("read", "GET", "/debug/pprof/threadcreate", plainText(() => NO_THREAD_PROFILE)),
+    endpoint(
+      "admin",
+      "PUT",
+      "/debug/setblockrate",
+      plainText(logged((request) => setBlockRate(nsqd, request))),
+    ),
+    endpoint("admin", "POST", "/debug/freememory", plainText(logged(freeMemory))),
   ];
 }
 

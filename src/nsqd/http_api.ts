@@ -10,9 +10,9 @@ import { NSQ_VERSION } from "../base/version.ts";
 import { type Handler, log, plainText, v1 } from "../http/decorators.ts";
 import { HttpError } from "../http/http_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
-import { route } from "../http/route_table.ts";
 import { Router } from "../http/router.ts";
-import { debugRoutes } from "./debug_api.ts";
+import { debugEndpoints } from "./debug_api.ts";
+import { type Endpoint, endpoint, type HttpGuard } from "./http_guard.ts";
 import { boolParam, paramsOf } from "./http_params.ts";
 import type { HttpApiContext } from "./http_api_context.ts";
 import { nsqdConfigValue } from "./options.ts";
@@ -34,41 +34,48 @@ import {
 
 export type { HttpApiContext } from "./http_api_context.ts";
 
-/** An endpoint of this API. */
-type Endpoint = (nsqd: HttpApiContext, request: RequestContext) => unknown;
+/** Does the work of one endpoint. */
+type Operation = (nsqd: HttpApiContext, request: RequestContext) => unknown;
 
-/** The API of one nsqd, ready to be served. */
-export function nsqdHttpApi(nsqd: HttpApiContext): Router {
-  const of = (endpoint: Endpoint): Handler => (request) => endpoint(nsqd, request);
+/** The API of one nsqd, ready to be served; without a guard it is open to everybody. */
+export function nsqdHttpApi(nsqd: HttpApiContext, guard?: HttpGuard): Router {
+  const { logger } = nsqd;
+  const endpoints = nsqdEndpoints(nsqd);
+  if (guard === undefined) return new Router({ routes: endpoints, logger });
+  return new Router({ routes: endpoints.map((each) => guard.protect(each)), logger, trusting: false });
+}
+
+/** All endpoints, each with who may use it where there is a guard. */
+export function nsqdEndpoints(nsqd: HttpApiContext): Endpoint[] {
+  const of = (operation: Operation): Handler => (request) => operation(nsqd, request);
   const logged = log(nsqd.logger);
-  const api = (endpoint: Endpoint) => v1(logged(of(endpoint)));
+  const api = (operation: Operation) => v1(logged(of(operation)));
 
-  const routes = [
-    route("GET", "/ping", plainText(logged(of(ping)))),
-    route("GET", "/info", api(info)),
+  return [
+    endpoint("anyone", "GET", "/ping", plainText(logged(of(ping)))),
+    endpoint("read", "GET", "/info", api(info)),
 
     // These two leave no line in the log.
-    route("POST", "/pub", v1(of(publish))),
-    route("POST", "/mpub", v1(of(publishBatch))),
-    route("GET", "/stats", api(stats)),
+    endpoint("publish", "POST", "/pub", v1(of(publish))),
+    endpoint("publish", "POST", "/mpub", v1(of(publishBatch))),
+    endpoint("read", "GET", "/stats", api(stats)),
 
-    route("POST", "/topic/create", api(createTopic)),
-    route("POST", "/topic/delete", api(deleteTopic)),
-    route("POST", "/topic/empty", api(emptyTopic)),
-    route("POST", "/topic/pause", api(pauseTopic)),
-    route("POST", "/topic/unpause", api(unpauseTopic)),
-    route("POST", "/channel/create", api(createChannel)),
-    route("POST", "/channel/delete", api(deleteChannel)),
-    route("POST", "/channel/empty", api(emptyChannel)),
-    route("POST", "/channel/pause", api(pauseChannel)),
-    route("POST", "/channel/unpause", api(unpauseChannel)),
+    endpoint("admin", "POST", "/topic/create", api(createTopic)),
+    endpoint("admin", "POST", "/topic/delete", api(deleteTopic)),
+    endpoint("admin", "POST", "/topic/empty", api(emptyTopic)),
+    endpoint("admin", "POST", "/topic/pause", api(pauseTopic)),
+    endpoint("admin", "POST", "/topic/unpause", api(unpauseTopic)),
+    endpoint("admin", "POST", "/channel/create", api(createChannel)),
+    endpoint("admin", "POST", "/channel/delete", api(deleteChannel)),
+    endpoint("admin", "POST", "/channel/empty", api(emptyChannel)),
+    endpoint("admin", "POST", "/channel/pause", api(pauseChannel)),
+    endpoint("admin", "POST", "/channel/unpause", api(unpauseChannel)),
 
-    route("GET", "/config/:opt", api(showOption)),
-    route("PUT", "/config/:opt", api(changeOption)),
+    endpoint("read", "GET", "/config/:opt", api(showOption)),
+    endpoint("admin", "PUT", "/config/:opt", api(changeOption)),
 
-    ...debugRoutes(nsqd),
+    ...debugEndpoints(nsqd),
   ];
-  return new Router({ routes, logger: nsqd.logger });
 }
 
 /** `GET /ping` */

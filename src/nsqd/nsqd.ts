@@ -13,16 +13,19 @@ import { Quantile } from "../base/quantile.ts";
 import { versionLine } from "../base/version.ts";
 import { Broker } from "../broker/broker.ts";
 import { parseAddress } from "../config/address.ts";
+import { serveHttps } from "../http/https_server.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Consumer } from "../broker/consumer.ts";
 import { type Connection, hostOf } from "../net/connection.ts";
 import { ConnectionListener } from "../net/listener.ts";
 import { TlsServer } from "../net/tls_server.ts";
+import { isValidTopicName } from "../protocol/names.ts";
 import { DataPath } from "../storage/data_path.ts";
 import { FileStores } from "../storage/file_segments.ts";
 import { type AuthState, queryAuthServers } from "./auth.ts";
 import { nsqdHttpApi } from "./http_api.ts";
 import type { HttpApiContext } from "./http_api_context.ts";
+import { HttpGuard, requireTls } from "./http_guard.ts";
 import { MetadataFile } from "./metadata.ts";
 import type { NsqdOptions, NsqdStart } from "./options.ts";
 import { Session, type SessionContext } from "./session.ts";
@@ -54,7 +57,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
   readonly startTimeMs = Date.now();
   options: NsqdOptions;
 
-  readonly #tls: NsqdStart["tls"];
+  readonly #httpGuard: HttpGuard | undefined;
   readonly #dataPath: DataPath;
   readonly #metadata: MetadataFile;
   readonly #group = new AsyncGroup();
@@ -75,7 +78,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
   constructor(start: Pick<NsqdStart, "options" | "tls">, logger: Logger) {
     this.options = start.options;
     this.logger = logger;
-    this.#tls = start.tls;
+    this.#httpGuard = HttpGuard.forFile(start.options.httpAuthTokenFile, logger);
     this.tlsServer = tlsServerOf(start);
     const { rootCa } = start.tls;
     if (rootCa !== undefined) this.#httpClient = Deno.createHttpClient({ caCerts: [rootCa] });
@@ -96,8 +99,8 @@ export class Nsqd implements HttpApiContext, SessionContext {
     this.logger.info(versionLine("nsqd"));
     this.logger.info(`ID: ${this.options.nodeId}`);
     this.#warnOfNoEffect();
-    await this.#lock();
     try {
+      await this.#lock();
       this.#load();
       this.#listen();
     } catch (error) {
@@ -171,6 +174,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
       method: authHttpRequestMethod === "post" ? "post" as const : "get" as const,
       timeoutMs: httpClientRequestTimeoutMs,
       client: this.#httpClient,
+      signal: this.#clients.signal,
     };
     return queryAuthServers(servers, request, () => this.nowMs());
   }
@@ -244,8 +248,11 @@ export class Nsqd implements HttpApiContext, SessionContext {
 
   #load(): void {
     this.#metadata.load(this.broker);
-    // After a crash there may be messages of topics that the metadata file does not know yet.
-    for (const name of new FileStores(this.#dataPath.path).names()) this.broker.recoverTopic(name);
+    // After a crash, or when the metadata file is lost, there may be messages of topics that it does not know.
+    for (const name of new FileStores(this.#dataPath.path).names()) {
+      if (!isValidTopicName(name) || this.broker.topics.has(name)) continue;
+      this.broker.recoverTopic(name).restoreChannels();
+    }
     for (const topic of this.broker.topics.values()) topic.start();
     this.#loading = false;
     this.#metadata.persist(this.broker);
@@ -263,12 +270,15 @@ export class Nsqd implements HttpApiContext, SessionContext {
       this.logger.info(`TCP: listening on ${this.#tcp.text}`);
     }
     const { logger } = this;
-    const { handle: handler } = nsqdHttpApi(this);
-    const http = parseAddress(httpAddress);
-    if (http) this.#http = serveHttp({ address: http, handler, logger });
+    const { handle: handler } = nsqdHttpApi(this, this.#httpGuard);
     const https = parseAddress(httpsAddress);
-    if (https && this.#tls.pair) {
-      this.#https = serveHttp({ address: https, handler, logger, tls: this.#tls.pair });
+    if (https && this.tlsServer) {
+      this.#https = serveHttps({ address: https, handler, logger, tls: this.tlsServer.options });
+    }
+    const http = parseAddress(httpAddress);
+    if (http) {
+      const plain = this.options.tlsRequired === "true" ? requireTls(this.#https?.port ?? 0) : handler;
+      this.#http = serveHttp({ address: http, handler: plain, logger });
     }
   }
 
@@ -361,10 +371,9 @@ export class Nsqd implements HttpApiContext, SessionContext {
   async #release(): Promise<void> {
     this.#tcp?.close();
     await Promise.all([this.#http, this.#https].map((server) => server?.close({ graceMs: 0 })));
-    for (const topic of this.broker.topics.values()) {
-      // What was loaded is as it was; closing writes it back the same.
-      await topic.close();
-    }
+    // What was loaded is as it was; closing writes it back the same.
+    await this.#closeTopics();
+    this.#httpClient?.close();
     this.#dataPath[Symbol.dispose]();
   }
 }

@@ -100,6 +100,8 @@ export class Session implements MessageSink, TurnMember, WireOwner {
   #introduced = false;
   /** Since when a command has been incomplete, or 0. */
   #incompleteMs = 0;
+  /** Something else than the client is waited for. */
+  #paused = false;
   /** The client is told why and then left: nothing more is read. */
   #failed = false;
   #lastHeartbeatMs: number;
@@ -307,9 +309,13 @@ export class Session implements MessageSink, TurnMember, WireOwner {
     const writeTimeoutMs = Math.min(heartbeatIntervalMs || Infinity, options.writeTimeoutMs || Infinity);
     if (!this.#introduced && isOver(this.#acceptedMs, options.handshakeTimeoutMs, nowMs)) {
       this.#end("no command in time after connecting - i/o timeout");
-    } else if (heartbeatIntervalMs > 0 && nowMs - this.readMs > 2 * heartbeatIntervalMs) {
+    } else if (
+      !this.#paused && heartbeatIntervalMs > 0 && nowMs - this.readMs > 2 * heartbeatIntervalMs
+    ) {
       this.#end("failed to read command - i/o timeout");
-    } else if (this.#incompleteMs > 0 && isOver(this.#incompleteMs, options.commandTimeoutMs, nowMs)) {
+    } else if (
+      !this.#paused && this.#incompleteMs > 0 && isOver(this.#incompleteMs, options.commandTimeoutMs, nowMs)
+    ) {
       this.#end("failed to read the rest of a command - i/o timeout");
     } else if (this.#wire.writingMs(nowMs) > writeTimeoutMs) {
       this.#end("failed to write - i/o timeout");
@@ -365,7 +371,7 @@ export class Session implements MessageSink, TurnMember, WireOwner {
       const work = this.#suspension;
       this.#suspension = undefined;
       try {
-        await work();
+        await this.#pause(work());
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
         this.#fail(error);
@@ -377,7 +383,7 @@ export class Session implements MessageSink, TurnMember, WireOwner {
     // A client that does not read its answers is not asked for more commands.
     if (!this.hasRoom && !this.#wire.closed) {
       this.#room = Promise.withResolvers();
-      await this.#room.promise;
+      await this.#pause(this.#room.promise);
       this.#room = undefined;
     }
   }
@@ -400,6 +406,18 @@ export class Session implements MessageSink, TurnMember, WireOwner {
         if (!(error instanceof ProtocolError)) throw error;
         this.#fail(error);
       }
+    }
+  }
+
+  /** Waits for something else than the client, whose time does not run meanwhile. */
+  async #pause(end: Promise<void>): Promise<void> {
+    this.#paused = true;
+    try {
+      await end;
+    } finally {
+      this.#paused = false;
+      this.readMs = this.nowMs();
+      if (this.#incompleteMs > 0) this.#incompleteMs = this.readMs;
     }
   }
 

@@ -8,13 +8,14 @@
  *  type 0xff: the identifier "sNaPpY"      0x80-0xfe: to be skipped      0x02-0x7f: an error
  * ```
  *
- * Bytes in, bytes out; no I/O. The blocks themselves are compressed by a package.
+ * Bytes in, bytes out; no I/O. A package compresses the blocks.
  *
  * @module
  */
 
-import { compress, uncompress } from "snappyjs";
+import { compress } from "snappyjs";
 import { crc32c } from "../base/crc32c.ts";
+import { decodeBlock, SnappyError } from "./snappy_block.ts";
 
 /** The most data in a chunk. */
 export const CHUNK_DATA_MAX = 65536;
@@ -26,23 +27,18 @@ const CHECKSUM_LENGTH = 4;
 const TYPE = { compressed: 0, plain: 1, skippableFrom: 0x80, identifier: 0xff } as const;
 const IDENTIFIER = Uint8Array.of(0xff, 6, 0, 0, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59);
 
-/** The stream is corrupt. */
-export class SnappyError extends Error {
-  override readonly name = "SnappyError";
-}
-
 /** Makes a stream. */
 export class SnappyEncoder {
   #begun = false;
 
   /** The bytes as chunks that can be read at once. */
   encode(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-    let stream = this.#begun ? new Uint8Array(0) : IDENTIFIER;
+    const parts = this.#begun ? [] : [IDENTIFIER];
     this.#begun = true;
     for (let start = 0; start < bytes.length; start += CHUNK_DATA_MAX) {
-      stream = joined(stream, chunkOf(bytes.subarray(start, start + CHUNK_DATA_MAX)));
+      parts.push(chunkOf(bytes.subarray(start, start + CHUNK_DATA_MAX)));
     }
-    return stream;
+    return joined(parts);
   }
 }
 
@@ -52,12 +48,12 @@ export class SnappyDecoder {
   #begun = false;
 
   /**
-   * The data of the chunks that are complete now.
+   * The data of the chunks that are complete now; no part of it is empty.
    *
    * @throws {SnappyError}
    */
   decode(bytes: Uint8Array): Uint8Array[] {
-    const input = joined(this.#pending, bytes);
+    const input = this.#pending.length === 0 ? bytes : joined([this.#pending, bytes]);
     const data: Uint8Array[] = [];
     let offset = 0;
     while (input.length - offset >= CHUNK_HEADER_LENGTH) {
@@ -69,7 +65,10 @@ export class SnappyDecoder {
       if (input.length - start < length) break;
       const body = input.subarray(start, start + length);
       if (type === TYPE.identifier) checkIdentifier(body);
-      else if (type <= TYPE.plain) data.push(dataOf(type, body));
+      else if (type <= TYPE.plain) {
+        const part = dataOf(type, body);
+        if (part.length > 0) data.push(part);
+      }
       offset = start + length;
     }
     this.#pending = input.slice(offset);
@@ -104,18 +103,10 @@ function dataOf(type: number, body: Uint8Array): Uint8Array {
   if (body.length < CHECKSUM_LENGTH) throw new SnappyError("chunk too short");
   const checksum = new DataView(body.buffer, body.byteOffset).getUint32(0, true);
   const packed = body.subarray(CHECKSUM_LENGTH);
-  const data = type === TYPE.plain ? packed.slice() : unpack(packed);
-  if (data.length > CHUNK_DATA_MAX) throw new SnappyError(`chunk with too much data: ${data.length}`);
+  const data = type === TYPE.plain ? packed.slice() : decodeBlock(packed, CHUNK_DATA_MAX);
+  if (data.length > CHUNK_DATA_MAX) throw new SnappyError(`too much data: ${data.length}`);
   if (maskedChecksum(data) !== checksum) throw new SnappyError("wrong checksum");
   return data;
-}
-
-function unpack(packed: Uint8Array): Uint8Array {
-  try {
-    return uncompress(packed, CHUNK_DATA_MAX);
-  } catch (cause) {
-    throw new SnappyError("corrupt block", { cause });
-  }
 }
 
 function checkIdentifier(body: Uint8Array): void {
@@ -130,10 +121,12 @@ function maskedChecksum(data: Uint8Array): number {
   return (crc >>> 15 | crc << 17) + 0xa282ead8 >>> 0;
 }
 
-function joined<T extends Uint8Array>(a: Uint8Array, b: T): T | Uint8Array<ArrayBuffer> {
-  if (a.length === 0) return b;
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let end = 0;
+  for (const part of parts) {
+    whole.set(part, end);
+    end += part.length;
+  }
+  return whole;
 }

@@ -54,7 +54,8 @@ export class FileSegments implements SegmentStore {
   readonly #folder: string;
   /** The file that was written last: the next write is nearly always to the same. */
   #file: { base: number; handle: Deno.FsFile; size: number } | undefined;
-  #mustSync = false;
+  /** Segments that have been written to since they were synced. */
+  readonly #unsynced = new Set<number>();
 
   /** The folder is made with the first segment. */
   constructor(folder: string) {
@@ -77,7 +78,7 @@ export class FileSegments implements SegmentStore {
     try {
       writeAll(file.handle, bytes);
       file.size += bytes.length;
-      this.#mustSync = true;
+      this.#unsynced.add(base);
     } catch (error) {
       this.#cutBack(file);
       throw error;
@@ -87,6 +88,7 @@ export class FileSegments implements SegmentStore {
   replace(base: number, image: Uint8Array): void {
     this.#closeFile(base);
     this.#writeWhole(this.#path(base), image);
+    this.#unsynced.add(base);
   }
 
   async read(base: number): Promise<Uint8Array> {
@@ -99,6 +101,7 @@ export class FileSegments implements SegmentStore {
 
   remove(base: number): void {
     this.#closeFile(base);
+    this.#unsynced.delete(base);
     removeIfThere(this.#path(base));
   }
 
@@ -123,14 +126,16 @@ export class FileSegments implements SegmentStore {
   }
 
   async sync(): Promise<void> {
-    if (!this.#mustSync || !this.#file) return;
-    this.#mustSync = false;
-    // A handle of its own, because the file may be closed while the sync runs.
-    const handle = await Deno.open(this.#path(this.#file.base), { write: true });
-    try {
-      await handle.syncData();
-    } finally {
-      handle.close();
+    for (const base of [...this.#unsynced]) {
+      this.#unsynced.delete(base);
+      try {
+        await syncFile(this.#path(base));
+      } catch (error) {
+        // A segment that was removed meanwhile has nothing to lose.
+        if (error instanceof Deno.errors.NotFound) continue;
+        this.#unsynced.add(base);
+        throw error;
+      }
     }
   }
 
@@ -143,6 +148,7 @@ export class FileSegments implements SegmentStore {
 
   destroy(): void {
     if (this.#file) this.#closeFile(this.#file.base);
+    this.#unsynced.clear();
     try {
       Deno.removeSync(this.#folder, { recursive: true });
     } catch (error) {
@@ -182,7 +188,6 @@ export class FileSegments implements SegmentStore {
 
   #closeFile(base: number): void {
     if (this.#file?.base !== base) return;
-    // What is complete is synced at once only when power may fail; syncing it is `sync`'s matter.
     this.#file.handle.close();
     this.#file = undefined;
   }
@@ -217,6 +222,12 @@ export class FileSegments implements SegmentStore {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
   }
+}
+
+/** With a handle of its own, because the file may be closed while the sync runs. */
+async function syncFile(path: string): Promise<void> {
+  using handle = await Deno.open(path, { write: true });
+  await handle.syncData();
 }
 
 function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {

@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { checkCounts, drain } from "../support/broker_checks.ts";
+import { checkCounts } from "../support/broker_checks.ts";
 import { crash } from "../support/broker_crash.ts";
+import { drain } from "../support/broker_drain.ts";
 import { randomProfile, randomStep, type TrialProfile } from "../support/broker_steps.ts";
 import { BrokerTrial } from "../support/broker_trial.ts";
 import { Random } from "../support/random.ts";
@@ -30,7 +31,14 @@ Deno.test("Broker keeps all of what it says it keeps, and nothing else, while it
 
 Deno.test("Broker delivers after a crash what its store had and was not finished", async () => {
   for (const seed of seeds(300)) {
-    await run(seed, { stepsMax: new Random(seed + 2e6).below(STEPS) }, crash);
+    await run(seed, { stepsMax: new Random(seed + 2e6).below(STEPS) }, (trial) => crash(trial));
+  }
+});
+
+Deno.test("Broker delivers what is whole after a crash that damaged its store", async () => {
+  for (const seed of seeds(300)) {
+    const random = new Random(seed + 3e6);
+    await run(seed, { stepsMax: random.below(STEPS) }, (trial) => crash(trial, random));
   }
 });
 

@@ -1,6 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { discardBody, readBody } from "../../src/http/body.ts";
+import { discardBody, readBody, refuseBody } from "../../src/http/body.ts";
 import { HttpError } from "../../src/http/http_error.ts";
+import type { Peer } from "../../src/http/http_request.ts";
+
+const PEER: Peer = { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1234 } };
+const KIB = 1024;
 
 function post(body: BodyInit, headers: Record<string, string> = {}): Request {
   return new Request("http://localhost/", { method: "POST", body, headers });
@@ -104,4 +108,50 @@ Deno.test("discardBody() survives a client that has gone", async () => {
   });
 
   await discardBody(post(broken));
+});
+
+Deno.test("refuseBody() reads a short body to its end", async () => {
+  const { stream, read } = chunks(3, 3);
+
+  await refuseBody(post(stream), PEER);
+
+  assertEquals(read(), 2);
+});
+
+Deno.test("refuseBody() does not read a body that is announced as long", async () => {
+  const { stream, read } = chunks(KIB);
+
+  await refuseBody(post(stream, { "content-length": String(256 * KIB + 1) }), PEER);
+
+  assertEquals(read(), 0);
+});
+
+Deno.test("refuseBody() gives up a body in chunks that gets long", async () => {
+  const { stream, read } = chunks(...Array.from({ length: 1000 }, () => 100 * KIB));
+
+  await refuseBody(post(stream), PEER);
+
+  assertEquals(read(), 3);
+});
+
+Deno.test("refuseBody() leaves the body of a client that asked before sending", async () => {
+  const { stream, read } = chunks(3, 3);
+
+  await refuseBody(post(stream, { expect: "100-continue" }), PEER);
+
+  assertEquals(read(), 0);
+});
+
+Deno.test("refuseBody() has nothing to do for a request without a body", async () => {
+  await refuseBody(new Request("http://localhost/"), PEER);
+});
+
+Deno.test("refuseBody() survives a client that has gone", async () => {
+  const broken = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.error(new Deno.errors.ConnectionReset("reset"));
+    },
+  });
+
+  await refuseBody(post(broken), PEER);
 });

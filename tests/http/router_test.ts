@@ -2,7 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { LOG_LEVELS, Logger, type LogLevel } from "../../src/base/logger.ts";
 import { log, plainText, v1 } from "../../src/http/decorators.ts";
 import { HttpError } from "../../src/http/http_error.ts";
-import type { Peer } from "../../src/http/request_context.ts";
+import type { Peer } from "../../src/http/http_request.ts";
 import { route } from "../../src/http/route_table.ts";
 import { Router } from "../../src/http/router.ts";
 

@@ -4,7 +4,9 @@ import type { Address } from "../../src/config/address.ts";
 import { v1 } from "../../src/http/decorators.ts";
 import { route } from "../../src/http/route_table.ts";
 import { Router } from "../../src/http/router.ts";
-import { type HttpServer, type RequestHandler, serveHttp } from "../../src/http/server.ts";
+import type { RequestHandler } from "../../src/http/http_request.ts";
+import { serveHttp } from "../../src/http/server.ts";
+import { RawHttpClient } from "../support/raw_http_client.ts";
 
 const ANY_PORT: Address = { kind: "tcp", hostname: "127.0.0.1", port: 0 };
 const GRACE_MS = 5000;
@@ -34,55 +36,6 @@ function serve(options: { address?: Address; handler?: RequestHandler } = {}) {
     logger,
   });
   return { server, lines };
-}
-
-/** A connection that speaks HTTP by hand. */
-class RawClient implements Disposable {
-  readonly #connection: Deno.Conn;
-  #text = "";
-
-  private constructor(connection: Deno.Conn) {
-    this.#connection = connection;
-  }
-
-  static async to(server: HttpServer): Promise<RawClient> {
-    return new RawClient(await Deno.connect({ hostname: "127.0.0.1", port: server.port ?? 0 }));
-  }
-
-  async send(text: string): Promise<void> {
-    const bytes = new TextEncoder().encode(text);
-    for (let sent = 0; sent < bytes.length;) sent += await this.#connection.write(bytes.subarray(sent));
-  }
-
-  /** The next response: status line and body. */
-  async response(): Promise<string> {
-    const head = await this.#until((text) => text.indexOf("\r\n\r\n") + 4);
-    const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
-    const body = await this.#until((text) => text.length >= length ? length : 3);
-    return `${head.split("\r\n")[0]} ${body}`;
-  }
-
-  /** True when the server has ended the connection. */
-  async ended(): Promise<boolean> {
-    return await this.#connection.read(new Uint8Array(1)) === null;
-  }
-
-  [Symbol.dispose](): void {
-    this.#connection.close();
-  }
-
-  async #until(end: (text: string) => number): Promise<string> {
-    const buffer = new Uint8Array(4096);
-    while (end(this.#text) === 3) {
-      const count = await this.#connection.read(buffer);
-      assert(count !== null, `ended after ${JSON.stringify(this.#text)}`);
-      this.#text += new TextDecoder().decode(buffer.subarray(0, count));
-    }
-    const length = end(this.#text);
-    const taken = this.#text.slice(0, length);
-    this.#text = this.#text.slice(length);
-    return taken;
-  }
 }
 
 Deno.test("serveHttp() serves on the port that it tells", async () => {
@@ -142,7 +95,7 @@ Deno.test("serveHttp() is not moved by the environment", async () => {
 
 Deno.test("serveHttp() keeps a connection alive after a body that no handler read", async () => {
   const { server } = serve();
-  using client = await RawClient.to(server);
+  using client = await RawHttpClient.to(server);
 
   await client.send("POST /unread HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n");
   await client.send("hello");
@@ -156,7 +109,7 @@ Deno.test("serveHttp() keeps a connection alive after a body that no handler rea
 
 Deno.test("serveHttp() keeps a connection alive after a body that was announced as too big", async () => {
   const { server } = serve();
-  using client = await RawClient.to(server);
+  using client = await RawHttpClient.to(server);
 
   await client.send(
     `POST /small HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n${"x".repeat(300_000)}`,
@@ -205,7 +158,7 @@ Deno.test("HttpServer.close() lets a request finish and refuses new ones", async
 
 Deno.test("HttpServer.close() ends idle connections and frees the port", async () => {
   const { server } = serve();
-  using client = await RawClient.to(server);
+  using client = await RawHttpClient.to(server);
   await client.send("GET /ping HTTP/1.1\r\nHost: h\r\n\r\n");
   await client.response();
 
@@ -224,7 +177,7 @@ Deno.test("HttpServer.close() cuts off a request that does not finish in time", 
       return new Promise(() => {});
     },
   });
-  using client = await RawClient.to(server);
+  using client = await RawHttpClient.to(server);
   await client.send("GET /hang HTTP/1.1\r\nHost: h\r\n\r\n");
   await entered.promise;
 
@@ -244,7 +197,7 @@ Deno.test("HttpServer.close() cuts off a client that does not send its body", as
       return new Response();
     },
   });
-  using client = await RawClient.to(server);
+  using client = await RawHttpClient.to(server);
   await client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhello");
   await entered.promise;
 

@@ -9,15 +9,22 @@ import type { Broker } from "../../src/broker/broker.ts";
 import type { Channel } from "../../src/broker/channel.ts";
 import { Consumer } from "../../src/broker/consumer.ts";
 import type { Topic } from "../../src/broker/topic.ts";
-import { type BrokerTrial, sameBytes } from "./broker_trial.ts";
+import type { TestStores } from "./broker_stores.ts";
+import { bodyOf, sameBytes } from "./broker_messages.ts";
+import type { BrokerTrial } from "./broker_trial.ts";
+import type { Random } from "./random.ts";
 
 /** Longer than any delay of a trial, in ms. */
 const LONG_MS = 100_000;
 
-/** Kills the trial's broker and takes everything out of the one that is started after it. */
-export async function crash(trial: BrokerTrial): Promise<void> {
-  const expected = unfinishedInStore(trial);
+/**
+ * Kills the trial's broker and takes everything out of the one that is started after it. With `random`, the disk
+ * has suffered meanwhile: of one segment everything may be missing, but of no other.
+ */
+export async function crash(trial: BrokerTrial, random?: Random): Promise<void> {
   const stores = trial.stores.snapshot();
+  const damaged = random ? damage(stores, random) : undefined;
+  const expected = unfinishedInStore(trial, damaged);
   trial.clock.advance(2);
   const broker = trial.recover(stores);
   for (const topic of broker.topics.values()) {
@@ -37,14 +44,35 @@ export async function crash(trial: BrokerTrial): Promise<void> {
   assertEquals(stores.used(["a", "b"]), [], "topics in the store");
 }
 
-/** Positions of the messages in stored segments that each channel has not finished. */
-function unfinishedInStore(trial: BrokerTrial): Map<string, Set<number>> {
+/** Flips a bit of a segment or cuts it off somewhere, and now and then spoils the state; returns the segment's base. */
+function damage(stores: TestStores, random: Random): number | undefined {
+  const names = stores.names();
+  if (names.length === 0) return undefined;
+  const store = stores.open(random.pick(names));
+  const state = store.readState();
+  if (state && random.oneIn(4)) {
+    state[random.below(state.length)] ^= 1 << random.below(8);
+    store.writeState(state);
+  }
+  const { base } = random.pick(store.list());
+  const image = store.readSync(base);
+  if (random.oneIn(2)) image[random.below(image.length)] ^= 1 << random.below(8);
+  store.replace(base, random.oneIn(2) ? image : image.subarray(0, random.below(image.length)));
+  return base;
+}
+
+/** Positions of the messages in stored segments, but for the damaged one, that each channel has not finished. */
+function unfinishedInStore(trial: BrokerTrial, damaged: number | undefined): Map<string, Set<number>> {
   const unfinished = new Map<string, Set<number>>();
   for (const [name, topic] of trial.model) {
     if (topic.ephemeral) continue;
-    const stored = trial.broker.topics.get(name)?.log.segments.filter((segment) => segment.stored) ?? [];
+    const stored = trial.broker.topics.get(name)?.log.segments.filter((segment) =>
+      segment.stored && segment.base !== damaged
+    ) ?? [];
     const isStored = (position: number) =>
-      stored.some((segment) => segment.base <= position && position < segment.end);
+      stored.some((segment) =>
+        segment.base <= position && position < segment.end
+      );
     const own = topic.own.map(({ position }) => position).filter(isStored);
     const kept = [...topic.channels].filter(([, channel]) => !channel.ephemeral);
     for (const [channelName, channel] of kept) {
@@ -79,10 +107,11 @@ async function takeAll(
       close: () => {},
       send: (segment, index) => {
         const position = segment.base + index;
-        const from = segment.bodyOffset(index);
-        const body = segment.bytes.subarray(from, from + segment.bodyLength(index));
         const expected = published.get(position);
-        assert(expected && sameBytes(body, expected), `message ${position} of ${topic.name} was not published`);
+        assert(
+          expected && sameBytes(bodyOf(segment, index), expected),
+          `message ${position} of ${topic.name} was not published`,
+        );
         assert(!delivered.has(position), `message ${position} of ${channel.name} came again after FIN`);
         delivered.add(position);
         inFlight.push(position);
@@ -103,6 +132,10 @@ async function takeAll(
     clock.advance(LONG_MS / 2);
     broker.scan(clock.nowMs());
   }
-  assertEquals(channel.depth + channel.inFlightCount + channel.deferredCount, 0, `what is left in ${channel.name}`);
+  assertEquals(
+    channel.depth + channel.inFlightCount + channel.deferredCount,
+    0,
+    `what is left in ${channel.name}`,
+  );
   return delivered;
 }

@@ -58,7 +58,11 @@ export class ModelChannel {
   }
 
   get depth(): number {
-    return this.#count("waiting") + this.#count("ready");
+    return this.waitingCount + this.#count("ready");
+  }
+
+  get waitingCount(): number {
+    return this.#count("waiting");
   }
 
   get inFlightCount(): number {
@@ -235,7 +239,10 @@ export class ModelTopic {
   /** How many of so many messages are kept. */
   room(count: number): number {
     if (!this.ephemeral || (this.channels.size > 0 && !this.paused)) return count;
-    return Math.max(Math.min(count, this.#limits.ephemeralDepthMax - this.own.length - this.#pendingCount), 0);
+    return Math.max(
+      Math.min(count, this.#limits.ephemeralDepthMax - this.own.length - this.#pendingCount),
+      0,
+    );
   }
 
   pend(messages: readonly ModelMessage[], count: number): void {
@@ -246,7 +253,7 @@ export class ModelTopic {
   commit(): void {
     this.messageCount += this.#pendingCount;
     const distributes = this.channels.size > 0 && !this.paused;
-    if (distributes) for (const channel of this.channels.values()) channel.take(this.pending, false);
+    if (distributes) { for (const channel of this.channels.values()) channel.take(this.pending, false); }
     else this.own.push(...this.pending);
     this.discard();
   }

@@ -7,7 +7,9 @@ import { assert, assertThrows } from "@std/assert";
 import { ChannelError } from "../../src/broker/channel.ts";
 import type { ModelEntry } from "./broker_model.ts";
 import { settle } from "./broker_checks.ts";
-import type { BrokerLimits, BrokerTrial, TrialClient } from "./broker_trial.ts";
+import type { TrialClient } from "./broker_client.ts";
+import type { BrokerLimits } from "./broker_setup.ts";
+import type { BrokerTrial } from "./broker_trial.ts";
 import type { Random } from "./random.ts";
 
 /** What a trial is like. */
@@ -21,17 +23,18 @@ export interface TrialProfile {
 
 /** A random profile: small segments, or small memory, or neither. */
 export function randomProfile(random: Random): TrialProfile {
-  const maxBytesPerFile = random.pick([150, 1000, 6000, 150_000]);
   const fewEphemeral = random.oneIn(3);
+  // Only large segments are compacted.
+  const large = random.oneIn(5);
   return {
     limits: {
       memQueueSize: random.pick([0, 1, 3, 10, 100_000]),
-      maxBytesPerFile,
+      maxBytesPerFile: large ? 70_000 : random.pick([150, 1000, 6000]),
       maxChannelConsumers: 0,
       maxMsgTimeoutMs: 3000,
       ephemeralDepthMax: fewEphemeral ? 4 : 1e9,
     },
-    bodySizeMax: random.pick([40, 400, maxBytesPerFile === 150_000 ? 8000 : 1500]),
+    bodySizeMax: large ? 6000 : random.pick([40, 400, 1500]),
     // Of messages that may be waiting or deferred nobody knows whether an ephemeral channel has room for them.
     defers: !fewEphemeral,
     restarts: random.oneIn(2),
@@ -82,7 +85,10 @@ const STEPS: readonly (readonly [weight: number, name: string, step: Step])[] = 
   }],
   [5, "add client", (t, r) => {
     if (t.clients.size < 8) {
-      t.addClient(r.pick(TOPICS), r.pick(CHANNELS), { readyCount: r.below(8), msgTimeoutMs: r.pick(TIMEOUTS_MS) });
+      t.addClient(r.pick(TOPICS), r.pick(CHANNELS), {
+        readyCount: r.below(8),
+        msgTimeoutMs: r.pick(TIMEOUTS_MS),
+      });
     }
   }],
   [3, "remove client", (t, r) => withClient(t, r, (client) => t.removeClient(client))],
@@ -178,7 +184,9 @@ function wrongAnswer(trial: BrokerTrial, random: Random): void {
   const client = someClient(trial, random);
   if (!client) return;
   const others = client.model.entries.filter((entry) => entry.holder !== client);
-  const position = others.length > 0 ? random.pick(others).message.position : client.log.end + random.below(9);
+  const position = others.length > 0
+    ? random.pick(others).message.position
+    : client.log.end + random.below(9);
   const nowMs = trial.clock.nowMs();
   const { real, consumer } = client;
   assertThrows(() => real.finish(consumer, position, nowMs), ChannelError);
@@ -187,7 +195,7 @@ function wrongAnswer(trial: BrokerTrial, random: Random): void {
 }
 
 function sizes(random: Random, profile: TrialProfile, countMax: number): number[] {
-  const most = random.oneIn(4) ? profile.bodySizeMax : Math.min(profile.bodySizeMax, 30);
+  const most = random.oneIn(4) || profile.bodySizeMax > 2000 ? profile.bodySizeMax : 30;
   return Array.from({ length: 1 + random.below(countMax) }, () => 1 + random.below(most));
 }
 
@@ -201,7 +209,11 @@ function withClient(trial: BrokerTrial, random: Random, use: (client: TrialClien
 }
 
 /** A consumer that has messages answers about one of them, mostly about the oldest. */
-function answer(trial: BrokerTrial, random: Random, use: (client: TrialClient, entry: ModelEntry) => void): void {
+function answer(
+  trial: BrokerTrial,
+  random: Random,
+  use: (client: TrialClient, entry: ModelEntry) => void,
+): void {
   const busy = [...trial.clients].filter((client) => client.inFlight.length > 0);
   if (busy.length === 0) return;
   const client = random.pick(busy);
@@ -211,6 +223,8 @@ function answer(trial: BrokerTrial, random: Random, use: (client: TrialClient, e
 }
 
 function someChannel(trial: BrokerTrial, random: Random): { topic: string; name: string } | undefined {
-  const all = [...trial.model].flatMap(([topic, { channels }]) => [...channels.keys()].map((name) => ({ topic, name })));
+  const all = [...trial.model].flatMap(([topic, { channels }]) =>
+    [...channels.keys()].map((name) => ({ topic, name }))
+  );
   return all.length === 0 ? undefined : random.pick(all);
 }

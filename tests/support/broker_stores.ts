@@ -16,6 +16,14 @@ export type WriteFault = "fails" | "tears";
 export class TestStores implements StoreFactory {
   /** Asked before each write of messages. */
   fault: () => WriteFault | undefined = () => undefined;
+  /** Asked before each write of a state: true when it is to fail. */
+  stateFault: () => boolean = () => false;
+  /** Asked before an image is replaced: true when that is to fail. */
+  replaceFault: () => boolean = () => false;
+  /** Asked before each reading while the broker runs: true when it is to fail. */
+  readFault: () => boolean = () => false;
+  /** How many segments were read while the broker ran. */
+  reads = 0;
   /** How many writes of messages have failed. */
   failedWrites = 0;
   readonly #kept = new MemoryStores();
@@ -89,7 +97,9 @@ class TestSegments implements SegmentStore {
   }
 
   async read(base: number): Promise<Uint8Array> {
+    this.#stores.reads++;
     await this.#stores.readable;
+    if (this.#stores.readFault()) throw new Error("input/output error");
     return await this.#kept.read(base);
   }
 
@@ -98,6 +108,7 @@ class TestSegments implements SegmentStore {
   }
 
   replace(base: number, image: Uint8Array): void {
+    if (this.#stores.replaceFault()) throw new Error("disk full");
     this.#kept.replace(base, image);
   }
 
@@ -118,6 +129,7 @@ class TestSegments implements SegmentStore {
   }
 
   writeState(state: Uint8Array | undefined): void {
+    if (this.#stores.stateFault()) throw new Error("disk full");
     this.#kept.writeState(state);
   }
 

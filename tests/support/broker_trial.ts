@@ -6,20 +6,17 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
-import { Broker } from "../../src/broker/broker.ts";
-import type { Channel, ChannelLimits } from "../../src/broker/channel.ts";
-import { Consumer, type MessageSink } from "../../src/broker/consumer.ts";
+import type { Broker } from "../../src/broker/broker.ts";
+import type { Channel } from "../../src/broker/channel.ts";
 import type { Segment } from "../../src/broker/segment.ts";
 import type { Topic } from "../../src/broker/topic.ts";
-import type { LogLimits, TopicLog } from "../../src/broker/topic_log.ts";
 import { writeU32 } from "../../src/protocol/frames.ts";
-import { ModelChannel, type ModelClient, type ModelEntry, type ModelMessage, ModelTopic } from "./broker_model.ts";
+import { TrialClient } from "./broker_client.ts";
+import { blockOf, bodyOf, sameBytes } from "./broker_messages.ts";
+import { type ModelChannel, type ModelEntry, type ModelMessage, ModelTopic } from "./broker_model.ts";
+import { type BrokerLimits, testBroker } from "./broker_setup.ts";
 import { TestStores } from "./broker_stores.ts";
 import { FakeClock } from "./fake_clock.ts";
-
-/** Sizes that bound a broker. */
-export type BrokerLimits = ChannelLimits & LogLimits;
 
 /** More than 4096 positions, the least by which a new log's first position moves on, in ms. */
 const RESTART_MS = 2;
@@ -30,8 +27,6 @@ export class BrokerTrial {
   readonly clock = new FakeClock();
   readonly model = new Map<string, ModelTopic>();
   readonly clients = new Set<TrialClient>();
-  /** What the broker has logged as an error. */
-  readonly errors: string[] = [];
   stores = new TestStores();
   broker: Broker;
   /** Messages that were sent. */
@@ -130,7 +125,8 @@ export class BrokerTrial {
   ): TrialClient {
     const both = this.channel(topic, channel);
     const { log } = this.topic(topic).real;
-    const client = new TrialClient(this, { topic, log, ...both, ...options });
+    const onMessage = this.#delivered;
+    const client = new TrialClient({ topic, log, ...both, msgTimeoutMs: options.msgTimeoutMs, onMessage });
     both.real.addConsumer(client.consumer);
     both.model.clients.push(client);
     this.clients.add(client);
@@ -146,7 +142,9 @@ export class BrokerTrial {
     client.model.remove(client);
     const topic = this.model.get(client.topic);
     if (topic?.channels.get(client.real.name) !== client.model) return;
-    if (client.model.ephemeral && client.model.clients.length === 0) this.#forgetChannel(client.topic, client.real.name);
+    if (client.model.ephemeral && client.model.clients.length === 0) {
+      this.#forgetChannel(client.topic, client.real.name);
+    }
   }
 
   deleteChannel(topic: string, name: string): void {
@@ -221,8 +219,13 @@ export class BrokerTrial {
     return broker;
   }
 
+  #newBroker(stores = this.stores): Broker {
+    const { limits, clock } = this;
+    return testBroker({ limits, clock, stores }).broker;
+  }
+
   /** The broker has sent a message to the client. */
-  delivered(client: TrialClient, segment: Segment, index: number, attempts: number): void {
+  readonly #delivered = (client: TrialClient, segment: Segment, index: number, attempts: number): void => {
     this.sent++;
     const position = segment.base + index;
     assert(client.open, "delivered to a consumer that has gone");
@@ -233,21 +236,7 @@ export class BrokerTrial {
     const entry = client.model.deliver(client, position, { nowMs: this.clock.nowMs(), isResident });
     assertEquals(attempts, entry.attempts, "attempts");
     checkMessage(segment, index, entry);
-  }
-
-  #newBroker(stores = this.stores): Broker {
-    const write = (line: string) => this.errors.push(line);
-    return new Broker({
-      clock: this.clock,
-      logger: new Logger({ prefix: "", level: LOG_LEVELS.error, write }),
-      limits: this.limits,
-      stores,
-      newLatency: () => undefined,
-      onWork: () => {},
-      onChange: () => {},
-      onStored: () => {},
-    });
-  }
+  };
 
   /** The messages that were appended last. */
   #messages(topic: Topic, bodies: readonly Uint8Array[], deferMs: number): ModelMessage[] {
@@ -297,77 +286,8 @@ export class BrokerTrial {
   }
 }
 
-/** A consumer of both. */
-export class TrialClient implements MessageSink, ModelClient {
-  readonly consumer: Consumer;
-  readonly topic: string;
-  readonly log: TopicLog;
-  readonly real: Channel;
-  readonly model: ModelChannel;
-  readonly msgTimeoutMs: number;
-  inFlight: ModelEntry[] = [];
-  open = true;
-  #room = true;
-  readonly #trial: BrokerTrial;
-
-  constructor(
-    trial: BrokerTrial,
-    options: { topic: string; log: TopicLog; real: Channel; model: ModelChannel; msgTimeoutMs: number },
-  ) {
-    this.#trial = trial;
-    this.topic = options.topic;
-    this.log = options.log;
-    this.real = options.real;
-    this.model = options.model;
-    this.msgTimeoutMs = options.msgTimeoutMs;
-    this.consumer = new Consumer({ sink: this, msgTimeoutMs: options.msgTimeoutMs, sampleRate: 0 });
-  }
-
-  get hasRoom(): boolean {
-    return this.open && this.#room;
-  }
-
-  /** Its output is full, or not any more. */
-  setRoom(room: boolean): void {
-    this.#room = room;
-    if (room) this.real.awake();
-  }
-
-  setReady(count: number): void {
-    this.consumer.readyCount = count;
-    this.real.awake();
-  }
-
-  send(segment: Segment, index: number, attempts: number): void {
-    this.#trial.delivered(this, segment, index, attempts);
-  }
-
-  close(): void {
-    this.open = false;
-  }
-}
-
 function checkMessage(segment: Segment, index: number, { message }: ModelEntry): void {
   assertEquals(segment.timestampHigh(index), message.timestamp.high, "timestamp");
   assertEquals(segment.timestampLow(index), message.timestamp.low, "timestamp");
-  const from = segment.bodyOffset(index);
-  const body = segment.bytes.subarray(from, from + segment.bodyLength(index));
-  assert(sameBytes(body, message.body), `body of ${message.position}`);
-}
-
-/** True when both have the same bytes. */
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
-/** The bodies as a topic takes them. */
-export function blockOf(bodies: readonly Uint8Array[]): Uint8Array {
-  const block = new Uint8Array(bodies.reduce((sum, body) => sum + 4 + body.length, 0));
-  let at = 0;
-  for (const body of bodies) {
-    writeU32(block, at, body.length);
-    block.set(body, at + 4);
-    at += 4 + body.length;
-  }
-  return block;
+  assert(sameBytes(bodyOf(segment, index), message.body), `body of ${message.position}`);
 }

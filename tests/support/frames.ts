@@ -32,6 +32,16 @@ export function failure(text: string): Frame {
   return { type: "error", text };
 }
 
+/** Bodies of the messages; of other frames, what they are. */
+export function bodies(frames: readonly Frame[]): string[] {
+  return frames.map((frame) => frame.type === "message" ? frame.body : `${frame.type}: ${frame.text}`);
+}
+
+/** Ids of the messages. */
+export function ids(frames: readonly Frame[]): string[] {
+  return frames.flatMap((frame) => frame.type === "message" ? [frame.id] : []);
+}
+
 /** A command with one body. */
 export function withBody(line: string, body: string | Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = bytesOf(body);
@@ -75,13 +85,19 @@ export function join(...parts: readonly (string | Uint8Array)[]): Uint8Array<Arr
 
 /** The bytes that a byte string stands for. */
 export function bytesOf(text: string | Uint8Array): Uint8Array {
-  return typeof text === "string" ? Uint8Array.from(text, (character) => character.charCodeAt(0)) : text;
+  if (typeof text !== "string") return text;
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 /** The bytes as a byte string. */
 export function textOf(bytes: Uint8Array): string {
   let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
+  // A function takes only so many arguments.
+  for (let at = 0; at < bytes.length; at += 4096) {
+    text += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  }
   return text;
 }
 

@@ -6,16 +6,18 @@
  */
 
 import { setImmediate } from "node:timers";
+import { assertEquals } from "@std/assert";
 import type { Clock } from "../../src/base/clock.ts";
 import { LOG_LEVELS, Logger, type LogLevel } from "../../src/base/logger.ts";
 import { Broker } from "../../src/broker/broker.ts";
+import type { Channel } from "../../src/broker/channel.ts";
 import { defaultOptions } from "../../src/config/option.ts";
 import { NSQD_OPTIONS, type NsqdOptions } from "../../src/nsqd/options.ts";
 import { Session, type SessionContext } from "../../src/nsqd/session.ts";
 import { Turn } from "../../src/nsqd/turn.ts";
 import { TestStores } from "./broker_stores.ts";
 import { FakeClock } from "./fake_clock.ts";
-import { bytesOf, type Frame, FrameReader, join, MAGIC } from "./frames.ts";
+import { bytesOf, type Frame, FrameReader, identify, join, MAGIC, response } from "./frames.ts";
 import { MemoryConnection } from "./memory_connection.ts";
 
 /** The node that gives out the message ids. */
@@ -126,6 +128,46 @@ export class MemoryClient {
     await settle();
     return this.frames();
   }
+}
+
+/** A test with an nsqd, whose clients must all have gone when it ends. */
+export function inMemory(
+  test: (nsqd: NsqdInMemory) => Promise<void>,
+  options: Partial<NsqdOptions> = {},
+): () => Promise<void> {
+  return async () => {
+    const nsqd = new NsqdInMemory({ options });
+    try {
+      await test(nsqd);
+    } finally {
+      for (const session of nsqd.connections) session.close();
+      await settle();
+      assertEquals(nsqd.connections.size, 0, "a session has not ended");
+    }
+  };
+}
+
+/** A consumer of topic `t`, channel `c`. */
+export async function consumer(
+  nsqd: NsqdInMemory,
+  options: { readonly rdy?: number; readonly identify?: unknown } = {},
+): Promise<MemoryClient> {
+  const client = await nsqd.connect();
+  if (options.identify !== undefined) await client.ask(identify(options.identify));
+  assertEquals(await client.ask("SUB t c\n"), [response("OK")]);
+  if (options.rdy !== undefined) await client.send(`RDY ${options.rdy}\n`);
+  return client;
+}
+
+/** Publishes to topic `t`. */
+export async function publish({ broker }: NsqdInMemory, ...bodies: readonly string[]): Promise<void> {
+  for (const body of bodies) broker.topic("t").publish(new TextEncoder().encode(body));
+  await settle();
+}
+
+/** The channel that {@linkcode consumer} subscribes to. */
+export function channelOf({ broker }: NsqdInMemory): Channel {
+  return broker.topic("t").channel("c");
 }
 
 /** Lets everything happen that can happen without time passing. */

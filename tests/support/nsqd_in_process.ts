@@ -5,6 +5,7 @@
  * @module
  */
 
+import { assert } from "@std/assert";
 import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
 import { defaultOptions } from "../../src/config/option.ts";
 import { Nsqd } from "../../src/nsqd/nsqd.ts";
@@ -90,4 +91,28 @@ export function nsqdIn(dataPath: string, options: Partial<NsqdOptions>, lines: s
   const given = { tcpAddress: "127.0.0.1:0", httpAddress: "127.0.0.1:0", dataPath, nodeId: 5, ...options };
   const tls = { pair: undefined, rootCa: undefined };
   return new Nsqd({ options: { ...defaultOptions(NSQD_OPTIONS), ...given }, tls }, logger);
+}
+
+/** Ports, durations and other numbers that differ from run to run, and the temporary folder, as `#`. */
+export function steady(lines: readonly string[], dataPath: string): string[] {
+  return lines.map((line) =>
+    line.replaceAll(dataPath, "<data>").replace(/v1\.3\.0 \(.*\)/, "v1.3.0 (…)").replace(
+      /127\.0\.0\.1:\d+/g,
+      "127.0.0.1:#",
+    )
+  );
+}
+
+/** How many messages of a channel are where. */
+export interface ChannelCounts {
+  readonly depth: number;
+  readonly inFlight: number;
+  readonly deferred: number;
+}
+
+/** The counts of a channel that must be there. */
+export function countsOf({ nsqd }: NsqdInProcess, topic: string, channel: string): ChannelCounts {
+  const found = nsqd.broker.topics.get(topic)?.channels.get(channel);
+  assert(found, `there is no channel ${topic}/${channel}`);
+  return { depth: found.depth, inFlight: found.inFlightCount, deferred: found.deferredCount };
 }

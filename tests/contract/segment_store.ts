@@ -1,0 +1,245 @@
+/**
+ * What every store of segments must do: the broker relies on it (src/broker/segment_store.ts).
+ *
+ * @module
+ */
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { StoreFactory } from "../../src/broker/broker.ts";
+import { Segment } from "../../src/broker/segment.ts";
+import type { SegmentStore } from "../../src/broker/segment_store.ts";
+import { blockOfTexts } from "../support/broker_messages.ts";
+
+/** Stores under test. */
+export interface StoresUnderTest extends AsyncDisposable {
+  /** The same stores as a program sees them that is started anew. */
+  reopen(): StoreFactory;
+}
+
+/** A position of today, which needs more than 32 bits. */
+const BASE = 1_387_738_195_312_640;
+
+/** Defines the tests for the stores of that name. */
+export function segmentStoreTest(name: string, make: () => StoresUnderTest): void {
+  /** A test of one store; `again` opens it as the next program would. */
+  function test(
+    does: string,
+    run: (store: SegmentStore, again: () => SegmentStore) => Promise<void> | void,
+  ): void {
+    testStores(does, (open) => run(open("topic"), () => open("topic")));
+  }
+
+  /** A test of several stores, which are closed after it. */
+  function testStores(
+    does: string,
+    run: (open: (topic: string) => SegmentStore, reopen: () => StoreFactory) => Promise<void> | void,
+  ): void {
+    Deno.test(`${name} ${does}`, async () => {
+      await using stores = make();
+      const opened: SegmentStore[] = [];
+      const open = (topic: string) => {
+        const store = stores.reopen().open(topic);
+        opened.push(store);
+        return store;
+      };
+      try {
+        await run(open, () => stores.reopen());
+      } finally {
+        for (const store of opened) store.close();
+      }
+    });
+  }
+
+  test("has nothing at first", (store) => {
+    assertEquals([store.list(), store.readState()], [[], undefined]);
+  });
+
+  test("append() begins a segment and then adds to its end", (store, again) => {
+    store.append(BASE, bytesOf("one"));
+    store.append(BASE, bytesOf("two"));
+
+    assertEquals(textOf(store.readSync(BASE)), "onetwo");
+    assertEquals(store.list(), [{ base: BASE, size: 6, count: -1 }]);
+    assertEquals(again().list(), [{ base: BASE, size: 6, count: -1 }]);
+  });
+
+  test("append() goes on with a segment after others were written, and after a restart", (store, again) => {
+    store.append(1, bytesOf("a"));
+    store.append(2, bytesOf("b"));
+    store.append(1, bytesOf("c"));
+    store.close();
+    again().append(2, bytesOf("d"));
+
+    assertEquals([textOf(again().readSync(1)), textOf(again().readSync(2))], ["ac", "bd"]);
+  });
+
+  test("append() keeps what the bytes were at that time", (store) => {
+    const bytes = bytesOf("abc");
+    store.append(BASE, bytes);
+    bytes.fill(0);
+
+    assertEquals(textOf(store.readSync(BASE)), "abc");
+  });
+
+  test("list() names segments by position, and how many positions the closed ones have", (store, again) => {
+    const { open, closed } = images(BASE);
+    store.append(BASE + 9, open);
+    store.append(BASE, closed);
+    store.append(7, bytesOf("x"));
+
+    for (const one of [store, again()]) {
+      assertEquals(one.list(), [
+        { base: 7, size: 1, count: -1 },
+        { base: BASE, size: closed.length, count: 2 },
+        { base: BASE + 9, size: open.length, count: -1 },
+      ]);
+    }
+  });
+
+  test("list() counts a segment when it is closed later", (store) => {
+    const { open, closed } = images(BASE);
+    store.append(BASE, open);
+    store.append(BASE, closed.subarray(open.length));
+
+    assertEquals(store.list(), [{ base: BASE, size: closed.length, count: 2 }]);
+  });
+
+  test("replace() puts an image in another's place, or where none was", (store, again) => {
+    store.append(1, bytesOf("a long image"));
+
+    store.replace(1, bytesOf("short"));
+    store.replace(2, bytesOf("new"));
+    store.append(1, bytesOf("er"));
+
+    for (const one of [store, again()]) {
+      assertEquals([textOf(one.readSync(1)), textOf(one.readSync(2))], ["shorter", "new"]);
+    }
+  });
+
+  test("read() and readSync() give an image that is the caller's to change", async (store) => {
+    store.append(BASE, bytesOf("abc"));
+
+    (await store.read(BASE)).fill(0);
+    store.readSync(BASE).fill(0);
+
+    assertEquals([textOf(await store.read(BASE)), textOf(store.readSync(BASE))], ["abc", "abc"]);
+  });
+
+  test("read() and readSync() say NotFound of what is not there", async (store) => {
+    await assertRejects(() => store.read(BASE), Deno.errors.NotFound);
+    assertThrows(() => store.readSync(BASE), Deno.errors.NotFound);
+    store.append(BASE, bytesOf("abc"));
+    await assertRejects(() => store.read(BASE + 1), Deno.errors.NotFound);
+  });
+
+  test("remove() removes a segment, and does nothing when there is none", async (store, again) => {
+    store.append(1, bytesOf("a"));
+    store.append(2, bytesOf("b"));
+
+    store.remove(1);
+    store.remove(1);
+
+    for (const one of [store, again()]) assertEquals(one.list().map(({ base }) => base), [2]);
+    await assertRejects(() => store.read(1), Deno.errors.NotFound);
+    store.append(1, bytesOf("anew"));
+    assertEquals(textOf(store.readSync(1)), "anew");
+  });
+
+  test("setAside() takes a segment out of the list", async (store, again) => {
+    store.append(1, bytesOf("a"));
+    store.append(2, bytesOf("b"));
+
+    store.setAside(2, "it cannot be read");
+
+    for (const one of [store, again()]) assertEquals(one.list().map(({ base }) => base), [1]);
+    await assertRejects(() => store.read(2), Deno.errors.NotFound);
+  });
+
+  test("writeState() keeps the last state, and undefined removes it", (store, again) => {
+    const state = bytesOf("first, long");
+    store.writeState(state);
+    state.fill(0);
+    assertEquals(textOf(store.readState() ?? new Uint8Array()), "first, long");
+
+    store.writeState(bytesOf("second"));
+    for (const one of [store, again()]) assertEquals(textOf(one.readState() ?? new Uint8Array()), "second");
+    store.writeState(undefined);
+    store.writeState(undefined);
+
+    for (const one of [store, again()]) assertEquals(one.readState(), undefined);
+  });
+
+  test("sync() settles, whatever was done before", async (store) => {
+    await store.sync();
+    store.append(1, bytesOf("a"));
+    store.append(2, bytesOf("b"));
+    const synced = store.sync();
+    store.remove(1);
+    store.remove(2);
+    await synced;
+    store.replace(3, bytesOf("c"));
+    await store.sync();
+
+    assertEquals(store.list().map(({ base }) => base), [3]);
+  });
+
+  test("close() keeps everything", (store, again) => {
+    store.append(BASE, bytesOf("abc"));
+    store.writeState(bytesOf("state"));
+
+    store.close();
+
+    assertEquals([again().list().length, textOf(again().readState() ?? new Uint8Array())], [1, "state"]);
+  });
+
+  test("destroy() removes everything, and the store can be used again", (store, again) => {
+    store.append(BASE, bytesOf("abc"));
+    store.writeState(bytesOf("state"));
+
+    store.destroy();
+    for (const one of [store, again()]) assertEquals([one.list(), one.readState()], [[], undefined]);
+    store.destroy();
+    store.append(BASE, bytesOf("anew"));
+
+    assertEquals(textOf(again().readSync(BASE)), "anew");
+  });
+
+  test("reads what a segment writes", async (store) => {
+    const { closed } = images(BASE);
+    store.append(BASE, closed);
+    const segment = Segment.onDisk({ base: BASE, count: 2, used: closed.length });
+
+    assertEquals(segment.restore(await store.read(BASE)), []);
+    assertEquals([segment.bodyLength(0), segment.bodyLength(1)], [1, 2]);
+  });
+
+  testStores("keeps topics apart, and names those that have segments", (open, reopen) => {
+    open("b").append(1, bytesOf("b"));
+    open("a").append(1, bytesOf("a"));
+    open("nothing");
+    const gone = open("gone");
+    gone.append(1, bytesOf("c"));
+    gone.destroy();
+
+    assertEquals(reopen().names(), ["a", "b"]);
+    assertEquals(textOf(open("a").readSync(1)), "a");
+  });
+}
+
+/** The image of a segment with two messages, before and after it is closed. */
+function images(base: number): { open: Uint8Array; closed: Uint8Array } {
+  const segment = new Segment({ base, capacityBytes: 1000, stored: true });
+  const block = blockOfTexts("a", "bc");
+  segment.append(block, 0, block.length, { count: 2, timestamp: { high: 1, low: 2 }, dueMs: 0 });
+  segment.commit();
+  const open = segment.unwritten().slice();
+  segment.close();
+  return { open, closed: segment.unwritten().slice() };
+}
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}

@@ -1,0 +1,243 @@
+/**
+ * Throws command streams, sound and broken ones, at the command reader and the commands behind it: a session on a
+ * real broker, over a connection in memory. What must hold for every input:
+ *
+ * - the session ends when the input does, with frames that can be read, and nothing but the errors that the protocol
+ *   has is ever logged; so no step throws anything else, and no promise floats;
+ * - the frames are the same whether the input comes whole, byte by byte, or in random pieces.
+ *
+ * The time stands still, and the ends of turns are steps of the input like its bytes, at the same offsets however
+ * it is cut: so one input has one outcome, down to the ids and timestamps of messages.
+ *
+ * Run for long: `deno task fuzz --minutes=10`. Each round has a seed of its own, which `--seed=… --rounds=1` repeats.
+ *
+ * @module
+ */
+
+import { assertEquals, AssertionError } from "@std/assert";
+import { parseArgs } from "@std/cli/parse-args";
+import type { Clock } from "../../src/base/clock.ts";
+import type { Connection } from "../../src/net/connection.ts";
+import { Session } from "../../src/nsqd/session.ts";
+import { Turn } from "../../src/nsqd/turn.ts";
+import { FrameReader, join, textOf } from "../support/frames.ts";
+import { NsqdInMemory } from "../support/nsqd_in_memory.ts";
+import { Random } from "../support/random.ts";
+import { randomStream } from "./random_stream.ts";
+
+/** How a campaign is run. */
+export interface FuzzOptions {
+  /** Of the first round; each round counts it up. */
+  readonly seed: number;
+  /** Ends after so many rounds. */
+  readonly rounds: number;
+  /** Ends when so much time has passed. @default {Infinity} */
+  readonly timeMs?: number;
+  /** Told now and then how many rounds are done. */
+  readonly onProgress?: (rounds: number) => void;
+}
+
+/** What a campaign has seen; a fuzzer that finds nothing should at least have been everywhere. */
+export interface FuzzReport {
+  readonly rounds: number;
+  readonly frames: number;
+  readonly messages: number;
+  /** The error codes that were sent. */
+  readonly codes: ReadonlySet<string>;
+}
+
+/** Bytes that come, and ends of turns, before which some time may have passed. */
+type Step = Uint8Array | { readonly passMs: number };
+
+/** What an input has led to: frames as text, in order, and lines of the log that should not be. */
+interface Outcome {
+  readonly frames: readonly string[];
+  readonly unexpected: readonly string[];
+}
+
+/** Large enough for every output here: a client that stalls is not what this is about. */
+const OUTPUT_PENDING_MAX = 64 * 1024 * 1024;
+const PEER = "127.0.0.1:5001";
+/** What may be logged about a client besides answers. */
+const EXPECTED_ERRORS = [
+  /^ERROR: \[127\.0\.0\.1:5001\] - E_[A-Z_]+ /,
+  /^ERROR: client\(127\.0\.0\.1:5001\) bad protocol magic '/,
+  /^ERROR: client\(127\.0\.0\.1:5001\) - Cannot read command: buffer full$/,
+  /^ERROR: client\(127\.0\.0\.1:5001\) - failed to read protocol version - unexpected EOF$/,
+];
+const PROGRESS_ROUNDS = 1000;
+
+/**
+ * Runs a campaign.
+ *
+ * @throws {AssertionError} When something does not hold; the message says how to see it again.
+ */
+export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
+  const endMs = performance.now() + (options.timeMs ?? Infinity);
+  const codes = new Set<string>();
+  let frames = 0;
+  let messages = 0;
+  let round = 0;
+  for (; round < options.rounds && performance.now() < endMs; round++) {
+    const seed = options.seed + round;
+    for (const frame of await fuzzOnce(seed)) {
+      frames++;
+      if (frame.startsWith("message")) messages++;
+      const code = /^error: (E_[A-Z_]+)/.exec(frame)?.[1];
+      if (code !== undefined) codes.add(code);
+    }
+    if (round % PROGRESS_ROUNDS === PROGRESS_ROUNDS - 1) options.onProgress?.(round + 1);
+  }
+  return { rounds: round, frames, messages, codes };
+}
+
+/** One input, in all the ways that it is tried; the frames it is answered with. */
+async function fuzzOnce(seed: number): Promise<readonly string[]> {
+  const random = new Random(seed);
+  const input = randomStream(random);
+  const turns = randomTurns(random, input.length);
+  try {
+    const whole = await outcomeOf(cut(input, turns, (part) => [part]));
+    assertEquals(whole.unexpected, []);
+    const bytewise = await outcomeOf(
+      cut(input, turns, (part) => Array.from(part, (byte) => Uint8Array.of(byte))),
+    );
+    assertEquals(bytewise, whole, "byte by byte");
+    const sizeMax = 1 + random.below(200);
+    const pieces = await outcomeOf(cut(input, turns, (part) => random.chunks(part, sizeMax)));
+    assertEquals(pieces, whole, "in pieces");
+    return whole.frames;
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new AssertionError(
+      `seed ${seed}: ${message}\ninput: ${JSON.stringify(textOf(input))}\n` +
+        `again: deno task fuzz --seed=${seed} --rounds=1`,
+      { cause },
+    );
+  }
+}
+
+/** Offsets at which a turn ends, with the time that has passed then. */
+function randomTurns(random: Random, length: number): Map<number, number> {
+  const turns = new Map<number, number>();
+  const count = random.pick([0, 3, 10, 30]);
+  for (let i = 0; i < count; i++) {
+    turns.set(random.below(length + 1), random.oneIn(3) ? random.below(100_000) : 0);
+  }
+  return turns;
+}
+
+/** The input as steps: what lies between the ends of turns is divided by `divide`. */
+function cut(
+  input: Uint8Array,
+  turns: ReadonlyMap<number, number>,
+  divide: (part: Uint8Array) => readonly Uint8Array[],
+): Step[] {
+  const steps: Step[] = [];
+  let start = 0;
+  for (const [offset, passMs] of [...turns].sort(([a], [b]) => a - b)) {
+    steps.push(...divide(input.subarray(start, offset)), { passMs });
+    start = offset;
+  }
+  steps.push(...divide(input.subarray(start)));
+  return steps;
+}
+
+async function outcomeOf(steps: readonly Step[]): Promise<Outcome> {
+  const nsqd = new NsqdInMemory({
+    turn: (clock) => new ManualTurn(clock),
+    // Compressed output depends on how it is divided into writes.
+    options: { maxOutputPendingSizeBytes: OUTPUT_PENDING_MAX, deflateEnabled: false, snappyEnabled: false },
+  });
+  const connection = new ScriptedConnection(steps, (passMs) => {
+    nsqd.clock.advance(passMs);
+    nsqd.broker.scan(nsqd.clock.nowMs());
+    nsqd.turn.run();
+  });
+
+  await new Session(nsqd, connection).run();
+
+  const unexpected = nsqd.lines.filter((line) =>
+    line.startsWith("ERROR") && !EXPECTED_ERRORS.some((expected) => expected.test(line))
+  );
+  if (!connection.closed) unexpected.push("The connection is open still");
+  if (nsqd.connections.size > 0) unexpected.push("The session is there still");
+  const reader = new FrameReader();
+  const frames = reader.push(join(...connection.written)).map((frame) =>
+    frame.type === "message"
+      ? `message: ${frame.id} ${frame.attempts} ${frame.timestampNs} ${frame.body}`
+      : `${frame.type}: ${frame.text}`
+  );
+  if (reader.pendingBytes > 0) unexpected.push(`${reader.pendingBytes} bytes are no frame`);
+  return { frames, unexpected };
+}
+
+/** A turn that ends only when the input says so. */
+class ManualTurn extends Turn {
+  constructor(clock: Clock) {
+    super(clock);
+  }
+
+  override schedule(): void {}
+}
+
+/** Gives the steps of an input to whoever reads, and takes everything that is written. */
+class ScriptedConnection implements Connection {
+  readonly peer = PEER;
+  readonly written: Uint8Array[] = [];
+  closed = false;
+  readonly #steps: Step[];
+  readonly #endTurn: (passMs: number) => void;
+
+  constructor(steps: readonly Step[], endTurn: (passMs: number) => void) {
+    this.#steps = steps.filter((step) => !(step instanceof Uint8Array) || step.length > 0);
+    this.#endTurn = endTurn;
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    for (let step = this.#steps.shift(); step !== undefined; step = this.#steps.shift()) {
+      if (this.closed) throw new Deno.errors.Interrupted("operation canceled");
+      if (!(step instanceof Uint8Array)) {
+        this.#endTurn(step.passMs);
+        // What was to be sent is sent before more comes.
+        for (let i = 0; i < 10; i++) await Promise.resolve();
+        continue;
+      }
+      const count = Math.min(step.length, buffer.length);
+      buffer.set(step.subarray(0, count));
+      if (count < step.length) this.#steps.unshift(step.subarray(count));
+      return count;
+    }
+    return null;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    this.written.push(bytes.slice());
+    return Promise.resolve(bytes.length);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+/** Says what there is in a report, in a line. */
+function summary({ rounds, frames, messages, codes }: FuzzReport): string {
+  return `${rounds} inputs, ${frames} frames, of these ${messages} messages, errors: ${
+    [...codes].sort().join(" ")
+  }`;
+}
+
+if (import.meta.main) {
+  const args = parseArgs(Deno.args, { string: ["seed", "rounds", "minutes"] });
+  const seed = Number(args.seed ?? Math.floor(Math.random() * 2 ** 31));
+  const minutes = Number(args.minutes ?? (args.rounds === undefined ? 1 : Infinity));
+  console.log(`seed ${seed}`);
+  const report = await fuzz({
+    seed,
+    rounds: Number(args.rounds ?? Infinity),
+    timeMs: minutes * 60_000,
+    onProgress: (rounds) => console.log(`${rounds} inputs`),
+  });
+  console.log(summary(report));
+}

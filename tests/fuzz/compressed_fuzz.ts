@@ -1,0 +1,192 @@
+/**
+ * Throws compressed streams, sound and broken ones, at a session that has agreed on compression, over a connection in
+ * memory. What must hold for every input:
+ *
+ * - the session ends when the input does, and nothing is logged but the errors that the protocol and the compressions
+ *   have; so nothing else is thrown, and no promise floats;
+ * - what it sends can be decompressed, and is whole frames;
+ * - another session, which has been there all the time, is served as ever.
+ *
+ * Run for long: `deno run -A tests/fuzz/compressed_fuzz.ts --minutes=10`. Each round has a seed of its own, which
+ * `--seed=… --rounds=1` repeats.
+ *
+ * @module
+ */
+
+import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
+import { assertEquals, AssertionError } from "@std/assert";
+import { parseArgs } from "@std/cli/parse-args";
+import { SnappyDecoder, SnappyEncoder } from "../../src/protocol/snappy_frames.ts";
+import { type Frame, FrameReader, identify, join, MAGIC, pub, response } from "../support/frames.ts";
+import { MemoryClient, NsqdInMemory, settle } from "../support/nsqd_in_memory.ts";
+import { Random } from "../support/random.ts";
+import { randomStream } from "./random_stream.ts";
+
+/** How a campaign is run. */
+export interface CompressedFuzzOptions {
+  /** Of the first round; each round counts it up. */
+  readonly seed: number;
+  /** Ends after so many rounds. */
+  readonly rounds: number;
+  /** Ends when so much time has passed. @default {Infinity} */
+  readonly timeMs?: number;
+}
+
+/** What a campaign has seen; a fuzzer that finds nothing should at least have been everywhere. */
+export interface CompressedFuzzReport {
+  readonly rounds: number;
+  /** Frames that were sent over a compressed connection. */
+  readonly frames: number;
+  /** Why streams were refused, in the compressions' words. */
+  readonly reasons: ReadonlySet<string>;
+}
+
+type Compression = "deflate" | "snappy";
+
+const PEER = "127.0.0.1:6001";
+/** What a session may take until it has ended, in ms: without a bound a hang would not be found. */
+const END_TIMEOUT_MS = 10_000;
+/** What may be logged about a client besides answers. */
+const EXPECTED_ERRORS = [
+  /^ERROR: \[127\.0\.0\.1:6001\] - E_[A-Z_]+ /,
+  /^ERROR: client\(127\.0\.0\.1:6001\) - Cannot read command: buffer full$/,
+];
+/** What is wrong with a stream: snappy's words, then zlib's. */
+const REASON = new RegExp(
+  "^ERROR: client\\(127\\.0\\.0\\.1:6001\\) - (" +
+    "no stream identifier|wrong stream identifier|unknown chunk type|chunk too long|chunk too short|" +
+    "too much data|wrong checksum|corrupt block|" +
+    "invalid block type|invalid stored block lengths|invalid distance too far back|invalid code lengths set|" +
+    "invalid distances set|invalid literal/lengths set|invalid bit length repeat|invalid literal/length code|" +
+    "invalid distance code|too many length or distance symbols|invalid code -- missing end-of-block)",
+);
+
+/**
+ * Runs a campaign.
+ *
+ * @throws {AssertionError} When something does not hold; the message says how to see it again.
+ */
+export async function fuzzCompressed(options: CompressedFuzzOptions): Promise<CompressedFuzzReport> {
+  const endMs = performance.now() + (options.timeMs ?? Infinity);
+  const reasons = new Set<string>();
+  let frames = 0;
+  let round = 0;
+  for (; round < options.rounds && performance.now() < endMs; round++) {
+    const seed = options.seed + round;
+    try {
+      const outcome = await fuzzOnce(new Random(seed));
+      frames += outcome.frames.length;
+      if (outcome.reason !== undefined) reasons.add(outcome.reason);
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      const again = `deno run -A tests/fuzz/compressed_fuzz.ts --seed=${seed} --rounds=1`;
+      throw new AssertionError(`seed ${seed}: ${message}\nagain: ${again}`, { cause });
+    }
+  }
+  return { rounds: round, frames, reasons };
+}
+
+async function fuzzOnce(random: Random): Promise<{ frames: Frame[]; reason: string | undefined }> {
+  const compression = random.pick<Compression>(["deflate", "snappy"]);
+  const nsqd = new NsqdInMemory();
+  const other = await nsqd.connect();
+  const client = new MemoryClient(nsqd, PEER);
+  await client.send(MAGIC, identify({ feature_negotiation: true, [compression]: true }));
+  client.connection.written.shift();
+
+  for (const piece of random.chunks(randomInput(random, compression), 1 + random.below(5000))) {
+    client.connection.push(piece);
+  }
+  client.connection.end();
+  await ended(client);
+
+  assertEquals(await other.ask(pub("witness", "still there")), [response("OK")]);
+  other.connection.end();
+  await ended(other);
+  assertEquals([client.connection.closed, nsqd.connections.size], [true, 0]);
+  const errors = nsqd.lines.filter((line) => line.startsWith("ERROR"));
+  const reason = errors.map((line) => REASON.exec(line)?.[1]).find((found) => found !== undefined);
+  const known = [...EXPECTED_ERRORS, REASON];
+  assertEquals(errors.filter((line) => !known.some((expected) => expected.test(line))), []);
+  return { frames: framesIn(client.connection.written, compression), reason };
+}
+
+/** A compressed stream of commands, damaged mostly, or something else. */
+function randomInput(random: Random, compression: Compression): Uint8Array {
+  if (random.oneIn(10)) return random.bytes(random.below(3000));
+  const commands = randomStream(random).subarray(MAGIC.length);
+  let input = compress(random.chunks(commands, 1 + random.below(20_000)), compression);
+  for (let left = random.pick([0, 1, 1, 1, 2, 5]); left > 0 && input.length > 0; left--) {
+    input = damaged(random, input);
+  }
+  return input;
+}
+
+function compress(writes: readonly Uint8Array[], compression: Compression): Uint8Array {
+  if (compression === "snappy") {
+    const encoder = new SnappyEncoder();
+    return join(...writes.map((bytes) => encoder.encode(bytes)));
+  }
+  // Streams that end with a flush can be put one after the other.
+  return join(...writes.map((bytes) => deflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH })));
+}
+
+function damaged(random: Random, bytes: Uint8Array): Uint8Array {
+  const at = random.below(bytes.length);
+  const end = Math.min(at + 1 + random.below(20), bytes.length);
+  switch (random.below(6)) {
+    case 0:
+      return join(bytes.subarray(0, at), random.bytes(1 + random.below(20)), bytes.subarray(at));
+    case 1:
+      return join(bytes.subarray(0, at), bytes.subarray(end));
+    case 2:
+      return join(bytes.subarray(0, end), bytes.subarray(at));
+    case 3:
+      return bytes.subarray(0, at);
+    default: {
+      const changed = bytes.slice();
+      changed[at] ^= 1 << random.below(8);
+      return changed;
+    }
+  }
+}
+
+async function ended(client: MemoryClient): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new AssertionError("The session does not end")), END_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([client.done, late]);
+    // Whatever an ended session leaves behind would happen now.
+    await settle();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The frames of a compressed stream, all of which must be whole. */
+function framesIn(written: readonly Uint8Array[], compression: Compression): Frame[] {
+  const stream = join(...written);
+  const reader = new FrameReader();
+  const frames = reader.push(
+    compression === "snappy"
+      ? join(...new SnappyDecoder().decode(stream))
+      : inflateRawSync(stream, { finishFlush: constants.Z_SYNC_FLUSH }),
+  );
+  assertEquals(reader.pendingBytes, 0, "bytes are no frame");
+  return frames;
+}
+
+if (import.meta.main) {
+  const args = parseArgs(Deno.args, { string: ["seed", "rounds", "minutes"] });
+  const seed = Number(args.seed ?? Math.floor(Math.random() * 2 ** 31));
+  const minutes = Number(args.minutes ?? (args.rounds === undefined ? 1 : Infinity));
+  console.log(`seed ${seed}`);
+  const { rounds, frames, reasons } = await fuzzCompressed({
+    seed,
+    rounds: Number(args.rounds ?? Infinity),
+    timeMs: minutes * 60_000,
+  });
+  console.log(`${rounds} inputs, ${frames} frames, refused for: ${[...reasons].sort().join(", ")}`);
+}

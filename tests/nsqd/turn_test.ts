@@ -1,0 +1,99 @@
+import { setImmediate } from "node:timers";
+import { assertEquals } from "@std/assert";
+import type { Broker } from "../../src/broker/broker.ts";
+import type { Topic } from "../../src/broker/topic.ts";
+import { Turn, type TurnMember } from "../../src/nsqd/turn.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+/** A turn whose broker and members only note what is asked of them. */
+function noted(options: { failed?: ReadonlyMap<Topic, unknown>; pump?: () => void } = {}) {
+  const notes: string[] = [];
+  const turn = new Turn(new FakeClock(), (error) => notes.push(`error: ${(error as Error).message}`));
+  const broker = {
+    commit: () => {
+      notes.push("commit");
+      return options.failed ?? new Map();
+    },
+    pump: () => {
+      notes.push("pump");
+      options.pump?.();
+    },
+  };
+  turn.attach(broker as unknown as Broker);
+  const member = (name: string): TurnMember => ({
+    publishFailed: () => notes.push(`${name} failed`),
+    publishKept: () => notes.push(`${name} kept`),
+    flush: () => notes.push(`${name} flush`),
+  });
+  return { turn, notes, member };
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+Deno.test("Turn commits, tells publishers, delivers and sends, in this order", async () => {
+  const { turn, notes, member } = noted();
+  const [a, b] = [member("a"), member("b")];
+
+  turn.published(a);
+  turn.hasOutput(a);
+  turn.hasOutput(b);
+  await nextTurn();
+
+  assertEquals(notes, ["commit", "a kept", "pump", "a flush", "b flush"]);
+});
+
+Deno.test("Turn does its work once, whatever asks for it, and not before the turn ends", async () => {
+  const { turn, notes, member } = noted();
+
+  turn.schedule();
+  turn.schedule();
+  turn.hasOutput(member("a"));
+  const early = [...notes];
+  await nextTurn();
+  await nextTurn();
+
+  assertEquals(early, []);
+  assertEquals(notes, ["commit", "pump", "a flush"]);
+});
+
+Deno.test("Turn tells the publishers when a topic could not keep its messages", async () => {
+  const { turn, notes, member } = noted({ failed: new Map([[{} as Topic, new Error("disk full")]]) });
+
+  turn.published(member("a"));
+  await nextTurn();
+
+  assertEquals(notes, ["commit", "a failed", "a kept", "pump"]);
+});
+
+Deno.test("Turn does what came while it worked in the next turn", async () => {
+  let more = true;
+  const { turn, notes } = noted({
+    pump: () => {
+      if (more) turn.schedule();
+      more = false;
+    },
+  });
+
+  turn.schedule();
+  await nextTurn();
+  const first = [...notes];
+  await nextTurn();
+
+  assertEquals(first, ["commit", "pump"]);
+  assertEquals(notes, ["commit", "pump", "commit", "pump"]);
+});
+
+Deno.test("Turn tells of a fault in its work instead of throwing where nobody catches", async () => {
+  const { turn, notes } = noted({
+    pump: () => {
+      throw new Error("a message in no page");
+    },
+  });
+
+  turn.schedule();
+  await nextTurn();
+
+  assertEquals(notes, ["commit", "pump", "error: a message in no page"]);
+});

@@ -1,0 +1,99 @@
+/**
+ * A topic's log without a topic: its owner writes down what it is told.
+ *
+ * @module
+ */
+import type { Damage, Segment } from "../../src/broker/segment.ts";
+import type { SegmentStore } from "../../src/broker/segment_store.ts";
+import { type LogLimits, type LogOwner, TopicLog } from "../../src/broker/topic_log.ts";
+import { blockOfTexts, textOf } from "./broker_messages.ts";
+import { TestStores } from "./broker_stores.ts";
+
+/** Where the logs of the tests begin. */
+export const LOG_START = 1000;
+
+/** A log under test, and what it told. */
+export class TestLog implements LogOwner {
+  readonly stores: TestStores;
+  readonly store: SegmentStore;
+  readonly log: TopicLog;
+  /** What `waitingInMemory` says. */
+  waiting = 0;
+  readonly events: string[] = [];
+  /** Called when a segment is in memory again. */
+  onLoaded: (segment: Segment) => void = () => {};
+
+  constructor(
+    options: { limits?: Partial<LogLimits>; stores?: TestStores; stored?: boolean; end?: number } = {},
+  ) {
+    const { limits, stores = new TestStores(), stored = true, end = LOG_START } = options;
+    this.stores = stores;
+    this.store = stores.open("t");
+    this.log = new TopicLog({
+      owner: this,
+      store: stored ? this.store : undefined,
+      limits: { memQueueSize: 0, maxBytesPerFile: 100_000, ...limits },
+      end,
+    });
+  }
+
+  /** Adds messages, all of one moment. */
+  append(...bodies: readonly string[]): void {
+    const block = blockOfTexts(...bodies);
+    const timestamp = { high: 1, low: 2 };
+    this.log.append(block, 0, block.length, { count: bodies.length, timestamp, dueMs: 0 });
+  }
+
+  /** Adds messages and makes them the topic's. */
+  publish(...bodies: readonly string[]): void {
+    this.append(...bodies);
+    this.log.commit();
+  }
+
+  /** What the log has: of each segment its kind, whether it is in memory, its first position and its bodies. */
+  content(): string[] {
+    return this.log.segments.map((segment) => {
+      const bodies = segment.resident
+        ? Array.from(
+          { length: segment.count },
+          (_, index) => segment.has(index) ? textOf(segment, index) : "-",
+        ).join(" ")
+        : `(${segment.count})`;
+      return `${segment.stored ? "stored" : "memory"} ${segment.base}: ${bodies}`;
+    });
+  }
+
+  /** The events since the last call. */
+  take(): string[] {
+    return this.events.splice(0);
+  }
+
+  waitingInMemory(): number {
+    return this.waiting;
+  }
+
+  committed(segment: Segment, from: number, to: number): void {
+    this.events.push(`committed ${segment.base + from}-${segment.base + to}`);
+  }
+
+  loaded(segment: Segment): void {
+    this.events.push(`loaded ${segment.base}`);
+    this.onLoaded(segment);
+  }
+
+  sealed(segment: Segment): void {
+    this.events.push(`sealed ${segment.base}`);
+  }
+
+  damaged(segment: Segment, damages: readonly Damage[]): void {
+    this.events.push(`damaged ${segment.base}: ${damages.map(({ reason }) => reason).join(", ")}`);
+  }
+
+  loadFailed(segment: Segment, error: unknown): void {
+    this.events.push(`load failed ${segment.base}: ${error}`);
+  }
+
+  removeFailed(_segment: Segment, error: unknown): void {
+    throw error;
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * A broker on stores in memory, with a clock that stands still, and consumers that write down what they get.
+ *
+ * @module
+ */
+import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
+import type { Quantile } from "../../src/base/quantile.ts";
+import { Broker } from "../../src/broker/broker.ts";
+import type { Channel, ChannelLimits } from "../../src/broker/channel.ts";
+import { Consumer, type MessageSink, type Nearness } from "../../src/broker/consumer.ts";
+import type { Segment } from "../../src/broker/segment.ts";
+import type { Topic } from "../../src/broker/topic.ts";
+import type { LogLimits } from "../../src/broker/topic_log.ts";
+import { textOf } from "./broker_messages.ts";
+import { TestStores } from "./broker_stores.ts";
+import { FakeClock } from "./fake_clock.ts";
+
+/** Sizes that bound a broker. */
+export type BrokerLimits = ChannelLimits & LogLimits;
+
+/** Limits that few tests meet. */
+export const WIDE_LIMITS: BrokerLimits = {
+  memQueueSize: 10_000,
+  maxBytesPerFile: 100 * 1024 * 1024,
+  maxChannelConsumers: 0,
+  maxMsgTimeoutMs: 15 * 60_000,
+  ephemeralDepthMax: 10_000,
+};
+
+/** What a test can see of its broker. */
+export interface TestBroker {
+  readonly broker: Broker;
+  readonly clock: FakeClock;
+  readonly stores: TestStores;
+  /** What was logged as an error. */
+  readonly errors: string[];
+  /** What was told of the store: undefined when it worked. */
+  readonly stored: unknown[];
+  /** Topics and channels that came or went, as `topic` or `topic/channel`, with a `-` before those that are not kept. */
+  readonly changes: string[];
+}
+
+/** A broker; with the `clock` and `stores` of another one, a broker that was started after it. */
+export function testBroker(
+  options: {
+    readonly limits?: Partial<BrokerLimits>;
+    readonly clock?: FakeClock;
+    readonly stores?: TestStores;
+    readonly latency?: Quantile;
+  } = {},
+): TestBroker {
+  const { clock = new FakeClock(), stores = new TestStores() } = options;
+  const errors: string[] = [];
+  const stored: unknown[] = [];
+  const changes: string[] = [];
+  const broker = new Broker({
+    clock,
+    stores,
+    logger: new Logger({ prefix: "", level: LOG_LEVELS.error, write: (line) => errors.push(line.slice(27)) }),
+    limits: { ...WIDE_LIMITS, ...options.limits },
+    newLatency: () => options.latency,
+    onWork: () => {},
+    onChange: ({ topic, channel, kept }) =>
+      changes.push(`${kept ? "" : "-"}${topic.name}${channel ? `/${channel.name}` : ""}`),
+    onStored: (error) => stored.push(error),
+  });
+  return { broker, clock, stores, errors, stored, changes };
+}
+
+/** A broker's topic, with what tests do most. */
+export interface TestTopic extends TestBroker {
+  readonly topic: Topic;
+  /** Publishes messages, one by one. */
+  readonly publish: (...bodies: readonly string[]) => void;
+  /** Delivers what can be delivered now. */
+  readonly pump: () => void;
+  /** Delivers what can be delivered, also of segments that must be read first. */
+  readonly settle: () => Promise<void>;
+}
+
+/** A topic of a broker of its own, or of the one that is given. */
+export function testTopic(
+  options: { readonly name?: string; readonly limits?: Partial<BrokerLimits>; readonly test?: TestBroker } =
+    {},
+): TestTopic {
+  const { name = "t", limits = {}, test = testBroker({ limits }) } = options;
+  const topic = test.broker.topic(name);
+  const pump = () => test.broker.pump(test.clock.nowMs());
+  return {
+    ...test,
+    topic,
+    publish: (...bodies) => bodies.forEach((body) => topic.publish(bytes(body))),
+    pump,
+    async settle() {
+      for (let i = 0; i < 6; i++) {
+        pump();
+        await topic.log.idle();
+      }
+    },
+  };
+}
+
+/** The topic on what a closed one has left, with these channels; it is to be started. */
+export function recoveredTopic(before: TestTopic, ...channels: readonly string[]): TestTopic {
+  const { name } = before.topic;
+  const test = testBroker({ clock: before.clock, stores: before.stores });
+  const topic = test.broker.recoverTopic(name);
+  for (const channel of channels) topic.channel(channel);
+  return testTopic({ name, test });
+}
+
+/** A topic with a channel. */
+export interface TestChannel extends TestTopic {
+  readonly channel: Channel;
+  readonly subscribe: (options?: TestConsumerOptions) => TestConsumer;
+}
+
+/** The channel `c` of a topic, made as {@linkcode testTopic} makes it. */
+export function testChannel(options: Parameters<typeof testTopic>[0] = {}): TestChannel {
+  const made = testTopic(options);
+  const channel = made.topic.channel("c");
+  return { ...made, channel, subscribe: (options) => new TestConsumer(channel, options) };
+}
+
+/** A message that a {@linkcode TestConsumer} got. */
+export interface Delivery {
+  readonly position: number;
+  readonly body: string;
+  readonly attempts: number;
+}
+
+/** What a {@linkcode TestConsumer} has asked for. */
+export interface TestConsumerOptions {
+  readonly readyCount?: number;
+  readonly msgTimeoutMs?: number;
+  readonly sampleRate?: number;
+  readonly nearness?: Nearness;
+}
+
+/** A consumer of one channel. */
+export class TestConsumer implements MessageSink {
+  readonly consumer: Consumer;
+  readonly channel: Channel;
+  readonly deliveries: Delivery[] = [];
+  hasRoom = true;
+  closed = false;
+
+  constructor(channel: Channel, options: TestConsumerOptions = {}) {
+    this.channel = channel;
+    const { readyCount = 100, msgTimeoutMs = 60_000, sampleRate = 0, nearness } = options;
+    this.consumer = new Consumer({
+      sink: this,
+      msgTimeoutMs,
+      sampleRate,
+      ...(nearness === undefined ? {} : { nearness }),
+    });
+    this.consumer.readyCount = readyCount;
+    channel.addConsumer(this.consumer);
+    channel.awake();
+  }
+
+  /** The bodies that it got since the last call. */
+  take(): string[] {
+    return this.deliveries.splice(0).map(({ body }) => body);
+  }
+
+  send(segment: Segment, index: number, attempts: number): void {
+    this.deliveries.push({ position: segment.base + index, body: textOf(segment, index), attempts });
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+/** The text as a body. */
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
