@@ -36,7 +36,8 @@ const LINES_MAX = 400;
 /** Longer files, each with the reason why it is one file. */
 const LONG_FILES: ReadonlyMap<string, string> = new Map([
   ["src/broker/channel.ts", "one state machine: every transition of a message touches the same counts"],
-  ["src/broker/segment.ts", "the segment in memory and its image on disk are one format"],
+  ["src/broker/segment.ts", "adding, restoring and compacting share the image and its index"],
+  ["src/broker/topic_log.ts", "where a message is kept, and when it goes, is one decision"],
   ["src/broker/topic.ts", "publishing, distributing and recovering share the topic's position"],
   ["src/nsqd/commands.ts", "one function for each command, in one place"],
   ["src/nsqd/nsqd.ts", "what nsqd starts and stops are one list each"],

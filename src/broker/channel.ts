@@ -19,8 +19,10 @@ import type { Quantile } from "../base/quantile.ts";
 import { isEphemeral } from "../protocol/names.ts";
 import type { ChannelState, OutstandingState } from "./topic_state.ts";
 import { type Consumer, NEARNESS } from "./consumer.ts";
+import { ConsumerTurns } from "./consumer_turns.ts";
 import { NONE, type Outstanding, type SlotList, STATE } from "./outstanding.ts";
 import { FINISHED, Page, UNTOUCHED } from "./page.ts";
+import { PageList } from "./page_list.ts";
 import type { Segment } from "./segment.ts";
 import type { TopicLog } from "./topic_log.ts";
 
@@ -54,13 +56,6 @@ export interface ChannelLimits {
   readonly ephemeralDepthMax: number;
 }
 
-/** Consumers that are equally near. */
-interface Tier {
-  readonly consumers: readonly Consumer[];
-  /** Index of the one whose turn it is. */
-  turn: number;
-}
-
 /** A channel of a topic. */
 export class Channel {
   readonly name: string;
@@ -81,12 +76,7 @@ export class Channel {
   readonly #limits: ChannelLimits;
   #paused = false;
   #deleted = false;
-  /** Segments that are not finished, by position. */
-  #pages: Page[] = [];
-  /** Index of the page that the cursor is in. */
-  #current = 0;
-  /** The page of the last answer: the next one is mostly about the same. */
-  #lastPage: Page | undefined;
+  readonly #pages: PageList;
   /** Messages at or after the cursor that have no other state. */
   #waiting = 0;
   /** Requeued messages, to be delivered again. */
@@ -94,8 +84,7 @@ export class Channel {
   #readyCount = 0;
   /** Consumers that went while messages were in flight to them. */
   readonly #departed = new Set<Consumer>();
-  /** Consumers that take turns, the nearest first. */
-  #tiers: Tier[] = [];
+  #turns = new ConsumerTurns([]);
 
   constructor(
     options: { name: string; topic: ChannelOwner; limits: ChannelLimits; latency: Quantile | undefined },
@@ -104,6 +93,7 @@ export class Channel {
     this.ephemeral = isEphemeral(options.name);
     this.latency = options.latency;
     this.#topic = options.topic;
+    this.#pages = new PageList(options.topic.log);
     this.#limits = options.limits;
   }
 
@@ -114,12 +104,12 @@ export class Channel {
 
   /** Waiting messages that have a place in the store. */
   get backendDepth(): number {
-    return this.#waitingWhere((segment) => segment.stored);
+    return this.#pages.waitingWhere((segment) => segment.stored);
   }
 
   /** Waiting messages that are in memory only. */
   get memoryDepth(): number {
-    return this.#waitingWhere((segment) => !segment.stored);
+    return this.#pages.waitingWhere((segment) => !segment.stored);
   }
 
   get paused(): boolean {
@@ -144,12 +134,10 @@ export class Channel {
 
   /** Takes the messages [from, to) of the segment as the channel's. */
   extend(segment: Segment, from: number, to: number): void {
-    let page = this.#pages.at(-1);
+    let page = this.#pages.last;
     if (page?.segment !== segment) {
       page = new Page(segment, from);
-      segment.holders++;
       this.#pages.push(page);
-      this.#updateNear();
     }
     page.end = to;
     this.messageCount += to - from;
@@ -163,7 +151,7 @@ export class Channel {
 
   /** The topic's own messages were dropped: the rest of a segment that the channel has begun does not come. */
   passOver(): void {
-    const page = this.#pages.at(-1);
+    const page = this.#pages.last;
     if (!page) return;
     const from = page.end;
     page.end = page.segment.committed;
@@ -179,7 +167,7 @@ export class Channel {
   pump(nowMs: number, most: number): boolean {
     for (let delivered = 0; this.depth > 0 && !this.#paused; delivered++) {
       if (delivered === most) return false;
-      const consumer = this.#nextReady();
+      const consumer = this.#turns.next();
       if (!consumer || !this.#deliver(consumer, nowMs)) break;
     }
     return true;
@@ -195,7 +183,7 @@ export class Channel {
       this.latency.insert(Math.max(nowMs - publishedMs, 0) * 1e6, nowMs);
     }
     this.#endFlight(consumer, page.state(index) - 1);
-    this.#unpin(page);
+    this.#pages.unpin(page);
     consumer.finishCount++;
     this.#forget(page, index);
     this.#topic.wake(this);
@@ -210,7 +198,7 @@ export class Channel {
     this.requeueCount++;
     if (options.delayMs > 0) {
       this.#deferSlot(slot, options.nowMs + options.delayMs);
-      this.#unpin(page);
+      this.#pages.unpin(page);
     } else {
       this.#makeReady(slot);
     }
@@ -239,10 +227,10 @@ export class Channel {
 
   /** The deferred message of the slot, which is in no list now, is due. */
   due(slot: number): void {
-    const page = this.#pageAt(this.#topic.outstanding.position[slot]);
+    const page = this.#pages.at(this.#topic.outstanding.position[slot]);
     if (!page) throw new Error("A deferred message is in no page");
     this.deferredCount--;
-    this.#pin(page);
+    this.#pages.pin(page);
     this.#makeReady(slot);
     this.#topic.wake(this);
   }
@@ -261,13 +249,13 @@ export class Channel {
       );
     }
     this.consumers.add(consumer);
-    this.#makeTiers();
+    this.#turns = new ConsumerTurns(this.consumers);
   }
 
   /** Removes a consumer; NSQ compat: its messages in flight wait for their timeout. */
   removeConsumer(consumer: Consumer): void {
     if (!this.consumers.delete(consumer)) return;
-    this.#makeTiers();
+    this.#turns = new ConsumerTurns(this.consumers);
     if (consumer.inFlight.head !== NONE) this.#departed.add(consumer);
     // A deleted one has left its name to another.
     if (this.consumers.size === 0 && this.ephemeral && !this.#deleted) this.#topic.deserted(this);
@@ -276,7 +264,7 @@ export class Channel {
   /** Drops every message, whatever its state. */
   empty(): void {
     const table = this.#topic.outstanding;
-    const pages = this.#pages;
+    const pages = this.#pages.clear();
     for (const page of pages) {
       for (const slot of page.slots()) {
         if (table.state[slot] === STATE.deferred) table.undefer(slot);
@@ -294,10 +282,7 @@ export class Channel {
       this.inFlightCount =
       this.deferredCount =
         0;
-    this.#pages = [];
-    this.#current = 0;
-    this.#lastPage = undefined;
-    for (const page of pages) this.#drop(page);
+    for (const page of pages) this.#topic.leave(page.segment);
     this.#topic.wake(this);
   }
 
@@ -321,16 +306,12 @@ export class Channel {
 
   /** The active segment, whose messages are all finished, begins anew as `next`. */
   restart(segment: Segment): void {
-    const page = this.#pages.at(-1);
-    if (page?.segment !== segment) return;
-    this.#pages.pop();
-    this.#lastPage = undefined;
-    this.#current = Math.min(this.#current, this.#pages.length);
+    if (this.#pages.last?.segment === segment) this.#pages.forgetLast();
   }
 
   /** True when all the messages of the segment that the channel got are finished. */
   hasFinished(segment: Segment): boolean {
-    const page = this.#pages.at(-1);
+    const page = this.#pages.last;
     return page?.segment !== segment || page.unfinished === 0;
   }
 
@@ -345,9 +326,15 @@ export class Channel {
     this.#checkDone(page);
   }
 
+  /** The active segment has been sealed: perhaps nothing of it is left. */
+  sealed(segment: Segment): void {
+    const page = this.pageOf(segment);
+    if (page) this.#checkDone(page);
+  }
+
   /** The channel's view of the segment, while it is not finished with it. */
   pageOf(segment: Segment): Page | undefined {
-    return this.#pages.find((page) => page.segment === segment);
+    return this.#pages.of(segment);
   }
 
   /** What must be known to go on after a restart. */
@@ -355,7 +342,7 @@ export class Channel {
     const table = this.#topic.outstanding;
     const outstanding: OutstandingState[] = [];
     const finishedAhead: number[] = [];
-    const cursor = this.#cursor();
+    const cursor = this.#pages.cursor(this.#topic.log.end);
     const add = (slot: number) => {
       const deferred = table.state[slot] === STATE.deferred;
       outstanding.push({
@@ -366,7 +353,7 @@ export class Channel {
     };
     // Ready ones first and in their order, then the rest by position.
     for (let slot = this.#ready.head; slot !== NONE; slot = table.next(slot)) add(slot);
-    for (const page of this.#pages) {
+    for (const page of this.#pages.all) {
       for (let i = page.start; i < page.end; i++) {
         const state = page.state(i);
         if (state > UNTOUCHED && table.state[state - 1] !== STATE.ready) add(state - 1);
@@ -383,16 +370,15 @@ export class Channel {
       const end = Math.min(segment.end, distributed) - segment.base;
       if (end > 0) this.#takeOver(segment, { end, cursor: state.cursor, kept });
     }
-    this.#current = this.#pages.findIndex((page) => page.next < page.end);
-    if (this.#current < 0) this.#current = Math.max(this.#pages.length - 1, 0);
+    this.#pages.findCurrent();
     for (const position of state.finishedAhead) {
-      const page = this.#pageAt(position);
+      const page = this.#pages.at(position);
       if (!page || page.state(position - page.segment.base) !== UNTOUCHED) continue;
       if (position - page.segment.base >= page.next) this.#waiting--;
       page.finish(position - page.segment.base);
     }
     for (const entry of state.outstanding) {
-      const page = this.#pageAt(entry.position);
+      const page = this.#pages.at(entry.position);
       if (!page) continue;
       const index = entry.position - page.segment.base;
       if (page.state(index) === UNTOUCHED) {
@@ -402,13 +388,12 @@ export class Channel {
         if (entry.dueMs > 0) {
           this.#deferSlot(slot, entry.dueMs);
         } else {
-          this.#pin(page);
+          this.#pages.pin(page);
           this.#makeReady(slot);
         }
       }
     }
-    for (const page of [...this.#pages]) this.#checkDone(page);
-    this.#updateNear();
+    for (const page of [...this.#pages.all]) this.#checkDone(page);
   }
 
   /** A page of a recovered segment, in which everything below the cursor is finished but for what is kept. */
@@ -416,7 +401,6 @@ export class Channel {
     const page = new Page(segment, 0);
     page.end = options.end;
     page.next = Math.min(Math.max(options.cursor - segment.base, 0), options.end);
-    segment.holders++;
     this.#pages.push(page);
     for (let i = 0; i < page.next; i++) {
       if (!options.kept.has(segment.base + i)) page.finish(i);
@@ -424,31 +408,14 @@ export class Channel {
     this.#waiting += page.end - page.next;
   }
 
-  #makeTiers(): void {
-    const byNearness = Map.groupBy(this.consumers, (consumer) => consumer.nearness);
-    this.#tiers = [...byNearness].sort(([a], [b]) => a - b).map(([, consumers]) => ({ consumers, turn: 0 }));
-  }
-
-  /** Of the nearest consumers that are ready for a message, the one whose turn it is. */
-  #nextReady(): Consumer | undefined {
-    for (const tier of this.#tiers) {
-      for (let i = 0; i < tier.consumers.length; i++) {
-        const consumer = tier.consumers[tier.turn];
-        tier.turn = tier.turn + 1 === tier.consumers.length ? 0 : tier.turn + 1;
-        if (consumer.ready) return consumer;
-      }
-    }
-    return undefined;
-  }
-
   /** Gives one message to the consumer; false when none can be given now. */
   #deliver(consumer: Consumer, nowMs: number): boolean {
-    const page = this.#firstWaiting();
+    const page = this.#waiting > 0 ? this.#pages.firstUntouched() : undefined;
     const cursor = page ? page.segment.base + page.next : this.#topic.log.end;
     const ready = this.#ready.head;
     // Requeued messages go to the end of the line, as in NSQ: behind what had come when they were requeued.
     if (ready !== NONE && (this.#topic.outstanding.key[ready] <= cursor || !page)) {
-      const readyPage = this.#pageAt(this.#topic.outstanding.position[ready]);
+      const readyPage = this.#pages.at(this.#topic.outstanding.position[ready]);
       if (readyPage?.segment.resident) {
         this.#deliverReady(consumer, readyPage, ready, nowMs);
         return true;
@@ -469,7 +436,7 @@ export class Channel {
     }
     const slot = this.#topic.outstanding.allocate(this, page.segment.base + index, 1);
     page.setState(index, slot + 1);
-    this.#pin(page);
+    this.#pages.pin(page);
     this.#beginFlight(consumer, page.segment, slot, { index, nowMs });
     return true;
   }
@@ -480,7 +447,7 @@ export class Channel {
     table.remove(this.#ready, slot);
     this.#readyCount--;
     if (consumer.sampleRate > 0 && !sampled(consumer.sampleRate)) {
-      this.#unpin(page);
+      this.#pages.unpin(page);
       this.#forget(page, index);
       return;
     }
@@ -590,11 +557,11 @@ export class Channel {
     const consumer = table.consumer[slot];
     if (table.state[slot] === STATE.inFlight && consumer) {
       this.#endFlight(consumer, slot);
-      this.#unpin(page);
+      this.#pages.unpin(page);
     } else if (table.state[slot] === STATE.ready) {
       table.remove(this.#ready, slot);
       this.#readyCount--;
-      this.#unpin(page);
+      this.#pages.unpin(page);
     } else {
       table.undefer(slot);
       this.deferredCount--;
@@ -603,49 +570,13 @@ export class Channel {
     page.finish(index);
   }
 
-  /** The page of the first waiting message, the cursor on it; undefined when none waits. */
-  #firstWaiting(): Page | undefined {
-    if (this.#waiting === 0) return undefined;
-    for (;;) {
-      const page = this.#pages[this.#current];
-      while (page.next < page.end && page.state(page.next) !== UNTOUCHED) page.skip();
-      if (page.next < page.end) return page;
-      if (this.#current === this.#pages.length - 1) return undefined;
-      this.#current++;
-      this.#updateNear();
-    }
-  }
-
   /** The page of a message that is in flight to the consumer. */
   #owned(consumer: Consumer, position: number): Page {
-    const page = this.#pageAt(position);
+    const page = this.#pages.at(position);
     const table = this.#topic.outstanding;
     const slot = page ? page.state(position - page.segment.base) - 1 : NONE;
     if (!page || slot < 0 || table.state[slot] !== STATE.inFlight) throw new ChannelError("ID not in flight");
     if (table.consumer[slot] !== consumer) throw new ChannelError("client does not own message");
-    return page;
-  }
-
-  /** Everything below is finished or outstanding. */
-  #cursor(): number {
-    // Not simply where the current page ends: a page behind it may have been finished, and be gone, already.
-    const page = this.#pages.find((page, i) => i >= this.#current && page.waiting > 0);
-    return page === undefined ? this.#topic.log.end : page.segment.base + page.next;
-  }
-
-  #pageAt(position: number): Page | undefined {
-    const last = this.#lastPage;
-    if (last && holds(last, position)) return last;
-    let low = 0;
-    let high = this.#pages.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#pages[middle].segment.base <= position) low = middle + 1;
-      else high = middle;
-    }
-    const page = this.#pages[low - 1];
-    if (page === undefined || !holds(page, position)) return undefined;
-    this.#lastPage = page;
     return page;
   }
 
@@ -664,62 +595,8 @@ export class Channel {
       return;
     }
     if (page.end < segment.count) return;
-    const at = this.#pages.indexOf(page);
-    if (at < 0) return;
-    this.#pages.splice(at, 1);
-    if (at < this.#current) this.#current--;
-    if (this.#lastPage === page) this.#lastPage = undefined;
-    this.#updateNear();
-    this.#drop(page);
+    if (this.#pages.remove(page)) this.#topic.leave(segment);
   }
-
-  /** The active segment has been sealed: perhaps nothing of it is left. */
-  sealed(segment: Segment): void {
-    const page = this.pageOf(segment);
-    if (page) this.#checkDone(page);
-  }
-
-  #drop(page: Page): void {
-    if (page.near) this.#topic.log.unpin(page.segment);
-    if (page.busy > 0) this.#topic.log.unpin(page.segment);
-    page.segment.holders--;
-    this.#topic.leave(page.segment);
-  }
-
-  /** Keeps the segment at the cursor in memory, and the one after it: it is read before it is needed. */
-  #updateNear(): void {
-    const { log } = this.#topic;
-    const from = Math.max(this.#current - 1, 0);
-    for (let i = from; i < this.#pages.length && i <= this.#current + 2; i++) {
-      const page = this.#pages[i];
-      const near = i === this.#current || i === this.#current + 1;
-      if (near === page.near) continue;
-      page.near = near;
-      if (near) log.pin(page.segment);
-      else log.unpin(page.segment);
-    }
-  }
-
-  #pin(page: Page): void {
-    if (page.busy++ === 0) this.#topic.log.pin(page.segment);
-  }
-
-  #unpin(page: Page): void {
-    if (--page.busy === 0) this.#topic.log.unpin(page.segment);
-  }
-
-  #waitingWhere(counts: (segment: Segment) => boolean): number {
-    let count = 0;
-    for (let i = this.#current; i < this.#pages.length; i++) {
-      if (counts(this.#pages[i].segment)) count += this.#pages[i].waiting;
-    }
-    return count;
-  }
-}
-
-function holds(page: Page, position: number): boolean {
-  const index = position - page.segment.base;
-  return index >= page.start && index < page.end;
 }
 
 /** Unlike NSQ, which delivers N+1 of 100 messages at a sample rate of N. */

@@ -3,74 +3,37 @@
  * the broker asks of each message. No object per message: ten million waiting ones do not slow the garbage
  * collector. Never does I/O.
  *
- * The image, version 1 (all numbers big-endian):
- *
- * ```
- *  file   = header batch…
- *  header = "NSQSEG" [ version u16 ][ base position u64 ]                                    16 bytes
- *  batch  = [ magic u32 "NSQb" ][ crc u32 ][ length u32 ][ count u32 ]
- *           [ first position u64 ][ timestamp u64, ns ]                                      32 bytes
- *           [ attributes' length u16 ] attribute… message…                                   `length` bytes
- *  attribute = [ type u8 ][ length u16 ][ value ]
- *  message   = [ size u32 ][ body ]
- * ```
- *
- * `crc` is the CRC-32C of the batch from `length` on. The messages of a batch have consecutive positions, one
- * timestamp and the same attributes; positions between batches may be missing (they are holes: messages that
- * were damaged, or left out when a segment was compacted). An unknown attribute type is skipped. A batch of
- * zero messages closes a finished segment: its attribute `end` holds the number of positions of the segment.
- *
- * To change this format: write a new version number, keep the reader of the old one beside it, add a golden
- * file of the old one to the tests, and say in docs/architecture.md what the new one brings.
+ * The image's format is in segment_image.ts.
  *
  * @module
  */
 
 import { crc32c } from "../base/crc32c.ts";
 import { readU32, writeU32 } from "../protocol/frames.ts";
+import {
+  ATTRIBUTE,
+  type Batch,
+  BATCH_HEADER_LENGTH,
+  BATCH_MAGIC,
+  checkHeader,
+  CLOSING_BATCH_LENGTH,
+  type Damage,
+  DUE_ATTRIBUTE_LENGTH,
+  nextBatch,
+  readBatch,
+  SEGMENT_HEADER_LENGTH,
+  SEGMENT_MESSAGES_MAX,
+  type Timestamp,
+  writeAttribute,
+  writeHeader,
+  writeU64,
+} from "./segment_image.ts";
 
-/** Bytes of the file's header. */
-export const SEGMENT_HEADER_LENGTH = 16;
-/** Bytes of a batch before its attributes and messages, the attributes' length included. */
-export const BATCH_HEADER_LENGTH = 34;
-/** The version of the format that is written. */
-export const SEGMENT_VERSION = 1;
-/** The most messages in a segment: bounds the arrays that a channel keeps of one. */
-export const SEGMENT_MESSAGES_MAX = 65536;
 /** The usual most bytes of a segment's image. */
 export const SEGMENT_BYTES_MAX = 4 * 1024 * 1024;
-/** Bytes of the batch that closes a segment. */
-export const CLOSING_BATCH_LENGTH = BATCH_HEADER_LENGTH + 3 + 4;
-
-const FILE_MAGIC = new TextEncoder().encode("NSQSEG");
-const BATCH_MAGIC = 0x4e535162;
-
-/** Attribute types. */
-const ATTRIBUTE = { due: 1, end: 2 } as const;
-const DUE_ATTRIBUTE_LENGTH = 3 + 8;
-
 /** Numbers kept of each message: offset of its body, timestamp's high and low half. */
 const STRIDE = 3;
 const MESSAGES_MIN = 64;
-const TWO_TO_32 = 2 ** 32;
-
-/** A moment in ns since 1970 as two unsigned 32-bit halves, because a double cannot hold it. */
-export interface Timestamp {
-  readonly high: number;
-  readonly low: number;
-}
-
-/** What is wrong with an image, and where. */
-export interface Damage {
-  readonly offset: number;
-  readonly length: number;
-  readonly reason: string;
-}
-
-/** The image is of another program, or of a version that this one does not know. */
-export class SegmentFormatError extends Error {
-  override readonly name = "SegmentFormatError";
-}
 
 /** Part of a topic's log. */
 export class Segment {
@@ -108,7 +71,7 @@ export class Segment {
     this.stored = options.stored;
     this.#bytes = new Uint8Array(Math.max(options.capacityBytes, SEGMENT_HEADER_LENGTH));
     this.#meta = new Uint32Array(MESSAGES_MIN * STRIDE);
-    this.#writeHeader();
+    writeHeader(this.bytes, options.base);
   }
 
   /** A finished segment that is on disk. */
@@ -204,7 +167,7 @@ export class Segment {
     const next = new Segment({ base, capacityBytes: 0, stored: this.stored });
     next.#bytes = this.#bytes;
     next.#meta = this.#meta;
-    next.#writeHeader();
+    writeHeader(next.bytes, base);
     return next;
   }
 
@@ -411,14 +374,6 @@ export class Segment {
     bytes[start + 33] = attributesLength;
   }
 
-  #writeHeader(): void {
-    const bytes = this.bytes;
-    bytes.set(FILE_MAGIC);
-    bytes[6] = SEGMENT_VERSION >>> 8;
-    bytes[7] = SEGMENT_VERSION;
-    writeU64(bytes, 8, this.base);
-  }
-
   #metadata(): Uint32Array {
     if (!this.#meta) throw new Error(`Segment ${this.base} is not in memory`);
     return this.#meta;
@@ -447,92 +402,4 @@ export class Segment {
     larger.set(this.bytes.subarray(0, this.used));
     this.#bytes = larger;
   }
-}
-
-interface Batch {
-  readonly count: number;
-  readonly firstPosition: number;
-  readonly timestamp: Timestamp;
-  readonly dueMs: number;
-  /** Positions of the whole segment, of the batch that closes it; else -1. */
-  readonly positions: number;
-  /** Where the messages begin. */
-  readonly messages: number;
-  /** Where the batch ends. */
-  readonly end: number;
-}
-
-/** How many positions the closing batch at the end of `tail` says, or -1 without one. */
-export function closingCount(tail: Uint8Array): number {
-  const batch = tail.length < CLOSING_BATCH_LENGTH
-    ? "too short"
-    : readBatch(tail, tail.length - CLOSING_BATCH_LENGTH);
-  // A body could look like one at the end of a torn file: only what can be is believed.
-  const plausible = typeof batch !== "string" && batch.count === 0 && batch.positions <= SEGMENT_MESSAGES_MAX;
-  return plausible && batch.positions > 0 ? batch.positions : -1;
-}
-
-/** The batch at `offset`, or what is wrong with it. */
-function readBatch(bytes: Uint8Array, offset: number): Batch | string {
-  if (bytes.length - offset < BATCH_HEADER_LENGTH) return "torn batch header";
-  if (readU32(bytes, offset) !== BATCH_MAGIC) return "no batch";
-  const end = offset + BATCH_HEADER_LENGTH - 2 + readU32(bytes, offset + 8);
-  if (end > bytes.length) return "torn batch";
-  if (crc32c(bytes, offset + 8, end) !== readU32(bytes, offset + 4)) return "wrong checksum";
-  const messages = offset + BATCH_HEADER_LENGTH + (bytes[offset + 32] << 8 | bytes[offset + 33]);
-  let dueMs = 0;
-  let positions = -1;
-  for (let at = offset + BATCH_HEADER_LENGTH; at + 3 <= messages;) {
-    const length = bytes[at + 1] << 8 | bytes[at + 2];
-    if (bytes[at] === ATTRIBUTE.due) dueMs = readU64(bytes, at + 3) / 1000;
-    else if (bytes[at] === ATTRIBUTE.end) positions = readU32(bytes, at + 3);
-    at += 3 + length;
-  }
-  return {
-    count: readU32(bytes, offset + 12),
-    firstPosition: readU64(bytes, offset + 16),
-    timestamp: { high: readU32(bytes, offset + 24), low: readU32(bytes, offset + 28) },
-    dueMs,
-    positions,
-    messages,
-    end,
-  };
-}
-
-/** Where the next whole batch begins at or after `offset`, or the end. */
-function nextBatch(bytes: Uint8Array, offset: number): number {
-  for (
-    let at = bytes.indexOf(BATCH_MAGIC >>> 24, offset);
-    at >= 0;
-    at = bytes.indexOf(BATCH_MAGIC >>> 24, at + 1)
-  ) {
-    if (typeof readBatch(bytes, at) !== "string") return at;
-  }
-  return bytes.length;
-}
-
-function checkHeader(image: Uint8Array, base: number): void {
-  if (image.length < SEGMENT_HEADER_LENGTH || FILE_MAGIC.some((byte, i) => image[i] !== byte)) {
-    throw new SegmentFormatError("Not a segment file");
-  }
-  const version = image[6] << 8 | image[7];
-  if (version !== SEGMENT_VERSION) {
-    throw new SegmentFormatError(`Segment file of version ${version}, this program knows ${SEGMENT_VERSION}`);
-  }
-  if (readU64(image, 8) !== base) throw new SegmentFormatError("Segment file under another's name");
-}
-
-function writeAttribute(bytes: Uint8Array, offset: number, type: number, length: number): void {
-  bytes[offset] = type;
-  bytes[offset + 1] = length >>> 8;
-  bytes[offset + 2] = length;
-}
-
-function writeU64(bytes: Uint8Array, offset: number, value: number): void {
-  writeU32(bytes, offset, Math.floor(value / TWO_TO_32));
-  writeU32(bytes, offset + 4, value % TWO_TO_32);
-}
-
-function readU64(bytes: Uint8Array, offset: number): number {
-  return readU32(bytes, offset) * TWO_TO_32 + readU32(bytes, offset + 4);
 }

@@ -9,13 +9,14 @@
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Quantile } from "../base/quantile.ts";
-import { readU32, writeU32 } from "../protocol/frames.ts";
+import { writeU32 } from "../protocol/frames.ts";
 import { firstPosition } from "../protocol/message_id.ts";
 import { isEphemeral } from "../protocol/names.ts";
 import { Channel, type ChannelLimits } from "./channel.ts";
 import type { Outstanding } from "./outstanding.ts";
 import { FINISHED } from "./page.ts";
-import type { Damage, Segment, Timestamp } from "./segment.ts";
+import type { Segment } from "./segment.ts";
+import { type Damage, endOfMessages, type Timestamp } from "./segment_image.ts";
 import type { SegmentStore } from "./segment_store.ts";
 import { type LogLimits, TopicLog } from "./topic_log.ts";
 import { type ChannelState, decodeTopicState, encodeTopicState, StateFormatError } from "./topic_state.ts";
@@ -528,11 +529,4 @@ export class Topic {
       if (this.#compacting.delete(segment)) this.log.unpin(copy);
     }
   }
-}
-
-/** Where `count` messages that begin at `start` end. */
-function endOfMessages(block: Uint8Array, start: number, count: number): number {
-  let end = start;
-  for (let i = 0; i < count; i++) end += 4 + readU32(block, end);
-  return end;
 }

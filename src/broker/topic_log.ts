@@ -14,18 +14,17 @@
  * @module
  */
 
-import { readU32 } from "../protocol/frames.ts";
+import { Segment, SEGMENT_BYTES_MAX } from "./segment.ts";
 import {
   BATCH_HEADER_LENGTH,
   CLOSING_BATCH_LENGTH,
   type Damage,
-  Segment,
-  SEGMENT_BYTES_MAX,
+  endOfMessages,
   SEGMENT_HEADER_LENGTH,
   SEGMENT_MESSAGES_MAX,
   SegmentFormatError,
   type Timestamp,
-} from "./segment.ts";
+} from "./segment_image.ts";
 import type { SegmentStore } from "./segment_store.ts";
 
 /** A small topic starts small: thousands of idle ones must not cost much memory. */
@@ -403,11 +402,4 @@ export class TopicLog {
     this.#owner.loaded(segment);
     this.unpin(segment);
   }
-}
-
-/** Where `count` messages that begin at `start` end. */
-function endOfMessages(block: Uint8Array, start: number, count: number): number {
-  let end = start;
-  for (let i = 0; i < count; i++) end += 4 + readU32(block, end);
-  return end;
 }

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { CLOSING_BATCH_LENGTH, closingCount } from "../broker/segment.ts";
+import { CLOSING_BATCH_LENGTH, closingCount } from "../broker/segment_image.ts";
 import type { SegmentStore, StoredSegment } from "../broker/segment_store.ts";
 import type { StoreFactory } from "../broker/broker.ts";
 

@@ -6,7 +6,7 @@
  */
 
 import type { StoreFactory } from "../broker/broker.ts";
-import { closingCount } from "../broker/segment.ts";
+import { closingCount } from "../broker/segment_image.ts";
 import type { SegmentStore, StoredSegment } from "../broker/segment_store.ts";
 
 /** The topics' segments. */

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Damage, Segment } from "../../src/broker/segment.ts";
+import type { Segment } from "../../src/broker/segment.ts";
+import type { Damage } from "../../src/broker/segment_image.ts";
 import type { SegmentStore } from "../../src/broker/segment_store.ts";
 import { type LogLimits, type LogOwner, TopicLog } from "../../src/broker/topic_log.ts";
 import { blockOfTexts, textOf } from "./broker_messages.ts";

@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { ChannelLimits } from "../../src/broker/channel.ts";
-import type { Timestamp } from "../../src/broker/segment.ts";
+import type { Timestamp } from "../../src/broker/segment_image.ts";
 
 /** A message as it was published. */
 export interface ModelMessage {

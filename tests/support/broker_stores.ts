@@ -5,7 +5,7 @@
  * @module
  */
 import type { StoreFactory } from "../../src/broker/broker.ts";
-import { CLOSING_BATCH_LENGTH, closingCount } from "../../src/broker/segment.ts";
+import { CLOSING_BATCH_LENGTH, closingCount } from "../../src/broker/segment_image.ts";
 import type { SegmentStore, StoredSegment } from "../../src/broker/segment_store.ts";
 import { MemoryStores } from "../../src/storage/memory_segments.ts";
 
