@@ -53,6 +53,7 @@ const UNUSED_FILES: ReadonlyMap<string, string> = new Map([
 /** Tests that wait for time to pass, with the reason; all others use eventually(). */
 const WAITING_TESTS: ReadonlyMap<string, string> = new Map([
   ["tests/support/eventually.ts", "the one place for it"],
+  ["tests/net/tls_server_test.ts", "stands in for the timer of the handshake, and lets other timers through"],
   [
     "tests/interop/workload.ts",
     "asks /stats again until FINs have arrived, which are not answered; within a limit",
