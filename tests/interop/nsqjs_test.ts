@@ -5,23 +5,28 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { certificates } from "../support/certificates.ts";
 import { interopTest, MissingError, runProgram, TempFolder } from "../support/interop.ts";
 import { startNsqd } from "../support/nsqd_process.ts";
 import {
   assertChannelDone,
   assertClientReport,
-  assertCompressed,
+  assertUpgraded,
+  describeLayers,
+  flagsFor,
+  LAYERS,
+  messagesFor,
   type Workload,
   workloadFor,
 } from "./workload.ts";
 
-for (const compression of ["none", "deflate", "snappy"] as const) {
-  const messages = compression === "none" ? 10_000 : 2_000;
-  const name = `nsqjs finishes each of ${messages} messages once (compression: ${compression})`;
+for (const layers of LAYERS) {
+  const name = `nsqjs finishes each of ${messagesFor(layers)} messages once (${describeLayers(layers)})`;
 
   interopTest(name, installNsqjs, async (folder) => {
-    await using nsqd = await startNsqd();
-    const workload = workloadFor(nsqd, { topic: "nsqjs", messages, compression });
+    const made = await certificates();
+    await using nsqd = await startNsqd({ args: flagsFor(layers, made) });
+    const workload = workloadFor(nsqd, { topic: "nsqjs", layers, certificates: made });
 
     await nsqd.run(async () => {
       const { stdout } = await runRoundtrip(folder, workload);
@@ -29,7 +34,7 @@ for (const compression of ["none", "deflate", "snappy"] as const) {
       assertClientReport(stdout, workload);
       await assertChannelDone(nsqd, workload);
     });
-    assertCompressed(nsqd, workload);
+    assertUpgraded(nsqd, layers);
   });
 }
 

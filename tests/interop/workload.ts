@@ -15,8 +15,25 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { MissingError } from "../support/interop.ts";
+import type { Certificates } from "../support/certificates.ts";
 import type { NsqdProcess } from "../support/nsqd_process.ts";
+
+/** What is put on the clients' connections. */
+export interface Layers {
+  readonly compression: "none" | "deflate" | "snappy";
+  /** With `client certificate` the server takes only clients that show one of its authority. */
+  readonly tls: "none" | "server certificate" | "client certificate";
+}
+
+/** What each client is tried with. */
+export const LAYERS: readonly Layers[] = [
+  { compression: "none", tls: "none" },
+  { compression: "deflate", tls: "none" },
+  { compression: "snappy", tls: "none" },
+  { compression: "none", tls: "server certificate" },
+  { compression: "deflate", tls: "server certificate" },
+  { compression: "snappy", tls: "client certificate" },
+];
 
 /** What a client program is told, as JSON in its first argument. */
 export interface Workload {
@@ -25,7 +42,9 @@ export interface Workload {
   readonly topic: string;
   readonly channel: string;
   readonly messages: number;
-  readonly compression: "none" | "deflate" | "snappy";
+  readonly compression: Layers["compression"];
+  /** Files in PEM form; without it, no TLS. */
+  readonly tls: { readonly caPath: string; readonly certPath: string; readonly keyPath: string } | undefined;
   readonly singleEvery: number;
   readonly deferEvery: number;
   readonly deferAt: number;
@@ -41,15 +60,38 @@ export interface Workload {
   readonly holdMs: number;
 }
 
+/** The server's flags for these layers. */
+export function flagsFor({ tls }: Layers, { ca, server }: Certificates): string[] {
+  if (tls === "none") return [];
+  const flags = [
+    `--tls-cert=${server.certPath}`,
+    `--tls-key=${server.keyPath}`,
+    "--https-address=127.0.0.1:0",
+  ];
+  if (tls === "server certificate") return [...flags, "--tls-required=tcp-https"];
+  return [...flags, `--tls-root-ca-file=${ca.certPath}`, "--tls-client-auth-policy=require-verify"];
+}
+
 /** The workload of one client against one server. */
 export function workloadFor(
   nsqd: NsqdProcess,
-  options: Pick<Workload, "topic" | "messages" | "compression">,
+  { topic, layers, certificates: { ca, client } }: {
+    readonly topic: string;
+    readonly layers: Layers;
+    readonly certificates: Certificates;
+  },
 ): Workload {
+  const { compression, tls } = layers;
   return {
     tcpAddress: nsqd.tcpAddress,
     httpAddress: nsqd.httpAddress,
+    topic,
     channel: "interop",
+    messages: messagesFor(layers),
+    compression,
+    tls: tls === "none"
+      ? undefined
+      : { caPath: ca.certPath, certPath: client.certPath, keyPath: client.keyPath },
     singleEvery: 100,
     deferEvery: 1000,
     deferAt: 11,
@@ -63,8 +105,17 @@ export function workloadFor(
     touchAt: 20,
     messageTimeoutMs: 2000,
     holdMs: 3000,
-    ...options,
   };
+}
+
+/** How many messages there are with these layers. */
+export function messagesFor({ compression, tls }: Layers): number {
+  return compression === "none" && tls === "none" ? 10_000 : 2_000;
+}
+
+/** The layers in words, for the name of a test. */
+export function describeLayers({ compression, tls }: Layers): string {
+  return `compression: ${compression}, TLS: ${tls}`;
 }
 
 /** What a client program prints in the end. */
@@ -88,17 +139,14 @@ export function assertClientReport(stdout: string, workload: Workload): void {
   assert(report.touched > 0, "no message was touched");
 }
 
-/**
- * Checks that both connections were compressed, for a server may decline it and all else would still pass.
- *
- * @throws {MissingError} If the server declines this compression.
- */
-export function assertCompressed(nsqd: NsqdProcess, { compression }: Workload): void {
-  const upgraded = nsqd.log.match(/upgrading connection to (deflate|snappy)/g) ?? [];
-  if (compression !== "none" && upgraded.length === 0) throw new MissingError(`a server with ${compression}`);
+/** Checks that both connections had the layers, for a server may decline them and all else would still pass. */
+export function assertUpgraded(nsqd: NsqdProcess, { compression, tls }: Layers): void {
+  const upgraded = [...nsqd.log.matchAll(/upgrading connection to (TLS|deflate|snappy)/g)].map(([, what]) =>
+    what
+  );
 
-  const line = `upgrading connection to ${compression}`;
-  assertEquals(upgraded, compression === "none" ? [] : [line, line]);
+  const expected = [...tls === "none" ? [] : ["TLS"], ...compression === "none" ? [] : [compression]];
+  assertEquals(upgraded.sort(), [...expected, ...expected].sort());
 }
 
 /** Checks the server's record of a run: everything gone, nothing timed out, nothing delivered in secret. */

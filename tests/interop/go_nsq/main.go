@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -40,6 +42,13 @@ type workload struct {
 	TouchAt          int    `json:"touchAt"`
 	MessageTimeoutMs int    `json:"messageTimeoutMs"`
 	HoldMs           int    `json:"holdMs"`
+	TLS              *files `json:"tls"`
+}
+
+type files struct {
+	CAPath   string `json:"caPath"`
+	CertPath string `json:"certPath"`
+	KeyPath  string `json:"keyPath"`
 }
 
 type report struct {
@@ -90,7 +99,25 @@ func (r *roundtrip) config() *nsq.Config {
 	config.Snappy = r.Compression == "snappy"
 	config.MaxInFlight = maxInFlight
 	config.MsgTimeout = time.Duration(r.MessageTimeoutMs) * time.Millisecond
+	if r.TLS != nil {
+		config.TlsV1 = true
+		config.TlsConfig = tlsConfig(r.TLS)
+	}
 	return config
+}
+
+func tlsConfig(f *files) *tls.Config {
+	ca, err := os.ReadFile(f.CAPath)
+	if err != nil {
+		log.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	cert, err := tls.LoadX509KeyPair(f.CertPath, f.KeyPath)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}}
 }
 
 func (r *roundtrip) consume() *nsq.Consumer {

@@ -5,6 +5,7 @@
  *   node roundtrip.js '{"tcpAddress": "127.0.0.1:4150", "topic": "t", "channel": "c", "messages": 10000, …}'
  */
 import { Buffer } from "node:buffer";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
@@ -22,9 +23,17 @@ const records = Array.from(
   { length: workload.messages },
   () => ({ deliveries: 0, finished: 0, notBefore: 0 }),
 );
+const { tls } = workload;
 const connectionOptions = {
   deflate: workload.compression === "deflate",
   snappy: workload.compression === "snappy",
+  ...tls &&
+    {
+      tls: true,
+      ca: readFileSync(tls.caPath),
+      cert: readFileSync(tls.certPath),
+      key: readFileSync(tls.keyPath),
+    },
 };
 
 let markAllFinished;
