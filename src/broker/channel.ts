@@ -84,7 +84,7 @@ export class Channel {
   #readyCount = 0;
   /** Consumers that went while messages were in flight to them. */
   readonly #departed = new Set<Consumer>();
-  #turns = new ConsumerTurns([]);
+  readonly #turns = new ConsumerTurns();
 
   constructor(
     options: { name: string; topic: ChannelOwner; limits: ChannelLimits; latency: Quantile | undefined },
@@ -127,8 +127,9 @@ export class Channel {
     this.#topic.wake(this);
   }
 
-  /** A consumer is ready for more: messages are delivered at the end of the turn. */
-  awake(): void {
+  /** The consumer may be ready for more: messages are delivered at the end of the turn. */
+  awake(consumer: Consumer): void {
+    this.#turns.offer(consumer);
     this.#topic.wake(this);
   }
 
@@ -249,13 +250,14 @@ export class Channel {
       );
     }
     this.consumers.add(consumer);
-    this.#turns = new ConsumerTurns(this.consumers);
+    this.#turns.offer(consumer);
   }
 
   /** Removes a consumer; NSQ compat: its messages in flight wait for their timeout. */
   removeConsumer(consumer: Consumer): void {
     if (!this.consumers.delete(consumer)) return;
-    this.#turns = new ConsumerTurns(this.consumers);
+    consumer.readyCount = 0;
+    this.#turns.remove(consumer);
     if (consumer.inFlight.head !== NONE) this.#departed.add(consumer);
     // A deleted one has left its name to another.
     if (this.consumers.size === 0 && this.ephemeral && !this.#deleted) this.#topic.deserted(this);
@@ -274,6 +276,7 @@ export class Channel {
     for (const consumer of [...this.consumers, ...this.#departed]) {
       consumer.inFlight.head = consumer.inFlight.tail = NONE;
       consumer.inFlightCount = 0;
+      this.#turns.offer(consumer);
     }
     this.#departed.clear();
     this.#ready.head = this.#ready.tail = NONE;
@@ -483,6 +486,7 @@ export class Channel {
     table.consumer[slot] = undefined;
     this.inFlightCount--;
     consumer.inFlightCount--;
+    this.#turns.offer(consumer);
   }
 
   #expireOf(consumer: Consumer, nowMs: number): void {

@@ -37,6 +37,8 @@ export class Consumer {
   messageCount = 0;
   finishCount = 0;
   requeueCount = 0;
+  /** It is among those that may be ready; kept by ConsumerTurns. */
+  inTurn = false;
   /** Its messages in flight, by deadline. */
   readonly inFlight: SlotList = { head: NONE, tail: NONE };
 

@@ -247,7 +247,7 @@ function rdy(session: Session): boolean {
   const { maxRdyCount } = context.options;
   if (count > maxRdyCount) invalid(`RDY count ${count} out of range 0-${maxRdyCount}`);
   session.subscription.consumer.readyCount = count;
-  session.subscription.channel.awake();
+  session.subscription.channel.awake(session.subscription.consumer);
   return true;
 }
 

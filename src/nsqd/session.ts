@@ -266,7 +266,7 @@ export class Session implements MessageSink, TurnMember, WireOwner {
 
   writable(): void {
     this.#room?.resolve();
-    this.subscription?.channel.awake();
+    if (this.subscription) this.subscription.channel.awake(this.subscription.consumer);
   }
 
   sent(): void {

@@ -135,7 +135,7 @@ Deno.test("Channel reads what it needs next before it needs it, and no more", as
   await topic.log.idle();
   assertEquals(resident(), [true, true, false, false, true]);
   consumer.consumer.readyCount = 5;
-  consumer.channel.awake();
+  consumer.channel.awake(consumer.consumer);
   await test.settle();
 
   assertEquals([consumer.take().length, resident()], [5, [true, true, true, false, true]]);
@@ -155,7 +155,7 @@ Deno.test("Channel does not read a segment again for a message that is requeued 
   consumer.channel.requeue(consumer.consumer, first, { delayMs: 0, nowMs: clock.nowMs() });
   await test.settle();
   consumer.consumer.readyCount = 100;
-  consumer.channel.awake();
+  consumer.channel.awake(consumer.consumer);
   await test.settle();
   clock.advance(1000);
   broker.scan(clock.nowMs());

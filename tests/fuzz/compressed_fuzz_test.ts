@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { fuzzCompressed } from "./compressed_fuzz.ts";
 
 /** Takes a second or two. */
-const ROUNDS = 300;
+const ROUNDS = 1000;
 
 Deno.test("Session ends with a broken compressed stream, never fails otherwise, and others go on", async () => {
   const { rounds, frames, reasons } = await fuzzCompressed({ seed: 1, rounds: ROUNDS });

@@ -6,6 +6,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { certificates } from "../support/certificates.ts";
 import { interopTest, MissingError, runProgram } from "../support/interop.ts";
 import { startNsqd } from "../support/nsqd_process.ts";
 
@@ -24,6 +25,36 @@ interopTest("to_nsq and nsq_tail carry every line once", findTools, async ({ pat
     assertEquals(stdout.trimEnd().split("\n").sort(), [...LINES].sort());
   });
 });
+
+// By its options go-nsq speaks TLS 1.2 at most.
+for (const compression of ["deflate", "snappy"]) {
+  interopTest(
+    `to_nsq and nsq_tail carry every line once over TLS 1.2 and ${compression}`,
+    findTools,
+    async (tools) => {
+      const { path } = tools;
+      const { ca, server } = await certificates();
+      const tls = [
+        `--tls-cert=${server.certPath}`,
+        `--tls-key=${server.keyPath}`,
+        "--https-address=127.0.0.1:0",
+      ];
+      await using nsqd = await startNsqd({ args: [...tls, "--tls-required=true"] });
+      const common = ["--topic=tools", `--nsqd-tcp-address=${nsqd.tcpAddress}`];
+      const options = ["tls_v1,true", `tls_root_ca_file,${ca.certPath}`, `${compression},true`];
+
+      await nsqd.run(async () => {
+        const publish = [...common, ...options.map((option) => `--producer-opt=${option}`)];
+        await runProgram(`${path}/to_nsq`, { args: publish, stdin: LINES.join("\n") + "\n" });
+        const consume = options.map((option) => `--consumer-opt=${option}`);
+        const tail = [...common, ...consume, "--channel=tail", `-n=${LINES.length}`];
+        const { stdout } = await runProgram(`${path}/nsq_tail`, { args: tail, timeoutMs: 15_000 });
+
+        assertEquals(stdout.trimEnd().split("\n").sort(), [...LINES].sort());
+      });
+    },
+  );
+}
 
 interopTest("nsq_to_nsq republishes every message", findTools, async ({ path }) => {
   await using nsqd = await startNsqd();

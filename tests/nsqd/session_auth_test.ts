@@ -12,9 +12,8 @@ const OK = response("OK");
 const HEARTBEAT = response("_heartbeat_");
 const SECRET = "s3cret";
 const AUTH = withBody("AUTH", SECRET);
-const AUTHORIZED = response(
-  '{"identity":"somebody","identity_url":"http://identity","permission_count":1}',
-);
+const AUTHORIZED_TEXT = '{"identity":"somebody","identity_url":"http://identity","permission_count":1}';
+const AUTHORIZED = response(AUTHORIZED_TEXT);
 const OPTIONS = { authHttpAddresses: ["auth.test:4181"] };
 const PEER = "127.0.0.1:6001";
 
@@ -191,7 +190,7 @@ authTest(
 
     assertEquals(early, [0, 0]);
     const frames = client.frames().map((frame) => frame.type === "message" ? frame.body : frame.text);
-    assertEquals(frames.slice(0, 3), [(AUTHORIZED as { text: string }).text, "OK", "OK"]);
+    assertEquals(frames.slice(0, 3), [AUTHORIZED_TEXT, "OK", "OK"]);
     assertEquals(frames.slice(3).sort(), ["OK", "a", "b"]);
     assertEquals(questions.secrets, [SECRET]);
   },
@@ -358,7 +357,7 @@ withAuthServer(
   async (nsqd, server) => {
     using client = await nsqd.connect();
 
-    assertEquals(await client.ask(AUTH), (AUTHORIZED as { text: string }).text);
+    assertEquals(await client.ask(AUTH), AUTHORIZED_TEXT);
 
     assertEquals(await client.ask(pub("t", "a")), "OK");
     assertEquals(server.queries.map(({ target }) => target), [

@@ -52,13 +52,13 @@ export class TrialClient implements MessageSink, ModelClient {
   /** Its output is full, or not any more. */
   setRoom(room: boolean): void {
     this.#room = room;
-    if (room) this.real.awake();
+    if (room) this.real.awake(this.consumer);
   }
 
   /** RDY */
   setReady(count: number): void {
     this.consumer.readyCount = count;
-    this.real.awake();
+    this.real.awake(this.consumer);
   }
 
   send(segment: Segment, index: number, attempts: number): void {

@@ -123,7 +123,7 @@ async function takeAll(
   consumer.readyCount = 100;
   channel.addConsumer(consumer);
   for (let idle = 0; idle < 3;) {
-    channel.awake();
+    channel.awake(consumer);
     broker.pump(clock.nowMs());
     await topic.log.idle();
     for (const position of inFlight) channel.finish(consumer, position, clock.nowMs());

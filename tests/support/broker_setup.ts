@@ -156,7 +156,7 @@ export class TestConsumer implements MessageSink {
     });
     this.consumer.readyCount = readyCount;
     channel.addConsumer(this.consumer);
-    channel.awake();
+    channel.awake(this.consumer);
   }
 
   /** The bodies that it got since the last call. */
