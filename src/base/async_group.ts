@@ -11,6 +11,8 @@
  * @module
  */
 
+import { errorText } from "./error_text.ts";
+
 /** A task of a group failed; `cause` is what it threw. */
 export class TaskError extends Error {
   override readonly name = "TaskError";
@@ -18,7 +20,7 @@ export class TaskError extends Error {
   readonly task: string;
 
   constructor(task: string, cause: unknown) {
-    super(`Task "${task}" failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`Task "${task}" failed: ${errorText(cause)}`, { cause });
     this.task = task;
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { errorText } from "../base/error_text.ts";
 import { parse } from "@std/toml";
 import { OptionError } from "./option.ts";
 
@@ -15,7 +16,6 @@ export function readConfigFile(path: string): Readonly<Record<string, unknown>> 
   try {
     return parse(Deno.readTextFileSync(path));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : cause;
-    throw new OptionError(`Cannot load configuration file "${path}": ${reason}`, { cause });
+    throw new OptionError(`Cannot load configuration file "${path}": ${errorText(cause)}`, { cause });
   }
 }

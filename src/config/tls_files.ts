@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { errorText } from "../base/error_text.ts";
 import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { OptionError } from "./option.ts";
@@ -76,6 +77,6 @@ function attempt<T>(action: string, run: () => T): T {
   try {
     return run();
   } catch (cause) {
-    throw new OptionError(`${action}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new OptionError(`${action}: ${errorText(cause)}`, { cause });
   }
 }

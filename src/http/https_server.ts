@@ -18,7 +18,7 @@ import { CipherStream } from "./cipher_stream.ts";
 import type { Peer } from "./http_request.ts";
 import { NodeRequest, sendResponse } from "./node_exchange.ts";
 import { Requests, sendTimeMs, settles } from "./requests.ts";
-import { formatAddress, type HttpServer, serveHttp, type ServeOptions } from "./server.ts";
+import { formatAddress, type HttpServer, listenError, serveHttp, type ServeOptions } from "./server.ts";
 
 /** With which certificate to serve, and on which conditions; the texts are in PEM form. */
 export interface HttpsConditions {
@@ -222,8 +222,7 @@ function listen(address: Address): Deno.TcpListener {
   try {
     return Deno.listen({ hostname, port: address.port });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`Cannot listen on ${formatAddress(address)}: ${reason}`, { cause });
+    throw listenError(address, cause);
   }
 }
 

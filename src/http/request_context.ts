@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { hostPort } from "../base/host_port.ts";
 import { readBody } from "./body.ts";
 import type { HttpRequest, Peer } from "./http_request.ts";
 
@@ -52,8 +53,7 @@ export class RequestContext {
   get remoteAddress(): string {
     const address = this.#peer.remoteAddr;
     if (address.transport !== "tcp" && address.transport !== "udp") return "@";
-    const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
-    return `${host}:${address.port}`;
+    return hostPort(address);
   }
 
   /** True once a handler has read the whole body. */

@@ -14,6 +14,8 @@
  *
  * @module
  */
+import { errorText } from "../base/error_text.ts";
+import { hostPort } from "../base/host_port.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Address } from "../config/address.ts";
 import type { RequestHandler } from "./http_request.ts";
@@ -72,16 +74,19 @@ export function serveHttp(options: ServeOptions): HttpServer {
       : Deno.serve({ ...settings, ...tcpSettings(address), ...tls }, requests.handle);
     return new DenoServer({ server, requests, abort, name, logger });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`Cannot listen on ${formatAddress(address)}: ${reason}`, { cause });
+    throw listenError(address, cause);
   }
+}
+
+/** Why an address cannot be listened on. */
+export function listenError(address: Address, cause: unknown): Error {
+  return new Error(`Cannot listen on ${formatAddress(address)}: ${errorText(cause)}`, { cause });
 }
 
 /** An address as it was bound to. */
 export function formatAddress(address: Address): string {
   if (address.kind === "unix") return address.path;
-  const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
-  return `${host}:${address.port}`;
+  return hostPort(address);
 }
 
 class DenoServer implements HttpServer {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { hostPort } from "../base/host_port.ts";
+
 /** A connection; a plain `Deno.Conn` is one, TLS and compressed ones wrap another. */
 export interface Connection {
   /** Who is at the other end: `127.0.0.1:1234`, or `@` over a unix socket, as Go prints it. */
@@ -83,8 +85,7 @@ export function addressText(address: Deno.Addr): string {
   if (address.transport !== "tcp" && address.transport !== "udp") {
     return "path" in address && address.path || "@";
   }
-  const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
-  return `${host}:${address.port}`;
+  return hostPort(address);
 }
 
 /** The host in an address as Go prints it, or "" of a unix socket's. */

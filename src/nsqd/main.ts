@@ -4,6 +4,7 @@
  * @module
  */
 
+import { errorText } from "../base/error_text.ts";
 import { Logger } from "../base/logger.ts";
 import { Nsqd } from "./nsqd.ts";
 import { loadNsqdOptions } from "./options.ts";
@@ -29,7 +30,7 @@ export async function runNsqd(args: readonly string[]): Promise<number> {
     nsqd = new Nsqd(start, logger);
     await nsqd.start();
   } catch (error) {
-    logger.fatal(`failed to start nsqd - ${error instanceof Error ? error.message : error}`);
+    logger.fatal(`failed to start nsqd - ${errorText(error)}`);
     return 1;
   }
   // What no task has caught stops the daemon in order too, and so loses nothing.

@@ -6,7 +6,7 @@
  */
 import { HttpError } from "../http/http_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
-import { mpubCountMax } from "../protocol/command_reader.ts";
+import { type BodyLimits, mpubCountMax } from "../protocol/command_reader.ts";
 import { readI32, writeU32 } from "../protocol/frames.ts";
 import { boolParam, type Params, paramsOf, topicToUse } from "./http_params.ts";
 import type { HttpApiContext } from "./http_api_context.ts";
@@ -15,12 +15,6 @@ import type { HttpApiContext } from "./http_api_context.ts";
 export interface Batch {
   readonly block: Uint8Array;
   readonly count: number;
-}
-
-/** Limits that bodies and messages are held against, in bytes. */
-export interface SizeLimits {
-  readonly maxMsgSizeBytes: number;
-  readonly maxBodySizeBytes: number;
 }
 
 const NEWLINE = 10;
@@ -58,7 +52,7 @@ export async function publishBatch(nsqd: HttpApiContext, request: RequestContext
 }
 
 /** The messages of an MPUB body; what may follow them is left out, as in NSQ. */
-export function binaryBatch(body: Uint8Array, limits: SizeLimits): Batch {
+export function binaryBatch(body: Uint8Array, limits: BodyLimits): Batch {
   const count = body.length < U32_LENGTH ? 0 : readI32(body, 0);
   if (count <= 0 || count > mpubCountMax(limits.maxBodySizeBytes)) throw new HttpError(413, "BAD_BODY");
   let end = U32_LENGTH;
@@ -72,7 +66,7 @@ export function binaryBatch(body: Uint8Array, limits: SizeLimits): Batch {
 }
 
 /** A message from each line that is not empty. */
-export function textBatch(body: Uint8Array, limits: SizeLimits): Batch {
+export function textBatch(body: Uint8Array, limits: BodyLimits): Batch {
   let count = 0;
   let length = 0;
   forEachLine(body, (from, to) => {
