@@ -33,6 +33,10 @@ declare module "@std/assert" {
   export function unreachable(reason?: string): never;
 }
 
+declare module "@std/bytes/concat" {
+  export function concat(buffers: readonly Uint8Array[]): Uint8Array<ArrayBuffer>;
+}
+
 declare module "@std/cli/parse-args" {
   export interface ParseArgsOptions {
     readonly boolean?: readonly string[];
@@ -50,6 +54,23 @@ declare module "@std/cli/parse-args" {
 
 declare module "@std/http/status" {
   export const STATUS_TEXT: Readonly<Record<number, string>>;
+}
+
+declare module "@std/msgpack" {
+  export type ValueType =
+    | number
+    | bigint
+    | string
+    | boolean
+    | null
+    | Uint8Array
+    | readonly ValueType[]
+    | ValueMap;
+  export interface ValueMap {
+    readonly [index: string | number]: ValueType;
+  }
+  export function encode(object: ValueType): Uint8Array<ArrayBuffer>;
+  export function decode(data: Uint8Array<ArrayBuffer>): ValueType;
 }
 
 declare module "@std/streams" {

@@ -11,6 +11,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Quantile } from "../base/quantile.ts";
 import { isEphemeral } from "../protocol/names.ts";
 import type { Channel, ChannelLimits } from "./channel.ts";
+import type { Durability } from "./durability.ts";
 import { NONE, Outstanding } from "./outstanding.ts";
 import type { SegmentStore } from "./segment_store.ts";
 import { Topic, type TopicContext } from "./topic.ts";
@@ -36,12 +37,29 @@ export interface BrokerOptions {
   readonly limits: ChannelLimits & LogLimits;
   readonly stores: StoreFactory;
   readonly newLatency: () => Quantile | undefined;
+  /** What a publisher's OK means for a topic. */
+  readonly durabilityOf: (topic: string) => Durability;
+  /** Messages that a topic writes before it syncs them unasked. */
+  readonly syncEvery: number;
+  /**
+   * Messages are about to be acknowledged, or given to channels, for good: so must be what they belong to. Throws when
+   * that cannot be.
+   */
+  readonly onKeeping: () => void;
   /** There is something for `commit` or `pump` to do. */
   readonly onWork: () => void;
   /** A topic or channel came or went; `kept` is false for ephemeral ones. */
   readonly onChange: (change: { topic: Topic; channel?: Channel; kept: boolean }) => void;
   /** Writing to a store worked (undefined), or did not. */
   readonly onStored: (error: unknown) => void;
+}
+
+/** What became of the messages that were appended. */
+export interface Commit {
+  /** Topics that could not keep them, with the reason. */
+  readonly failed: ReadonlyMap<Topic, unknown>;
+  /** Topics whose publishers must wait for this before they are told OK, or why not. */
+  readonly pending: ReadonlyMap<Topic, Promise<void>>;
 }
 
 /** All topics. */
@@ -63,6 +81,9 @@ export class Broker {
       nowMs: () => clock.nowMs(),
       timestamp: () => clock.timestamp(),
       newLatency: options.newLatency,
+      durabilityOf: options.durabilityOf,
+      syncEvery: options.syncEvery,
+      keeping: options.onKeeping,
       added: (topic) => {
         this.#added.add(topic);
         options.onWork();
@@ -110,18 +131,21 @@ export class Broker {
     return true;
   }
 
-  /** Publishes what was appended to topics; returns those that could not keep it, with the reason. */
-  commit(): Map<Topic, unknown> {
+  /** Publishes what was appended to topics. */
+  commit(): Commit {
     const failed = new Map<Topic, unknown>();
+    const pending = new Map<Topic, Promise<void>>();
     for (const topic of this.#added) {
       try {
         topic.commit();
+        const kept = topic.kept();
+        if (kept) pending.set(topic, kept);
       } catch (error) {
         failed.set(topic, error);
       }
     }
     this.#added.clear();
-    return failed;
+    return { failed, pending };
   }
 
   /** Delivers what can be delivered. */
@@ -140,7 +164,7 @@ export class Broker {
       const slot = table.firstDue(nowMs);
       if (slot === NONE) break;
       table.undefer(slot);
-      table.channel[slot]?.due(slot);
+      table.channel[slot]?.due(slot, nowMs);
     }
     for (const topic of this.topics.values()) {
       for (const channel of topic.channels.values()) channel.expire(nowMs);

@@ -16,15 +16,27 @@
  */
 
 import type { Quantile } from "../base/quantile.ts";
+import { MESSAGE_ID_LENGTH } from "../protocol/message_id.ts";
 import { isEphemeral } from "../protocol/names.ts";
-import type { ChannelState, OutstandingState } from "./topic_state.ts";
+import {
+  type ChannelState,
+  decodePage,
+  encodeFinishedPage,
+  type PageRecord,
+  type PageState,
+} from "./topic_state.ts";
 import { type Consumer, NEARNESS } from "./consumer.ts";
 import { ConsumerTurns } from "./consumer_turns.ts";
 import { NONE, type Outstanding, type SlotList, STATE } from "./outstanding.ts";
-import { FINISHED, Page, UNTOUCHED } from "./page.ts";
+import { FINISHED, Page, PARKED, UNTOUCHED } from "./page.ts";
 import { PageList } from "./page_list.ts";
 import type { Segment } from "./segment.ts";
 import type { TopicLog } from "./topic_log.ts";
+
+/** A message that is deferred for longer than this when it is published is parked: it gets no slot yet. */
+const PARK_BEYOND_MS = 60_000;
+/** Parked messages are looked at this long before the first of them is due; it takes time to read them back. */
+const PARK_LEAD_MS = 10_000;
 
 /** An answer of a consumer that does not fit the channel's state; the text is NSQ's. */
 export class ChannelError extends Error {
@@ -38,6 +50,8 @@ export interface ChannelOwner {
   readonly outstanding: Outstanding;
   /** The channel may be able to deliver. */
   wake(channel: Channel): void;
+  /** What is saved of the channel is not as it was. */
+  changed(): void;
   /** The channel needs nothing of the segment any more. */
   leave(segment: Segment): void;
   /** Everything that was added to the segment so far is finished for the channel. */
@@ -71,6 +85,8 @@ export class Channel {
   zoneLocalMessageCount = 0;
   regionLocalMessageCount = 0;
   globalMessageCount = 0;
+  /** It has delivered messages that have kept the ids of another queue: ask `positionOf()` which one an id means. */
+  hasForeignIds = false;
 
   readonly #topic: ChannelOwner;
   readonly #limits: ChannelLimits;
@@ -85,7 +101,6 @@ export class Channel {
   /** Consumers that went while messages were in flight to them. */
   readonly #departed = new Set<Consumer>();
   readonly #turns = new ConsumerTurns();
-
   constructor(
     options: { name: string; topic: ChannelOwner; limits: ChannelLimits; latency: Quantile | undefined },
   ) {
@@ -133,8 +148,13 @@ export class Channel {
     this.#topic.wake(this);
   }
 
+  /** Moves the cursor on to the first message that waits: what it has passed needs not be in memory. */
+  advance(): void {
+    this.#pages.firstUntouched();
+  }
+
   /** Takes the messages [from, to) of the segment as the channel's. */
-  extend(segment: Segment, from: number, to: number): void {
+  extend(segment: Segment, { from, to, nowMs }: { from: number; to: number; nowMs: number }): void {
     let page = this.#pages.last;
     if (page?.segment !== segment) {
       page = new Page(segment, from);
@@ -143,10 +163,10 @@ export class Channel {
     page.end = to;
     this.messageCount += to - from;
     let waiting = to - from;
-    if (segment.hasDeferred) waiting -= this.#defer(page, from, to);
+    if (segment.deferred > 0 && segment.resident) waiting -= this.#defer(page, from, nowMs);
     this.#waiting += waiting;
     if (this.ephemeral && this.depth > this.#limits.ephemeralDepthMax) this.#dropNewest(page, from, to);
-    if (segment.holes > 0 && segment.resident) this.loaded(segment);
+    if (segment.holes > 0 && segment.resident) this.loaded(segment, nowMs);
     if (waiting > 0) this.#topic.wake(this);
   }
 
@@ -168,10 +188,26 @@ export class Channel {
   pump(nowMs: number, most: number): boolean {
     for (let delivered = 0; this.depth > 0 && !this.#paused; delivered++) {
       if (delivered === most) return false;
+      // Attempts are counted.
+      if (delivered === 0) this.#topic.changed();
       const consumer = this.#turns.next();
       if (!consumer || !this.#deliver(consumer, nowMs)) break;
     }
     return true;
+  }
+
+  /**
+   * Position of the message that the consumer means by the 16 bytes of an id. `position` is what they say as an id of
+   * this node; but a message that was taken over from another queue has kept the id that it had there.
+   */
+  positionOf(consumer: Consumer, id: Uint8Array, position: number): number {
+    if (this.#isInFlight(position) && this.#foreignIdAt(position) === undefined) return position;
+    const table = this.#topic.outstanding;
+    for (let slot = consumer.inFlight.head; slot !== NONE; slot = table.next(slot)) {
+      const foreign = this.#foreignIdAt(table.position[slot]);
+      if (foreign?.every((byte, i) => byte === id[i])) return table.position[slot];
+    }
+    return position;
   }
 
   /** FIN: the consumer has done the message. */
@@ -197,6 +233,7 @@ export class Channel {
     this.#endFlight(consumer, slot);
     consumer.requeueCount++;
     this.requeueCount++;
+    page.changed();
     if (options.delayMs > 0) {
       this.#deferSlot(slot, options.nowMs + options.delayMs);
       this.#pages.unpin(page);
@@ -226,12 +263,21 @@ export class Channel {
     }
   }
 
-  /** The deferred message of the slot, which is in no list now, is due. */
-  due(slot: number): void {
-    const page = this.#pages.at(this.#topic.outstanding.position[slot]);
+  /** The deferred message of the slot, which is in no list now, is due; or it is time to look at parked ones. */
+  due(slot: number, nowMs: number): void {
+    const table = this.#topic.outstanding;
+    const page = this.#pages.at(table.position[slot]);
     if (!page) throw new Error("A deferred message is in no page");
-    this.deferredCount--;
     this.#pages.pin(page);
+    if (table.state[slot] === STATE.parked) {
+      table.release(slot);
+      page.parkSlot = NONE;
+      page.waking = true;
+      if (page.segment.resident) this.#wakeParked(page, nowMs);
+      return;
+    }
+    this.deferredCount--;
+    page.changed();
     this.#makeReady(slot);
     this.#topic.wake(this);
   }
@@ -272,6 +318,7 @@ export class Channel {
         if (table.state[slot] === STATE.deferred) table.undefer(slot);
         table.release(slot);
       }
+      this.#forgetParking(page);
     }
     for (const consumer of [...this.consumers, ...this.#departed]) {
       consumer.inFlight.head = consumer.inFlight.tail = NONE;
@@ -319,12 +366,11 @@ export class Channel {
   }
 
   /** The segment is in memory again: messages that are holes now are gone. */
-  loaded(segment: Segment): void {
+  loaded(segment: Segment, nowMs: number): void {
     const page = this.pageOf(segment);
     if (!page) return;
-    for (let i = page.start; i < page.end; i++) {
-      if (!segment.has(i) && page.state(i) !== FINISHED) this.#lose(page, i);
-    }
+    this.#loseHoles(page);
+    if (page.waking) this.#wakeParked(page, nowMs);
     this.#topic.wake(this);
     this.#checkDone(page);
   }
@@ -340,75 +386,76 @@ export class Channel {
     return this.#pages.of(segment);
   }
 
-  /** What must be known to go on after a restart. */
-  state(): ChannelState {
-    const table = this.#topic.outstanding;
-    const outstanding: OutstandingState[] = [];
-    const finishedAhead: number[] = [];
-    const cursor = this.#pages.cursor(this.#topic.log.end);
-    const add = (slot: number) => {
-      const deferred = table.state[slot] === STATE.deferred;
-      outstanding.push({
-        position: table.position[slot],
-        attempts: table.attempts[slot],
-        dueMs: deferred ? table.key[slot] : 0,
-      });
-    };
-    // Ready ones first and in their order, then the rest by position.
-    for (let slot = this.#ready.head; slot !== NONE; slot = table.next(slot)) add(slot);
-    for (const page of this.#pages.all) {
-      for (let i = page.start; i < page.end; i++) {
-        const state = page.state(i);
-        if (state > UNTOUCHED && table.state[state - 1] !== STATE.ready) add(state - 1);
-        if (state === FINISHED && page.segment.base + i >= cursor) finishedAhead.push(page.segment.base + i);
-      }
-    }
-    return { name: this.name, cursor, outstanding, finishedAhead };
-  }
-
-  /** Goes on where `state` ended: takes all of `segments` below `distributed`, and then what the state says of them. */
-  restore(state: ChannelState, segments: readonly Segment[], distributed: number): void {
-    const kept = new Set(state.outstanding.map((entry) => entry.position));
+  /** What must be known to go on after a restart, of those segments, as far as they are the channels'. */
+  state(segments: readonly Segment[], distributed: number): ChannelState {
+    const pages: PageRecord[] = [];
+    // Pages come in the order of their segments; a segment without one is finished.
+    let next = 0;
     for (const segment of segments) {
-      const end = Math.min(segment.end, distributed) - segment.base;
-      if (end > 0) this.#takeOver(segment, { end, cursor: state.cursor, kept });
+      // The rest is the topic's own.
+      if (segment.base >= distributed) break;
+      while (next < this.#pages.all.length && this.#pages.all[next].segment.base < segment.base) next++;
+      const page = this.#pages.all[next];
+      const bytes = page?.segment === segment
+        ? page.record(this.#topic.outstanding)
+        : encodeFinishedPage(Math.min(segment.committed, distributed - segment.base));
+      if (bytes) pages.push({ base: segment.base, bytes });
     }
-    this.#pages.findCurrent();
-    for (const position of state.finishedAhead) {
-      const page = this.#pages.at(position);
-      if (!page || page.state(position - page.segment.base) !== UNTOUCHED) continue;
-      if (position - page.segment.base >= page.next) this.#waiting--;
-      page.finish(position - page.segment.base);
-    }
-    for (const entry of state.outstanding) {
-      const page = this.#pages.at(entry.position);
-      if (!page) continue;
-      const index = entry.position - page.segment.base;
-      if (page.state(index) === UNTOUCHED) {
-        if (index >= page.next) this.#waiting--;
-        const slot = this.#topic.outstanding.allocate(this, entry.position, entry.attempts);
-        page.setState(index, slot + 1);
-        if (entry.dueMs > 0) {
-          this.#deferSlot(slot, entry.dueMs);
-        } else {
-          this.#pages.pin(page);
-          this.#makeReady(slot);
-        }
-      }
-    }
-    for (const page of [...this.#pages.all]) this.#checkDone(page);
+    return { name: this.name, pages };
   }
 
-  /** A page of a recovered segment, in which everything below the cursor is finished but for what is kept. */
-  #takeOver(segment: Segment, options: { end: number; cursor: number; kept: ReadonlySet<number> }): void {
-    const page = new Page(segment, 0);
-    page.end = options.end;
-    page.next = Math.min(Math.max(options.cursor - segment.base, 0), options.end);
-    this.#pages.push(page);
-    for (let i = 0; i < page.next; i++) {
-      if (!options.kept.has(segment.base + i)) page.finish(i);
+  /**
+   * Goes on where `state` ended: takes all that lies below `distributed`, and then what the state says of it. What lies
+   * at or after `knownEnd` came after the state was saved.
+   */
+  restore(state: ChannelState, options: { knownEnd: number; distributed: number; nowMs: number }): void {
+    const { log } = this.#topic;
+    const records = new Map(state.pages.map((page) => [page.base, page.bytes]));
+    const pages: Page[] = [];
+    for (const segment of log.segments) {
+      const end = Math.min(segment.end, options.distributed) - segment.base;
+      if (end <= 0) break;
+      const record = records.get(segment.base);
+      const known = record && decodePage(record);
+      if (known && end === segment.count && known.finished[0]?.from === 0 && known.finished[0].to >= end) {
+        continue;
+      }
+      const page = new Page(segment, 0);
+      page.end = end;
+      pages.push(page);
+      if (known) this.#takeOver(page, known);
+      if (segment.deferred > 0 && segment.end > options.knownEnd) {
+        log.lookAt(segment, () => segment.resident && this.#defer(page, 0, options.nowMs));
+      }
+      this.#waiting += page.waiting;
+      // It had to be read, and was damaged.
+      if (segment.resident) this.#loseHoles(page);
     }
-    this.#waiting += page.end - page.next;
+    this.#pages.adopt(pages);
+    for (const page of pages) this.#checkDone(page);
+  }
+
+  /** What the messages of a page of a recovered segment had become. */
+  #takeOver(page: Page, known: PageState): void {
+    const inPage = (index: number) => index < page.end && page.state(index) === UNTOUCHED;
+    for (const { from, to } of known.finished) {
+      for (let i = from; i < to && inPage(i); i++) page.finish(i);
+    }
+    for (const { from, to } of known.parked) {
+      for (let i = from; i < to && inPage(i); i++) this.#park(page, i, known.parkedDueMs);
+    }
+    for (const { index, attempts, dueMs } of known.outstanding) {
+      if (!inPage(index)) continue;
+      const slot = this.#topic.outstanding.allocate(this, page.segment.base + index, attempts);
+      page.setState(index, slot + 1);
+      if (dueMs > 0) {
+        this.#deferSlot(slot, dueMs);
+      } else {
+        this.#pages.pin(page);
+        this.#makeReady(slot);
+      }
+    }
+    this.#scheduleParking(page);
   }
 
   /** Gives one message to the consumer; false when none can be given now. */
@@ -427,9 +474,10 @@ export class Channel {
     if (!page || !page.segment.resident) return false;
     const index = page.next++;
     this.#waiting--;
-    if (page.segment.hasDeferred && page.segment.dueMs(index) > nowMs) {
+    if (page.segment.deferred > 0 && page.segment.dueMs(index) > nowMs) {
       // Its segment was on disk only when the channel got it, so nobody knew.
-      this.#deferAt(page, index);
+      this.#deferAt(page, index, nowMs);
+      this.#scheduleParking(page);
       return true;
     }
     if (consumer.sampleRate > 0 && !sampled(consumer.sampleRate)) {
@@ -437,7 +485,9 @@ export class Channel {
       this.#checkDone(page);
       return true;
     }
-    const slot = this.#topic.outstanding.allocate(this, page.segment.base + index, 1);
+    const attempts = page.segment.earlierAttempts(index);
+    const slot = this.#topic.outstanding.allocate(this, page.segment.base + index, attempts);
+    this.#topic.outstanding.countAttempt(slot);
     page.setState(index, slot + 1);
     this.#pages.pin(page);
     this.#beginFlight(consumer, page.segment, slot, { index, nowMs });
@@ -455,6 +505,7 @@ export class Channel {
       return;
     }
     table.countAttempt(slot);
+    page.changed();
     this.#beginFlight(consumer, page.segment, slot, { index, nowMs });
   }
 
@@ -476,6 +527,7 @@ export class Channel {
     else this.zoneLocalMessageCount++;
     consumer.inFlightCount++;
     consumer.messageCount++;
+    if (segment.foreignId(options.index) > 0) this.hasForeignIds = true;
     consumer.sink.send(segment, options.index, table.attempts[slot]);
   }
 
@@ -517,23 +569,79 @@ export class Channel {
     this.deferredCount++;
   }
 
-  /** Takes the deferred messages in [from, to) out of the line; returns how many. */
-  #defer(page: Page, from: number, to: number): number {
+  /** Takes the deferred messages from `from` on out of the line, if they wait in it; returns how many. */
+  #defer(page: Page, from: number, nowMs: number): number {
     const { segment } = page;
     let count = 0;
-    for (let i = from; i < to; i++) {
-      if (segment.dueMs(i) === 0) continue;
-      this.#deferAt(page, i);
+    for (let i = from; i < page.end; i++) {
+      if (segment.dueMs(i) === 0 || page.state(i) !== UNTOUCHED) continue;
+      this.#deferAt(page, i, nowMs);
       count++;
     }
+    this.#scheduleParking(page);
     return count;
   }
 
-  #deferAt(page: Page, index: number): void {
+  #deferAt(page: Page, index: number, nowMs: number): void {
     const { segment } = page;
-    const slot = this.#topic.outstanding.allocate(this, segment.base + index, 0);
+    const dueMs = segment.dueMs(index);
+    if (dueMs > nowMs + PARK_BEYOND_MS) {
+      this.#park(page, index, dueMs);
+      return;
+    }
+    const slot = this.#topic.outstanding.allocate(this, segment.base + index, segment.earlierAttempts(index));
     page.setState(index, slot + 1);
-    this.#deferSlot(slot, segment.dueMs(index));
+    this.#deferSlot(slot, dueMs);
+  }
+
+  /** Defers a message without a slot. */
+  #park(page: Page, index: number, dueMs: number): void {
+    page.setState(index, PARKED);
+    page.parked++;
+    page.parkedDueMs = Math.min(page.parkedDueMs, dueMs);
+    this.deferredCount++;
+  }
+
+  /** Sees to it that the page's parked messages are looked at in time. */
+  #scheduleParking(page: Page): void {
+    const table = this.#topic.outstanding;
+    const lookMs = page.parkedDueMs - PARK_LEAD_MS;
+    if (page.parked === 0 || page.waking) return;
+    if (page.parkSlot !== NONE) {
+      if (table.key[page.parkSlot] <= lookMs) return;
+      this.#forgetParking(page);
+    }
+    const slot = page.parkSlot = table.allocate(this, page.segment.base + page.start, 0);
+    table.state[slot] = STATE.parked;
+    table.key[slot] = lookMs;
+    table.defer(slot);
+  }
+
+  #forgetParking(page: Page): void {
+    if (page.parkSlot === NONE) return;
+    this.#topic.outstanding.undefer(page.parkSlot);
+    this.#topic.outstanding.release(page.parkSlot);
+    page.parkSlot = NONE;
+  }
+
+  /** Gives slots to the parked messages that are due soon; their segment is in memory. */
+  #wakeParked(page: Page, nowMs: number): void {
+    page.waking = false;
+    page.parkedDueMs = Infinity;
+    const { segment } = page;
+    for (let i = page.start; i < page.end && page.parked > 0; i++) {
+      if (page.state(i) !== PARKED) continue;
+      const dueMs = segment.dueMs(i);
+      if (dueMs > nowMs + PARK_BEYOND_MS) {
+        page.parkedDueMs = Math.min(page.parkedDueMs, dueMs);
+        continue;
+      }
+      page.parked--;
+      this.deferredCount--;
+      this.#deferAt(page, i, nowMs);
+    }
+    this.#scheduleParking(page);
+    this.#pages.unpin(page);
   }
 
   /** NSQ compat: an ephemeral channel keeps as many messages as fit in memory, and those that came first. */
@@ -548,12 +656,26 @@ export class Channel {
     this.#checkDone(page);
   }
 
+  /** Messages of a segment in memory that are holes are gone. */
+  #loseHoles(page: Page): void {
+    const { segment } = page;
+    for (let i = page.start; segment.holes > 0 && i < page.end; i++) {
+      if (!segment.has(i) && page.state(i) !== FINISHED) this.#lose(page, i);
+    }
+  }
+
   /** The message's segment has lost it. */
   #lose(page: Page, index: number): void {
     const table = this.#topic.outstanding;
     const state = page.state(index);
     if (state === UNTOUCHED) {
       if (index >= page.next) this.#waiting--;
+      page.finish(index);
+      return;
+    }
+    if (state === PARKED) {
+      page.parked--;
+      this.deferredCount--;
       page.finish(index);
       return;
     }
@@ -572,6 +694,18 @@ export class Channel {
     }
     table.release(slot);
     page.finish(index);
+  }
+
+  #isInFlight(position: number): boolean {
+    const page = this.#pages.at(position);
+    const slot = page ? page.state(position - page.segment.base) - 1 : NONE;
+    return slot >= 0 && this.#topic.outstanding.state[slot] === STATE.inFlight;
+  }
+
+  #foreignIdAt(position: number): Uint8Array | undefined {
+    const segment = this.#pages.at(position)?.segment;
+    const at = segment?.resident ? segment.foreignId(position - segment.base) : 0;
+    return at > 0 ? segment?.bytes.subarray(at, at + MESSAGE_ID_LENGTH) : undefined;
   }
 
   /** The page of a message that is in flight to the consumer. */
@@ -593,6 +727,7 @@ export class Channel {
 
   #checkDone(page: Page): void {
     if (page.unfinished > 0) return;
+    this.#forgetParking(page);
     const { segment } = page;
     if (!segment.sealed) {
       this.#topic.drained(segment);

@@ -7,7 +7,8 @@
  * - the list of its consumer (in flight), ordered by deadline: one consumer's timeout is the same for all, so
  *   a new deadline nearly always belongs at the end, and finding expired ones means looking at the front;
  * - the list of its channel (ready), first in, first out;
- * - the heap of all deferred ones, ordered by the time they are due.
+ * - the heap of all deferred ones, ordered by the time they are due. There it may also stand for all the parked
+ *   messages of a page (deferred for so long that they have no slots of their own), until it is time to look at them.
  *
  * Never does I/O; times are arguments, in ms.
  *
@@ -21,7 +22,7 @@ import type { Consumer } from "./consumer.ts";
 export const NONE = -1;
 
 /** What a slot's message is. */
-export const STATE = { free: 0, inFlight: 1, deferred: 2, ready: 3 } as const;
+export const STATE = { free: 0, inFlight: 1, deferred: 2, ready: 3, parked: 4 } as const;
 
 /** Both ends of a list of slots. */
 export interface SlotList {
@@ -36,7 +37,7 @@ const ATTEMPTS_MAX = 0xffff;
 export class Outstanding {
   /** Position of the slot's message in its topic's log. */
   position = new Float64Array(SLOTS_MIN);
-  /** In flight: when it times out. Deferred: when it is due. Ready: position of the log's end at that time. */
+  /** In flight: when it times out. Deferred: when it is due. Parked: when to look at the page. Ready: position of the log's end at that time. */
   key = new Float64Array(SLOTS_MIN);
   /** In flight: when it was delivered. */
   deliveredMs = new Float64Array(SLOTS_MIN);

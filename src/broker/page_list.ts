@@ -96,28 +96,23 @@ export class PageList {
 
   /** The page at the cursor, which is moved to the first message that is untouched; undefined when there is none. */
   firstUntouched(): Page | undefined {
-    for (;;) {
+    while (this.#current < this.#pages.length) {
       const page = this.#pages[this.#current];
-      while (page.next < page.end && page.state(page.next) !== UNTOUCHED) page.skip();
-      if (page.next < page.end) return page;
+      if (skipTouched(page)) return page;
       if (this.#current === this.#pages.length - 1) return undefined;
       this.#current++;
       this.#updateNear();
     }
+    return undefined;
   }
 
-  /** Puts the cursor into the first page that it has not gone through. */
-  findCurrent(): void {
-    this.#current = this.#pages.findIndex((page) => page.next < page.end);
-    if (this.#current < 0) this.#current = Math.max(this.#pages.length - 1, 0);
+  /** Takes pages over after a restart, and puts the cursor at the first message that is untouched. */
+  adopt(pages: readonly Page[]): void {
+    for (const page of pages) page.segment.holders++;
+    this.#pages = [...pages];
+    // Only then, so that what it passes needs not be in memory.
+    while (this.#current < pages.length && isPassed(pages[this.#current])) this.#current++;
     this.#updateNear();
-  }
-
-  /** Position of the first message that waits: everything below is finished or outstanding. */
-  cursor(end: number): number {
-    // Not simply where the current page ends: a page behind it may have been finished, and be gone, already.
-    const page = this.#pages.find((page, i) => i >= this.#current && page.waiting > 0);
-    return page === undefined ? end : page.segment.base + page.next;
   }
 
   /** Waiting messages in segments of a kind. */
@@ -156,6 +151,17 @@ export class PageList {
       else this.#keeper.unpin(page.segment);
     }
   }
+}
+
+/** Moves the page's cursor to the first message that is untouched; false when there is none. */
+function skipTouched(page: Page): boolean {
+  while (page.next < page.end && page.state(page.next) !== UNTOUCHED) page.skip();
+  return page.next < page.end;
+}
+
+/** Moves the page's cursor, and is true when nothing of its segment can wait any more. */
+function isPassed(page: Page): boolean {
+  return !skipTouched(page) && page.end === page.segment.count;
 }
 
 function holds(page: Page, position: number): boolean {

@@ -10,16 +10,21 @@
 
 import { crc32c } from "../base/crc32c.ts";
 import { readU32, writeU32 } from "../protocol/frames.ts";
+import { MESSAGE_ID_LENGTH } from "../protocol/message_id.ts";
 import {
   ATTRIBUTE,
   type Batch,
   BATCH_HEADER_LENGTH,
   BATCH_MAGIC,
-  checkHeader,
+  type Closing,
   CLOSING_BATCH_LENGTH,
   type Damage,
   DUE_ATTRIBUTE_LENGTH,
+  firstBatch,
+  isZero,
   nextBatch,
+  ORIGIN_ATTRIBUTE_LENGTH,
+  ORIGIN_LENGTH,
   readBatch,
   SEGMENT_HEADER_LENGTH,
   SEGMENT_MESSAGES_MAX,
@@ -35,6 +40,16 @@ export const SEGMENT_BYTES_MAX = 4 * 1024 * 1024;
 const STRIDE = 3;
 const MESSAGES_MIN = 64;
 
+/** What is kept of messages besides their bodies. */
+export interface MessageFacts {
+  readonly count: number;
+  readonly timestamp: Timestamp;
+  /** When they are due, in ms; 0 is at once. */
+  readonly dueMs: number;
+  /** Of one message that was taken over from another queue: its id there and its attempts, `ORIGIN_LENGTH` bytes. */
+  readonly origin?: Uint8Array | undefined;
+}
+
 /** Part of a topic's log. */
 export class Segment {
   /** Position of the first message. */
@@ -47,6 +62,8 @@ export class Segment {
   committed = 0;
   /** Positions without a message. */
   holes = 0;
+  /** Messages that were deferred when they were published. */
+  deferred = 0;
   /** No message is added any more. */
   sealed = false;
   /** Number of channels that have not finished all of it. */
@@ -61,6 +78,8 @@ export class Segment {
   #meta: Uint32Array | undefined;
   /** When each message is due, in ms; 0 is at once. Absent while no message is deferred. */
   #due: Float64Array | undefined;
+  /** Where in the image each message's origin is, or 0. Absent while none has one. */
+  #origins: Uint32Array | undefined;
   /** Where the batch begins that the next message may join, or 0. */
   #openBatch = 0;
   /** Bytes of the image when messages were last committed. */
@@ -75,10 +94,11 @@ export class Segment {
   }
 
   /** A finished segment that is on disk. */
-  static onDisk(options: { base: number; count: number; used: number }): Segment {
+  static onDisk(options: { base: number; closing?: Closing | undefined; size: number }): Segment {
     const segment = new Segment({ base: options.base, capacityBytes: 0, stored: true });
-    segment.count = segment.committed = options.count;
-    segment.used = segment.written = options.used;
+    segment.count = segment.committed = options.closing?.positions ?? 0;
+    segment.deferred = options.closing?.deferred ?? 0;
+    segment.used = segment.written = options.size;
     segment.sealed = true;
     segment.evict();
     return segment;
@@ -107,20 +127,16 @@ export class Segment {
 
   /** True when that many more messages of that many bytes, with their sizes, fit. */
   fits(count: number, bytes: number): boolean {
-    const needed = BATCH_HEADER_LENGTH + DUE_ATTRIBUTE_LENGTH + bytes + CLOSING_BATCH_LENGTH;
+    const attributes = DUE_ATTRIBUTE_LENGTH + ORIGIN_ATTRIBUTE_LENGTH;
+    const needed = BATCH_HEADER_LENGTH + attributes + bytes + CLOSING_BATCH_LENGTH;
     return this.count + count <= SEGMENT_MESSAGES_MAX && this.used + needed <= this.capacityBytes;
   }
 
   /** Adds `count` messages, the bytes [from, to) of `block`, each a size and a body. They must fit. */
-  append(
-    block: Uint8Array,
-    from: number,
-    to: number,
-    options: { count: number; timestamp: Timestamp; dueMs: number },
-  ): void {
-    const { count, timestamp, dueMs } = options;
+  append(block: Uint8Array, from: number, to: number, facts: MessageFacts): void {
+    const { count, timestamp, dueMs, origin } = facts;
     const bytes = this.bytes;
-    if (!this.#joins(timestamp, dueMs)) this.#beginBatch(timestamp, dueMs);
+    if (origin !== undefined || !this.#joins(timestamp, dueMs)) this.#beginBatch(facts);
     const start = this.used;
     // One copy of the whole block: an MPUB costs little more than its bytes.
     bytes.set(block.subarray(from, to), start);
@@ -140,7 +156,15 @@ export class Segment {
       at += STRIDE;
       offset += 4 + readU32(bytes, offset);
     }
-    if (dueMs > 0) this.#dueTimes().fill(dueMs, this.count, this.count + count);
+    if (dueMs > 0) {
+      this.#dueTimes().fill(dueMs, this.count, this.count + count);
+      this.deferred += count;
+    }
+    if (origin !== undefined) {
+      this.#originOffsets()[this.count] = start - ORIGIN_LENGTH;
+      // The next message is not to join: it has another origin, or none.
+      this.#openBatch = 0;
+    }
     this.count += count;
   }
 
@@ -155,7 +179,11 @@ export class Segment {
   /** Takes back the messages that were not committed. */
   rollback(): void {
     this.#metadata().fill(0, this.committed * STRIDE, this.count * STRIDE);
+    for (let i = this.committed; i < this.count; i++) {
+      if (this.dueMs(i) > 0) this.deferred--;
+    }
     this.#due?.fill(0, this.committed, this.count);
+    this.#origins?.fill(0, this.committed, this.count);
     this.count = this.committed;
     this.used = this.#committedUsed;
     this.written = Math.min(this.written, this.used);
@@ -201,9 +229,15 @@ export class Segment {
     return this.#due === undefined ? 0 : this.#due[index];
   }
 
-  /** True when a message may be deferred. */
-  get hasDeferred(): boolean {
-    return this.#due !== undefined;
+  /** Where in `bytes` the id is that the message at the index had in another queue, or 0. */
+  foreignId(index: number): number {
+    return this.#origins === undefined ? 0 : this.#origins[index];
+  }
+
+  /** Attempts to deliver the message at the index that another queue had made. */
+  earlierAttempts(index: number): number {
+    const at = this.foreignId(index);
+    return at === 0 ? 0 : this.bytes[at + MESSAGE_ID_LENGTH] << 8 | this.bytes[at + MESSAGE_ID_LENGTH + 1];
   }
 
   /** Forgets the batch that closes it, which could not be written: it is found again by reading. */
@@ -218,9 +252,10 @@ export class Segment {
     this.#openBatch = 0;
     const start = this.used;
     const bytes = this.bytes;
-    this.#writeBatchHeader(start, this.end, { high: 0, low: 0 }, 3 + 4);
-    writeAttribute(bytes, start + BATCH_HEADER_LENGTH, ATTRIBUTE.end, 4);
+    this.#writeBatchHeader(start, this.end, { high: 0, low: 0 }, 3 + 8);
+    writeAttribute(bytes, start + BATCH_HEADER_LENGTH, ATTRIBUTE.end, 8);
     writeU32(bytes, start + BATCH_HEADER_LENGTH + 3, this.count);
+    writeU32(bytes, start + BATCH_HEADER_LENGTH + 7, this.deferred);
     this.used = start + CLOSING_BATCH_LENGTH;
   }
 
@@ -244,6 +279,7 @@ export class Segment {
     this.#bytes = undefined;
     this.#meta = undefined;
     this.#due = undefined;
+    this.#origins = undefined;
     this.#openBatch = 0;
   }
 
@@ -254,31 +290,32 @@ export class Segment {
    * @throws {SegmentFormatError}
    */
   restore(image: Uint8Array): Damage[] {
-    checkHeader(image, this.base);
+    let offset = firstBatch(image, this.base);
     this.#bytes = image;
     const knownCount = this.count;
-    this.count = 0;
+    this.count = this.deferred = 0;
     this.#meta = new Uint32Array(Math.max(knownCount, MESSAGES_MIN) * STRIDE);
     const damages: Damage[] = [];
-    let offset = SEGMENT_HEADER_LENGTH;
     let present = 0;
     let closed = -1;
-    let wholeEnd = offset;
+    let wholeEnd = SEGMENT_HEADER_LENGTH;
     while (offset < image.length) {
       const batch = readBatch(image, offset);
       if (typeof batch === "string") {
         const next = nextBatch(image, offset + 1);
-        damages.push({ offset, length: next - offset, reason: batch });
+        const torn = next === image.length && (batch.startsWith("torn") || isZero(image, offset, next));
+        damages.push({ offset, length: next - offset, reason: batch, torn });
         offset = next;
         continue;
       }
-      if (batch.positions >= 0) closed = batch.positions;
+      if (batch.closing) closed = batch.closing.positions;
       if (batch.count > 0) {
         const index = batch.firstPosition - this.base;
         // Of a refused write there may be messages in the file that nobody knows.
         if (knownCount > 0 && index >= knownCount) break;
         if (index < this.count || index + batch.count > SEGMENT_MESSAGES_MAX) {
-          damages.push({ offset, length: batch.end - offset, reason: "positions out of order" });
+          const reason = "positions out of order";
+          damages.push({ offset, length: batch.end - offset, reason, torn: false });
         } else {
           this.#index(batch, index);
           present += batch.count;
@@ -296,13 +333,14 @@ export class Segment {
     return damages;
   }
 
-  /** A copy that holds only the messages for which `keep` is true, at the same positions. */
-  compacted(keep: (index: number) => boolean): Segment {
+  /** A closed copy that holds only the messages for which `keep` is true, at the same positions. */
+  compacted(keep: (index: number) => boolean, options: { stored: boolean }): Segment {
     let size = SEGMENT_HEADER_LENGTH + CLOSING_BATCH_LENGTH;
     for (let i = 0; i < this.count; i++) {
-      if (this.has(i) && keep(i)) size += BATCH_HEADER_LENGTH + DUE_ATTRIBUTE_LENGTH + 4 + this.bodyLength(i);
+      if (!this.has(i) || !keep(i)) continue;
+      size += BATCH_HEADER_LENGTH + DUE_ATTRIBUTE_LENGTH + ORIGIN_ATTRIBUTE_LENGTH + 4 + this.bodyLength(i);
     }
-    const copy = new Segment({ base: this.base, capacityBytes: size, stored: this.stored });
+    const copy = new Segment({ base: this.base, capacityBytes: size, stored: options.stored });
     for (let i = 0; i < this.count; i++) {
       if (!this.has(i) || !keep(i)) {
         // The next message begins a batch of its own, because positions in a batch are consecutive.
@@ -318,6 +356,7 @@ export class Segment {
         count: 1,
         timestamp,
         dueMs: this.dueMs(i),
+        origin: this.#originOf(i),
       });
     }
     copy.commit();
@@ -337,7 +376,16 @@ export class Segment {
       offset += 4 + readU32(this.bytes, offset);
     }
     this.count = index + batch.count;
-    if (batch.dueMs > 0) this.#dueTimes().fill(batch.dueMs, index, this.count);
+    if (batch.dueMs > 0) {
+      this.#dueTimes().fill(batch.dueMs, index, this.count);
+      this.deferred += batch.count;
+    }
+    if (batch.origin > 0) this.#originOffsets().fill(batch.origin, index, this.count);
+  }
+
+  #originOf(index: number): Uint8Array | undefined {
+    const at = this.foreignId(index);
+    return at === 0 ? undefined : this.bytes.subarray(at, at + ORIGIN_LENGTH);
   }
 
   #joins(timestamp: Timestamp, dueMs: number): boolean {
@@ -348,16 +396,23 @@ export class Segment {
       bytes[at + 32] === 0 && bytes[at + 33] === 0;
   }
 
-  #beginBatch(timestamp: Timestamp, dueMs: number): void {
+  #beginBatch({ timestamp, dueMs, origin }: MessageFacts): void {
     const start = this.used;
-    const attributes = dueMs > 0 ? DUE_ATTRIBUTE_LENGTH : 0;
-    this.#writeBatchHeader(start, this.end, timestamp, attributes);
-    this.used = start + BATCH_HEADER_LENGTH + attributes;
+    const length = (dueMs > 0 ? DUE_ATTRIBUTE_LENGTH : 0) + (origin ? ORIGIN_ATTRIBUTE_LENGTH : 0);
+    this.#writeBatchHeader(start, this.end, timestamp, length);
+    let at = start + BATCH_HEADER_LENGTH;
     if (dueMs > 0) {
-      const at = start + BATCH_HEADER_LENGTH;
       writeAttribute(this.bytes, at, ATTRIBUTE.due, 8);
       writeU64(this.bytes, at + 3, Math.ceil(dueMs * 1000));
+      at += DUE_ATTRIBUTE_LENGTH;
     }
+    // Last, so that it ends where the message begins.
+    if (origin) {
+      writeAttribute(this.bytes, at, ATTRIBUTE.origin, ORIGIN_LENGTH);
+      this.bytes.set(origin, at + 3);
+      at += ORIGIN_ATTRIBUTE_LENGTH;
+    }
+    this.used = at;
     this.#openBatch = start;
   }
 
@@ -383,6 +438,10 @@ export class Segment {
     return this.#due ??= new Float64Array(this.#metadata().length / STRIDE);
   }
 
+  #originOffsets(): Uint32Array {
+    return this.#origins ??= new Uint32Array(this.#metadata().length / STRIDE);
+  }
+
   #grow(count: number): void {
     const meta = this.#metadata();
     if (count * STRIDE <= meta.length) return;
@@ -394,6 +453,11 @@ export class Segment {
       const due = new Float64Array(capacity);
       due.set(this.#due);
       this.#due = due;
+    }
+    if (this.#origins) {
+      const origins = new Uint32Array(capacity);
+      origins.set(this.#origins);
+      this.#origins = origins;
     }
   }
 

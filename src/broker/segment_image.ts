@@ -16,7 +16,9 @@
  * `crc` is the CRC-32C of the batch from `length` on. The messages of a batch have consecutive positions, one
  * timestamp and the same attributes; positions between batches may be missing (they are holes: messages that
  * were damaged, or left out when a segment was compacted). An unknown attribute type is skipped. A batch of
- * zero messages closes a finished segment: its attribute `end` holds the number of positions of the segment.
+ * zero messages closes a finished segment: its attribute `end` holds the number of positions of the segment, and
+ * how many of its messages are deferred. `origin` is what another queue had said about a message that was taken
+ * over from it: its id there, and its attempts so far.
  *
  * To change this format: write a new version number, keep the reader of the old one beside it, add a golden
  * file of the old one to the tests, and say in docs/architecture.md what the new one brings.
@@ -26,6 +28,7 @@
 
 import { crc32c } from "../base/crc32c.ts";
 import { readU32, writeU32 } from "../protocol/frames.ts";
+import { MESSAGE_ID_LENGTH } from "../protocol/message_id.ts";
 
 /** Bytes of the file's header. */
 export const SEGMENT_HEADER_LENGTH = 16;
@@ -36,16 +39,20 @@ export const SEGMENT_VERSION = 1;
 /** The most messages in a segment: bounds the arrays that a channel keeps of one. */
 export const SEGMENT_MESSAGES_MAX = 65536;
 /** Bytes of the batch that closes a segment. */
-export const CLOSING_BATCH_LENGTH = BATCH_HEADER_LENGTH + 3 + 4;
+export const CLOSING_BATCH_LENGTH = BATCH_HEADER_LENGTH + 3 + 8;
 
 const FILE_MAGIC = new TextEncoder().encode("NSQSEG");
 /** First bytes of a batch. */
 export const BATCH_MAGIC = 0x4e535162;
 
 /** Attribute types. */
-export const ATTRIBUTE = { due: 1, end: 2 } as const;
+export const ATTRIBUTE = { due: 1, end: 2, origin: 3 } as const;
 /** Bytes of a due attribute. */
 export const DUE_ATTRIBUTE_LENGTH = 3 + 8;
+/** Bytes of an origin: an id, and the attempts as u16. */
+export const ORIGIN_LENGTH = MESSAGE_ID_LENGTH + 2;
+/** Bytes of an origin attribute. */
+export const ORIGIN_ATTRIBUTE_LENGTH = 3 + ORIGIN_LENGTH;
 
 const TWO_TO_32 = 2 ** 32;
 
@@ -60,6 +67,16 @@ export interface Damage {
   readonly offset: number;
   readonly length: number;
   readonly reason: string;
+  /** The end of the image is missing: a write was interrupted. Nothing that was whole once is in these bytes. */
+  readonly torn: boolean;
+}
+
+/** What the batch says that closes a segment. */
+export interface Closing {
+  /** Positions of the segment. */
+  readonly positions: number;
+  /** Deferred messages. */
+  readonly deferred: number;
 }
 
 /** The image is of another program, or of a version that this one does not know. */
@@ -73,22 +90,26 @@ export interface Batch {
   readonly firstPosition: number;
   readonly timestamp: Timestamp;
   readonly dueMs: number;
-  /** Positions of the whole segment, of the batch that closes it; else -1. */
-  readonly positions: number;
+  /** Where the origin of its message is, or 0. */
+  readonly origin: number;
+  /** Of the batch that closes a segment. */
+  readonly closing: Closing | undefined;
   /** Where the messages begin. */
   readonly messages: number;
   /** Where the batch ends. */
   readonly end: number;
 }
 
-/** How many positions the closing batch at the end of `tail` says, or -1 without one. */
-export function closingCount(tail: Uint8Array): number {
-  const batch = tail.length < CLOSING_BATCH_LENGTH
-    ? "too short"
-    : readBatch(tail, tail.length - CLOSING_BATCH_LENGTH);
+/** What the closing batch at the end of `tail` says, or undefined without one. */
+export function closingOf(tail: Uint8Array): Closing | undefined {
+  if (tail.length < CLOSING_BATCH_LENGTH) return undefined;
+  const batch = readBatch(tail, tail.length - CLOSING_BATCH_LENGTH);
+  if (typeof batch === "string" || batch.count > 0 || !batch.closing) return undefined;
   // A body could look like one at the end of a torn file: only what can be is believed.
-  const plausible = typeof batch !== "string" && batch.count === 0 && batch.positions <= SEGMENT_MESSAGES_MAX;
-  return plausible && batch.positions > 0 ? batch.positions : -1;
+  const { positions, deferred } = batch.closing;
+  return positions > 0 && positions <= SEGMENT_MESSAGES_MAX && deferred <= positions
+    ? batch.closing
+    : undefined;
 }
 
 /** The batch at `offset`, or what is wrong with it. */
@@ -100,11 +121,15 @@ export function readBatch(bytes: Uint8Array, offset: number): Batch | string {
   if (crc32c(bytes, offset + 8, end) !== readU32(bytes, offset + 4)) return "wrong checksum";
   const messages = offset + BATCH_HEADER_LENGTH + (bytes[offset + 32] << 8 | bytes[offset + 33]);
   let dueMs = 0;
-  let positions = -1;
+  let origin = 0;
+  let closing: Closing | undefined;
   for (let at = offset + BATCH_HEADER_LENGTH; at + 3 <= messages;) {
     const length = bytes[at + 1] << 8 | bytes[at + 2];
     if (bytes[at] === ATTRIBUTE.due) dueMs = readU64(bytes, at + 3) / 1000;
-    else if (bytes[at] === ATTRIBUTE.end) positions = readU32(bytes, at + 3);
+    else if (bytes[at] === ATTRIBUTE.origin) origin = at + 3;
+    else if (bytes[at] === ATTRIBUTE.end && length >= 8) {
+      closing = { positions: readU32(bytes, at + 3), deferred: readU32(bytes, at + 7) };
+    }
     at += 3 + length;
   }
   return {
@@ -112,7 +137,8 @@ export function readBatch(bytes: Uint8Array, offset: number): Batch | string {
     firstPosition: readU64(bytes, offset + 16),
     timestamp: { high: readU32(bytes, offset + 24), low: readU32(bytes, offset + 28) },
     dueMs,
-    positions,
+    origin,
+    closing,
     messages,
     end,
   };
@@ -138,16 +164,34 @@ export function writeHeader(image: Uint8Array, base: number): void {
   writeU64(image, 8, base);
 }
 
-/** Throws a {@linkcode SegmentFormatError} when the image is not of this version, or of another segment. */
-export function checkHeader(image: Uint8Array, base: number): void {
+/**
+ * Where the first batch is to begin: behind the header or, when that is damaged and batches of the segment follow, at
+ * the beginning.
+ *
+ * @throws {SegmentFormatError} When the image is not of this version, of another segment, or none.
+ */
+export function firstBatch(image: Uint8Array, base: number): number {
   if (image.length < SEGMENT_HEADER_LENGTH || FILE_MAGIC.some((byte, i) => image[i] !== byte)) {
-    throw new SegmentFormatError("Not a segment file");
+    const first = readBatch(image, nextBatch(image, 0));
+    const index = typeof first === "string" ? -1 : first.firstPosition - base;
+    if (index < 0 || index >= SEGMENT_MESSAGES_MAX) throw new SegmentFormatError("Not a segment file");
+    return 0;
   }
   const version = image[6] << 8 | image[7];
   if (version !== SEGMENT_VERSION) {
     throw new SegmentFormatError(`Segment file of version ${version}, this program knows ${SEGMENT_VERSION}`);
   }
   if (readU64(image, 8) !== base) throw new SegmentFormatError("Segment file under another's name");
+  return SEGMENT_HEADER_LENGTH;
+}
+
+/** True when not even the header of the segment was written to its end. */
+export function isTornHeader(image: Uint8Array, base: number): boolean {
+  if (isZero(image, 0, image.length)) return true;
+  if (image.length >= SEGMENT_HEADER_LENGTH) return false;
+  const header = new Uint8Array(SEGMENT_HEADER_LENGTH);
+  writeHeader(header, base);
+  return image.every((byte, i) => byte === header[i] || byte === 0);
 }
 
 /** Writes the type and length of an attribute. */
@@ -166,6 +210,14 @@ export function writeU64(bytes: Uint8Array, offset: number, value: number): void
 /** Reads what `writeU64` wrote. */
 export function readU64(bytes: Uint8Array, offset: number): number {
   return readU32(bytes, offset) * TWO_TO_32 + readU32(bytes, offset + 4);
+}
+
+/** True when the bytes [from, to) are all zero: what a file system leaves where a write was not synced. */
+export function isZero(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) {
+    if (bytes[i] !== 0) return false;
+  }
+  return true;
 }
 
 /** Where `count` messages, each a size and a body, that begin at `start` end. */

@@ -9,17 +9,25 @@
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Quantile } from "../base/quantile.ts";
+import { SharedRun } from "../base/shared_run.ts";
 import { writeU32 } from "../protocol/frames.ts";
 import { firstPosition } from "../protocol/message_id.ts";
 import { isEphemeral } from "../protocol/names.ts";
 import { Channel, type ChannelLimits } from "./channel.ts";
+import type { Durability } from "./durability.ts";
 import type { Outstanding } from "./outstanding.ts";
 import { FINISHED } from "./page.ts";
 import type { Segment } from "./segment.ts";
 import { type Damage, endOfMessages, type Timestamp } from "./segment_image.ts";
 import type { SegmentStore } from "./segment_store.ts";
 import { type LogLimits, TopicLog } from "./topic_log.ts";
-import { type ChannelState, decodeTopicState, encodeTopicState, StateFormatError } from "./topic_state.ts";
+import {
+  type ChannelState,
+  decodeTopicState,
+  encodeTopicState,
+  StateFormatError,
+  type TopicState,
+} from "./topic_state.ts";
 
 /** A segment of which less than this part is left is rewritten without the rest. */
 const COMPACT_BELOW = 0.25;
@@ -40,6 +48,15 @@ export interface TopicContext {
   added(topic: Topic): void;
   /** A channel may be able to deliver. */
   wake(channel: Channel): void;
+  /** What a publisher's OK means for the topic of that name. */
+  durabilityOf(topic: string): Durability;
+  /** Messages that may be synced by nobody but the topic, before it does so by itself. */
+  readonly syncEvery: number;
+  /**
+   * Messages are about to be acknowledged, or given to channels, for good: so must be what they belong to. Throws when
+   * that cannot be.
+   */
+  keeping(): void;
   /** Writing to the store worked, or did not. */
   stored(error: unknown): void;
   /** A channel came or went. */
@@ -53,6 +70,7 @@ export class Topic {
   readonly name: string;
   readonly ephemeral: boolean;
   readonly channels = new Map<string, Channel>();
+  readonly durability: Durability;
   readonly log: TopicLog;
   readonly outstanding: Outstanding;
   messageCount = 0;
@@ -60,6 +78,11 @@ export class Topic {
 
   readonly #context: TopicContext;
   readonly #store: SegmentStore | undefined;
+  // What was written while a sync ran that fails is in the same segment: a later sync that works does not mean much.
+  readonly #sync = new SharedRun(() => this.#syncStore(), { failsAll: true });
+  readonly #saving = new SharedRun(() => this.#writeState());
+  /** Messages that were written since they were synced. */
+  #unsyncedMessages = 0;
   /** Position up to which messages are the channels'. */
   #distributed: number;
   #depth = 0;
@@ -68,10 +91,16 @@ export class Topic {
   #started = false;
   #uncommittedMessages = 0;
   #uncommittedBytes = 0;
+  /** Why the store has refused the last messages, while it does; empty while it works. */
+  #refusal = "";
+  /** Why the last sync has failed, if it has. */
+  #syncFailure = "";
   /** Why messages were not kept that are still to be committed for those who appended them. */
   #failure: unknown;
   /** Of channels that were there before a restart and have not been made anew. */
   readonly #channelStates = new Map<string, ChannelState>();
+  /** Where the log ended when that was saved. */
+  #knownEnd = 0;
   /** Segments that are being read to be compacted. */
   readonly #compacting = new Set<Segment>();
   /** The state has changed since it was saved. */
@@ -85,10 +114,12 @@ export class Topic {
     this.ephemeral = isEphemeral(name);
     this.#context = options.context;
     this.#store = options.store;
+    this.durability = options.store ? options.context.durabilityOf(name) : "memory";
     this.outstanding = options.context.outstanding;
     this.log = new TopicLog({
       store: options.store,
       limits: options.context.limits,
+      durable: this.durability !== "memory",
       end: firstPosition(options.context.nowMs()),
       owner: {
         waitingInMemory: () => this.#waitingInMemory(),
@@ -135,7 +166,8 @@ export class Topic {
   start(): void {
     this.#started = true;
     this.#channelStates.clear();
-    this.#distribute();
+    this.#distribute({ recovering: true });
+    this.log.recovered();
     for (const segment of [...this.log.segments]) this.leave(segment);
   }
 
@@ -157,7 +189,14 @@ export class Topic {
     this.channels.set(name, channel);
     this.#context.logger.info(`TOPIC(${this.name}): new channel(${name})`);
     const state = this.#channelStates.get(name);
-    if (state) channel.restore(state, this.log.segments, this.#distributed);
+    if (state) {
+      channel.restore(state, {
+        knownEnd: this.#knownEnd,
+        distributed: this.#distributed,
+        nowMs: this.#context.nowMs(),
+      });
+    }
+    this.#changed = true;
     this.#distribute();
     this.#context.channelsChanged(this, channel);
     return channel;
@@ -171,6 +210,7 @@ export class Topic {
     this.#context.logger.info(`CHANNEL(${name}): deleting`);
     this.channels.delete(name);
     channel.delete();
+    this.#changed = true;
     this.#context.channelsChanged(this, channel);
     if (this.channels.size === 0 && this.ephemeral) this.#context.deserted(this);
     return true;
@@ -253,18 +293,40 @@ export class Topic {
     if (earlier !== undefined) throw earlier;
   }
 
+  /**
+   * What a publisher waits for after a commit before it is told OK; undefined is nothing. Rejects with what the store
+   * says when the messages may not survive.
+   */
+  kept(): Promise<void> | undefined {
+    if (this.durability !== "fsync") return undefined;
+    const kept = this.#sync.request();
+    // The topic has reported it. Perhaps no publisher is left to be told.
+    kept.catch(() => {});
+    return kept;
+  }
+
   #commit(): void {
     const writes = this.log.mustWrite;
     try {
+      if (writes && this.durability !== "memory") this.#context.keeping();
       this.log.commit();
+      if (writes) this.#countUnsynced(this.#uncommittedMessages);
       this.messageCount += this.#uncommittedMessages;
       this.messageBytes += this.#uncommittedBytes;
-      if (writes) this.#context.stored(undefined);
+      if (writes) this.#refusal = "";
+      // Otherwise that is not known before it is synced.
+      if (writes && this.durability !== "fsync") this.#context.stored(undefined);
     } catch (error) {
+      this.log.rollback();
       this.#context.stored(error);
-      this.#context.logger.error(
-        `TOPIC(${this.name}) ERROR: failed to write message to backend - ${errorText(error)}`,
-      );
+      // A full disk is to be said once, not to every publisher that tries.
+      const refusal = errorText(error);
+      if (refusal !== this.#refusal) {
+        this.#context.logger.error(
+          `TOPIC(${this.name}) ERROR: failed to write message to backend - ${refusal}`,
+        );
+      }
+      this.#refusal = refusal;
       throw error;
     } finally {
       this.#uncommittedMessages = this.#uncommittedBytes = 0;
@@ -275,6 +337,11 @@ export class Topic {
   wake(channel: Channel): void {
     this.#changed = true;
     this.#context.wake(channel);
+  }
+
+  /** What is saved of a channel is not as it was. */
+  changed(): void {
+    this.#changed = true;
   }
 
   /** A channel, or the topic, needs nothing of the segment any more. */
@@ -303,30 +370,33 @@ export class Topic {
     this.deleteChannel(channel.name);
   }
 
-  /** Work that can wait: gives memory and disk space back. */
-  maintain(): void {
-    this.log.retryLoads();
-    const active = this.log.active;
+  /**
+   * Work that can wait: gives memory and disk space back, and saves the state.
+   *
+   * @throws What the store threw.
+   */
+  async maintain(): Promise<void> {
+    this.log.retry();
+    const { active } = this.log;
     if (active?.stored && this.#isFinished(active)) this.log.seal();
     else if (active) this.drained(active);
     this.#shrink();
-    this.#compact();
+    for (const channel of this.channels.values()) channel.advance();
+    await this.#compact();
+    await this.saveState();
   }
 
   /** Saves what has changed of the state; does nothing while no message is in the store. */
-  saveState(): void {
+  async saveState(): Promise<void> {
     // Before the start there may be channels that have not taken their part of the state over yet.
-    if (!this.#store || !this.#started || !this.#changed) return;
-    const inStore = this.log.segments.some((segment) => segment.written > 0);
-    if (!inStore && !this.#stateSaved) return;
-    this.#store.writeState(inStore ? encodeTopicState(this.#state()) : undefined);
-    this.#changed = false;
-    this.#stateSaved = inStore;
+    const changed = this.#changed || this.log.hasRemoved;
+    if (this.#store && this.#started && changed) await this.#saving.request();
   }
 
   /** Makes what was written to the store survive a loss of power. */
   async sync(): Promise<void> {
-    await this.#store?.sync();
+    // What a run writes that has begun is not there before it has ended.
+    if (this.#unsyncedMessages > 0 || this.#sync.isRunning) await this.#sync.request();
   }
 
   /**
@@ -356,9 +426,9 @@ export class Topic {
       } finally {
         // What could be saved goes on where it was.
         this.#changed = true;
-        this.saveState();
+        await this.saveState();
       }
-      await this.#store.sync();
+      await this.#sync.request();
     } finally {
       this.#store.close();
     }
@@ -387,25 +457,64 @@ export class Topic {
     }
   }
 
+  /** Counts what was written; many messages do not wait until `sync()` is called. */
+  #countUnsynced(count: number): void {
+    this.#unsyncedMessages += count;
+    if (this.durability === "fsync" || this.#unsyncedMessages < this.#context.syncEvery) return;
+    // What goes wrong is reported there.
+    this.#sync.request().catch(() => {});
+  }
+
+  async #syncStore(): Promise<void> {
+    this.#unsyncedMessages = 0;
+    try {
+      await this.#store?.sync();
+      this.#syncFailure = "";
+      // While the store refuses messages there may have been nothing to sync.
+      if (this.durability === "fsync" && this.#refusal === "") this.#context.stored(undefined);
+    } catch (error) {
+      // What was written may be lost, even if a later sync of the same file works: nothing is added to it any more.
+      this.log.seal();
+      this.#unsyncedMessages = 1;
+      this.#context.stored(error);
+      const failure = errorText(error);
+      if (failure !== this.#syncFailure) {
+        this.#context.logger.error(`TOPIC(${this.name}): failed to sync - ${failure}`);
+      }
+      this.#syncFailure = failure;
+      throw error;
+    }
+  }
+
+  async #writeState(): Promise<void> {
+    const inStore = this.log.inStore.length > 0;
+    const { hasRemoved } = this.log;
+    if (!inStore && !this.#stateSaved && !hasRemoved) return;
+    this.#changed = this.log.hasRemoved = false;
+    try {
+      // What the state gives to a channel would be nobody's if that channel is not known after a crash.
+      if (inStore) this.#context.keeping();
+      await this.#store?.writeState(inStore ? encodeTopicState(this.#state()) : undefined);
+      this.#stateSaved = inStore;
+    } catch (error) {
+      this.#changed = true;
+      this.log.hasRemoved ||= hasRemoved;
+      throw error;
+    }
+  }
+
   #recover(store: SegmentStore): void {
     this.log.recover();
-    const bytes = store.readState();
-    if (bytes) {
-      this.#stateSaved = true;
-      try {
-        const state = decodeTopicState(bytes);
-        this.#distributed = state.distributed;
-        this.log.end = Math.max(this.log.end, state.end);
-        for (const channel of state.channels) this.#channelStates.set(channel.name, channel);
-      } catch (error) {
-        if (!(error instanceof StateFormatError)) throw error;
-        this.#context.logger.error(
-          `TOPIC(${this.name}): state cannot be used, messages may be delivered again - ${error.message}`,
-        );
-        this.#distributed = 0;
+    const state = this.#readState(store);
+    this.#distributed = state?.distributed ?? 0;
+    if (state) {
+      this.log.end = Math.max(this.log.end, state.end);
+      for (const channel of state.channels) this.#channelStates.set(channel.name, channel);
+      for (const segment of [...this.log.segments]) {
+        // Removed before the state was saved, but power was lost before that had reached the disk.
+        if (segment.end <= state.first) this.log.release(segment);
       }
-    } else {
-      this.#distributed = 0;
+      this.#knownEnd = state.end;
     }
     if (this.log.segments.length === 0) this.#distributed = this.log.end;
     for (const segment of this.log.segments) {
@@ -415,13 +524,32 @@ export class Topic {
     }
   }
 
-  #state() {
+  #readState(store: SegmentStore): TopicState | undefined {
+    const bytes = store.readState();
+    if (!bytes) return undefined;
+    this.#stateSaved = true;
+    try {
+      return decodeTopicState(bytes);
+    } catch (error) {
+      if (!(error instanceof StateFormatError)) throw error;
+      this.#context.logger.error(
+        `TOPIC(${this.name}): state of ${bytes.length} bytes cannot be used, messages may be delivered again` +
+          ` - ${error.message}`,
+      );
+      store.setStateAside();
+      return undefined;
+    }
+  }
+
+  #state(): TopicState {
+    const segments = this.log.inStore;
     const channels = [...this.channels.values()].filter((channel) => !channel.ephemeral);
     return {
+      first: this.log.segments[0]?.base ?? this.log.end,
       // Without a channel that is kept, what the ephemeral ones had is the topic's no more than before.
       distributed: this.#distributed,
       end: this.log.end,
-      channels: channels.map((channel) => channel.state()),
+      channels: channels.map((channel) => channel.state(segments, this.#distributed)),
     };
   }
 
@@ -433,19 +561,26 @@ export class Topic {
       if (segment.stored) this.#backendDepth += to - from;
       return;
     }
-    for (const channel of this.channels.values()) channel.extend(segment, from, to);
+    const nowMs = segment.deferred > 0 ? this.#context.nowMs() : 0;
+    for (const channel of this.channels.values()) channel.extend(segment, { from, to, nowMs });
     this.#distributed = segment.base + to;
     // Ephemeral channels without room have finished it already.
     this.leave(segment);
   }
 
   /** Passes the messages that are the topic's own to the channels. */
-  #distribute(): void {
+  #distribute({ recovering } = { recovering: false }): void {
     if (this.#keepsBack) return;
+    const nowMs = this.#context.nowMs();
     for (const segment of [...this.log.segments]) {
       const from = Math.max(this.#distributed - segment.base, 0);
-      if (from >= segment.committed) continue;
-      for (const channel of this.channels.values()) channel.extend(segment, from, segment.committed);
+      const to = segment.committed;
+      if (from >= to) continue;
+      const extend = () => {
+        for (const channel of this.channels.values()) channel.extend(segment, { from, to, nowMs });
+      };
+      if (recovering && segment.deferred > 0) this.log.lookAt(segment, extend);
+      else extend();
       this.#distributed = segment.base + segment.committed;
       this.#changed = true;
       this.leave(segment);
@@ -474,15 +609,20 @@ export class Topic {
   }
 
   #loaded(segment: Segment): void {
-    for (const channel of this.channels.values()) channel.loaded(segment);
+    const nowMs = this.#context.nowMs();
+    for (const channel of this.channels.values()) channel.loaded(segment, nowMs);
   }
 
   #damaged(segment: Segment, damages: readonly Damage[]): void {
-    for (const { offset, length, reason } of damages) {
-      this.#context.logger.error(
-        `TOPIC(${this.name}): segment ${segment.base} is damaged at byte ${offset}, ${length} bytes are left out` +
-          ` - ${reason}`,
-      );
+    const { logger } = this.#context;
+    for (const { offset, length, reason, torn } of damages) {
+      const where = `TOPIC(${this.name}): segment ${segment.base}`;
+      // What was never written to its end was never acknowledged.
+      if (torn) {
+        logger.warn(`${where} ends in ${length} bytes of an interrupted write at byte ${offset}, cut off`);
+      } else {logger.error(
+          `${where} is damaged at byte ${offset}, ${length} bytes are kept aside - ${reason}`,
+        );}
     }
   }
 
@@ -502,18 +642,23 @@ export class Topic {
     this.#empty = empty;
   }
 
-  /** Rewrites segments of which little is left, so that a few deferred messages do not keep them whole. */
-  #compact(): void {
+  /**
+   * Rewrites segments of which little is left, so that a few deferred messages do not keep them whole; and those in
+   * memory of which only parked messages are left, so that these are on disk only.
+   */
+  async #compact(): Promise<void> {
     for (const segment of [...this.log.segments]) {
       const pages = [...this.channels.values()].map((channel) => channel.pageOf(segment)).filter((page) =>
         !!page
       );
       // Segments come in order: what a cursor has not passed here, it has not passed in any later one.
       if (!segment.sealed || segment.end > this.#distributed) return;
-      if (pages.some((page) => page.near || page.next < page.end)) return;
+      if (pages.some((page) => page.near || page.waiting > 0)) return;
       if (segment.used < COMPACT_SIZE_MIN) continue;
       const left = pages.reduce((sum, page) => sum + page.unfinished, 0);
-      if (left >= COMPACT_BELOW * (segment.count - segment.holes)) continue;
+      const toDisk = !segment.stored && this.#store !== undefined && left > 0 &&
+        pages.every((page) => page.parked === page.unfinished);
+      if (!toDisk && left >= COMPACT_BELOW * (segment.count - segment.holes)) continue;
       if (!segment.resident) {
         if (!this.#compacting.has(segment)) {
           this.#compacting.add(segment);
@@ -521,12 +666,16 @@ export class Topic {
         }
         continue;
       }
-      const copy = segment.compacted((index) =>
-        pages.some((page) => index >= page.start && index < page.end && page.state(index) !== FINISHED)
+      const copy = segment.compacted(
+        (index) =>
+          pages.some((page) => index >= page.start && index < page.end && page.state(index) !== FINISHED),
+        { stored: segment.stored || toDisk },
       );
-      this.log.replace(segment, copy);
-      for (const channel of this.channels.values()) channel.replaceSegment(segment, copy);
-      if (this.#compacting.delete(segment)) this.log.unpin(copy);
+      const replaced = await this.log.replace(segment, copy);
+      if (replaced) {
+        for (const channel of this.channels.values()) channel.replaceSegment(segment, copy);
+      }
+      if (this.#compacting.delete(segment) && replaced) this.log.unpin(copy);
     }
   }
 }

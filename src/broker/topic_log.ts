@@ -4,8 +4,8 @@
  *
  * - Messages are added in two steps: `append` takes them, `commit` makes them the topic's, written to the
  *   store where their segment is a stored one. A failed commit takes them back.
- * - At most `memQueueSize` waiting messages are in memory only. What comes beyond goes to stored segments.
- *   A segment is of one kind from its first message on.
+ * - In a durable log every segment is a stored one. Else at most `memQueueSize` waiting messages are in memory
+ *   only, and what comes beyond goes to stored segments. A segment is of one kind from its first message on.
  * - A stored segment that nobody pins is evicted from memory once it is finished and written. Pinning it
  *   reads it back in the background.
  *
@@ -14,23 +14,26 @@
  * @module
  */
 
-import { Segment, SEGMENT_BYTES_MAX } from "./segment.ts";
+import { type MessageFacts, Segment, SEGMENT_BYTES_MAX } from "./segment.ts";
 import {
   BATCH_HEADER_LENGTH,
   CLOSING_BATCH_LENGTH,
   type Damage,
+  DUE_ATTRIBUTE_LENGTH,
   endOfMessages,
+  isTornHeader,
+  ORIGIN_ATTRIBUTE_LENGTH,
   SEGMENT_HEADER_LENGTH,
   SEGMENT_MESSAGES_MAX,
   SegmentFormatError,
-  type Timestamp,
 } from "./segment_image.ts";
 import type { SegmentStore } from "./segment_store.ts";
 
 /** A small topic starts small: thousands of idle ones must not cost much memory. */
 const SEGMENT_BYTES_MIN = 4 * 1024;
 /** Room for a batch's header and attributes, and for closing the segment. */
-const SEGMENT_OVERHEAD = SEGMENT_HEADER_LENGTH + BATCH_HEADER_LENGTH + 16 + CLOSING_BATCH_LENGTH;
+export const SEGMENT_OVERHEAD = SEGMENT_HEADER_LENGTH + BATCH_HEADER_LENGTH + DUE_ATTRIBUTE_LENGTH +
+  ORIGIN_ATTRIBUTE_LENGTH + CLOSING_BATCH_LENGTH;
 
 /** What the log asks of, and tells, its topic. */
 export interface LogOwner {
@@ -46,7 +49,7 @@ export interface LogOwner {
   damaged(segment: Segment, damages: readonly Damage[]): void;
   /** Reading a segment back failed; it will be tried again. */
   loadFailed(segment: Segment, error: unknown): void;
-  /** What is not needed any more is still in the store, and may be delivered again after a restart. */
+  /** What is not needed any more is still in the store; it will be tried again. */
   removeFailed(segment: Segment, error: unknown): void;
 }
 
@@ -64,9 +67,12 @@ export class TopicLog {
   readonly segments: Segment[] = [];
   /** Position after the last message. */
   end: number;
+  /** Segments were removed since the state was saved: they may be back after a loss of power. */
+  hasRemoved = false;
   readonly #owner: LogOwner;
   readonly #store: SegmentStore | undefined;
   readonly #limits: LogLimits;
+  readonly #durable: boolean;
   /** The last segment, while messages can be added to it. */
   #active: Segment | undefined;
   /** Segments with messages that are not committed. */
@@ -75,8 +81,21 @@ export class TopicLog {
   #memoryBudget = 0;
   readonly #pins = new Map<Segment, number>();
   readonly #loading = new Map<Segment, Promise<void>>();
+  /** Segments that are finished, and that the store could not remove. */
+  readonly #unremoved = new Set<Segment>();
+  /** Segments stay in memory: channels are to look at them. */
+  #recovering = false;
 
-  constructor(options: { owner: LogOwner; store: SegmentStore | undefined; limits: LogLimits; end: number }) {
+  constructor(
+    options: {
+      owner: LogOwner;
+      store: SegmentStore | undefined;
+      limits: LogLimits;
+      durable: boolean;
+      end: number;
+    },
+  ) {
+    this.#durable = options.durable;
     this.#owner = options.owner;
     this.#store = options.store;
     this.#limits = options.limits;
@@ -88,19 +107,21 @@ export class TopicLog {
     return this.#active;
   }
 
+  /** Segments that the store has, by position; those that it could not remove are finished. */
+  get inStore(): Segment[] {
+    const segments = this.segments.filter((segment) => segment.written > 0);
+    if (this.#unremoved.size === 0) return segments;
+    return [...segments, ...this.#unremoved].sort((a, b) => a.base - b.base);
+  }
+
   /** True while messages of stored segments wait for `commit`. */
   get mustWrite(): boolean {
     return this.#uncommitted.some((segment) => segment.stored);
   }
 
   /** Adds messages, the bytes [from, to) of `block`, each a size and a body. */
-  append(
-    block: Uint8Array,
-    from: number,
-    to: number,
-    options: { count: number; timestamp: Timestamp; dueMs: number },
-  ): void {
-    let left = options.count;
+  append(block: Uint8Array, from: number, to: number, facts: MessageFacts): void {
+    let left = facts.count;
     let start = from;
     while (left > 0) {
       const kind = this.#kindOfNext();
@@ -108,7 +129,7 @@ export class TopicLog {
       const end = count === left ? to : endOfMessages(block, start, count);
       const segment = this.#room(kind.stored, count, end - start);
       if (!segment) continue;
-      segment.append(block, start, end, { ...options, count });
+      segment.append(block, start, end, { ...facts, count });
       if (this.#uncommitted.at(-1) !== segment) this.#uncommitted.push(segment);
       if (!segment.stored) this.#memoryBudget -= count;
       this.end = segment.end;
@@ -128,7 +149,7 @@ export class TopicLog {
         if (segment.stored) this.#write(segment);
       }
     } catch (error) {
-      this.#rollback();
+      this.rollback();
       throw error;
     }
     for (const segment of this.#uncommitted.splice(0)) {
@@ -137,6 +158,30 @@ export class TopicLog {
       this.#owner.committed(segment, from, segment.count);
       this.#evictUnpinned(segment);
     }
+  }
+
+  /** Takes the added messages back. Their positions are not used again: a file may still hold some of them. */
+  rollback(): void {
+    for (const segment of this.#uncommitted.splice(0)) {
+      segment.rollback();
+      if (segment === this.#active) this.#active = undefined;
+      if (segment.count === 0) {
+        this.release(segment);
+        continue;
+      }
+      try {
+        if (segment.stored) this.#store?.truncate(segment.base, segment.written);
+        segment.close();
+        if (segment.stored) this.#write(segment);
+      } catch {
+        // Then a restart may bring messages back that were refused: more than once is allowed, never is not.
+        segment.sealed = true;
+        segment.reopenImage();
+      }
+      this.#owner.sealed(segment);
+      this.#evictUnpinned(segment);
+    }
+    this.#memoryBudget = 0;
   }
 
   /** Finishes the segment that messages are added to. */
@@ -169,11 +214,7 @@ export class TopicLog {
     this.segments.splice(at, 1);
     this.#pins.delete(segment);
     if (segment === this.#active) this.#active = undefined;
-    try {
-      if (segment.stored || segment.written > 0) this.#store?.remove(segment.base);
-    } catch (error) {
-      this.#owner.removeFailed(segment, error);
-    }
+    if (segment.stored || segment.written > 0) this.#remove(segment);
     segment.evict();
   }
 
@@ -206,24 +247,35 @@ export class TopicLog {
     }
   }
 
-  /** Starts reading pinned segments again whose reading failed. */
-  retryLoads(): void {
+  /** Tries again what the store has refused: reading pinned segments, and removing finished ones. */
+  retry(): void {
     for (const segment of this.#pins.keys()) {
       if (!segment.resident) this.#load(segment);
     }
+    for (const segment of this.#unremoved) this.#remove(segment);
   }
 
-  /** Puts a copy of a segment, without some of its messages, in its place. */
-  replace(segment: Segment, copy: Segment): void {
-    if (copy.stored) {
-      this.#store?.replace(copy.base, copy.unwritten());
+  /**
+   * Puts a copy of a segment, without some of its messages, in its place.
+   *
+   * @returns false when the segment has gone meanwhile.
+   * @throws What the store threw; everything is as before then.
+   */
+  async replace(segment: Segment, copy: Segment): Promise<boolean> {
+    if (copy.stored && this.#store) {
+      const image = copy.unwritten();
       copy.written = copy.used;
+      await this.#store.replace(copy.base, image, () => this.segments.includes(segment));
     }
-    this.segments[this.segments.indexOf(segment)] = copy;
+    const at = this.segments.indexOf(segment);
+    if (at < 0) return false;
+    this.segments[at] = copy;
+    copy.holders = segment.holders;
     const pins = this.#pins.get(segment);
     this.#pins.delete(segment);
     if (pins !== undefined) this.#pins.set(copy, pins);
     else this.#evictUnpinned(copy);
+    return true;
   }
 
   /**
@@ -245,17 +297,39 @@ export class TopicLog {
     if (errors.length > 0) throw errors[0];
   }
 
-  /** Takes the segments that the store has kept. */
+  /** Takes the segments that the store has kept. Those that had to be read stay in memory until `recovered()`. */
   recover(): void {
     if (!this.#store) return;
-    for (const { base, size, count } of this.#store.list()) {
-      const segment = count >= 0
-        ? Segment.onDisk({ base, count, used: size })
-        : this.#recoverUnclosed(this.#store, base);
+    this.#recovering = true;
+    const stored = this.#store.list();
+    for (const [i, { base, size, closing }] of stored.entries()) {
+      const countMax = Math.min((stored[i + 1]?.base ?? Infinity) - base, SEGMENT_MESSAGES_MAX);
+      const segment = closing
+        ? Segment.onDisk({ base, size, closing })
+        : this.#recoverUnclosed(this.#store, base, countMax);
       if (!segment) continue;
       this.segments.push(segment);
       this.end = Math.max(this.end, segment.end);
     }
+  }
+
+  /** Lets channels look at a segment's messages before `recovered()`: it is in memory for as long as `look` takes. */
+  lookAt(segment: Segment, look: () => void): void {
+    const wasResident = segment.resident;
+    try {
+      if (!wasResident && this.#store) this.#take(segment, this.#store.readSync(segment.base));
+    } catch (error) {
+      // Its messages are looked at when they are needed.
+      this.#owner.loadFailed(segment, error);
+    }
+    look();
+    if (!wasResident && !this.#pins.has(segment)) segment.evict();
+  }
+
+  /** The channels are there again, and need only what they have pinned. */
+  recovered(): void {
+    this.#recovering = false;
+    for (const segment of this.segments) this.#evictUnpinned(segment);
   }
 
   /** Settles when no segment is being read. */
@@ -264,36 +338,90 @@ export class TopicLog {
   }
 
   /** A segment that was being written when the program was killed: what is whole of it counts. */
-  #recoverUnclosed(store: SegmentStore, base: number): Segment | undefined {
-    const segment = Segment.onDisk({ base, count: 0, used: 0 });
+  #recoverUnclosed(store: SegmentStore, base: number, countMax: number): Segment | undefined {
+    const segment = Segment.onDisk({ base, size: 0 });
+    let image: Uint8Array;
     try {
-      const damages = segment.restore(store.readSync(base));
-      if (damages.length > 0) this.#owner.damaged(segment, damages);
+      image = store.readSync(base);
+    } catch (error) {
+      this.#owner.loadFailed(segment, error);
+      // What it holds is known when it can be read again: until then it is the channels' as if it were full.
+      return Segment.onDisk({ base, size: 0, closing: { positions: countMax, deferred: 0 } });
+    }
+    if (isTornHeader(image, base)) {
+      const { length } = image;
+      if (length > 0) {
+        this.#owner.damaged(segment, [{ offset: 0, length, reason: "torn header", torn: true }]);
+      }
+      this.#remove(segment);
+      return undefined;
+    }
+    try {
+      this.#take(segment, image);
     } catch (error) {
       if (!(error instanceof SegmentFormatError)) throw error;
-      store.setAside(base, error.message);
-      this.#owner.damaged(segment, [{ offset: 0, length: segment.used, reason: error.message }]);
+      this.#setAside(segment, image.length, error);
       return undefined;
     }
     if (segment.count === 0) {
-      store.remove(base);
+      this.#remove(segment);
       return undefined;
     }
-    segment.close();
     try {
-      this.#rewrite(segment);
+      if (segment.used < image.length) store.truncate(base, segment.used);
+      segment.close();
+      this.#write(segment);
     } catch {
       // The disk is full, perhaps: what is in the file can be delivered all the same.
       segment.reopenImage();
     }
-    segment.evict();
     return segment;
+  }
+
+  /** Takes an image as the segment's; what is damaged in it is kept aside, once, and told. */
+  #take(segment: Segment, image: Uint8Array): void {
+    const damages = segment.restore(image).filter((damage) =>
+      damage.torn || this.#keepDamage(segment, damage)
+    );
+    if (damages.length > 0) this.#owner.damaged(segment, damages);
+  }
+
+  /** False when it is kept already, and was told then. */
+  #keepDamage(segment: Segment, { offset, length }: Damage): boolean {
+    try {
+      return this.#store?.keepDamage(segment.base, offset, segment.bytes.subarray(offset, offset + length)) ??
+        true;
+    } catch (error) {
+      this.#owner.loadFailed(segment, error);
+      return true;
+    }
+  }
+
+  #setAside(segment: Segment, length: number, error: Error): void {
+    this.#owner.damaged(segment, [{ offset: 0, length, reason: error.message, torn: false }]);
+    try {
+      this.#store?.setAside(segment.base);
+    } catch (cause) {
+      this.#owner.removeFailed(segment, cause);
+    }
+  }
+
+  #remove(segment: Segment): void {
+    try {
+      this.#store?.remove(segment.base);
+      this.hasRemoved = true;
+      this.#unremoved.delete(segment);
+    } catch (error) {
+      if (!this.#unremoved.has(segment)) this.#owner.removeFailed(segment, error);
+      this.#unremoved.add(segment);
+    }
   }
 
   #kindOfNext(): { stored: boolean; most: number } {
     const active = this.#active;
     if (active?.stored) return { stored: true, most: Infinity };
     if (!this.#store) return { stored: false, most: Infinity };
+    if (this.#durable) return { stored: true, most: Infinity };
     if (this.#memoryBudget <= 0) {
       this.#memoryBudget = this.#limits.memQueueSize - this.#owner.waitingInMemory() -
         this.#uncommittedInMemory();
@@ -341,35 +469,9 @@ export class TopicLog {
     segment.written = segment.used;
   }
 
-  /** Takes the added messages back. Their positions are not used again: a file may still hold some of them. */
-  #rollback(): void {
-    for (const segment of this.#uncommitted.splice(0)) {
-      segment.rollback();
-      if (segment === this.#active) this.#active = undefined;
-      segment.close();
-      try {
-        if (segment.count === 0) this.release(segment);
-        else if (segment.stored) this.#rewrite(segment);
-      } catch {
-        // Then a restart may bring messages back that were refused: more than once is allowed, never is not.
-        segment.reopenImage();
-      }
-      if (segment.count === 0) continue;
-      this.#owner.sealed(segment);
-      this.#evictUnpinned(segment);
-    }
-    this.#memoryBudget = 0;
-  }
-
-  /** Puts what is whole in the place of a file that may end in a torn batch. */
-  #rewrite(segment: Segment): void {
-    segment.unwritten();
-    this.#store?.replace(segment.base, segment.bytes.subarray(0, segment.used));
-    segment.written = segment.used;
-  }
-
   #evictUnpinned(segment: Segment): void {
     if (!segment.stored || !segment.sealed || segment.written < segment.used || !segment.resident) return;
+    if (this.#recovering) return;
     if (this.#pins.has(segment) || segment.committed < segment.count) return;
     segment.evict();
   }
@@ -384,10 +486,15 @@ export class TopicLog {
     }).catch((error) => {
       this.#loading.delete(segment);
       if (!this.segments.includes(segment)) return;
-      if (error instanceof SegmentFormatError) store.setAside(segment.base, error.message);
-      else if (!(error instanceof Deno.errors.NotFound)) throw error;
       // Its messages are lost: channels go on without them, instead of waiting for ever.
-      this.#owner.damaged(segment, [{ offset: 0, length: segment.used, reason: error.message }]);
+      if (error instanceof SegmentFormatError) {
+        this.#setAside(segment, segment.used, error);
+      } else if (error instanceof Deno.errors.NotFound) {
+        const { message: reason } = error;
+        this.#owner.damaged(segment, [{ offset: 0, length: segment.used, reason, torn: false }]);
+      } else {
+        throw error;
+      }
       this.#restore(segment, new Segment({ base: segment.base, capacityBytes: 0, stored: true }).bytes);
     }).catch((error) => this.#owner.loadFailed(segment, error));
     this.#loading.set(segment, loading);
@@ -395,8 +502,7 @@ export class TopicLog {
 
   #restore(segment: Segment, image: Uint8Array): void {
     if (!this.segments.includes(segment)) return;
-    const damages = segment.restore(image);
-    if (damages.length > 0) this.#owner.damaged(segment, damages);
+    this.#take(segment, image);
     // Pinned, so that it stays while the owner looks at it.
     this.pin(segment);
     this.#owner.loaded(segment);

@@ -5,6 +5,7 @@
  * @module
  */
 import { markdownTable } from "../config/help.ts";
+import { EXPORT_NSQ_OPTIONS } from "../nsqd/export_nsq.ts";
 import { NSQD_OPTIONS } from "../nsqd/options.ts";
 
 /** The page in the project's tree. */
@@ -17,6 +18,10 @@ export function docsPage(): string {
 ## nsqd
 
 ${markdownTable(NSQD_OPTIONS)}
+
+## export-nsq
+
+${markdownTable(EXPORT_NSQ_OPTIONS)}
 `;
 }
 

@@ -21,4 +21,9 @@ export const PROGRAMS: readonly Program[] = [
     summary: "the daemon that receives, queues and delivers messages",
     run: async (args) => (await import("../nsqd/main.ts")).runNsqd(args),
   },
+  {
+    name: "export-nsq",
+    summary: "writes the data path of a stopped nsqd in the form of NSQ's own",
+    run: async (args) => (await import("./export_nsq.ts")).runExportNsq(args),
+  },
 ];

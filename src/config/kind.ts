@@ -116,6 +116,22 @@ export const floatList: Kind<readonly number[]> = {
   toJson: (value) => value,
 };
 
+/** One of a few words. */
+export function choice<T extends string>(words: readonly T[]): Kind<T> {
+  const parse = (text: unknown): T => {
+    const word = words.find((word) => word === text);
+    if (word === undefined) throw new SyntaxError(`must be one of ${words.join(", ")}`);
+    return word;
+  };
+  return {
+    name: words.join(" or "),
+    fromFlag: (texts) => last(texts.map(parse)),
+    fromFile: parse,
+    show: (value) => value,
+    toJson: (value) => value,
+  };
+}
+
 /** How much is logged. */
 export const logLevel: Kind<LogLevel> = {
   name: "level",

@@ -8,19 +8,21 @@
 
 import { errorText } from "../base/error_text.ts";
 import { NSQ_VERSION } from "../base/version.ts";
-import { ChannelError } from "../broker/channel.ts";
+import { type Channel, ChannelError } from "../broker/channel.ts";
+import type { Consumer } from "../broker/consumer.ts";
 import type { Topic } from "../broker/topic.ts";
 import { DeflateConnection } from "../net/deflate.ts";
 import { SnappyConnection } from "../net/snappy.ts";
 import type { TlsServer } from "../net/tls_server.ts";
 import { type ErrorCode, ProtocolError } from "../protocol/errors.ts";
 import { CLOSE_WAIT_FRAME, encodeFrame, FRAME_TYPE, OK_FRAME } from "../protocol/frames.ts";
-import { readMessageId } from "../protocol/message_id.ts";
+import { MESSAGE_ID_LENGTH, readMessageId } from "../protocol/message_id.ts";
 import { isValidChannelName, isValidTopicName } from "../protocol/names.ts";
 import { byteString, quote } from "../protocol/quote.ts";
 import type { AuthState } from "./auth.ts";
 import { CLIENT_STATE } from "./client_state.ts";
 import { applyIdentify, decodeIdentify, type IdentifyData } from "./identify.ts";
+import { maxDeferMs } from "./options.ts";
 import type { Session } from "./session.ts";
 
 /** Of clients that ask for deflate and for no level. */
@@ -256,7 +258,7 @@ function fin(session: Session): boolean {
   if (!session.subscription) invalid("cannot FIN in current state");
   if (reader.paramCount < 2) invalid("FIN insufficient number of params");
   const { channel, consumer } = session.subscription;
-  const position = readMessageId(reader.bytes, reader.idStart(1), session.context.options.nodeId);
+  const position = positionOf(session, channel, consumer);
   try {
     channel.finish(consumer, position, session.readMs);
   } catch (cause) {
@@ -270,7 +272,7 @@ function req(session: Session): boolean {
   if (!session.subscription) invalid("cannot REQ in current state");
   if (reader.paramCount < 3) invalid("REQ insufficient number of params");
   const { channel, consumer } = session.subscription;
-  const position = readMessageId(reader.bytes, reader.idStart(1), context.options.nodeId);
+  const position = positionOf(session, channel, consumer);
   const wantedMs = reader.paramNumber(2);
   if (wantedMs < 0) invalid(`REQ could not parse timeout ${reader.param(2)}`);
   const delayMs = Math.min(wantedMs, context.options.maxReqTimeoutMs);
@@ -289,11 +291,11 @@ function req(session: Session): boolean {
 }
 
 function touch(session: Session): boolean {
-  const { reader, context } = session;
+  const { reader } = session;
   if (!session.subscription) invalid("cannot TOUCH in current state");
   if (reader.paramCount < 2) invalid("TOUCH insufficient number of params");
   const { channel, consumer } = session.subscription;
-  const position = readMessageId(reader.bytes, reader.idStart(1), context.options.nodeId);
+  const position = positionOf(session, channel, consumer);
   try {
     channel.touch(consumer, position, session.readMs);
   } catch (cause) {
@@ -312,6 +314,16 @@ function cls(session: Session): boolean {
   return true;
 }
 
+/** Position of the message whose id is the command's first parameter. */
+function positionOf({ reader, context }: Session, channel: Channel, consumer: Consumer): number {
+  const { bytes } = reader;
+  const start = reader.idStart(1);
+  const position = readMessageId(bytes, start, context.options.nodeId);
+  return channel.hasForeignIds
+    ? channel.positionOf(consumer, bytes.subarray(start, start + MESSAGE_ID_LENGTH), position)
+    : position;
+}
+
 function nop(): boolean {
   return true;
 }
@@ -324,14 +336,13 @@ function pub(session: Session): boolean {
 }
 
 function dpub(session: Session): boolean {
-  const { reader, context: { options } } = session;
+  const { reader } = session;
+  const maxMs = maxDeferMs(session.context.options);
   if (reader.paramCount < 3) invalid("DPUB insufficient number of parameters");
   const name = topicNameOf(session, "DPUB");
   const deferMs = reader.paramNumber(2);
   if (deferMs < 0) invalid(`DPUB could not parse timeout ${reader.param(2)}`);
-  if (deferMs > options.maxReqTimeoutMs) {
-    invalid(`DPUB timeout ${deferMs} out of range 0-${Math.floor(options.maxReqTimeoutMs)}`);
-  }
+  if (deferMs > maxMs) invalid(`DPUB timeout ${deferMs} out of range 0-${Math.floor(maxMs)}`);
   return publishOne(session, "DPUB", name, deferMs);
 }
 

@@ -9,9 +9,9 @@ import { NSQ_VERSION } from "../base/version.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Broker } from "../broker/broker.ts";
 import { isValidChannelName, isValidTopicName } from "../protocol/names.ts";
+import { DENO_FILES, replaceFileSync } from "../storage/file_system.ts";
 
 const FILE_NAME = "nsqd.dat";
-const FILE_MODE = 0o600;
 
 /** A topic, as the file has it. */
 interface TopicMetadata {
@@ -24,6 +24,8 @@ interface TopicMetadata {
 export class MetadataFile {
   readonly path: string;
   readonly #logger: Logger;
+  /** The last attempt to write it has failed. */
+  #failing = false;
 
   constructor(dataPath: string, logger: Logger) {
     this.path = `${dataPath}/${FILE_NAME}`;
@@ -56,15 +58,11 @@ export class MetadataFile {
 
   /** Writes the file, at once or not at all. Throws when it cannot. */
   persist(broker: Broker): void {
-    this.#logger.info(`NSQ: persisting topic/channel metadata to ${this.path}`);
-    const temporary = `${this.path}.${Deno.pid}.tmp`;
-    {
-      using file = Deno.openSync(temporary, { create: true, write: true, truncate: true, mode: FILE_MODE });
-      const bytes = new TextEncoder().encode(JSON.stringify(metadataOf(broker)));
-      for (let written = 0; written < bytes.length;) written += file.writeSync(bytes.subarray(written));
-      file.syncDataSync();
-    }
-    Deno.renameSync(temporary, this.path);
+    // Once, however often it is tried on a disk that is full.
+    if (!this.#failing) this.#logger.info(`NSQ: persisting topic/channel metadata to ${this.path}`);
+    this.#failing = true;
+    replaceFileSync(DENO_FILES, this.path, new TextEncoder().encode(JSON.stringify(metadataOf(broker))));
+    this.#failing = false;
   }
 
   #read(): TopicMetadata[] {

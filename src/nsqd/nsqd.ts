@@ -12,6 +12,8 @@ import type { Logger, LogLevel } from "../base/logger.ts";
 import { Quantile } from "../base/quantile.ts";
 import { versionLine } from "../base/version.ts";
 import { Broker } from "../broker/broker.ts";
+import { DurabilityRules } from "../broker/durability.ts";
+import type { Topic } from "../broker/topic.ts";
 import { parseAddress } from "../config/address.ts";
 import { serveHttps } from "../http/https_server.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
@@ -19,13 +21,15 @@ import type { Consumer } from "../broker/consumer.ts";
 import { type Connection, hostOf } from "../net/connection.ts";
 import { ConnectionListener } from "../net/listener.ts";
 import { TlsServer } from "../net/tls_server.ts";
-import { isValidTopicName } from "../protocol/names.ts";
 import { DataPath } from "../storage/data_path.ts";
 import { FileStores } from "../storage/file_segments.ts";
+import { DENO_FILES } from "../storage/file_system.ts";
+import { importDiskQueues } from "../storage/go_import.ts";
 import { type AuthState, queryAuthServers } from "./auth.ts";
 import { nsqdHttpApi } from "./http_api.ts";
 import type { HttpApiContext } from "./http_api_context.ts";
 import { HttpGuard, requireTls } from "./http_guard.ts";
+import { loadTopics } from "./load_topics.ts";
 import { MetadataFile } from "./metadata.ts";
 import type { NsqdOptions, NsqdStart } from "./options.ts";
 import { Session, type SessionContext } from "./session.ts";
@@ -40,6 +44,8 @@ const CLOCK_INTERVAL_MS = 1000;
 const METADATA_DELAY_MS = 20;
 /** What an ephemeral topic or channel keeps when `--mem-queue-size=0` would let it keep nothing. */
 const EPHEMERAL_DEPTH_DEFAULT = 10_000;
+/** Topics that are saved and synced at the same time: with one after the other a slow disk would never be done. */
+const SYNC_TOPICS_MAX = 16;
 /** How long HTTP requests may take to end when nsqd stops. */
 const HTTP_GRACE_MS = 2000;
 /** How long connections may take to end when nsqd stops. */
@@ -69,9 +75,17 @@ export class Nsqd implements HttpApiContext, SessionContext {
   #http: HttpServer | undefined;
   #https: HttpServer | undefined;
   #storeError: unknown;
+  /** What was last said about topics that could not be saved. */
+  readonly #saveErrors = new Map<Topic, string>();
+  /** Settles when the topics are not being saved. */
+  #saving: Promise<void> | undefined;
+  /** The topics are being closed, which saves them. */
+  #closing = false;
   /** The metadata file is not as it should be. */
   #metadataChanged = false;
   #metadataScheduled = false;
+  /** What was last said about that, until it could be written. */
+  #metadataError = "";
   #loading = true;
   #stopping: Promise<void> | undefined;
 
@@ -101,7 +115,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
     this.#warnOfNoEffect();
     try {
       await this.#lock();
-      this.#load();
+      await this.#load();
       this.#listen();
     } catch (error) {
       await this.#release();
@@ -185,12 +199,14 @@ export class Nsqd implements HttpApiContext, SessionContext {
   }
 
   persistMetadata(): void {
-    this.#metadataChanged = false;
     try {
-      this.#metadata.persist(this.broker);
+      this.#persistMetadata();
     } catch (error) {
-      this.#metadataChanged = true;
-      this.logger.error(`failed to persist metadata - ${errorText(error)}`);
+      this.#storeError = error;
+      const text = errorText(error);
+      // It is tried again with every sync, and on a full disk said once.
+      if (text !== this.#metadataError) this.logger.error(`failed to persist metadata - ${text}`);
+      this.#metadataError = text;
     }
   }
 
@@ -211,6 +227,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
     const { options } = this;
     const quantiles = options.e2eProcessingLatencyPercentiles;
     const windowMs = options.e2eProcessingLatencyWindowTimeMs;
+    const durability = new DurabilityRules(options.durability, options.durabilityTopics);
     return new Broker({
       clock: this.clock,
       logger: this.logger,
@@ -224,12 +241,28 @@ export class Nsqd implements HttpApiContext, SessionContext {
       },
       newLatency: () =>
         quantiles.length > 0 ? new Quantile({ quantiles, windowMs, nowMs: this.clock.nowMs() }) : undefined,
+      durabilityOf: (topic) => durability.of(topic),
+      syncEvery: options.syncEvery,
+      onKeeping: () => {
+        if (this.#metadataChanged) this.#persistMetadata();
+      },
       onWork: () => this.turn.schedule(),
       onChange: ({ kept }) => {
         if (kept && !this.#loading) this.#metadataHasChanged();
       },
       onStored: (error) => this.#storeError = error,
     });
+  }
+
+  #persistMetadata(): void {
+    this.#metadataChanged = false;
+    try {
+      this.#metadata.persist(this.broker);
+      this.#metadataError = "";
+    } catch (error) {
+      this.#metadataChanged = true;
+      throw error;
+    }
   }
 
   #warnOfNoEffect(): void {
@@ -246,16 +279,21 @@ export class Nsqd implements HttpApiContext, SessionContext {
     }
   }
 
-  #load(): void {
-    this.#metadata.load(this.broker);
-    // After a crash, or when the metadata file is lost, there may be messages of topics that it does not know.
-    for (const name of new FileStores(this.#dataPath.path).names()) {
-      if (!isValidTopicName(name) || this.broker.topics.has(name)) continue;
-      this.broker.recoverTopic(name).restoreChannels();
-    }
-    for (const topic of this.broker.topics.values()) topic.start();
+  async #load(): Promise<void> {
+    const { path: dataPath } = this.#dataPath;
+    const imported = await importDiskQueues({
+      dataPath,
+      files: DENO_FILES,
+      logger: this.logger,
+      maxBytesPerFile: this.options.maxBytesPerFile,
+      nowMs: () => this.clock.nowMs(),
+    });
+    const stores = new FileStores(dataPath);
+    loadTopics(this.broker, { metadata: this.#metadata, stores, imported: imported.topics });
     this.#loading = false;
-    this.#metadata.persist(this.broker);
+    // Unlike NSQ, which does not start on a full disk: what is there can be consumed, which makes room.
+    this.persistMetadata();
+    await imported.finish();
   }
 
   #listen(): void {
@@ -317,17 +355,46 @@ export class Nsqd implements HttpApiContext, SessionContext {
   }
 
   async #syncTopics(): Promise<void> {
+    if (this.#closing) return;
     // Only when writing it has failed is it still to be written now.
     if (this.#metadataChanged && !this.#metadataScheduled) this.persistMetadata();
-    for (const topic of [...this.broker.topics.values()]) {
-      try {
-        topic.maintain();
-        topic.saveState();
-        await topic.sync();
-      } catch (error) {
-        this.#storeError = error;
-        this.logger.error(`TOPIC(${topic.name}): failed to sync - ${errorText(error)}`);
-      }
+    for (const topic of this.#saveErrors.keys()) {
+      if (this.broker.topics.get(topic.name) !== topic) this.#saveErrors.delete(topic);
+    }
+    const next = [...this.broker.topics.values()].values();
+    const some = async () => {
+      for (const topic of next) await this.#syncTopic(topic);
+    };
+    this.#saving = Promise.all(Array.from({ length: SYNC_TOPICS_MAX }, some)).then(() => {});
+    await this.#saving;
+    this.#saving = undefined;
+    const refused = this.#saveErrors.size > 0 || this.#metadataError !== "";
+    if (this.#storeError !== undefined && !refused) await this.#probe();
+  }
+
+  async #syncTopic(topic: Topic): Promise<void> {
+    try {
+      await topic.maintain();
+      await topic.sync();
+      this.#saveErrors.delete(topic);
+    } catch (error) {
+      this.#storeError = error;
+      const text = errorText(error);
+      // A full disk is to be said once, not every few seconds.
+      if (this.#saveErrors.get(topic) === text) return;
+      this.#saveErrors.set(topic, text);
+      this.logger.error(`TOPIC(${topic.name}): failed to save - ${text}`);
+    }
+  }
+
+  /** Whether what was wrong with the disk still is: perhaps nobody publishes any more who would find out. */
+  async #probe(): Promise<void> {
+    try {
+      await this.#dataPath.probe();
+      this.#storeError = undefined;
+      this.logger.info(`NSQ: ${this.#dataPath.path} can be written to again`);
+    } catch (error) {
+      this.#storeError = error;
     }
   }
 
@@ -351,6 +418,8 @@ export class Nsqd implements HttpApiContext, SessionContext {
 
   async #closeTopics(): Promise<void> {
     this.turn.run();
+    this.#closing = true;
+    await this.#saving;
     for (const topic of this.broker.topics.values()) {
       try {
         await topic.close();

@@ -6,10 +6,13 @@
  */
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
+import { errorText } from "../base/error_text.ts";
 import { LOG_LEVELS } from "../base/logger.ts";
 import { parseAddress } from "../config/address.ts";
+import { DURABILITIES, type Durability, DurabilityRules } from "../broker/durability.ts";
 import {
   bool,
+  choice,
   duration,
   floatList,
   int,
@@ -28,7 +31,7 @@ const MINUTE_MS = 60 * SECOND_MS;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 /** Node ids are part of message ids, which have ten bits for them. */
-const NODE_ID_COUNT = 1024;
+export const NODE_ID_COUNT = 1024;
 
 /** The table. Its order is the docs page's; `--help` sorts by flag. */
 export const NSQD_OPTIONS = {
@@ -176,6 +179,21 @@ export const NSQD_OPTIONS = {
     default: 100 * MIB,
     description: "Size in bytes at which a data file is closed and the next one begun.",
   }),
+  durability: option<Durability>({
+    flag: "durability",
+    kind: choice(DURABILITIES),
+    default: "memory",
+    description:
+      "What the OK to a publisher means: taken (memory, as in NSQ), written to the disk (disk: survives kill -9), or synced (fsync: survives a loss of power).",
+  }),
+  durabilityTopics: option({
+    flag: "durability-topic",
+    key: "durability_topics",
+    kind: stringList,
+    default: [],
+    description:
+      "<pattern>=<durability> for the topics whose names fit, with * for any characters and ? for one; the first that fits counts; may be repeated.",
+  }),
   syncEvery: option({
     flag: "sync-every",
     kind: int,
@@ -279,6 +297,13 @@ export const NSQD_OPTIONS = {
   }),
 
   // Limits that NSQ does not have
+  maxDeferTimeoutMs: option({
+    flag: "max-defer-timeout",
+    kind: duration,
+    default: 0,
+    description:
+      "Longest time a message can be deferred for when it is published; 0 is that of --max-req-timeout, as in NSQ.",
+  }),
   maxConnections: option({
     flag: "max-connections",
     kind: int,
@@ -499,11 +524,21 @@ export function validateOptions(options: NsqdOptions): string | undefined {
   if (options.authHttpRequestMethod !== "get" && options.authHttpRequestMethod !== "post") {
     return "--auth-http-request-method must be get or post";
   }
+  try {
+    new DurabilityRules(options.durability, options.durabilityTopics);
+  } catch (error) {
+    return `--durability-topic ${errorText(error)}`;
+  }
   const percentile = options.e2eProcessingLatencyPercentiles.find((value) => !(value > 0 && value <= 1));
   if (percentile !== undefined) {
     return `--e2e-processing-latency-percentile must be above 0 and up to 1: ${percentile}`;
   }
   return addressRefusal(options);
+}
+
+/** The longest time, in ms, that a message can be deferred for when it is published. */
+export function maxDeferMs(options: NsqdOptions): number {
+  return options.maxDeferTimeoutMs || options.maxReqTimeoutMs;
 }
 
 function addressRefusal(options: NsqdOptions): string | undefined {

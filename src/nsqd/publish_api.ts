@@ -4,12 +4,14 @@
  *
  * @module
  */
+import type { Topic } from "../broker/topic.ts";
 import { HttpError } from "../http/http_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { type BodyLimits, mpubCountMax } from "../protocol/command_reader.ts";
 import { readI32, writeU32 } from "../protocol/frames.ts";
 import { boolParam, type Params, paramsOf, topicToUse } from "./http_params.ts";
 import type { HttpApiContext } from "./http_api_context.ts";
+import { maxDeferMs } from "./options.ts";
 
 /** Messages as a topic takes them: size and body of each, one after the other. */
 export interface Batch {
@@ -29,8 +31,8 @@ export async function publish(nsqd: HttpApiContext, request: RequestContext): Pr
 
   const params = paramsOf(nsqd, request);
   const topic = topicToUse(nsqd, params);
-  const deferMs = deferOf(params, nsqd.options.maxReqTimeoutMs);
-  keep(() => topic.publish(body, { deferMs }));
+  const deferMs = deferOf(params, maxDeferMs(nsqd.options));
+  await keep(topic, () => topic.publish(body, { deferMs }));
   return "OK";
 }
 
@@ -47,7 +49,8 @@ export async function publishBatch(nsqd: HttpApiContext, request: RequestContext
   if (body === undefined) throw new HttpError(413, "BODY_TOO_BIG");
   const { block, count } = binary ? binaryBatch(body, limits) : textBatch(body, limits);
   // Asked for anew: it may have been deleted while the body came.
-  if (count > 0) keep(() => nsqd.broker.topic(name).publishBatch(block, count));
+  const topic = nsqd.broker.topic(name);
+  if (count > 0) await keep(topic, () => topic.publishBatch(block, count));
   return "OK";
 }
 
@@ -112,10 +115,11 @@ function isBinary(nsqd: HttpApiContext, params: Params): boolean {
   return true;
 }
 
-/** Publishes; the topic has logged why when it can't. */
-function keep(publishing: () => void): void {
+/** Publishes, and waits until it is kept; the topic has logged why when it can't. */
+async function keep(topic: Topic, publishing: () => void): Promise<void> {
   try {
     publishing();
+    await topic.kept();
   } catch (cause) {
     throw new HttpError(503, "EXITING", { cause });
   }

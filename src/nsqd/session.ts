@@ -31,7 +31,7 @@ import {
   MESSAGE_HEADER_LENGTH,
   writeU32,
 } from "../protocol/frames.ts";
-import { writeMessageId } from "../protocol/message_id.ts";
+import { MESSAGE_ID_LENGTH, writeMessageId } from "../protocol/message_id.ts";
 import { bytesOf } from "../protocol/quote.ts";
 import type { AuthState } from "./auth.ts";
 import { CLIENT_STATE, type ClientState } from "./client_state.ts";
@@ -113,6 +113,8 @@ export class Session implements MessageSink, TurnMember, WireOwner {
   #publishMark = -1;
   #publishCommand = "";
   readonly #publishTopics = new Set<Topic>();
+  /** Settles when the publishes are kept that the client waits for. Never rejects. */
+  #keeping: Promise<void> | undefined;
 
   constructor(context: SessionContext, connection: Connection) {
     const nowMs = context.clock.nowMs();
@@ -162,9 +164,12 @@ export class Session implements MessageSink, TurnMember, WireOwner {
     return this.settings.sampleRate;
   }
 
-  /** False while the client does not read what it is sent: it gets no more messages, others do. */
+  /**
+   * False while the client does not read what it is sent, or while answers to it are held: it gets no more messages,
+   * others do.
+   */
   get hasRoom(): boolean {
-    return this.#wire.writable;
+    return this.#wire.writable && !this.#keeping;
   }
 
   nowMs(): number {
@@ -182,7 +187,7 @@ export class Session implements MessageSink, TurnMember, WireOwner {
       if (!this.#wire.closed) logger.error(`client(${this.remoteAddress}) - ${errorText(error)}`);
     } finally {
       this.subscription?.channel.removeConsumer(this.subscription.consumer);
-      if (this.#publishMark >= 0) this.context.turn.run();
+      await this.#publishesKept();
       await this.#wire.drain();
       this.close();
       connections.delete(this);
@@ -208,8 +213,10 @@ export class Session implements MessageSink, TurnMember, WireOwner {
     writeU32(out, offset + 12, segment.timestampLow(index));
     out[offset + 16] = attempts >>> 8;
     out[offset + 17] = attempts;
-    writeMessageId(out, offset + 18, segment.base + index, this.#nodeId);
     const bytes = segment.bytes;
+    const foreignId = segment.foreignId(index);
+    if (foreignId === 0) writeMessageId(out, offset + 18, segment.base + index, this.#nodeId);
+    else out.set(bytes.subarray(foreignId, foreignId + MESSAGE_ID_LENGTH), offset + 18);
     const start = offset + MESSAGE_HEADER_LENGTH;
     if (bodyLength <= SMALL_BODY_LENGTH) {
       for (let i = 0; i < bodyLength; i++) out[start + i] = bytes[bodyOffset + i];
@@ -254,7 +261,12 @@ export class Session implements MessageSink, TurnMember, WireOwner {
     }
   }
 
-  publishKept(): void {
+  publishKept(pending: ReadonlyMap<Topic, Promise<void>>): void {
+    const waits = pending.size === 0 ? [] : [...this.#publishTopics].filter((topic) => pending.has(topic));
+    if (waits.length > 0) {
+      this.#keeping = this.#keep(waits, pending);
+      return;
+    }
     this.#publishMark = -1;
     this.#publishTopics.clear();
     this.#wire.held = false;
@@ -285,7 +297,7 @@ export class Session implements MessageSink, TurnMember, WireOwner {
 
   /** Puts another layer on the connection; what has come already belongs to it. */
   async upgrade(layer: (connection: Connection) => Connection | Promise<Connection>): Promise<void> {
-    if (this.#publishMark >= 0) this.context.turn.run();
+    await this.#publishesKept();
     const unread = this.reader.takeRest();
     await this.#wire.upgrade((connection) =>
       layer(unread.length > 0 ? new UnreadConnection(connection, unread) : connection)
@@ -303,7 +315,8 @@ export class Session implements MessageSink, TurnMember, WireOwner {
 
   /** Sends a heartbeat when it is time, and ends the connection of a client that is silent, too slow or does not read. */
   keepAlive(nowMs: number): void {
-    if (this.#wire.closed) return;
+    // An error may take the place of what is held: nothing must come behind it.
+    if (this.#wire.closed || this.#keeping) return;
     const { options } = this.context;
     const { heartbeatIntervalMs } = this.settings;
     const writeTimeoutMs = Math.min(heartbeatIntervalMs || Infinity, options.writeTimeoutMs || Infinity);
@@ -331,6 +344,30 @@ export class Session implements MessageSink, TurnMember, WireOwner {
   /** Heartbeats are counted anew: their interval has changed. */
   restartHeartbeats(): void {
     this.#lastHeartbeatMs = this.nowMs();
+  }
+
+  /** Lets the answers go when the topics are synced. */
+  async #keep(topics: readonly Topic[], pending: ReadonlyMap<Topic, Promise<void>>): Promise<void> {
+    const failed = new Map<Topic, unknown>();
+    for (const topic of topics) {
+      try {
+        await pending.get(topic);
+      } catch (error) {
+        failed.set(topic, error);
+      }
+    }
+    this.#keeping = undefined;
+    if (failed.size > 0) this.publishFailed(failed);
+    this.publishKept(new Map());
+    this.context.turn.hasOutput(this);
+    this.#wire.flush();
+    if (this.subscription) this.subscription.channel.awake(this.subscription.consumer);
+  }
+
+  /** Settles when every publish so far is answered. */
+  async #publishesKept(): Promise<void> {
+    if (this.#publishMark >= 0 && !this.#keeping) this.context.turn.run();
+    await this.#keeping;
   }
 
   async #readMagic(): Promise<boolean> {
@@ -366,6 +403,8 @@ export class Session implements MessageSink, TurnMember, WireOwner {
 
   /** Carries out every complete command that has come. */
   async #executeCommands(): Promise<void> {
+    // What else it has to say waits with it; so its publishes fail or succeed before the ones that follow.
+    if (this.#keeping) await this.#pause(this.#keeping);
     this.#executeAll();
     while (this.#suspension) {
       const work = this.#suspension;

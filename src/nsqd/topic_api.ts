@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { errorText } from "../base/error_text.ts";
+import type { Topic } from "../broker/topic.ts";
 import { HttpError } from "../http/http_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { isValidTopicName } from "../protocol/names.ts";
@@ -29,11 +31,13 @@ export function deleteTopic(nsqd: HttpApiContext, request: RequestContext): void
 }
 
 /** `POST /topic/empty` */
-export function emptyTopic(nsqd: HttpApiContext, request: RequestContext): void {
+export async function emptyTopic(nsqd: HttpApiContext, request: RequestContext): Promise<void> {
   const name = topicName(paramsOf(nsqd, request));
   // NSQ compat: of the endpoints for a topic that exists only this one checks its name.
   if (!isValidTopicName(name)) throw new HttpError(400, "INVALID_TOPIC");
-  existingTopic(nsqd, name).empty();
+  const topic = existingTopic(nsqd, name);
+  topic.empty();
+  await saved(nsqd, topic);
 }
 
 /** `POST /topic/pause` */
@@ -56,14 +60,17 @@ export function createChannel(nsqd: HttpApiContext, request: RequestContext): vo
 }
 
 /** `POST /channel/delete` */
-export function deleteChannel(nsqd: HttpApiContext, request: RequestContext): void {
+export async function deleteChannel(nsqd: HttpApiContext, request: RequestContext): Promise<void> {
   const { topic, channelName } = topicAndChannelName(nsqd, paramsOf(nsqd, request));
   if (!topic.deleteChannel(channelName)) throw new HttpError(404, "CHANNEL_NOT_FOUND");
+  await saved(nsqd, topic);
 }
 
 /** `POST /channel/empty` */
-export function emptyChannel(nsqd: HttpApiContext, request: RequestContext): void {
-  existingChannel(nsqd, paramsOf(nsqd, request)).empty();
+export async function emptyChannel(nsqd: HttpApiContext, request: RequestContext): Promise<void> {
+  const params = paramsOf(nsqd, request);
+  existingChannel(nsqd, params).empty();
+  await saved(nsqd, topicAndChannelName(nsqd, params).topic);
 }
 
 /** `POST /channel/pause` */
@@ -76,4 +83,13 @@ export function pauseChannel(nsqd: HttpApiContext, request: RequestContext): voi
 export function unpauseChannel(nsqd: HttpApiContext, request: RequestContext): void {
   existingChannel(nsqd, paramsOf(nsqd, request)).unpause();
   nsqd.persistMetadata();
+}
+
+/** So that a crash does not bring back what was dropped. A disk that refuses it now is asked again with every sync. */
+async function saved(nsqd: HttpApiContext, topic: Topic): Promise<void> {
+  try {
+    await topic.saveState();
+  } catch (error) {
+    nsqd.logger.error(`TOPIC(${topic.name}): failed to save state - ${errorText(error)}`);
+  }
 }

@@ -15,8 +15,8 @@ import type { Topic } from "../broker/topic.ts";
 export interface TurnMember {
   /** Takes the answers to this turn's publishes back, if they were to one of the topics. */
   publishFailed(failed: ReadonlyMap<Topic, unknown>): void;
-  /** The publishes of this turn are kept. */
-  publishKept(): void;
+  /** The publishes of this turn are kept, once those of `pending` topics are. */
+  publishKept(pending: ReadonlyMap<Topic, Promise<void>>): void;
   /** Begins to send what is in the output. */
   flush(): void;
 }
@@ -71,10 +71,10 @@ export class Turn {
     this.#scheduled = false;
     const broker = this.#broker;
     if (!broker) return;
-    const failed = broker.commit();
+    const { failed, pending } = broker.commit();
     for (const member of this.#publishers) {
       if (failed.size > 0) member.publishFailed(failed);
-      member.publishKept();
+      member.publishKept(pending);
     }
     this.#publishers.clear();
     broker.pump(this.#clock.nowMs());

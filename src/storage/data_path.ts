@@ -5,8 +5,14 @@
  * @module
  */
 
+import { DENO_FILES, removeIfThere } from "./file_system.ts";
+
 /** How long an older Deno, which cannot ask for a lock without waiting, waits for it, in ms. */
 const LOCK_WAIT_MS = 250;
+
+const PROBE_FILE = "nsqd.probe";
+/** More than what a full disk has left in the file system's own nooks. */
+const PROBE_BYTES = 64 * 1024;
 
 /** A folder that one daemon uses at a time. */
 export class DataPath implements Disposable {
@@ -35,6 +41,21 @@ export class DataPath implements Disposable {
       throw error;
     }
     this.#handle = handle;
+  }
+
+  /**
+   * Writes a little, and takes it away again.
+   *
+   * @throws Why there is no room, or no right, to write.
+   */
+  async probe(): Promise<void> {
+    const file = `${this.path}/${PROBE_FILE}`;
+    try {
+      DENO_FILES.write(file, new Uint8Array(PROBE_BYTES));
+      await DENO_FILES.syncFile(file);
+    } finally {
+      removeIfThere(DENO_FILES, file);
+    }
   }
 
   [Symbol.dispose](): void {

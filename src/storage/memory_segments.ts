@@ -5,8 +5,9 @@
  * @module
  */
 
+import { concat } from "@std/bytes/concat";
 import type { StoreFactory } from "../broker/broker.ts";
-import { closingCount } from "../broker/segment_image.ts";
+import { closingOf } from "../broker/segment_image.ts";
 import type { SegmentStore, StoredSegment } from "../broker/segment_store.ts";
 
 /** The topics' segments. */
@@ -26,25 +27,36 @@ export class MemoryStores implements StoreFactory {
 
 /** The segments of one topic. */
 export class MemorySegments implements SegmentStore {
-  readonly #images = new Map<number, Uint8Array>();
+  /** By base, in the pieces in which they came: joining them at each would cost more with each. */
+  readonly #images = new Map<number, Uint8Array[]>();
   #state: Uint8Array | undefined;
+  /** Counts how often everything was removed: what was begun before is not to end behind it. */
+  #generation = 0;
 
   list(): StoredSegment[] {
-    return [...this.#images]
-      .map(([base, image]) => ({ base, size: image.length, count: closingCount(image) }))
+    return [...this.#images.keys()]
+      .map((base) => this.#join(base))
+      .map(({ base, image }) => ({ base, size: image.length, closing: closingOf(image) }))
       .sort((a, b) => a.base - b.base);
   }
 
   append(base: number, bytes: Uint8Array): void {
-    const image = this.#images.get(base) ?? new Uint8Array();
-    const longer = new Uint8Array(image.length + bytes.length);
-    longer.set(image);
-    longer.set(bytes, image.length);
-    this.#images.set(base, longer);
+    const pieces = this.#images.get(base);
+    if (pieces) pieces.push(bytes.slice());
+    else this.#images.set(base, [bytes.slice()]);
   }
 
-  replace(base: number, image: Uint8Array): void {
-    this.#images.set(base, image.slice());
+  truncate(base: number, size: number): void {
+    this.#images.set(base, [this.#join(base).image.slice(0, size)]);
+  }
+
+  async replace(base: number, image: Uint8Array, wanted: () => boolean): Promise<boolean> {
+    const copy = image.slice();
+    const generation = this.#generation;
+    await Promise.resolve();
+    if (generation !== this.#generation || !wanted()) return false;
+    this.#images.set(base, [copy]);
+    return true;
   }
 
   async read(base: number): Promise<Uint8Array> {
@@ -53,25 +65,34 @@ export class MemorySegments implements SegmentStore {
   }
 
   readSync(base: number): Uint8Array {
-    const image = this.#images.get(base);
-    if (!image) throw new Deno.errors.NotFound(`No segment ${base}`);
-    return image.slice();
+    return this.#join(base).image.slice();
   }
 
   remove(base: number): void {
     this.#images.delete(base);
   }
 
-  setAside(base: number, _reason: string): void {
+  setAside(base: number): void {
     this.#images.delete(base);
+  }
+
+  keepDamage(): boolean {
+    return true;
   }
 
   readState(): Uint8Array | undefined {
     return this.#state;
   }
 
-  writeState(state: Uint8Array | undefined): void {
-    this.#state = state?.slice();
+  async writeState(state: Uint8Array | undefined): Promise<void> {
+    const copy = state?.slice();
+    const generation = this.#generation;
+    await Promise.resolve();
+    if (generation === this.#generation) this.#state = copy;
+  }
+
+  setStateAside(): void {
+    this.#state = undefined;
   }
 
   async sync(): Promise<void> {}
@@ -79,7 +100,17 @@ export class MemorySegments implements SegmentStore {
   close(): void {}
 
   destroy(): void {
+    this.#generation++;
     this.#images.clear();
     this.#state = undefined;
+  }
+
+  #join(base: number): { base: number; image: Uint8Array } {
+    const pieces = this.#images.get(base);
+    if (!pieces) throw new Deno.errors.NotFound(`No segment ${base}`);
+    if (pieces.length === 1) return { base, image: pieces[0] };
+    const image = concat(pieces);
+    this.#images.set(base, [image]);
+    return { base, image };
   }
 }

@@ -2,7 +2,7 @@ import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { crc32c } from "../../src/base/crc32c.ts";
 import { Segment } from "../../src/broker/segment.ts";
 import {
-  closingCount,
+  closingOf,
   SEGMENT_MESSAGES_MAX,
   SegmentFormatError,
   type Timestamp,
@@ -12,13 +12,13 @@ import { blockOfTexts, textOf } from "../support/broker_messages.ts";
 
 const BASE = 0x102030405;
 
-/** The header, a batch of "a" and "bc", one of "d", which is due after 1.5 ms, and the closing one; see segment.ts. */
+/** The header, a batch of "a" and "bc", one of "d", which is due after 1.5 ms, and the closing one; see segment_image.ts. */
 const GOLDEN = [
   "4e5351534547 0001 0000000102030405",
   "4e535162 28219de8 0000000d 00000002 0000000102030405 0000000100000002 0000 00000001 61 00000002 6263",
   "4e535162 d4bad6f0 00000012 00000001 0000000102030407 0000000100000003" +
   "000b 01 0008 00000000000005dc 00000001 64",
-  "4e535162 71cdc5e7 00000009 00000000 0000000102030408 0000000000000000 0007 02 0004 00000003",
+  "4e535162 6ece0ce3 0000000d 00000000 0000000102030408 0000000000000000 000b 02 0008 00000003 00000001",
 ].join("").replaceAll(" ", "");
 
 /** Ends of the three parts before the closing one. */
@@ -122,14 +122,14 @@ Deno.test("Segment.evict() gives the memory back, and restore() brings the same 
 
   segment.evict();
 
-  assertEquals([segment.resident, segment.capacityBytes, segment.count, segment.used], [false, 0, 3, 152]);
+  assertEquals([segment.resident, segment.capacityBytes, segment.count, segment.used], [false, 0, 3, 156]);
   assertThrows(() => segment.bytes, Error, `Segment ${BASE} is not in memory`);
   assertEquals(segment.restore(image), []);
   assertEquals(contentOf(segment), before);
 });
 
 Deno.test("Segment.restore() of a segment that is known takes no messages beyond its count", () => {
-  const segment = Segment.onDisk({ base: BASE, count: 2, used: FIRST_END });
+  const segment = Segment.onDisk({ base: BASE, closing: { positions: 2, deferred: 0 }, size: FIRST_END });
 
   segment.restore(golden().slice(0, SECOND_END));
 
@@ -187,10 +187,10 @@ Deno.test("Segment.restore() skips an attribute that it does not know", () => {
 });
 
 Deno.test("Segment.restore() refuses what is no segment, of a newer version, or another one", () => {
-  const refuse = (change: (image: Uint8Array) => void, length = 152) => {
+  const refuse = (change: (image: Uint8Array) => void, length = 156) => {
     const image = golden().slice(0, length);
     change(image);
-    const segment = Segment.onDisk({ base: BASE, count: 3, used: 152 });
+    const segment = Segment.onDisk({ base: BASE, closing: { positions: 3, deferred: 1 }, size: 156 });
     const error = assertThrows(() => segment.restore(image));
     assertInstanceOf(error, SegmentFormatError);
     assertEquals([segment.resident, segment.count], [false, 3]);
@@ -198,21 +198,34 @@ Deno.test("Segment.restore() refuses what is no segment, of a newer version, or 
   };
 
   assertEquals(refuse(() => {}, 15), "Not a segment file");
-  assertEquals(refuse((image) => image[0] = 0), "Not a segment file");
+  assertEquals(refuse((image) => image.fill(0x4e)), "Not a segment file");
   assertEquals(refuse((image) => image[7] = 2), "Segment file of version 2, this program knows 1");
   assertEquals(refuse((image) => image[15]++), "Segment file under another's name");
 });
 
-Deno.test("closingCount() is the count of a closed segment, and -1 of anything else", () => {
-  assertEquals(closingCount(golden()), 3);
-  assertEquals(closingCount(golden().subarray(SECOND_END)), 3);
-  assertEquals(closingCount(golden().subarray(0, SECOND_END)), -1);
-  assertEquals(closingCount(golden().subarray(SECOND_END + 1)), -1);
-  assertEquals(closingCount(new Uint8Array()), -1);
+Deno.test("closingOf() is what the end of a closed segment says, and undefined of anything else", () => {
+  assertEquals(closingOf(golden()), { positions: 3, deferred: 1 });
+  assertEquals(closingOf(golden().subarray(SECOND_END)), { positions: 3, deferred: 1 });
+  assertEquals(closingOf(golden().subarray(0, SECOND_END)), undefined);
+  assertEquals(closingOf(golden().subarray(SECOND_END + 1)), undefined);
+  assertEquals(closingOf(new Uint8Array()), undefined);
   // Exactly as long as a closing batch, but a batch of one message.
   const segment = newSegment();
-  append(segment, ["abc"], { high: 1, low: 2 });
-  assertEquals(closingCount(imageOf(segment)), -1);
+  append(segment, ["abcdefg"], { high: 1, low: 2 });
+  assertEquals(closingOf(imageOf(segment)), undefined);
+});
+
+Deno.test("closingOf() does not believe numbers that cannot be", () => {
+  const closing = (positions: number, deferred: number) => {
+    const batch = golden().slice(SECOND_END);
+    writeU32(batch, 37, positions);
+    writeU32(batch, 41, deferred);
+    writeU32(batch, 4, crc32c(batch, 8));
+    return closingOf(batch);
+  };
+
+  assertEquals(closing(65536, 65536), { positions: 65536, deferred: 65536 });
+  assertEquals([closing(0, 0), closing(65537, 0), closing(3, 4)], [undefined, undefined, undefined]);
 });
 
 Deno.test("Segment.compacted() keeps positions, timestamps and due times, and says how many there were", () => {
@@ -225,7 +238,7 @@ Deno.test("Segment.compacted() keeps positions, timestamps and due times, and sa
   segment.holders = 2;
   const restored = unknownSegment();
 
-  const copy = segment.compacted((index) => [1, 2, 4, 5].includes(index));
+  const copy = segment.compacted((index) => [1, 2, 4, 5].includes(index), { stored: true });
   restored.restore(imageOf(copy).slice());
 
   assertEquals([copy.base, copy.count, copy.holes, copy.holders, copy.sealed], [BASE, 7, 3, 2, true]);
@@ -244,12 +257,14 @@ Deno.test("Segment.compacted() keeps positions, timestamps and due times, and sa
 });
 
 Deno.test("Segment.fits() says yes until the image is full", () => {
-  // A batch's header and due time, a size and a body, and the closing batch.
-  const needed = (bodyLength: number) => 34 + 11 + 4 + bodyLength + 41;
+  // A batch's header, due time and origin, a size and a body, and the closing batch.
+  const needed = (bodyLength: number) => 34 + 11 + 21 + 4 + bodyLength + 45;
   const segment = new Segment({ base: BASE, capacityBytes: 16 + needed(100), stored: true });
 
   assertEquals([segment.fits(1, 103), segment.fits(1, 104), segment.fits(1, 105)], [true, true, false]);
-  append(segment, ["x".repeat(100)], { high: 1, low: 2 }, 5);
+  const block = blockOfTexts("x".repeat(100));
+  const facts = { count: 1, timestamp: { high: 1, low: 2 }, dueMs: 5, origin: new Uint8Array(18) };
+  segment.append(block, 0, block.length, facts);
   segment.close();
   assertEquals(segment.used, segment.capacityBytes);
 });
@@ -276,7 +291,7 @@ Deno.test("Segment.restartAt() begins anew in the same memory", () => {
   append(next, ["new"], { high: 1, low: 2 });
   next.commit();
 
-  assertEquals([next.base, next.count, next.capacityBytes, next.hasDeferred], [BASE + 2, 1, 300, false]);
+  assertEquals([next.base, next.count, next.capacityBytes, next.deferred], [BASE + 2, 1, 300, 0]);
   assertEquals(contentOf(next), [{ body: "new", high: 1, low: 2, dueMs: 0 }]);
 });
 
@@ -286,7 +301,7 @@ function newSegment(): Segment {
 
 /** A segment of which nothing is known but its name. */
 function unknownSegment(): Segment {
-  return Segment.onDisk({ base: BASE, count: 0, used: 0 });
+  return Segment.onDisk({ base: BASE, size: 0 });
 }
 
 function append(segment: Segment, bodies: readonly string[], timestamp: Timestamp, dueMs = 0): void {

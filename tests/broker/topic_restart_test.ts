@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { bytes, recoveredTopic, TestConsumer, type TestTopic, testTopic } from "../support/broker_setup.ts";
 
 /** Longer than a new log needs to begin at another position. */
@@ -32,8 +32,8 @@ Deno.test("Topic has everything again after a restart: waiting, in flight, ready
   assertEquals(next.deliveries.map(({ body, attempts }) => [body, attempts]), [
     ["waiting", 1],
     ["waiting too", 1],
-    ["requeued", 2],
     ["in flight", 2],
+    ["requeued", 2],
   ]);
   after.clock.advance(0.5);
   after.broker.scan(after.clock.nowMs());
@@ -188,7 +188,7 @@ Deno.test("Topic delivers everything again when its state cannot be read, and sa
   consumer.channel.finish(consumer.consumer, consumer.deliveries[0].position, 0);
   const stopped = await stop(before);
   const store = stopped.stores.open("t");
-  store.writeState(store.readState()?.slice(0, -1));
+  await store.writeState(store.readState()?.slice(0, -1));
 
   const after = recoveredTopic(stopped, "c");
   after.topic.start();
@@ -197,7 +197,7 @@ Deno.test("Topic delivers everything again when its state cannot be read, and sa
   await after.settle();
   assertEquals(next.take(), ["finished", "waiting"]);
   assertEquals(after.errors, [
-    "ERROR: TOPIC(t): state cannot be used, messages may be delivered again - Wrong checksum",
+    "ERROR: TOPIC(t): state of 57 bytes cannot be used, messages may be delivered again - Wrong checksum",
   ]);
 });
 
@@ -215,27 +215,27 @@ Deno.test("Topic.close() before the start leaves everything as it was", async ()
   assertEquals(after.topic.channel("c").depth, 1);
 });
 
-Deno.test("Topic.saveState() removes the state when nothing is stored any more", () => {
+Deno.test("Topic.saveState() removes the state when nothing is stored any more", async () => {
   const { topic, stores, publish } = testTopic({ limits: { memQueueSize: 0 } });
   publish("a");
-  topic.saveState();
+  await topic.saveState();
   assertEquals(stores.open("t").readState() === undefined, false);
 
   topic.empty();
-  topic.saveState();
+  await topic.saveState();
 
   assertEquals(stores.used(["t"]), []);
 });
 
-Deno.test("Topic.saveState() tries again after it could not write", () => {
+Deno.test("Topic.saveState() tries again after it could not write", async () => {
   const { topic, stores, publish } = testTopic({ limits: { memQueueSize: 0 } });
   publish("a");
   let failing = true;
   stores.stateFault = () => failing;
 
-  assertThrows(() => topic.saveState(), Error, "disk full");
+  await assertRejects(() => topic.saveState(), Error, "disk full");
   failing = false;
-  topic.saveState();
+  await topic.saveState();
 
   assertEquals(stores.open("t").readState() === undefined, false);
 });

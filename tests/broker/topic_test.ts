@@ -52,7 +52,7 @@ Deno.test("Topic.append() publishes nothing before the commit", () => {
   topic.append(block, 11, 21, { count: 2, deferMs: 0 });
   pump();
   assertEquals([consumer.take(), topic.messageCount], [[], 0]);
-  assertEquals(broker.commit().size, 0);
+  assertEquals(broker.commit().failed.size, 0);
   pump();
 
   assertEquals([consumer.take(), topic.messageCount, topic.messageBytes], [["a", "b"], 2, 2]);
@@ -174,10 +174,10 @@ Deno.test("Broker.commit() names the topics whose messages could not be kept", (
   let writes = 0;
   stores.fault = () => ++writes === 2 ? "fails" : undefined;
 
-  const failed = broker.commit();
+  const { failed } = broker.commit();
 
   assertEquals([...failed].map(([{ name }, error]) => [name, String(error)]), [["bad", "Error: disk full"]]);
-  assertEquals([good.depth, bad.depth, broker.commit().size], [1, 0, 0]);
+  assertEquals([good.depth, bad.depth, broker.commit().failed.size], [1, 0, 0]);
 });
 
 Deno.test("Topic.publish() does not fail with what others have appended, who hear of it at the commit", () => {
@@ -188,7 +188,7 @@ Deno.test("Topic.publish() does not fail with what others have appended, who hea
   stores.fault = () => ++writes === 1 ? "fails" : undefined;
 
   topic.publish(bytes("mine"));
-  const failed = broker.commit();
+  const { failed } = broker.commit();
 
   assertEquals([topic.depth, [...failed].map(([{ name }]) => name)], [1, ["t"]]);
 });

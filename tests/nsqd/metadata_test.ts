@@ -82,7 +82,7 @@ Deno.test("MetadataFile.persist() leaves no other file behind, and the file to i
 
 Deno.test("MetadataFile.persist() leaves the old file as it was when it cannot write", async () => {
   await persist(({ broker }) => broker.topic("kept"), async (text, nsqd, dataPath) => {
-    await Deno.mkdir(`${dataPath}/nsqd.dat.${Deno.pid}.tmp`);
+    await Deno.mkdir(`${dataPath}/nsqd.dat.tmp`);
 
     assertThrows(() => new MetadataFile(dataPath, nsqd.logger).persist(nsqd.broker));
 

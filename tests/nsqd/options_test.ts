@@ -38,6 +38,7 @@ Deno.test("NSQD_OPTIONS has NSQ's keys where they are not made from the flags", 
     ["worker-id", null],
     ["lookupd-tcp-address", "nsqlookupd_tcp_addresses"],
     ["auth-http-address", "auth_http_addresses"],
+    ["durability-topic", "durability_topics"],
     ["e2e-processing-latency-percentile", "e2e_processing_latency_percentiles"],
     ["enable-experiment", "enable_experiment"],
   ]);

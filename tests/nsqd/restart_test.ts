@@ -92,6 +92,8 @@ Deno.test("Nsqd keeps deferred messages over a restart, with the time that remai
     await withNsqd(dataPath, {}, async (nsqd) => {
       assertEquals(countsOf(nsqd, "t", "c"), { depth: 0, inFlight: 0, deferred: 1 });
       nsqd.nsqd.broker.scan(dueMs - 100);
+      // Its segment is read before it is due.
+      await nsqd.nsqd.broker.topic("t").log.idle();
       assertEquals(countsOf(nsqd, "t", "c").deferred, 1);
       // Published some time after the clock was read.
       nsqd.nsqd.broker.scan(dueMs + 10_000);

@@ -1,18 +1,25 @@
 import { setImmediate } from "node:timers";
 import { assertEquals } from "@std/assert";
-import type { Broker } from "../../src/broker/broker.ts";
+import type { Broker, Commit } from "../../src/broker/broker.ts";
 import type { Topic } from "../../src/broker/topic.ts";
 import { Turn, type TurnMember } from "../../src/nsqd/turn.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 /** A turn whose broker and members only note what is asked of them. */
-function noted(options: { failed?: ReadonlyMap<Topic, unknown>; pump?: () => void } = {}) {
+function noted(
+  options: {
+    failed?: ReadonlyMap<Topic, unknown>;
+    pending?: ReadonlyMap<Topic, Promise<void>>;
+    pump?: () => void;
+  } = {},
+) {
   const notes: string[] = [];
   const turn = new Turn(new FakeClock(), (error) => notes.push(`error: ${(error as Error).message}`));
   const broker = {
-    commit: () => {
+    commit: (): Commit => {
       notes.push("commit");
-      return options.failed ?? new Map();
+      const { failed = new Map(), pending = new Map() } = options;
+      return { failed, pending };
     },
     pump: () => {
       notes.push("pump");
@@ -22,7 +29,10 @@ function noted(options: { failed?: ReadonlyMap<Topic, unknown>; pump?: () => voi
   turn.attach(broker as unknown as Broker);
   const member = (name: string): TurnMember => ({
     publishFailed: () => notes.push(`${name} failed`),
-    publishKept: () => notes.push(`${name} kept`),
+    publishKept: (pending) => {
+      const topics = [...pending.keys()].map((topic) => topic.name);
+      notes.push(topics.length === 0 ? `${name} kept` : `${name} waits for ${topics}`);
+    },
     flush: () => notes.push(`${name} flush`),
   });
   return { turn, notes, member };
@@ -65,6 +75,17 @@ Deno.test("Turn tells the publishers when a topic could not keep its messages", 
   await nextTurn();
 
   assertEquals(notes, ["commit", "a failed", "a kept", "pump"]);
+});
+
+Deno.test("Turn tells the publishers which topics are still to be synced, and waits for none", async () => {
+  const topic = { name: "t" } as Topic;
+  const { turn, notes, member } = noted({ pending: new Map([[topic, new Promise<void>(() => {})]]) });
+
+  turn.published(member("a"));
+  turn.hasOutput(member("b"));
+  await nextTurn();
+
+  assertEquals(notes, ["commit", "a waits for t", "pump", "b flush"]);
 });
 
 Deno.test("Turn does what came while it worked in the next turn", async () => {

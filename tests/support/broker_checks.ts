@@ -4,9 +4,13 @@
  * @module
  */
 import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
+import { PARKED } from "../../src/broker/page.ts";
+import type { Segment } from "../../src/broker/segment.ts";
 import type { Channel } from "../../src/broker/channel.ts";
 import type { Topic } from "../../src/broker/topic.ts";
-import type { ModelChannel } from "./broker_model.ts";
+import { NONE } from "../../src/broker/outstanding.ts";
+import { bodyOf, sameBytes } from "./broker_messages.ts";
+import type { ModelChannel, ModelEntry } from "./broker_model.ts";
 import type { BrokerTrial } from "./broker_trial.ts";
 
 /** Larger segments may be in memory to be compacted. */
@@ -16,7 +20,7 @@ const COMPACT_SIZE_MIN = 64 * 1024;
 export function checkCounts(trial: BrokerTrial): void {
   const { broker, model } = trial;
   assertEquals([...broker.topics.keys()].sort(), [...model.keys()].sort(), "topics");
-  let outstanding = 0;
+  let slots = 0;
   for (const [name, topic] of model) {
     const real = broker.topics.get(name);
     assert(real);
@@ -32,7 +36,7 @@ export function checkCounts(trial: BrokerTrial): void {
       const realChannel = real.channels.get(channelName);
       assert(realChannel);
       checkChannel(realChannel, channel, `${name}/${channelName}`);
-      outstanding += realChannel.inFlightCount + realChannel.deferredCount;
+      slots += slotsOf(real, realChannel);
       if (!topic.ephemeral && !channel.ephemeral) {
         // A paused topic has a memory queue of its own, and the channel gets both.
         const most = 2 * trial.limits.memQueueSize;
@@ -40,7 +44,8 @@ export function checkCounts(trial: BrokerTrial): void {
       }
     }
   }
-  assertGreaterOrEqual(broker.outstanding.size, outstanding);
+  assertEquals(broker.outstanding.size, slots, "slots");
+  assertEquals(trial.failures, [], "failures");
   for (const client of trial.clients) {
     if (client.open) {
       assertEquals(client.consumer.inFlightCount, client.inFlight.length, "in flight to a client");
@@ -57,6 +62,21 @@ function checkMemory(topic: Topic): void {
     const pages = channels.map((channel) => channel.pageOf(segment));
     assert(pages.some((page) => page && (page.near || page.busy > 0)), `${segment.base} stays in memory`);
   }
+}
+
+/** Slots that the channel's messages have: all of them that are outstanding, and one for the parked ones of a page. */
+function slotsOf(topic: Topic, channel: Channel): number {
+  let slots = 0;
+  let parked = 0;
+  for (const segment of topic.log.segments) {
+    const page = channel.pageOf(segment);
+    if (!page) continue;
+    slots += [...page.slots()].length + (page.parkSlot === NONE ? 0 : 1);
+    parked += page.parked;
+    if (page.parked > 0) assert(page.parkSlot !== NONE || page.waking, "nobody wakes the parked messages");
+  }
+  assertLessOrEqual(parked, channel.deferredCount, "parked messages");
+  return slots;
 }
 
 function checkChannel(real: Channel, model: ModelChannel, name: string): void {
@@ -79,18 +99,87 @@ function checkChannel(real: Channel, model: ModelChannel, name: string): void {
   assertEquals(real.consumers.size, model.clients.length, `consumers of ${name}`);
 }
 
+/** Positions of the channel's parked messages that are not in memory: they cannot become ready at once. */
+export function sleepers(topic: Topic | undefined, channelName: string): ReadonlySet<number> {
+  const positions = new Set<number>();
+  const channel = topic?.channels.get(channelName);
+  for (const segment of topic?.log.segments ?? []) {
+    const page = channel?.pageOf(segment);
+    if (!page || page.parked === 0 || segment.resident) continue;
+    for (let i = page.start; i < page.end; i++) {
+      if (page.state(i) === PARKED) positions.add(segment.base + i);
+    }
+  }
+  return positions;
+}
+
+/** The broker sends what was published. */
+export function checkMessage(segment: Segment, index: number, { message }: ModelEntry): void {
+  assertEquals(segment.timestampHigh(index), message.timestamp.high, "timestamp");
+  assertEquals(segment.timestampLow(index), message.timestamp.low, "timestamp");
+  assert(sameBytes(bodyOf(segment, index), message.body), `body of ${message.position}`);
+  const at = segment.foreignId(index);
+  const { id } = message.origin ?? {};
+  assertEquals(at > 0 ? segment.bytes.slice(at, at + 16) : undefined, id, `id of ${message.position}`);
+}
+
+/** Changes with every message that is sent, or is found to be deferred. */
+function progress({ sent, broker }: BrokerTrial): string {
+  const depths = [...broker.topics.values()].flatMap((topic) =>
+    [...topic.channels.values()].map(({ depth }) => depth)
+  );
+  return [sent, ...depths].join();
+}
+
 /** Delivers until nothing moves any more: then no message may wait where a consumer waits for it. */
 export async function settle(trial: BrokerTrial): Promise<void> {
-  let sent = -1;
+  const { stores } = trial;
+  const { faultless } = stores;
+  stores.faultless = true;
+  // What could not be read is read now.
+  await trial.idle();
+  for (const topic of trial.broker.topics.values()) topic.log.retry();
+  let before = "";
   let rounds = 0;
-  while (sent !== trial.sent || rounds < 4) {
-    rounds = sent === trial.sent ? rounds + 1 : 0;
-    sent = trial.sent;
+  while (rounds < 4) {
+    const now = progress(trial);
+    rounds = now === before ? rounds + 1 : 0;
+    before = now;
     trial.pump();
     await trial.idle();
   }
   for (const client of trial.clients) {
     if (!client.open || !client.consumer.ready || client.model.paused) continue;
+    if (Deno.env.has("DBG") && client.model.depth > 0) dbg(client);
     assertEquals(client.model.depth, 0, `${client.topic}/${client.real.name} has stalled`);
+  }
+  stores.faultless = faultless;
+}
+
+// deno-lint-ignore no-explicit-any
+function dbg(client: any) {
+  console.log(
+    "real",
+    client.real.depth,
+    client.real.deferredCount,
+    client.real.paused,
+    client.consumer.ready,
+    client.hasRoom,
+    client.consumer.inTurn,
+  );
+  console.log("model", client.model.depth, client.model.deferredCount, client.model.hiddenCount);
+  for (const s of client.log.segments) {
+    const p = client.real.pageOf(s);
+    console.log(
+      s.base,
+      s.count,
+      s.stored,
+      s.resident,
+      s.sealed,
+      s.written,
+      s.used,
+      p &&
+        JSON.stringify([p.start, p.end, p.next, p.unfinished, p.waiting, p.near, p.busy, p.parked, p.waking]),
+    );
   }
 }

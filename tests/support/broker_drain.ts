@@ -9,7 +9,7 @@ import { finish, pauseChannel, pauseTopic } from "./broker_steps.ts";
 import type { BrokerTrial } from "./broker_trial.ts";
 
 /** Longer than any delay or timeout of a trial, in ms. */
-const LONG_MS = 100_000;
+const LONG_MS = 1_000_000;
 
 /** Takes everything out; then nothing is left anywhere. */
 export async function drain(trial: BrokerTrial): Promise<void> {
@@ -41,8 +41,7 @@ export async function drain(trial: BrokerTrial): Promise<void> {
   checkCounts(trial);
   assertEquals(trial.broker.outstanding.size, 0, "slots");
   for (const topic of trial.broker.topics.values()) {
-    topic.maintain();
-    topic.saveState();
+    await topic.maintain();
     const kept = topic.log.segments.filter(({ count }) => count > 0)
       .map(({ base, count, committed, stored, sealed, holders }) => ({
         base,

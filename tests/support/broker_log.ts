@@ -25,17 +25,30 @@ export class TestLog implements LogOwner {
   onLoaded: (segment: Segment) => void = () => {};
 
   constructor(
-    options: { limits?: Partial<LogLimits>; stores?: TestStores; stored?: boolean; end?: number } = {},
+    options: {
+      limits?: Partial<LogLimits>;
+      stores?: TestStores;
+      stored?: boolean;
+      durable?: boolean;
+      end?: number;
+    } = {},
   ) {
-    const { limits, stores = new TestStores(), stored = true, end = LOG_START } = options;
+    const { limits, stores = new TestStores(), stored = true, durable = false, end = LOG_START } = options;
     this.stores = stores;
     this.store = stores.open("t");
     this.log = new TopicLog({
       owner: this,
       store: stored ? this.store : undefined,
       limits: { memQueueSize: 0, maxBytesPerFile: 100_000, ...limits },
+      durable,
       end,
     });
+  }
+
+  /** Takes what the store has, as at the start of a topic without channels. */
+  recover(): void {
+    this.log.recover();
+    this.log.recovered();
   }
 
   /** Adds messages, all of one moment. */
@@ -94,7 +107,7 @@ export class TestLog implements LogOwner {
     this.events.push(`load failed ${segment.base}: ${error}`);
   }
 
-  removeFailed(_segment: Segment, error: unknown): void {
-    throw error;
+  removeFailed(segment: Segment, error: unknown): void {
+    this.events.push(`remove failed ${segment.base}: ${error}`);
   }
 }

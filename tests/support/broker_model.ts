@@ -8,6 +8,9 @@ import { assert, assertEquals } from "@std/assert";
 import type { ChannelLimits } from "../../src/broker/channel.ts";
 import type { Timestamp } from "../../src/broker/segment_image.ts";
 
+/** More are not counted. */
+const ATTEMPTS_MAX = 65535;
+
 /** A message as it was published. */
 export interface ModelMessage {
   readonly position: number;
@@ -15,6 +18,8 @@ export interface ModelMessage {
   readonly timestamp: Timestamp;
   /** 0 when it is not deferred. */
   readonly dueMs: number;
+  /** What another queue had said about it. */
+  readonly origin: { readonly id: Uint8Array; readonly attempts: number } | undefined;
 }
 
 /** A message as one channel has it, until it is finished. */
@@ -87,7 +92,7 @@ export class ModelChannel {
       this.entries.push({
         message,
         state: deferred ? "deferred" : "waiting",
-        attempts: 0,
+        attempts: message.origin?.attempts ?? 0,
         holder: undefined,
         deliveredMs: 0,
         deadlineMs: 0,
@@ -117,7 +122,7 @@ export class ModelChannel {
     this.ready = this.ready.filter((other) => other !== entry);
     entry.state = "inFlight";
     entry.hidden = false;
-    entry.attempts++;
+    entry.attempts = oneMore(entry.attempts);
     entry.holder = client;
     entry.deliveredMs = nowMs;
     entry.deadlineMs = nowMs + client.msgTimeoutMs;
@@ -150,9 +155,15 @@ export class ModelChannel {
     insertByDeadline(holder.inFlight, entry);
   }
 
-  /** Deferred messages that are due become ready, then those whose time is over. */
-  scan(nowMs: number, logEnd: number): void {
-    const due = this.entries.filter((entry) => entry.state === "deferred" && entry.dueMs <= nowMs);
+  /**
+   * Deferred messages that are due become ready, then those whose time is over. A parked one that is not in memory
+   * `sleeps` until it has been read.
+   */
+  scan(options: { nowMs: number; logEnd: number; sleeps: (position: number) => boolean }): void {
+    const { nowMs, logEnd, sleeps } = options;
+    const due = this.entries.filter((entry) =>
+      entry.state === "deferred" && entry.dueMs <= nowMs && !sleeps(entry.message.position)
+    );
     for (const entry of due.sort((a, b) => a.dueMs - b.dueMs)) {
       if (entry.hidden) entry.state = "waiting";
       else this.#makeReady(entry, logEnd);
@@ -180,11 +191,11 @@ export class ModelChannel {
     this.departed = [];
   }
 
-  /** The program was stopped and started: what was in flight is ready again, behind what was ready. */
+  /** The program was stopped and started: what was in flight or ready is ready again, by position. */
   restart(logEnd: number): void {
     const inFlight = this.entries.filter((entry) => entry.state === "inFlight");
     for (const entry of inFlight) this.#endFlight(entry);
-    const again = [...this.ready, ...inFlight];
+    const again = [...this.ready, ...inFlight].sort((a, b) => a.message.position - b.message.position);
     this.ready = [];
     for (const entry of again) this.#makeReady(entry, logEnd);
     this.clients = [];
@@ -269,15 +280,21 @@ export class ModelTopic {
     if (existing) return existing;
     const channel = new ModelChannel(name, this.#limits);
     this.channels.set(name, channel);
-    this.distribute();
+    this.distribute({ hidden: true });
     return channel;
   }
 
-  distribute(): void {
+  /** Passes the topic's own messages to the channels. */
+  distribute({ hidden }: { hidden: boolean }): void {
     if (this.channels.size === 0 || this.paused) return;
-    for (const channel of this.channels.values()) channel.take(this.own, true);
+    for (const channel of this.channels.values()) channel.take(this.own, hidden);
     this.own = [];
   }
+}
+
+/** What a count of attempts is after another one: it stops at its greatest value. */
+export function oneMore(attempts: number): number {
+  return Math.min(attempts + 1, ATTEMPTS_MAX);
 }
 
 function insertByDeadline(list: ModelEntry[], entry: ModelEntry): void {

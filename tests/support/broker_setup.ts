@@ -7,6 +7,7 @@ import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
 import type { Quantile } from "../../src/base/quantile.ts";
 import { Broker } from "../../src/broker/broker.ts";
 import type { Channel, ChannelLimits } from "../../src/broker/channel.ts";
+import type { Durability } from "../../src/broker/durability.ts";
 import { Consumer, type MessageSink, type Nearness } from "../../src/broker/consumer.ts";
 import type { Segment } from "../../src/broker/segment.ts";
 import type { Topic } from "../../src/broker/topic.ts";
@@ -17,6 +18,9 @@ import { FakeClock } from "./fake_clock.ts";
 
 /** Sizes that bound a broker. */
 export type BrokerLimits = ChannelLimits & LogLimits;
+
+/** Longer than a new log needs to begin at another position. */
+const RESTART_MS = 2;
 
 /** Limits that few tests meet. */
 export const WIDE_LIMITS: BrokerLimits = {
@@ -32,8 +36,11 @@ export interface TestBroker {
   readonly broker: Broker;
   readonly clock: FakeClock;
   readonly stores: TestStores;
+  readonly durability: Durability;
   /** What was logged as an error. */
   readonly errors: string[];
+  /** What was logged as a warning or an error. */
+  readonly lines: string[];
   /** What was told of the store: undefined when it worked. */
   readonly stored: unknown[];
   /** Topics and channels that came or went, as `topic` or `topic/channel`, with a `-` before those that are not kept. */
@@ -47,24 +54,35 @@ export function testBroker(
     readonly clock?: FakeClock;
     readonly stores?: TestStores;
     readonly latency?: Quantile;
+    readonly durability?: Durability;
+    readonly syncEvery?: number;
+    readonly onKeeping?: () => void;
   } = {},
 ): TestBroker {
-  const { clock = new FakeClock(), stores = new TestStores() } = options;
+  const { clock = new FakeClock(), stores = new TestStores(), durability = "memory" } = options;
+  const lines: string[] = [];
   const errors: string[] = [];
+  const write = (line: string) => {
+    lines.push(line.slice(27));
+    if (line.startsWith("ERROR", 27)) errors.push(line.slice(27));
+  };
   const stored: unknown[] = [];
   const changes: string[] = [];
   const broker = new Broker({
     clock,
     stores,
-    logger: new Logger({ prefix: "", level: LOG_LEVELS.error, write: (line) => errors.push(line.slice(27)) }),
+    logger: new Logger({ prefix: "", level: LOG_LEVELS.warn, write }),
     limits: { ...WIDE_LIMITS, ...options.limits },
     newLatency: () => options.latency,
+    durabilityOf: () => durability,
+    syncEvery: options.syncEvery ?? Infinity,
+    onKeeping: options.onKeeping ?? (() => {}),
     onWork: () => {},
     onChange: ({ topic, channel, kept }) =>
       changes.push(`${kept ? "" : "-"}${topic.name}${channel ? `/${channel.name}` : ""}`),
     onStored: (error) => stored.push(error),
   });
-  return { broker, clock, stores, errors, stored, changes };
+  return { broker, clock, stores, durability, errors, lines, stored, changes };
 }
 
 /** A broker's topic, with what tests do most. */
@@ -80,10 +98,9 @@ export interface TestTopic extends TestBroker {
 
 /** A topic of a broker of its own, or of the one that is given. */
 export function testTopic(
-  options: { readonly name?: string; readonly limits?: Partial<BrokerLimits>; readonly test?: TestBroker } =
-    {},
+  options: Parameters<typeof testBroker>[0] & { readonly name?: string; readonly test?: TestBroker } = {},
 ): TestTopic {
-  const { name = "t", limits = {}, test = testBroker({ limits }) } = options;
+  const { name = "t", test = testBroker(options) } = options;
   const topic = test.broker.topic(name);
   const pump = () => test.broker.pump(test.clock.nowMs());
   return {
@@ -100,13 +117,23 @@ export function testTopic(
   };
 }
 
-/** The topic on what a closed one has left, with these channels; it is to be started. */
+/** The topic on what a closed one, or one that was killed, has left, with these channels; it is to be started. */
 export function recoveredTopic(before: TestTopic, ...channels: readonly string[]): TestTopic {
   const { name } = before.topic;
-  const test = testBroker({ clock: before.clock, stores: before.stores });
+  const { clock, stores, durability } = before;
+  const test = testBroker({ clock, stores, durability });
   const topic = test.broker.recoverTopic(name);
   for (const channel of channels) topic.channel(channel);
   return testTopic({ name, test });
+}
+
+/** The program is killed and started anew, with these channels. */
+export async function killed(before: TestTopic, ...channels: readonly string[]): Promise<TestTopic> {
+  const stores = await before.stores.snapshot();
+  before.clock.advance(RESTART_MS);
+  const after = recoveredTopic({ ...before, stores }, ...channels);
+  after.topic.start();
+  return after;
 }
 
 /** A topic with a channel. */

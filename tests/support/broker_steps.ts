@@ -3,10 +3,12 @@
  *
  * @module
  */
-import { assert, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ChannelError } from "../../src/broker/channel.ts";
+import { MESSAGE_ID_LENGTH } from "../../src/protocol/message_id.ts";
 import type { ModelEntry } from "./broker_model.ts";
 import { settle } from "./broker_checks.ts";
+import type { Durability } from "../../src/broker/durability.ts";
 import type { TrialClient } from "./broker_client.ts";
 import type { BrokerLimits } from "./broker_setup.ts";
 import type { BrokerTrial } from "./broker_trial.ts";
@@ -19,6 +21,8 @@ export interface TrialProfile {
   readonly bodySizeMax: number;
   readonly defers: boolean;
   readonly restarts: boolean;
+  readonly durability: Durability;
+  readonly syncEvery: number;
 }
 
 /** A random profile: small segments, or small memory, or neither. */
@@ -38,12 +42,16 @@ export function randomProfile(random: Random): TrialProfile {
     // Of messages that may be waiting or deferred nobody knows whether an ephemeral channel has room for them.
     defers: !fewEphemeral,
     restarts: random.oneIn(2),
+    durability: random.pick(["memory", "memory", "disk", "fsync"]),
+    syncEvery: random.pick([1, 5, 2500]),
   };
 }
 
 const TOPICS = ["a", "a", "b", "c#ephemeral"];
 const CHANNELS = ["x", "x", "y", "z#ephemeral"];
-const DELAYS_MS = [0.5, 20, 300, 2000, 30_000];
+const DELAYS_MS = [0.5, 20, 300, 2000, 30_000, 90_000, 300_000];
+/** Longer than a message is kept in memory for. */
+const LONG_DELAYS_MS = [100_000, 110_000, 300_000, 900_000];
 const TIMEOUTS_MS = [100, 1000, 10_000];
 
 type Step = (trial: BrokerTrial, random: Random, profile: TrialProfile) => void | Promise<void>;
@@ -59,6 +67,15 @@ const STEPS: readonly (readonly [weight: number, name: string, step: Step])[] = 
   [3, "publish deferred", (t, r, p) => {
     if (p.defers) t.publish(r.pick(TOPICS), sizes(r, p, 1), r.pick(DELAYS_MS));
   }],
+  [4, "append many deferred", (t, r, p) => {
+    const [topic, delayMs] = [r.pick(TOPICS), r.pick(LONG_DELAYS_MS)];
+    if (p.defers) { for (const size of sizes(r, p, 20)) t.append(topic, [size], delayMs); }
+  }],
+  [3, "take over", (t, r, p) => {
+    const attempts = r.pick([0, 1, 700, 65535]);
+    const delayMs = p.defers && r.oneIn(2) ? r.pick(DELAYS_MS) : 0;
+    t.takeOver(r.pick(TOPICS), sizes(r, p, 1)[0], { attempts, delayMs });
+  }],
   [12, "commit", (t) => t.commit()],
   [14, "pump", (t) => t.pump()],
   [18, "finish", (t, r) => answer(t, r, (client, entry) => finish(client, entry))],
@@ -68,11 +85,11 @@ const STEPS: readonly (readonly [weight: number, name: string, step: Step])[] = 
   }],
   [6, "requeue", (t, r) => answer(t, r, (client, entry) => requeue(t, client, entry, 0))],
   [4, "requeue with delay", (t, r) => {
-    answer(t, r, (client, entry) => requeue(t, client, entry, t.requeueDelay(r.pick(DELAYS_MS))));
+    answer(t, r, (client, entry) => requeue(t, client, entry, t.delay(r.pick(DELAYS_MS))));
   }],
   [4, "touch", (t, r) => {
     answer(t, r, (client, entry) => {
-      client.real.touch(client.consumer, entry.message.position, t.clock.nowMs());
+      client.real.touch(client.consumer, positionOf(client, entry), t.clock.nowMs());
       client.model.touch(entry, t.clock.nowMs());
     });
   }],
@@ -80,7 +97,7 @@ const STEPS: readonly (readonly [weight: number, name: string, step: Step])[] = 
   [8, "time", (t, r) => t.clock.advance(r.pick([0.125, 1, 40, 400]))],
   [5, "scan", (t) => t.scan()],
   [3, "much time", (t, r) => {
-    t.clock.advance(r.pick([1000, 5000, 20_000]));
+    t.clock.advance(r.pick([1000, 5000, 20_000, 60_000, 200_000]));
     t.scan();
   }],
   [5, "add client", (t, r) => {
@@ -113,11 +130,20 @@ const STEPS: readonly (readonly [weight: number, name: string, step: Step])[] = 
     const name = r.pick(TOPICS);
     if (t.model.has(name)) t.deleteTopic(name);
   }],
-  [5, "maintain", (t, r) => {
-    for (const topic of t.broker.topics.values()) {
-      topic.maintain();
-      if (r.oneIn(2)) topic.saveState();
-    }
+  [5, "maintain", async (t) => {
+    t.stores.releaseSyncs();
+    for (const topic of t.broker.topics.values()) await t.maintain(topic);
+  }],
+  [2, "maintain behind", (t, r) => {
+    if (r.oneIn(2)) t.stores.holdSyncs();
+    for (const topic of t.broker.topics.values()) void t.maintain(topic);
+  }],
+  [3, "hold syncs", (t) => t.stores.holdSyncs()],
+  [3, "a sync ends", async (t) => {
+    t.stores.releaseSyncs();
+    t.stores.holdSyncs();
+    // What waited goes on up to what it must wait for next.
+    for (let i = 0; i < 10; i++) await Promise.resolve();
   }],
   [3, "hold reads", (t) => t.stores.holdReads()],
   [5, "idle", (t) => t.idle()],
@@ -154,19 +180,30 @@ export function pauseTopic(trial: BrokerTrial, name: string | undefined, paused:
     real.pause();
   } else {
     real.unpause();
-    model.distribute();
+    model.distribute({ hidden: true });
   }
 }
 
 /** FIN */
 export function finish(client: TrialClient, entry: ModelEntry): void {
-  client.real.finish(client.consumer, entry.message.position, 0);
+  client.real.finish(client.consumer, positionOf(client, entry), 0);
   client.model.finish(entry);
+}
+
+/** What the channel makes of the id that the client has got. */
+function positionOf({ real, consumer, inFlight }: TrialClient, { message }: ModelEntry): number {
+  const { position, origin } = message;
+  const id = origin?.id ?? new Uint8Array(MESSAGE_ID_LENGTH);
+  // Another queue's id may look like one of ours, and mean anything.
+  const others = inFlight.filter((entry) => entry.message.origin);
+  const meant = origin ? others[0]?.message.position ?? position + 1 : position;
+  assertEquals(real.hasForeignIds || !origin, true, "hasForeignIds");
+  return real.positionOf(consumer, id, meant);
 }
 
 function requeue(trial: BrokerTrial, client: TrialClient, entry: ModelEntry, delayMs: number): void {
   const nowMs = trial.clock.nowMs();
-  client.real.requeue(client.consumer, entry.message.position, { delayMs, nowMs });
+  client.real.requeue(client.consumer, positionOf(client, entry), { delayMs, nowMs });
   client.model.requeue(entry, { dueMs: delayMs > 0 ? nowMs + delayMs : 0, logEnd: client.log.end });
 }
 

@@ -1,68 +1,110 @@
 /**
- * Stores in memory that can be made to misbehave: writes that fail, reads that take their time, and a copy of
+ * Stores in memory that can be made to misbehave: calls that fail, reads and syncs that take their time, and a copy of
  * what a killed program would have left behind.
  *
  * @module
  */
 import type { StoreFactory } from "../../src/broker/broker.ts";
-import { CLOSING_BATCH_LENGTH, closingCount } from "../../src/broker/segment_image.ts";
+import { CLOSING_BATCH_LENGTH, closingOf } from "../../src/broker/segment_image.ts";
 import type { SegmentStore, StoredSegment } from "../../src/broker/segment_store.ts";
 import { MemoryStores } from "../../src/storage/memory_segments.ts";
+import { PowerRecord } from "./broker_power.ts";
+import type { Random } from "./random.ts";
 
 /** What a write is to do instead of working: fail cleanly, or leave half of its bytes behind. */
 export type WriteFault = "fails" | "tears";
 
 /** {@linkcode MemoryStores} with faults. */
 export class TestStores implements StoreFactory {
+  /** Nothing fails while this is set. */
+  faultless = false;
   /** Asked before each write of messages. */
   fault: () => WriteFault | undefined = () => undefined;
   /** Asked before each write of a state: true when it is to fail. */
   stateFault: () => boolean = () => false;
   /** Asked before an image is replaced: true when that is to fail. */
   replaceFault: () => boolean = () => false;
+  /** Asked when an image or a state has been replaced: true when that is not to be sure. */
+  nameFault: () => boolean = () => false;
+  /** Asked before an image is cut off: true when that is to fail. */
+  truncateFault: () => boolean = () => false;
+  /** Asked before a segment is removed: true when that is to fail. */
+  removeFault: () => boolean = () => false;
+  /** Asked when a sync ends: true when it is to fail. */
+  syncFault: () => boolean = () => false;
   /** Asked before each reading while the broker runs: true when it is to fail. */
   readFault: () => boolean = () => false;
+  /** Asked when the program starts and reads a segment: true when that is to fail. */
+  readSyncFault: () => boolean = () => false;
+  /** Called when a state is about to be written; what it returns is called with how far that has come. */
+  onState: (topic: string) => (reached: "written" | "synced") => void = () => () => {};
   /** How many segments were read while the broker ran. */
   reads = 0;
+  /** How many segments were read while the program waited for it. */
+  syncReads = 0;
   /** How many writes of messages have failed. */
   failedWrites = 0;
+  /** How many times taking bytes back has failed: cutting an image off, or removing it. */
+  failedRemovals = 0;
+  /** How many syncs have begun. */
+  syncs = 0;
+  /** Damaged bytes that were kept, as `topic base offset length`. */
+  readonly damages: string[] = [];
+  /** What was set aside, as `topic base` or `topic state`. */
+  readonly aside: string[] = [];
   readonly #kept = new MemoryStores();
-  #gate: PromiseWithResolvers<void> | undefined;
+  readonly #power = new Map<string, PowerRecord>();
+  readonly #readGate = new Gate();
+  readonly #syncGate = new Gate();
 
   names(): string[] {
     return this.#kept.names();
   }
 
   open(topic: string): SegmentStore {
-    return new TestSegments(this, this.#kept.open(topic));
+    const power = this.#power.get(topic) ?? new PowerRecord();
+    this.#power.set(topic, power);
+    return new TestSegments(this, { topic, kept: this.#kept.open(topic), power });
   }
 
   /** Lets reads wait until `releaseReads`. */
   holdReads(): void {
-    this.#gate ??= Promise.withResolvers<void>();
+    this.#readGate.close();
   }
 
   /** Lets reads go on. */
   releaseReads(): void {
-    this.#gate?.resolve();
-    this.#gate = undefined;
+    this.#readGate.open();
   }
 
   /** Settles when reads may go on. */
   get readable(): Promise<void> | undefined {
-    return this.#gate?.promise;
+    return this.#readGate.passable;
   }
 
-  /** What is kept at this moment, in stores of its own. */
-  snapshot(): TestStores {
-    const copy = new TestStores();
-    for (const name of this.names()) {
-      const from = this.#kept.open(name);
-      const to = copy.#kept.open(name);
-      for (const { base } of from.list()) to.replace(base, from.readSync(base));
-      to.writeState(from.readState());
-    }
-    return copy;
+  /** Lets syncs wait until `releaseSyncs`. */
+  holdSyncs(): void {
+    this.#syncGate.close();
+  }
+
+  /** Lets syncs end. */
+  releaseSyncs(): void {
+    this.#syncGate.open();
+  }
+
+  /** Settles when syncs may end. */
+  get syncable(): Promise<void> | undefined {
+    return this.#syncGate.passable;
+  }
+
+  /** What a program leaves behind that is killed at this moment, in stores of its own. */
+  snapshot(): Promise<TestStores> {
+    return this.#copy((store) => new Map(store.list().map(({ base }) => [base, store.readSync(base)])));
+  }
+
+  /** As `snapshot`, when power is lost. */
+  powerLoss(random: Random): Promise<TestStores> {
+    return this.#copy((store, name) => this.#power.get(name)?.images(store, random) ?? new Map());
   }
 
   /** Names of the topics that have a segment or a state. */
@@ -72,34 +114,86 @@ export class TestStores implements StoreFactory {
       return store.list().length > 0 || store.readState() !== undefined;
     });
   }
+
+  async #copy(
+    images: (store: SegmentStore, topic: string) => ReadonlyMap<number, Uint8Array>,
+  ): Promise<TestStores> {
+    const copy = new TestStores();
+    copy.damages.push(...this.damages);
+    // All of it at this moment: the broker goes on in the steps that follow.
+    const kept = [...this.#power.keys()].map((name) => {
+      const store = this.#kept.open(name);
+      return { name, images: images(store, name), state: store.readState() };
+    });
+    for (const { name, images, state } of kept) {
+      const store = copy.open(name);
+      for (const [base, image] of images) await store.replace(base, image, () => true);
+      await store.writeState(state);
+    }
+    return copy;
+  }
+}
+
+/** Holds up who waits for it to be passable. */
+class Gate {
+  #closed: PromiseWithResolvers<void> | undefined;
+
+  close(): void {
+    this.#closed ??= Promise.withResolvers<void>();
+  }
+
+  open(): void {
+    this.#closed?.resolve();
+    this.#closed = undefined;
+  }
+
+  get passable(): Promise<void> | undefined {
+    return this.#closed?.promise;
+  }
 }
 
 /** Passes everything on to the store that keeps it, but for the faults. */
 class TestSegments implements SegmentStore {
   readonly #stores: TestStores;
+  readonly #topic: string;
   readonly #kept: SegmentStore;
+  readonly #power: PowerRecord;
+  /** What was begun before is not to end behind it. */
+  #destroyed = false;
 
-  constructor(stores: TestStores, kept: SegmentStore) {
+  constructor(stores: TestStores, options: { topic: string; kept: SegmentStore; power: PowerRecord }) {
     this.#stores = stores;
-    this.#kept = kept;
+    this.#topic = options.topic;
+    this.#kept = options.kept;
+    this.#power = options.power;
   }
 
   append(base: number, bytes: Uint8Array): void {
-    const fault = this.#stores.fault();
+    const fault = this.#stores.faultless ? undefined : this.#stores.fault();
+    this.#power.appended(base);
     if (fault === undefined) {
       this.#kept.append(base, bytes);
       return;
     }
-    const closesOnly = bytes.length === CLOSING_BATCH_LENGTH && closingCount(bytes) >= 0;
+    const closesOnly = bytes.length === CLOSING_BATCH_LENGTH && closingOf(bytes) !== undefined;
     if (!closesOnly) this.#stores.failedWrites++;
     if (fault === "tears") this.#kept.append(base, bytes.subarray(0, bytes.length >> 1));
     throw new Error("disk full");
   }
 
+  truncate(base: number, size: number): void {
+    if (this.#fails(this.#stores.truncateFault)) {
+      this.#stores.failedRemovals++;
+      throw new Error("input/output error");
+    }
+    this.#kept.truncate(base, size);
+    this.#power.truncated(base, size);
+  }
+
   async read(base: number): Promise<Uint8Array> {
     this.#stores.reads++;
     await this.#stores.readable;
-    if (this.#stores.readFault()) throw new Error("input/output error");
+    if (this.#fails(this.#stores.readFault)) throw new Error("input/output error");
     return await this.#kept.read(base);
   }
 
@@ -107,34 +201,74 @@ class TestSegments implements SegmentStore {
     return this.#kept.list();
   }
 
-  replace(base: number, image: Uint8Array): void {
-    if (this.#stores.replaceFault()) throw new Error("disk full");
-    this.#kept.replace(base, image);
+  async replace(base: number, image: Uint8Array, wanted: () => boolean): Promise<boolean> {
+    await this.#stores.syncable;
+    if (this.#destroyed) return false;
+    if (this.#fails(this.#stores.replaceFault)) throw new Error("disk full");
+    const replaced = await this.#kept.replace(base, image, wanted);
+    if (!replaced) return false;
+    this.#power.replaced(base, image.length);
+    await this.#syncNames();
+    return true;
   }
 
   readSync(base: number): Uint8Array {
+    this.#stores.syncReads++;
+    if (this.#fails(this.#stores.readSyncFault)) throw new Error("input/output error");
     return this.#kept.readSync(base);
   }
 
   remove(base: number): void {
+    if (this.#fails(this.#stores.removeFault)) {
+      this.#stores.failedRemovals++;
+      throw new Error("operation not permitted");
+    }
+    this.#power.removed(base, this.#imageOf(base));
     this.#kept.remove(base);
   }
 
-  setAside(base: number, reason: string): void {
-    this.#kept.setAside(base, reason);
+  setAside(base: number): void {
+    this.#stores.aside.push(`${this.#topic} ${base}`);
+    this.#power.removed(base, undefined);
+    this.#kept.setAside(base);
+  }
+
+  keepDamage(base: number, offset: number, bytes: Uint8Array): boolean {
+    const damage = `${this.#topic} ${base} ${offset} ${bytes.length}`;
+    if (this.#stores.damages.includes(damage)) return false;
+    this.#stores.damages.push(damage);
+    return true;
   }
 
   readState(): Uint8Array | undefined {
     return this.#kept.readState();
   }
 
-  writeState(state: Uint8Array | undefined): void {
-    if (this.#stores.stateFault()) throw new Error("disk full");
-    this.#kept.writeState(state);
+  async writeState(state: Uint8Array | undefined): Promise<void> {
+    const done = this.#stores.onState(this.#topic);
+    await this.#stores.syncable;
+    if (this.#destroyed) return;
+    if (this.#fails(this.#stores.stateFault)) throw new Error("disk full");
+    await this.#kept.writeState(state);
+    done("written");
+    await this.#syncNames();
+    this.#power.namesSynced();
+    done("synced");
   }
 
-  sync(): Promise<void> {
-    return this.#kept.sync();
+  setStateAside(): void {
+    this.#stores.aside.push(`${this.#topic} state`);
+    this.#kept.setStateAside();
+  }
+
+  async sync(): Promise<void> {
+    this.#stores.syncs++;
+    const ended = this.#power.syncing(this.#kept);
+    await this.#stores.syncable;
+    const fails = this.#fails(this.#stores.syncFault);
+    ended(!fails);
+    if (fails) throw new Error("input/output error");
+    await this.#kept.sync();
   }
 
   close(): void {
@@ -142,6 +276,21 @@ class TestSegments implements SegmentStore {
   }
 
   destroy(): void {
+    this.#destroyed = true;
+    this.#power.forgotten();
     this.#kept.destroy();
+  }
+
+  async #syncNames(): Promise<void> {
+    await this.#stores.syncable;
+    if (this.#fails(this.#stores.nameFault)) throw new Error("input/output error");
+  }
+
+  #fails(fault: () => boolean): boolean {
+    return !this.#stores.faultless && fault();
+  }
+
+  #imageOf(base: number): Uint8Array | undefined {
+    return this.#kept.list().some((segment) => segment.base === base) ? this.#kept.readSync(base) : undefined;
   }
 }

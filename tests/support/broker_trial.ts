@@ -1,19 +1,23 @@
 /**
  * A broker and its model side by side: everything that is done to one is done to the other, and every message
  * that the broker sends is checked as it is sent. What random steps there are is in broker_steps.ts, what must
- * hold after each in broker_checks.ts.
+ * hold after each in broker_checks.ts, what must be left after a crash in broker_crash.ts.
  *
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
 import type { Broker } from "../../src/broker/broker.ts";
 import type { Channel } from "../../src/broker/channel.ts";
+import type { Durability } from "../../src/broker/durability.ts";
 import type { Segment } from "../../src/broker/segment.ts";
+import { ORIGIN_LENGTH } from "../../src/broker/segment_image.ts";
 import type { Topic } from "../../src/broker/topic.ts";
 import { writeU32 } from "../../src/protocol/frames.ts";
+import { checkMessage, sleepers } from "./broker_checks.ts";
 import { TrialClient } from "./broker_client.ts";
-import { blockOf, bodyOf, sameBytes } from "./broker_messages.ts";
-import { type ModelChannel, type ModelEntry, type ModelMessage, ModelTopic } from "./broker_model.ts";
+import { blockOf } from "./broker_messages.ts";
+import { type ModelChannel, type ModelMessage, ModelTopic } from "./broker_model.ts";
+import { BrokerNotes } from "./broker_notes.ts";
 import { type BrokerLimits, testBroker } from "./broker_setup.ts";
 import { TestStores } from "./broker_stores.ts";
 import { FakeClock } from "./fake_clock.ts";
@@ -21,25 +25,47 @@ import { FakeClock } from "./fake_clock.ts";
 /** More than 4096 positions, the least by which a new log's first position moves on, in ms. */
 const RESTART_MS = 2;
 
+/** What a trial's broker is like. */
+export interface TrialOptions {
+  readonly limits: BrokerLimits;
+  readonly durability: Durability;
+  readonly syncEvery: number;
+  readonly faulty: boolean;
+}
+
 /** A broker, its model, and the consumers of both. */
 export class BrokerTrial {
   readonly limits: BrokerLimits;
+  readonly durability: Durability;
+  /** Some calls of the store fail. */
+  readonly faulty: boolean;
   readonly clock = new FakeClock();
   readonly model = new Map<string, ModelTopic>();
   readonly clients = new Set<TrialClient>();
-  stores = new TestStores();
+  readonly stores = new TestStores();
+  /** What must be there after a crash. */
+  readonly notes = new BrokerNotes(this);
   broker: Broker;
   /** Messages that were sent. */
   sent = 0;
-  /** Every body that was published, by topic and position. */
-  readonly published = new Map<string, Map<number, Uint8Array>>();
+  /** The broker is at work on a publish, which may fail. */
+  committing = false;
+  /** What failed in the background, though nothing was to. */
+  readonly failures: unknown[] = [];
+  readonly #syncEvery: number;
   /** Topics whose last commit, made on behalf of others, failed and has not been reported. */
   readonly #failedEarlier = new Set<string>();
   readonly #dues = new Set<number>();
+  /** Work on topics that goes on while other steps are made. */
+  readonly #background = new Map<Topic, Promise<void>>();
   #bodies = 0;
 
-  constructor(limits: BrokerLimits) {
-    this.limits = limits;
+  constructor(options: TrialOptions) {
+    this.limits = options.limits;
+    this.durability = options.durability;
+    this.faulty = options.faulty;
+    this.#syncEvery = options.syncEvery;
+    this.stores.onState = (topic) => this.notes.savingState(topic);
     this.broker = this.#newBroker();
   }
 
@@ -63,38 +89,51 @@ export class BrokerTrial {
     const buffer = new Uint8Array(block.length + 8).fill(0xee);
     buffer.set(block, 5);
     const kept = model.room(bodies.length);
-    const deferMs = this.#delay(delayMs);
+    const deferMs = this.delay(delayMs);
     real.append(buffer, 5, 5 + block.length, { count: bodies.length, deferMs });
     model.pend(this.#messages(real, bodies.slice(0, kept), deferMs), bodies.length);
+  }
+
+  /** A message that was taken over from another queue: published at the next commit, and counted there only. */
+  takeOver(name: string, size: number, options: { attempts: number; delayMs: number }): void {
+    const { real, model } = this.topic(name);
+    if (model.ephemeral) return;
+    const body = this.#body(size);
+    const block = blockOf([body]);
+    const origin = new Uint8Array(ORIGIN_LENGTH);
+    origin.set(new TextEncoder().encode(`id ${this.#bodies}`.padEnd(16)));
+    new DataView(origin.buffer).setUint16(16, options.attempts);
+    const deferMs = this.delay(options.delayMs);
+    const dueMs = deferMs > 0 ? this.clock.nowMs() + deferMs : 0;
+    const timestamp = this.clock.timestamp();
+    real.log.append(block, 0, block.length, { count: 1, timestamp, dueMs, origin });
+    const [message] = this.#messages(real, [body], deferMs);
+    model.pend([{ ...message, origin: { id: origin.slice(0, 16), attempts: options.attempts } }], 0);
   }
 
   /** As over HTTP: published now, with what waited to be committed. */
   publish(name: string, sizes: readonly number[], delayMs = 0): void {
     const { real, model } = this.topic(name);
+    // What was taken over fails or succeeds with what comes behind it, which the model does not know.
+    if (model.pending.some(({ origin }) => origin)) this.commit();
     const bodies = sizes.map((size) => this.#body(size));
-    const deferMs = this.#delay(delayMs);
+    const deferMs = this.delay(delayMs);
     const { failedWrites } = this.stores;
-    let thrown = false;
-    try {
+    const thrown = this.#fails(() => {
       if (bodies.length === 1) real.publish(bodies[0], { deferMs });
       else real.publishBatch(blockOf(bodies), bodies.length);
-    } catch {
-      thrown = true;
-    }
+    });
     const failures = this.stores.failedWrites - failedWrites;
     const earlierFailed = failures === (thrown ? 2 : 1);
     assert(failures > 0 || !thrown, "a publish failed though nothing did");
     if (earlierFailed) {
       assert(model.pending.length > 0, "a write failed and the publish did not");
-      model.discard();
       this.#failedEarlier.add(name);
-    } else {
-      model.commit();
     }
-    if (thrown) return;
-    const kept = model.room(bodies.length);
+    this.#endCommit(name, earlierFailed);
+    const kept = thrown ? bodies.length : model.room(bodies.length);
     model.pend(this.#messages(real, bodies.slice(0, kept), deferMs), bodies.length);
-    model.commit();
+    this.#endCommit(name, thrown);
   }
 
   /** The end of a turn. */
@@ -103,19 +142,13 @@ export class BrokerTrial {
       const real = this.broker.topics.get(name);
       assert(real);
       const { failedWrites } = this.stores;
-      let thrown = false;
-      try {
-        real.commit();
-      } catch {
-        thrown = true;
-      }
+      const thrown = this.#fails(() => real.commit());
       const failed = this.stores.failedWrites > failedWrites;
       const failedEarlier = this.#failedEarlier.delete(name);
       assertEquals(thrown, failed || failedEarlier, "a commit fails when a write does");
-      if (failed) model.discard();
-      else model.commit();
+      this.#endCommit(name, failed);
     }
-    assertEquals(this.broker.commit().size, 0);
+    assertEquals(this.broker.commit().failed.size, 0);
   }
 
   addClient(
@@ -160,10 +193,18 @@ export class BrokerTrial {
 
   scan(): void {
     const nowMs = this.clock.nowMs();
+    const asleep = new Map<ModelChannel, ReadonlySet<number>>();
+    for (const [name, topic] of this.model) {
+      for (const [channelName, model] of topic.channels) {
+        asleep.set(model, sleepers(this.broker.topics.get(name), channelName));
+      }
+    }
     this.broker.scan(nowMs);
     for (const [name, topic] of this.model) {
       const logEnd = this.broker.topics.get(name)?.log.end ?? 0;
-      for (const channel of topic.channels.values()) channel.scan(nowMs, logEnd);
+      for (const channel of topic.channels.values()) {
+        channel.scan({ nowMs, logEnd, sleeps: (position) => asleep.get(channel)?.has(position) ?? false });
+      }
     }
   }
 
@@ -171,18 +212,30 @@ export class BrokerTrial {
     this.broker.pump(this.clock.nowMs());
   }
 
-  /** Settles when nothing is being read. */
+  /** Begins what can wait, on a topic on which it does not go on still. */
+  maintain(topic: Topic): Promise<void> {
+    const running = this.#background.get(topic);
+    if (running) return running;
+    const done = topic.maintain().then(() => topic.sync()).catch((error) => {
+      if (!this.faulty && this.broker.topics.get(topic.name) === topic) this.failures.push(error);
+    }).finally(() => this.#background.delete(topic));
+    this.#background.set(topic, done);
+    return done;
+  }
+
+  /** Settles when nothing is being read or written. */
   async idle(): Promise<void> {
     this.stores.releaseReads();
+    this.stores.releaseSyncs();
+    await Promise.all(this.#background.values());
     for (const topic of this.broker.topics.values()) await topic.log.idle();
   }
 
   /** A graceful stop and a start. */
   async restart(): Promise<void> {
     this.commit();
-    const { fault } = this.stores;
-    this.stores.fault = () => undefined;
-    this.stores.releaseReads();
+    await this.idle();
+    this.stores.faultless = true;
     for (const topic of this.broker.topics.values()) await topic.close();
     this.clients.clear();
     for (const [name, topic] of this.model) {
@@ -197,9 +250,10 @@ export class BrokerTrial {
     for (const [name, topic] of this.model) {
       const logEnd = this.broker.topics.get(name)?.log.end ?? 0;
       for (const channel of topic.channels.values()) channel.restart(logEnd);
-      topic.distribute();
+      // Those that are deferred have been looked at.
+      topic.distribute({ hidden: false });
     }
-    this.stores.fault = fault;
+    this.stores.faultless = false;
   }
 
   /** A broker with what the stores have, and the topics and channels that the metadata file would name. */
@@ -219,9 +273,42 @@ export class BrokerTrial {
     return broker;
   }
 
+  /** A delay after which nothing else is due: the order of what is due at once is not defined. */
+  delay(delayMs: number): number {
+    if (delayMs === 0) return 0;
+    let delay = delayMs;
+    while (this.#dues.has(this.clock.nowMs() + delay)) delay += 0.125;
+    this.#dues.add(this.clock.nowMs() + delay);
+    return delay;
+  }
+
+  #fails(publish: () => void): boolean {
+    this.committing = true;
+    try {
+      publish();
+      return false;
+    } catch {
+      return true;
+    } finally {
+      this.committing = false;
+    }
+  }
+
+  #endCommit(name: string, failed: boolean): void {
+    const { real, model } = this.topic(name);
+    const { pending } = model;
+    if (failed) {
+      this.notes.refused(real, pending);
+      model.discard();
+    } else {
+      model.commit();
+      this.notes.committed(real, pending);
+    }
+  }
+
   #newBroker(stores = this.stores): Broker {
-    const { limits, clock } = this;
-    return testBroker({ limits, clock, stores }).broker;
+    const { limits, clock, durability } = this;
+    return testBroker({ limits, clock, stores, durability, syncEvery: this.#syncEvery }).broker;
   }
 
   /** The broker has sent a message to the client. */
@@ -243,26 +330,7 @@ export class BrokerTrial {
     const first = topic.log.end - bodies.length;
     const dueMs = deferMs > 0 ? this.clock.nowMs() + deferMs : 0;
     const timestamp = this.clock.timestamp();
-    const all = this.published.get(topic.name) ?? new Map<number, Uint8Array>();
-    this.published.set(topic.name, all);
-    return bodies.map((body, i) => {
-      all.set(first + i, body);
-      return { position: first + i, body, timestamp, dueMs };
-    });
-  }
-
-  /** A delay after which nothing else is due: the order of what is due at once is not defined. */
-  #delay(delayMs: number): number {
-    if (delayMs === 0) return 0;
-    let delay = delayMs;
-    while (this.#dues.has(this.clock.nowMs() + delay)) delay += 0.125;
-    this.#dues.add(this.clock.nowMs() + delay);
-    return delay;
-  }
-
-  /** As `#delay`, for a requeue. */
-  requeueDelay(delayMs: number): number {
-    return this.#delay(delayMs);
+    return bodies.map((body, i) => ({ position: first + i, body, timestamp, dueMs, origin: undefined }));
   }
 
   #body(size: number): Uint8Array {
@@ -283,11 +351,6 @@ export class BrokerTrial {
     for (const channel of this.model.get(name)?.channels.values() ?? []) channel.empty();
     this.model.delete(name);
     this.#failedEarlier.delete(name);
+    this.notes.forget(name);
   }
-}
-
-function checkMessage(segment: Segment, index: number, { message }: ModelEntry): void {
-  assertEquals(segment.timestampHigh(index), message.timestamp.high, "timestamp");
-  assertEquals(segment.timestampLow(index), message.timestamp.low, "timestamp");
-  assert(sameBytes(bodyOf(segment, index), message.body), `body of ${message.position}`);
 }

@@ -11,6 +11,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import { LOG_LEVELS, Logger, type LogLevel } from "../../src/base/logger.ts";
 import { Broker } from "../../src/broker/broker.ts";
 import type { Channel } from "../../src/broker/channel.ts";
+import { DurabilityRules } from "../../src/broker/durability.ts";
 import { defaultOptions } from "../../src/config/option.ts";
 import { NSQD_OPTIONS, type NsqdOptions } from "../../src/nsqd/options.ts";
 import { Session, type SessionContext } from "../../src/nsqd/session.ts";
@@ -52,6 +53,7 @@ export class NsqdInMemory implements SessionContext {
     const level: LogLevel = LOG_LEVELS.info;
     this.logger = new Logger({ prefix: "", level, write });
     this.turn = given.turn?.(this.clock) ?? new Turn(this.clock);
+    const durability = new DurabilityRules(options.durability, options.durabilityTopics);
     this.broker = new Broker({
       clock: this.clock,
       logger: this.logger,
@@ -64,6 +66,9 @@ export class NsqdInMemory implements SessionContext {
         ephemeralDepthMax: options.memQueueSize,
       },
       newLatency: () => undefined,
+      durabilityOf: (topic) => durability.of(topic),
+      syncEvery: options.syncEvery,
+      onKeeping: () => {},
       onWork: () => this.turn.schedule(),
       onChange: () => {},
       onStored: () => {},

@@ -1,0 +1,66 @@
+/**
+ * Work that many ask for and that is done once for all of them: syncing a file, saving a state.
+ *
+ * @module
+ */
+
+/**
+ * Runs asynchronous work, one run at a time. Who asks while one runs shares the next with all others who do: the one
+ * that runs may have begun too early for them.
+ *
+ * @example
+ * ```ts
+ * const sync = new SharedRun(() => file.syncData());
+ * await Promise.all([sync.request(), sync.request(), sync.request()]); // syncs twice
+ * ```
+ */
+export class SharedRun {
+  readonly #work: () => Promise<void>;
+  readonly #failsAll: boolean;
+  #waiting: PromiseWithResolvers<void> | undefined;
+  #running: Promise<void> | undefined;
+
+  /** With `failsAll`, a run that fails does so for those who wait for the next one, too. */
+  constructor(work: () => Promise<void>, { failsAll = false }: { failsAll?: boolean } = {}) {
+    // Async, so that what throws at once is no special case.
+    this.#work = async () => await work();
+    this.#failsAll = failsAll;
+  }
+
+  /** True while the work is being done. */
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Settles as the first run does that begins after the call; at once when none is running. */
+  request(): Promise<void> {
+    this.#waiting ??= Promise.withResolvers();
+    const { promise } = this.#waiting;
+    this.#running ??= this.#run();
+    return promise;
+  }
+
+  /** Settles when nothing runs, and nobody waits. Never rejects. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    for (let waiting = this.#takeWaiting(); waiting; waiting = this.#takeWaiting()) {
+      try {
+        await this.#work();
+        waiting.resolve();
+      } catch (error) {
+        waiting.reject(error);
+        if (this.#failsAll) this.#takeWaiting()?.reject(error);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  #takeWaiting(): PromiseWithResolvers<void> | undefined {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    return waiting;
+  }
+}

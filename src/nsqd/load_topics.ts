@@ -1,0 +1,33 @@
+/**
+ * Brings the topics back that a data path has.
+ *
+ * @module
+ */
+
+import type { Broker, StoreFactory } from "../broker/broker.ts";
+import { isValidTopicName } from "../protocol/names.ts";
+import type { MetadataFile } from "./metadata.ts";
+
+/**
+ * Makes the topics and channels of the metadata file, and those that have messages and are not in it: after a crash, when
+ * it is lost, or when the messages were `imported`.
+ *
+ * @throws {Error} When the file cannot be used.
+ */
+export function loadTopics(
+  broker: Broker,
+  from: {
+    readonly metadata: MetadataFile;
+    readonly stores: StoreFactory;
+    readonly imported?: ReadonlySet<string>;
+  },
+): void {
+  from.metadata.load(broker);
+  for (const name of from.stores.names()) {
+    if (!isValidTopicName(name)) continue;
+    // The file says which channels there are, but for those that it could not know of.
+    const isKnown = broker.topics.has(name) && !from.imported?.has(name);
+    if (!isKnown) broker.recoverTopic(name).restoreChannels();
+  }
+  for (const topic of broker.topics.values()) topic.start();
+}

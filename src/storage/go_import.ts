@@ -1,0 +1,239 @@
+/**
+ * Takes over what Go's nsqd has left in the data path (src/storage/go_disk_queue.ts), at the first start on it. A crash
+ * or a loss of power at any moment loses and doubles nothing:
+ *
+ * 1. All topics are made below `nsq-import.tmp/`, and synced. Go's files are not touched. A crash: begun again.
+ * 2. That folder becomes `nsq-import.done/`, at once. From here on the import counts.
+ * 3. Topics move out of it into the data path, and Go's files into it. A crash: what has not moved yet, does.
+ * 4. When the topics are loaded and in `nsqd.dat`, it becomes `nsq-diskqueue/`, for the operator to remove.
+ *
+ * A topic that has messages in both forms is refused before anything is touched.
+ *
+ * @module
+ */
+
+import { errorText } from "../base/error_text.ts";
+import type { Logger } from "../base/logger.ts";
+import { firstPosition } from "../protocol/message_id.ts";
+import { FileStores, topicFolder } from "./file_segments.ts";
+import type { FileSystem } from "./file_system.ts";
+import { type DiskQueue, findDiskQueues, isQueueFile, type QueueMeta } from "./go_disk_queue.ts";
+import { type QueueDamage, type QueueSource, readQueue, readQueueMeta } from "./go_disk_queue_reader.ts";
+import { ImportedLog } from "./go_import_log.ts";
+
+const BUILDING = "nsq-import.tmp";
+const BUILT = "nsq-import.done";
+const TAKEN_OVER = "nsq-diskqueue";
+
+/** How often a long import says how far it has come. */
+const PROGRESS_INTERVAL_MS = 5000;
+const MIB = 1024 * 1024;
+
+/** What an import needs to know. */
+export interface ImportOptions {
+  readonly dataPath: string;
+  readonly files: FileSystem;
+  readonly logger: Logger;
+  /** The most bytes of a segment's file. */
+  readonly maxBytesPerFile: number;
+  /** Now, in ms since 1970. */
+  readonly nowMs: () => number;
+}
+
+/** An import that is to be finished when its topics are loaded. */
+export interface Import {
+  /** Topics that had a queue, or a channel with one. Some may have had no message. */
+  readonly topics: ReadonlySet<string>;
+  /** To be called when the topics and channels that were taken over are kept otherwise, too. */
+  finish(): Promise<void>;
+}
+
+const NOTHING: Import = { topics: new Set(), finish: () => Promise.resolve() };
+
+/** True when there are messages in the data path, or may be, that a start of nsqd takes over first. */
+export function needsImport(files: FileSystem, dataPath: string): boolean {
+  const names = namesIn(files, dataPath);
+  return names.includes(BUILT) || findDiskQueues(names).length > 0;
+}
+
+/**
+ * Takes over the queues of Go's nsqd, if there are any.
+ *
+ * @throws {Error} Why it cannot; everything is as it was then, or the next call goes on.
+ */
+export async function importDiskQueues(options: ImportOptions): Promise<Import> {
+  const { dataPath, files, logger } = options;
+  const names = namesIn(files, dataPath);
+  if (names.includes(BUILT)) {
+    logger.info("NSQ: importing the queues of Go's nsqd was interrupted, going on");
+    return await complete(options);
+  }
+  if (names.includes(BUILDING)) files.removeFolder(`${dataPath}/${BUILDING}`);
+  const queues = findDiskQueues(names);
+  if (queues.length === 0) return NOTHING;
+  try {
+    await refuseBoth(options, queues);
+    await new Builder(options, queues).build();
+    files.rename(`${dataPath}/${BUILDING}`, `${dataPath}/${BUILT}`);
+    await files.syncFolder(dataPath);
+  } catch (cause) {
+    throw new Error(`failed to import the queues of Go's nsqd - ${errorText(cause)}`, { cause });
+  }
+  return await complete(options);
+}
+
+/** Throws for a topic that has messages in Go's files and in files of ours: which of them came first is not known. */
+async function refuseBoth({ files, dataPath }: ImportOptions, queues: readonly DiskQueue[]): Promise<void> {
+  const ours = new Set(new FileStores(dataPath, files).names());
+  for (const queue of queues) {
+    const { topic } = queue;
+    if (!ours.has(topic) || namesIn(files, `${dataPath}/${topicFolder(topic)}`).length === 0) continue;
+    if (!await hasMessages({ files, folder: dataPath, queue })) continue;
+    throw new Error(
+      `topic ${topic} has messages in ${queue.name}.diskqueue.* and in ${
+        topicFolder(topic)
+      }: move one of them, with ` +
+        "a copy of nsqd.dat, to a data path of its own and start another nsqd there; nothing was changed",
+    );
+  }
+}
+
+async function hasMessages(source: QueueSource): Promise<boolean> {
+  const blocks = readQueue(source, { meta: readQueueMeta(source), onDamage: () => {} });
+  const { done } = await blocks.next();
+  return done !== true;
+}
+
+/** Step 1. */
+class Builder {
+  readonly #options: ImportOptions;
+  readonly #queues: readonly DiskQueue[];
+  readonly #folder: string;
+  #count = 0;
+  #bytes = 0;
+  #saidMs: number;
+
+  constructor(options: ImportOptions, queues: readonly DiskQueue[]) {
+    this.#options = options;
+    this.#queues = queues;
+    this.#folder = `${options.dataPath}/${BUILDING}`;
+    this.#saidMs = options.nowMs();
+  }
+
+  async build(): Promise<void> {
+    const { files, dataPath, logger } = this.#options;
+    logger.info(`NSQ: importing ${this.#queues.length} queues of Go's nsqd from ${dataPath}`);
+    files.makeFolder(this.#folder);
+    try {
+      for (const topic of new Set(this.#queues.map(({ topic }) => topic))) await this.#buildTopic(topic);
+    } catch (error) {
+      this.#discard();
+      throw error;
+    }
+    logger.info(`NSQ: imported ${this.#count} messages of Go's nsqd`);
+  }
+
+  async #buildTopic(topic: string): Promise<void> {
+    const { files, maxBytesPerFile, nowMs } = this.#options;
+    const store = new FileStores(this.#folder, files).open(topic);
+    const log = new ImportedLog({ store, first: firstPosition(nowMs()), maxBytesPerFile });
+    try {
+      for (const queue of this.#queues) {
+        if (queue.topic === topic) await this.#buildQueue(log, queue);
+      }
+      await log.finish();
+    } finally {
+      store.close();
+    }
+  }
+
+  async #buildQueue(log: ImportedLog, queue: DiskQueue): Promise<void> {
+    const { files, dataPath: folder, logger } = this.#options;
+    const source = { files, folder, queue };
+    const meta = readQueueMeta(source);
+    const before = log.count;
+    await log.begin(queue.channel, sizeOf(source));
+    const onDamage = (damage: QueueDamage) => logger.error(`DISKQUEUE(${queue.name}): ${textOf(damage)}`);
+    for await (const block of readQueue(source, { meta, onDamage })) {
+      await log.add(block);
+      this.#bytes += block.end;
+      this.#sayProgress(queue, log.count - before);
+    }
+    const count = log.count - before;
+    this.#count += count;
+    logger.info(`DISKQUEUE(${queue.name}): imported ${count} messages${startOf(queue, meta)}`);
+    if (meta && meta.depth !== count) {
+      logger.warn(
+        `DISKQUEUE(${queue.name}): its metadata says ${meta.depth} messages, ${count} are in its files`,
+      );
+    }
+  }
+
+  #sayProgress(queue: DiskQueue, count: number): void {
+    const nowMs = this.#options.nowMs();
+    if (nowMs - this.#saidMs < PROGRESS_INTERVAL_MS) return;
+    this.#saidMs = nowMs;
+    const total = this.#count + count;
+    this.#options.logger.info(
+      `NSQ: imported ${total} messages, ${Math.round(this.#bytes / MIB)} MiB so far, now at ${queue.name}`,
+    );
+  }
+
+  /** Gives the room back that a failed attempt has taken; the next start would do so, too. */
+  #discard(): void {
+    try {
+      this.#options.files.removeFolder(this.#folder);
+    } catch {
+      // The error that led here is the one to be told.
+    }
+  }
+}
+
+/** Step 3, and what step 4 will be. */
+async function complete({ dataPath, files, logger }: ImportOptions): Promise<Import> {
+  const built = `${dataPath}/${BUILT}`;
+  const move = async (from: string, to: string, isMoved: (name: string) => boolean) => {
+    for (const name of namesIn(files, from).filter(isMoved)) files.rename(`${from}/${name}`, `${to}/${name}`);
+    // Where they are now comes first: a name that is lost in one folder must not be missing in the other.
+    await files.syncFolder(to);
+    await files.syncFolder(from);
+  };
+  await move(built, dataPath, (name) => !isQueueFile(name));
+  await move(dataPath, built, isQueueFile);
+  return {
+    topics: new Set(findDiskQueues(namesIn(files, built)).map(({ topic }) => topic)),
+    async finish() {
+      const folder = freeName(namesIn(files, dataPath));
+      files.rename(built, `${dataPath}/${folder}`);
+      await files.syncFolder(dataPath);
+      logger.info(`NSQ: the files of Go's nsqd are in ${dataPath}/${folder} now, and can be removed`);
+    },
+  };
+}
+
+/** A name for Go's files that an earlier import has not taken. */
+function freeName(names: readonly string[]): string {
+  for (let number = 2, name = TAKEN_OVER;; name = `${TAKEN_OVER}.${number++}`) {
+    if (!names.includes(name)) return name;
+  }
+}
+
+function namesIn(files: FileSystem, folder: string): string[] {
+  return files.list(folder).map(({ name }) => name);
+}
+
+function sizeOf({ files, folder, queue }: QueueSource): number {
+  return queue.dataFiles.reduce((sum, { name }) => sum + files.readEnd(`${folder}/${name}`, 0).size, 0);
+}
+
+/** Where in its files a queue was read from. */
+function startOf({ dataFiles }: DiskQueue, meta: QueueMeta | undefined): string {
+  const first = dataFiles.find(({ number }) => number >= (meta?.read.number ?? 0));
+  if (!first) return "";
+  const offset = first.number === meta?.read.number ? meta.read.offset : 0;
+  return `, from byte ${offset} of ${first.name} on${meta ? "" : ", because it has no metadata"}`;
+}
+
+function textOf({ file, offset, length, reason }: QueueDamage): string {
+  return `${file} cannot be read from byte ${offset} on, ${length} bytes are left out - ${reason}`;
+}
