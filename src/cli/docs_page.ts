@@ -7,6 +7,7 @@
 import { markdownTable } from "../config/help.ts";
 import { EXPORT_NSQ_OPTIONS } from "../nsqd/export_nsq.ts";
 import { NSQD_OPTIONS } from "../nsqd/options.ts";
+import { NSQLOOKUPD_OPTIONS } from "../nsqlookupd/options.ts";
 
 /** The page in the project's tree. */
 export const DOCS_PAGE = new URL("../../docs/configuration.md", import.meta.url);
@@ -18,6 +19,10 @@ export function docsPage(): string {
 ## nsqd
 
 ${markdownTable(NSQD_OPTIONS)}
+
+## nsqlookupd
+
+${markdownTable(NSQLOOKUPD_OPTIONS)}
 
 ## export-nsq
 

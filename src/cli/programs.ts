@@ -22,6 +22,11 @@ export const PROGRAMS: readonly Program[] = [
     run: async (args) => (await import("../nsqd/main.ts")).runNsqd(args),
   },
   {
+    name: "nsqlookupd",
+    summary: "the daemon that tells consumers where the producers of a topic are",
+    run: async (args) => (await import("../nsqlookupd/main.ts")).runNsqlookupd(args),
+  },
+  {
     name: "export-nsq",
     summary: "writes the data path of a stopped nsqd in the form of NSQ's own",
     run: async (args) => (await import("./export_nsq.ts")).runExportNsq(args),

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Broker } from "../../src/broker/broker.ts";
 import { runNsqd } from "../../src/nsqd/main.ts";
-import { eventually } from "../support/eventually.ts";
+import { ChildDaemon } from "../support/child_daemon.ts";
 import { pub } from "../support/frames.ts";
 import { nsqdTest, steady, withDataPath } from "../support/nsqd_in_process.ts";
 import { nsqdCommand } from "../support/nsqd_process.ts";
@@ -66,65 +66,15 @@ Deno.test("runNsqd() stops in order and ends with 1 when a task fails, with a li
   });
 });
 
-/** nsqd as a child process, whose log is read as it comes. */
-class ChildNsqd implements AsyncDisposable {
-  log = "";
-  readonly status: Promise<Deno.CommandStatus>;
-  readonly #child: Deno.ChildProcess;
-  readonly #logRead: Promise<void>;
-
-  constructor(dataPath: string, args: readonly string[] = []) {
-    const [program, ...first] = nsqdCommand();
-    this.#child = new Deno.Command(program, {
-      args: [
-        ...first,
-        `--data-path=${dataPath}`,
-        "--tcp-address=127.0.0.1:0",
-        "--http-address=127.0.0.1:0",
-        ...args,
-      ],
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
-    this.status = this.#child.status;
-    this.#logRead = this.#readLog();
-  }
-
-  kill(signal: Deno.Signal): void {
-    this.#child.kill(signal);
-  }
-
-  /** Waits for the log to match; the first group of the match is the result. */
-  logged(pattern: RegExp): Promise<string> {
-    return eventually(`log line ${pattern}`, () => pattern.exec(this.log)?.[1], { timeoutMs: 15_000 });
-  }
-
-  /** Waits for its end; the exit code is the result. */
-  async ended(): Promise<number> {
-    await this.#logRead;
-    return (await this.status).code;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch (error) {
-      // It has ended already.
-      if (!(error instanceof TypeError)) throw error;
-    }
-    await this.ended();
-  }
-
-  async #readLog(): Promise<void> {
-    for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) this.log += text;
-  }
+function startNsqd(dataPath: string): ChildDaemon {
+  const flags = [`--data-path=${dataPath}`, "--tcp-address=127.0.0.1:0", "--http-address=127.0.0.1:0"];
+  return new ChildDaemon([...nsqdCommand(), ...flags]);
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`runNsqd() stops in order and ends with 0 on ${signal}`, async () => {
     await withDataPath(async (dataPath) => {
-      await using nsqd = new ChildNsqd(dataPath);
+      await using nsqd = startNsqd(dataPath);
       await nsqd.logged(/(HTTP: listening)/);
 
       nsqd.kill(signal);
@@ -137,7 +87,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 
 Deno.test("runNsqd() ends at once on a second signal", async () => {
   await withDataPath(async (dataPath) => {
-    await using nsqd = new ChildNsqd(dataPath);
+    await using nsqd = startNsqd(dataPath);
     const address = await nsqd.logged(/HTTP: listening on 127\.0\.0\.1:(\d+)/);
     // A request that does not end keeps the stop from ending.
     using conn = await Deno.connect({ hostname: "127.0.0.1", port: Number(address) });
@@ -158,7 +108,7 @@ Deno.test("runNsqd() ends at once on a second signal", async () => {
 
 Deno.test("runNsqd() ends with 1 and one line when it cannot start", async () => {
   await withDataPath(async (dataPath) => {
-    await using nsqd = new ChildNsqd(`${dataPath}/missing`);
+    await using nsqd = startNsqd(`${dataPath}/missing`);
 
     assertEquals(await nsqd.ended(), 1);
     assertMatch(nsqd.log, /FATAL: failed to start nsqd - failed to lock data-path: .*\n$/);

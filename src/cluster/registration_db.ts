@@ -1,0 +1,301 @@
+/**
+ * Which producers there are, and which topics and channels they have (nsqlookupd/registration_db.go). Pure: no I/O,
+ * and time is an argument.
+ *
+ * ```
+ *  producers, oldest first
+ *  topic ──▶ its producers, oldest first; which of them are tombstoned, and when
+ *    └─ channel ──▶ its producers, oldest first
+ * ```
+ *
+ * NSQ has one flat map and searches all of it to find what belongs to a topic or to a producer, which makes its
+ * answers quadratic. Here a topic knows its channels, and who has it is a list of references in order of age, in which
+ * a search halves: eight bytes for each producer of each topic and channel, of which there may be millions.
+ *
+ * | | cost |
+ * | --- | --- |
+ * | register, unregister | log of the producers of that name |
+ * | removeProducer | topics, up to the last one that it has |
+ *
+ * A name stays when its last producer has gone, unless it is ephemeral.
+ *
+ * @module
+ */
+
+import type { NodeInfo } from "../protocol/lookup_requests.ts";
+import { isEphemeral } from "../protocol/names.ts";
+
+/** In place of a topic's name: every topic. */
+export const EVERY_TOPIC = "*";
+
+/** What is known of a producer, in the form and order of NSQ's JSON. */
+export interface ProducerInfo extends NodeInfo {
+  readonly remote_address: string;
+}
+
+/** What a producer can be registered for, under NSQ's names: being there, a topic, or a channel. */
+export interface Registration {
+  readonly category: "client" | "topic" | "channel";
+  /** The topic, or "". */
+  readonly key: string;
+  /** The channel, or "". */
+  readonly subKey: string;
+}
+
+/** The registration that every producer has. */
+export const CLIENT_REGISTRATION: Registration = { category: "client", key: "", subKey: "" };
+
+/** There are as many topics and channels as there may be. */
+export class RegistrationsFullError extends Error {
+  override readonly name = "RegistrationsFullError";
+
+  constructor(countMax: number) {
+    super(`Cannot register a name: there are ${countMax} topics and channels`);
+  }
+}
+
+/** An nsqd. */
+export class Producer {
+  /** What the log calls it. */
+  readonly id: string;
+  readonly info: ProducerInfo;
+  /** Greater than that of every older one. */
+  readonly serial: number;
+  /** When it was last heard of, in ms. */
+  lastUpdateMs: number;
+  /** Topics and channels that it is registered for. The database counts them. */
+  registrationCount = 0;
+
+  constructor(options: { id: string; info: ProducerInfo; serial: number; nowMs: number }) {
+    this.id = options.id;
+    this.info = options.info;
+    this.serial = options.serial;
+    this.lastUpdateMs = options.nowMs;
+  }
+}
+
+/** A topic, with its producers and channels. */
+export interface RegisteredTopic {
+  readonly name: string;
+  /** The oldest first. */
+  readonly producers: readonly Producer[];
+  /** Producers of each channel, the oldest first; they are producers of the topic, too. */
+  readonly channels: ReadonlyMap<string, readonly Producer[]>;
+  /** When producers were marked as not having the topic any more, in ms; absent while none is. */
+  readonly tombstones: ReadonlyMap<Producer, number> | undefined;
+}
+
+/** The database. */
+export class RegistrationDb {
+  readonly #topics = new Map<string, TopicEntry>();
+  readonly #producers: Producer[] = [];
+  readonly #countMax: number;
+  #serial = 0;
+  #count = 0;
+
+  /** Of topics and channels together there may be `countMax`; 0 is no limit. */
+  constructor(limits: { readonly countMax: number } = { countMax: 0 }) {
+    this.#countMax = limits.countMax;
+  }
+
+  /** Topics and channels together. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Every producer, the oldest first. */
+  get producers(): readonly Producer[] {
+    return this.#producers;
+  }
+
+  /** The topics that a name means: one, none, or every one (NSQ compat: `*`). */
+  topics(name: string): Iterable<RegisteredTopic> {
+    return this.#matching(name);
+  }
+
+  /** Adds a producer. */
+  addProducer(id: string, info: ProducerInfo, nowMs: number): Producer {
+    const producer = new Producer({ id, info, nowMs, serial: this.#serial++ });
+    this.#producers.push(producer);
+    return producer;
+  }
+
+  /** Removes a producer and all of its registrations, which are the result. */
+  removeProducer(producer: Producer): Registration[] {
+    const removed: Registration[] = [];
+    for (const topic of this.#topics.values()) {
+      if (producer.registrationCount === 0) break;
+      this.#leave(topic, producer, removed);
+    }
+    if (remove(this.#producers, producer)) removed.push(CLIENT_REGISTRATION);
+    return removed;
+  }
+
+  /**
+   * Registers a producer for a topic, and for a channel of it if one is named.
+   *
+   * @returns What is new, in the order of NSQ's log.
+   * @throws {RegistrationsFullError} If there is no room for the names; nothing has been added then.
+   */
+  register(producer: Producer, topicName: string, channelName?: string): Registration[] {
+    const topic = this.#makeTopic(topicName, channelName);
+    const added: Registration[] = [];
+    if (channelName !== undefined && insert(topic.channels.get(channelName) ?? [], producer)) {
+      producer.registrationCount++;
+      added.push({ category: "channel", key: topicName, subKey: channelName });
+    }
+    if (insert(topic.producers, producer)) {
+      producer.registrationCount++;
+      added.push({ category: "topic", key: topicName, subKey: "" });
+    }
+    return added;
+  }
+
+  /** Ends a producer's registration for a channel, or for a topic with all of its channels; returns what it had. */
+  unregister(producer: Producer, topicName: string, channelName?: string): Registration[] {
+    const topic = this.#topics.get(topicName);
+    const removed: Registration[] = [];
+    if (topic === undefined) return removed;
+    if (channelName === undefined) this.#leave(topic, producer, removed);
+    else if (this.#leaveChannel(topic, channelName, producer)) {
+      removed.push({ category: "channel", key: topicName, subKey: channelName });
+    }
+    return removed;
+  }
+
+  /**
+   * Makes a topic known, and a channel of it if one is named, without producers.
+   *
+   * @throws {RegistrationsFullError} If there is no room for the names; nothing has been added then.
+   */
+  addTopic(topicName: string, channelName?: string): void {
+    this.#makeTopic(topicName, channelName);
+  }
+
+  /** Forgets topics, with their channels; returns what is gone. */
+  removeTopics(name: string): Registration[] {
+    const removed: Registration[] = [];
+    for (const topic of this.#matching(name)) {
+      for (const channel of topic.channels.keys()) {
+        this.removeChannel(topic.name, channel);
+        removed.push({ category: "channel", key: topic.name, subKey: channel });
+      }
+      this.#removeTopic(topic);
+      removed.push({ category: "topic", key: topic.name, subKey: "" });
+    }
+    return removed;
+  }
+
+  /** Forgets a channel; false if there is none of that name. */
+  removeChannel(topicName: string, channelName: string): boolean {
+    const topic = this.#topics.get(topicName);
+    const producers = topic?.channels.get(channelName);
+    if (topic === undefined || producers === undefined) return false;
+    for (const producer of producers) producer.registrationCount--;
+    topic.channels.delete(channelName);
+    this.#count--;
+    return true;
+  }
+
+  /** Marks the producers at `node`, which is `address:http_port`, as not having the topics any more. */
+  tombstone(topicName: string, node: string, nowMs: number): void {
+    for (const topic of this.#matching(topicName)) {
+      for (const producer of topic.producers) {
+        const { broadcast_address, http_port } = producer.info;
+        if (`${broadcast_address}:${http_port}` !== node) continue;
+        topic.tombstones ??= new Map();
+        topic.tombstones.set(producer, nowMs);
+      }
+    }
+  }
+
+  #matching(name: string): Iterable<TopicEntry> {
+    if (name === EVERY_TOPIC) return this.#topics.values();
+    const topic = this.#topics.get(name);
+    return topic === undefined ? [] : [topic];
+  }
+
+  #makeTopic(topicName: string, channelName: string | undefined): TopicEntry {
+    const known = this.#topics.get(topicName);
+    const isNewChannel = channelName !== undefined && !known?.channels.has(channelName);
+    this.#takeRoom((known === undefined ? 1 : 0) + (isNewChannel ? 1 : 0));
+    const topic = known ?? new TopicEntry(topicName);
+    if (known === undefined) this.#topics.set(topicName, topic);
+    if (isNewChannel) topic.channels.set(channelName, []);
+    return topic;
+  }
+
+  #takeRoom(count: number): void {
+    if (this.#countMax > 0 && count > 0 && this.#count + count > this.#countMax) {
+      throw new RegistrationsFullError(this.#countMax);
+    }
+    this.#count += count;
+  }
+
+  /** Takes a producer out of a topic and its channels, and tells what it had of them. */
+  #leave(topic: TopicEntry, producer: Producer, removed: Registration[]): void {
+    if (!remove(topic.producers, producer)) return;
+    producer.registrationCount--;
+    topic.tombstones?.delete(producer);
+    for (const channel of topic.channels.keys()) {
+      if (!this.#leaveChannel(topic, channel, producer)) continue;
+      removed.push({ category: "channel", key: topic.name, subKey: channel });
+    }
+    removed.push({ category: "topic", key: topic.name, subKey: "" });
+    if (topic.producers.length === 0 && isEphemeral(topic.name)) this.removeTopics(topic.name);
+  }
+
+  #leaveChannel(topic: TopicEntry, channelName: string, producer: Producer): boolean {
+    const producers = topic.channels.get(channelName);
+    if (producers === undefined) return false;
+    const had = remove(producers, producer);
+    if (had) producer.registrationCount--;
+    if (producers.length === 0 && isEphemeral(channelName)) this.removeChannel(topic.name, channelName);
+    return had;
+  }
+
+  #removeTopic(topic: TopicEntry): void {
+    for (const producer of topic.producers) producer.registrationCount--;
+    this.#topics.delete(topic.name);
+    this.#count--;
+  }
+}
+
+class TopicEntry implements RegisteredTopic {
+  readonly name: string;
+  readonly producers: Producer[] = [];
+  readonly channels = new Map<string, Producer[]>();
+  tombstones: Map<Producer, number> | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** Puts a producer into its place; false if it is there already. */
+function insert(producers: Producer[], producer: Producer): boolean {
+  const index = place(producers, producer);
+  if (producers[index] === producer) return false;
+  producers.splice(index, 0, producer);
+  return true;
+}
+
+/** Takes a producer out; false if it is not there. */
+function remove(producers: Producer[], producer: Producer): boolean {
+  const index = place(producers, producer);
+  if (producers[index] !== producer) return false;
+  producers.splice(index, 1);
+  return true;
+}
+
+/** Where a producer is, or would be, in a list of which the oldest are first. */
+function place(producers: readonly Producer[], { serial }: Producer): number {
+  let low = 0;
+  let high = producers.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (producers[middle].serial < serial) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

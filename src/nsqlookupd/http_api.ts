@@ -1,0 +1,153 @@
+/**
+ * nsqlookupd's HTTP API (nsqlookupd/http.go): the table of all endpoints, and what they do. Does not listen:
+ * src/http/server.ts does.
+ *
+ * @module
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import { oneLine } from "../base/one_line.ts";
+import { NSQ_VERSION } from "../base/version.ts";
+import {
+  channelsAnswer,
+  lookupAnswer,
+  type LookupTimes,
+  nodesAnswer,
+  topicsAnswer,
+} from "../cluster/lookup_answers.ts";
+import {
+  type Registration,
+  type RegistrationDb,
+  RegistrationsFullError,
+} from "../cluster/registration_db.ts";
+import { log, plainText, v1 } from "../http/decorators.ts";
+import { debugPages } from "../http/debug_pages.ts";
+import { HttpError } from "../http/http_error.ts";
+import type { RequestContext } from "../http/request_context.ts";
+import { requestParams, requiredParam } from "../http/request_params.ts";
+import { route } from "../http/route_table.ts";
+import { Router } from "../http/router.ts";
+import { isValidChannelName, isValidTopicName } from "../protocol/names.ts";
+import { debugAnswer } from "./debug_answer.ts";
+import type { NsqlookupdOptions } from "./options.ts";
+
+/** What the HTTP API asks of the daemon it belongs to. */
+export interface HttpApiContext {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly options: NsqlookupdOptions;
+  readonly db: RegistrationDb;
+  /** Names of the tasks that run, for the debug pages. */
+  runningTasks(): readonly string[];
+}
+
+/** Does the work of one endpoint. */
+type Operation = (nsqlookupd: HttpApiContext, request: RequestContext) => unknown;
+
+/** The API of one nsqlookupd, ready to be served. */
+export function nsqlookupdHttpApi(nsqlookupd: HttpApiContext): Router {
+  const { logger } = nsqlookupd;
+  const logged = log(logger);
+  const api = (operation: Operation) => v1(logged((request) => operation(nsqlookupd, request)));
+  const routes = [
+    route("GET", "/ping", plainText(logged(() => "OK"))),
+    route("GET", "/info", api(() => ({ version: NSQ_VERSION }))),
+
+    route("GET", "/debug", api(({ db }) => debugAnswer(db))),
+    route("GET", "/lookup", api(lookup)),
+    route("GET", "/topics", api(({ db }) => topicsAnswer(db))),
+    route("GET", "/channels", api(channels)),
+    route("GET", "/nodes", api((nsqlookupd) => nodesAnswer(nsqlookupd.db, timesOf(nsqlookupd)))),
+
+    route("POST", "/topic/create", api(createTopic)),
+    route("POST", "/topic/delete", api(deleteTopic)),
+    route("POST", "/channel/create", api(createChannel)),
+    route("POST", "/channel/delete", api(deleteChannel)),
+    route("POST", "/topic/tombstone", api(tombstone)),
+
+    ...debugPages({ indexPath: "/debug/pprof", runningTasks: () => nsqlookupd.runningTasks() }),
+  ];
+  return new Router({ routes, logger });
+}
+
+function timesOf({ clock, options }: HttpApiContext): LookupTimes {
+  return { ...options, nowMs: clock.nowMs() };
+}
+
+/** `GET /lookup` */
+function lookup(nsqlookupd: HttpApiContext, request: RequestContext): unknown {
+  const topic = requiredParam(requestParams(request), "topic");
+  const answer = lookupAnswer(nsqlookupd.db, topic, timesOf(nsqlookupd));
+  if (answer === undefined) throw new HttpError(404, "TOPIC_NOT_FOUND");
+  return answer;
+}
+
+/** `GET /channels` */
+function channels({ db }: HttpApiContext, request: RequestContext): unknown {
+  return channelsAnswer(db, requiredParam(requestParams(request), "topic"));
+}
+
+/** `POST /topic/create` */
+function createTopic(nsqlookupd: HttpApiContext, request: RequestContext): void {
+  const topic = validTopic(requiredParam(requestParams(request), "topic"));
+  addTopic(nsqlookupd, topic);
+  nsqlookupd.logger.info(`DB: adding topic(${topic})`);
+}
+
+/** `POST /topic/delete` */
+function deleteTopic({ db, logger }: HttpApiContext, request: RequestContext): void {
+  // NSQ compat: any name will do, and that of every topic is one (docs/compatibility.md).
+  for (const removed of db.removeTopics(requiredParam(requestParams(request), "topic"))) {
+    logger.info(`DB: removing ${describe(removed)}`);
+  }
+}
+
+/** `POST /channel/create` */
+function createChannel(nsqlookupd: HttpApiContext, request: RequestContext): void {
+  const { topic, channel } = validNames(request);
+  addTopic(nsqlookupd, topic, channel);
+  nsqlookupd.logger.info(`DB: adding channel(${channel}) in topic(${topic})`);
+  nsqlookupd.logger.info(`DB: adding topic(${topic})`);
+}
+
+/** `POST /channel/delete` */
+function deleteChannel({ db, logger }: HttpApiContext, request: RequestContext): void {
+  const { topic, channel } = validNames(request);
+  if (!db.removeChannel(topic, channel)) throw new HttpError(404, "CHANNEL_NOT_FOUND");
+  logger.info(`DB: removing channel(${channel}) from topic(${topic})`);
+}
+
+/** `POST /topic/tombstone` */
+function tombstone({ db, logger, clock }: HttpApiContext, request: RequestContext): void {
+  const params = requestParams(request);
+  const topic = requiredParam(params, "topic");
+  const node = requiredParam(params, "node");
+  logger.info(`DB: setting tombstone for producer@${oneLine(node)} of topic(${oneLine(topic)})`);
+  db.tombstone(topic, node, clock.nowMs());
+}
+
+function addTopic({ db }: HttpApiContext, topic: string, channel?: string): void {
+  try {
+    db.addTopic(topic, channel);
+  } catch (cause) {
+    if (!(cause instanceof RegistrationsFullError)) throw cause;
+    throw new HttpError(503, "TOO_MANY_REGISTRATIONS", { cause });
+  }
+}
+
+function validNames(request: RequestContext): { topic: string; channel: string } {
+  const params = requestParams(request);
+  const topic = validTopic(requiredParam(params, "topic"));
+  const channel = requiredParam(params, "channel");
+  if (!isValidChannelName(channel)) throw new HttpError(400, "INVALID_ARG_CHANNEL");
+  return { topic, channel };
+}
+
+function validTopic(name: string): string {
+  if (!isValidTopicName(name)) throw new HttpError(400, "INVALID_ARG_TOPIC");
+  return name;
+}
+
+function describe({ category, key, subKey }: Registration): string {
+  return category === "channel" ? `channel(${subKey}) from topic(${key})` : `topic(${key})`;
+}

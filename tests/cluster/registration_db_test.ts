@@ -1,0 +1,295 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  EVERY_TOPIC,
+  type Producer,
+  type Registration,
+  RegistrationDb,
+  RegistrationsFullError,
+} from "../../src/cluster/registration_db.ts";
+import { Random } from "../support/random.ts";
+
+const NOW_MS = 1000;
+
+function producer(db: RegistrationDb, name: string): Producer {
+  const info = {
+    remote_address: `${name}:1`,
+    hostname: name,
+    broadcast_address: name,
+    tcp_port: 4150,
+    http_port: 4151,
+    version: "1.3.0",
+    topology_zone: "",
+    topology_region: "",
+  };
+  return db.addProducer(name, info, NOW_MS);
+}
+
+/** Everything in it: `topic: producers; channel: producers`. */
+function contents(db: RegistrationDb): string[] {
+  const ids = (producers: readonly Producer[]) => producers.map(({ id }) => id).join(" ");
+  return Array.from(db.topics(EVERY_TOPIC), (topic) => {
+    const channels = [...topic.channels].map(([channel, producers]) => `; ${channel}: ${ids(producers)}`);
+    return `${topic.name}: ${ids(topic.producers)}${channels.join("")}`;
+  });
+}
+
+/** `topic`, `topic/channel` or `client`. */
+function names(registrations: readonly Registration[]): string[] {
+  return registrations.map(({ category, key, subKey }) => {
+    return category === "client" ? category : `${key}${subKey && `/${subKey}`}`;
+  });
+}
+
+Deno.test("RegistrationDb.register() adds channel and topic, and tells what is new", () => {
+  const db = new RegistrationDb();
+  const a = producer(db, "a");
+
+  assertEquals(names(db.register(a, "t", "c")), ["t/c", "t"]);
+  assertEquals(names(db.register(a, "t", "c")), []);
+  assertEquals(names(db.register(a, "t", "d")), ["t/d"]);
+  assertEquals(names(db.register(a, "t")), []);
+  assertEquals(contents(db), ["t: a; c: a; d: a"]);
+  assertEquals([db.count, a.registrationCount], [3, 3]);
+});
+
+Deno.test("RegistrationDb.register() keeps producers in order of age", () => {
+  const db = new RegistrationDb();
+  const [a, b, c] = ["a", "b", "c"].map((name) => producer(db, name));
+
+  for (const each of [b, c, a]) db.register(each, "t", "x");
+
+  assertEquals(contents(db), ["t: a b c; x: a b c"]);
+});
+
+Deno.test("RegistrationDb.unregister() of a channel leaves the topic, and both names", () => {
+  const db = new RegistrationDb();
+  const [a, b] = [producer(db, "a"), producer(db, "b")];
+  db.register(a, "t", "c");
+  db.register(b, "t");
+
+  assertEquals(names(db.unregister(a, "t", "c")), ["t/c"]);
+  assertEquals(names(db.unregister(a, "t", "c")), []);
+  assertEquals(contents(db), ["t: a b; c: "]);
+});
+
+Deno.test("RegistrationDb.unregister() of a topic ends its channels, too", () => {
+  const db = new RegistrationDb();
+  const [a, b] = [producer(db, "a"), producer(db, "b")];
+  db.register(a, "t", "c");
+  db.register(a, "t", "d");
+  db.register(b, "t", "c");
+
+  assertEquals(names(db.unregister(a, "t")), ["t/c", "t/d", "t"]);
+  assertEquals(contents(db), ["t: b; c: b; d: "]);
+  assertEquals(a.registrationCount, 0);
+});
+
+Deno.test("RegistrationDb.unregister() of what is not known does nothing", () => {
+  const db = new RegistrationDb();
+  const a = producer(db, "a");
+  db.register(a, "t");
+
+  assertEquals([db.unregister(a, "x"), db.unregister(a, "x", "c"), db.unregister(a, "t", "c")], [[], [], []]);
+  assertEquals(contents(db), ["t: a"]);
+});
+
+Deno.test("RegistrationDb.unregister() forgets ephemeral names with their last producer", () => {
+  const db = new RegistrationDb();
+  const [a, b] = [producer(db, "a"), producer(db, "b")];
+  for (const each of [a, b]) {
+    db.register(each, "t", "c#ephemeral");
+    db.register(each, "u#ephemeral", "c");
+  }
+
+  db.unregister(a, "t", "c#ephemeral");
+  db.unregister(a, "u#ephemeral");
+  const others = contents(db);
+  db.unregister(b, "t", "c#ephemeral");
+  db.unregister(b, "u#ephemeral");
+
+  assertEquals(others, ["t: a b; c#ephemeral: b", "u#ephemeral: b; c: b"]);
+  assertEquals([contents(db), db.count], [["t: a b"], 1]);
+});
+
+Deno.test("RegistrationDb.removeProducer() ends all of its registrations and tells them", () => {
+  const db = new RegistrationDb();
+  const [a, b] = [producer(db, "a"), producer(db, "b")];
+  db.register(a, "t", "c");
+  db.register(a, "u");
+  db.register(b, "t", "c");
+
+  assertEquals(names(db.removeProducer(a)), ["t/c", "t", "u", "client"]);
+  assertEquals(names(db.removeProducer(a)), []);
+  assertEquals(contents(db), ["t: b; c: b", "u: "]);
+  assertEquals(db.producers, [b]);
+});
+
+Deno.test("RegistrationDb.removeProducer() forgets ephemeral names that nobody else has", () => {
+  const db = new RegistrationDb();
+  const [a, b] = [producer(db, "a"), producer(db, "b")];
+  db.register(a, "alone#ephemeral", "c");
+  db.register(a, "both#ephemeral", "d#ephemeral");
+  db.register(b, "both#ephemeral");
+  db.register(a, "t", "c#ephemeral");
+
+  db.removeProducer(a);
+
+  assertEquals([contents(db), db.count], [["both#ephemeral: b", "t: "], 2]);
+});
+
+Deno.test("RegistrationDb.addTopic() makes names known without producers", () => {
+  const db = new RegistrationDb();
+
+  db.addTopic("t", "c");
+  db.addTopic("t", "c");
+  db.addTopic("t");
+  db.addTopic("u");
+
+  assertEquals([contents(db), db.count], [["t: ; c: ", "u: "], 3]);
+});
+
+Deno.test("RegistrationDb.removeTopics() forgets a topic with its channels, and tells it", () => {
+  const db = new RegistrationDb();
+  const a = producer(db, "a");
+  db.register(a, "t", "c");
+  db.register(a, "u");
+
+  assertEquals(names(db.removeTopics("t")), ["t/c", "t"]);
+  assertEquals(names(db.removeTopics("t")), []);
+  assertEquals([contents(db), db.count, a.registrationCount], [["u: a"], 1, 1]);
+});
+
+Deno.test("RegistrationDb.removeTopics() of * forgets every topic", () => {
+  const db = new RegistrationDb();
+  db.addTopic("t", "c");
+  db.addTopic("u");
+
+  assertEquals(names(db.removeTopics("*")), ["t/c", "t", "u"]);
+  assertEquals([contents(db), db.count], [[], 0]);
+});
+
+Deno.test("RegistrationDb.removeChannel() forgets a channel, and says whether there was one", () => {
+  const db = new RegistrationDb();
+  const a = producer(db, "a");
+  db.register(a, "t", "c");
+
+  const answers = [db.removeChannel("t", "c"), db.removeChannel("t", "c"), db.removeChannel("x", "c")];
+
+  assertEquals(answers, [true, false, false]);
+  assertEquals([contents(db), db.count, a.registrationCount], [["t: a"], 1, 1]);
+});
+
+/** Ids of the producers of each topic that are tombstoned, and since when. */
+function tombstones(db: RegistrationDb): string[] {
+  return Array.from(db.topics(EVERY_TOPIC)).flatMap(({ name, tombstones }) =>
+    [...tombstones ?? []].map(([{ id }, sinceMs]) => `${name}: ${id} ${sinceMs}`)
+  );
+}
+
+Deno.test("RegistrationDb.tombstone() marks the producers at the address for the topic", () => {
+  const db = new RegistrationDb();
+  for (const name of ["a", "b"]) {
+    const each = producer(db, name);
+    db.register(each, "t");
+    db.register(each, "u");
+  }
+
+  db.tombstone("t", "a:4151", 7);
+  db.tombstone("u", "b:1", 8);
+  db.tombstone("x", "a:4151", 9);
+
+  assertEquals(tombstones(db), ["t: a 7"]);
+});
+
+Deno.test("RegistrationDb.tombstone() of * marks them for every topic", () => {
+  const db = new RegistrationDb();
+  const a = producer(db, "a");
+  db.register(a, "t");
+  db.register(a, "u");
+
+  db.tombstone("*", "a:4151", 7);
+
+  assertEquals(tombstones(db), ["t: a 7", "u: a 7"]);
+});
+
+Deno.test("RegistrationDb.register() anew after unregister() ends a tombstone, registering again does not", () => {
+  const db = new RegistrationDb();
+  const a = producer(db, "a");
+  db.register(a, "t");
+  db.tombstone("t", "a:4151", 7);
+
+  db.register(a, "t", "c");
+  const again = tombstones(db);
+  db.unregister(a, "t");
+  db.register(a, "t");
+
+  assertEquals([again, tombstones(db)], [["t: a 7"], []]);
+});
+
+Deno.test("RegistrationDb takes as many topics and channels as it may", () => {
+  const db = new RegistrationDb({ countMax: 3 });
+  const a = producer(db, "a");
+  db.register(a, "t", "c");
+
+  // Two names for the one that there is room for.
+  assertThrows(() => db.register(a, "u", "c"), RegistrationsFullError, "there are 3 topics and channels");
+  assertEquals([contents(db), db.count], [["t: a; c: a"], 2]);
+  db.addTopic("u");
+  assertThrows(() => db.addTopic("v"), RegistrationsFullError);
+  assertThrows(() => db.register(a, "t", "d"), RegistrationsFullError);
+  // Known names are no new ones.
+  assertEquals(names(db.register(producer(db, "b"), "t", "c")), ["t/c", "t"]);
+  db.removeTopics("u");
+  db.addTopic("v");
+  assertEquals([contents(db), db.count], [["t: a b; c: a b", "v: "], 3]);
+});
+
+Deno.test("RegistrationDb does as a plain set of registrations does, whatever is asked of it", () => {
+  const topics = ["t", "u", "v#ephemeral"];
+  const channels = [undefined, "c", "d#ephemeral"];
+  for (let seed = 0; seed < 50; seed++) {
+    const random = new Random(seed);
+    const db = new RegistrationDb();
+    const known = new Map<string, Producer>();
+    const model = new Set<string>();
+    for (let step = 0; step < 60; step++) {
+      const id = random.pick(["a", "b", "c", "d"]);
+      const [topic, channel] = [random.pick(topics), random.pick(channels)];
+      const each = known.get(id) ?? producer(db, id);
+      known.set(id, each);
+      switch (random.below(4)) {
+        case 0:
+          db.unregister(each, topic, channel);
+          for (const name of [...model]) {
+            const [its, ofTopic, ofChannel] = name.split(" ");
+            if (its === id && ofTopic === topic && (channel ?? ofChannel) === ofChannel) model.delete(name);
+          }
+          break;
+        case 1:
+          if (!random.oneIn(3)) break;
+          db.removeProducer(each);
+          known.delete(id);
+          for (const name of [...model]) if (name.startsWith(`${id} `)) model.delete(name);
+          break;
+        default:
+          db.register(each, topic, channel);
+          model.add(`${id} ${topic} `);
+          if (channel !== undefined) model.add(`${id} ${topic} ${channel}`);
+      }
+    }
+
+    const found = [...db.topics(EVERY_TOPIC)].flatMap(({ name, producers, channels }) => [
+      ...producers.map(({ id }) => `${id} ${name} `),
+      ...[...channels].flatMap(([channel, has]) => has.map(({ id }) => `${id} ${name} ${channel}`)),
+    ]);
+    assertEquals(found.sort(), [...model].sort(), `seed ${seed}`);
+    const counts = [...known].map(([id, { registrationCount }]) => [id, registrationCount]);
+    const expected = [...known.keys()].map((id) => [
+      id,
+      [...model].filter((name) => name.startsWith(`${id} `)).length,
+    ]);
+    assertEquals(counts, expected, `seed ${seed}`);
+    const nameCount = [...db.topics(EVERY_TOPIC)].reduce((sum, { channels }) => sum + 1 + channels.size, 0);
+    assertEquals(db.count, nameCount);
+  }
+});

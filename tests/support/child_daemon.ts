@@ -1,0 +1,68 @@
+/**
+ * Runs a daemon, ours or another's, as a child process whose log is read as it comes. Knows nothing of what it does.
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+import { AssertionError } from "@std/assert";
+import { eventually } from "./eventually.ts";
+
+/** The command line of one of this project's programs, without flags. */
+export function programCommand(program: string): string[] {
+  const main = fileURLToPath(new URL("../../main.ts", import.meta.url));
+  return [Deno.execPath(), "run", "-A", main, program];
+}
+
+/** A daemon as a child process; disposing kills it. */
+export class ChildDaemon implements AsyncDisposable {
+  /** What it has written to its error output so far. */
+  log = "";
+  readonly pid: number;
+  readonly #child: Deno.ChildProcess;
+  readonly #logRead: Promise<void>;
+
+  constructor([program, ...args]: readonly string[]) {
+    const options = { args, stdin: "null", stdout: "null", stderr: "piped" } as const;
+    this.#child = new Deno.Command(program, options).spawn();
+    this.pid = this.#child.pid;
+    this.#logRead = this.#readLog();
+  }
+
+  /** Sends it a signal. */
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits for the log to match; the first group of the match is the result. */
+  async logged(pattern: RegExp): Promise<string> {
+    try {
+      return await eventually(`log line ${pattern}`, () => pattern.exec(this.log)?.[1], {
+        timeoutMs: 15_000,
+      });
+    } catch (error) {
+      if (!(error instanceof AssertionError)) throw error;
+      throw new AssertionError(`${error.message}\n${this.log}`);
+    }
+  }
+
+  /** Waits for its end; the exit code is the result. */
+  async ended(): Promise<number> {
+    await this.#logRead;
+    return (await this.#child.status).code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      // It has ended already.
+      if (!(error instanceof TypeError)) throw error;
+    }
+    await this.ended();
+  }
+
+  async #readLog(): Promise<void> {
+    for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) this.log += text;
+  }
+}
