@@ -32,9 +32,15 @@ export class SharedRun {
     return this.#running !== undefined;
   }
 
-  /** Settles as the first run does that begins after the call; at once when none is running. */
+  /**
+   * Settles as the first run does that begins after the call; at once when none is running. Who asks needs not wait: a
+   * rejection that nobody hears of is for the work to report.
+   */
   request(): Promise<void> {
-    this.#waiting ??= Promise.withResolvers();
+    if (!this.#waiting) {
+      this.#waiting = Promise.withResolvers();
+      this.#waiting.promise.catch(unheard);
+    }
     const { promise } = this.#waiting;
     this.#running ??= this.#run();
     return promise;
@@ -63,4 +69,8 @@ export class SharedRun {
     this.#waiting = undefined;
     return waiting;
   }
+}
+
+function unheard(): void {
+  // See request().
 }

@@ -48,6 +48,8 @@ export interface BrokerOptions {
   readonly onKeeping: () => void;
   /** There is something for `commit` or `pump` to do. */
   readonly onWork: () => void;
+  /** Starts a topic that is made while running, now or when its channels are known; by default it is started at once. */
+  readonly startTopic?: (topic: Topic) => void;
   /** A topic or channel came or went; `kept` is false for ephemeral ones. */
   readonly onChange: (change: { topic: Topic; channel?: Channel; kept: boolean }) => void;
   /** Writing to a store worked (undefined), or did not. */
@@ -99,12 +101,15 @@ export class Broker {
     };
   }
 
-  /** The topic of that name, which is made, and started, if there is none. */
+  /** The topic of that name, which is made if there is none; it may not be started yet. */
   topic(name: string): Topic {
     const existing = this.topics.get(name);
     if (existing) return existing;
     const topic = this.recoverTopic(name);
-    topic.start();
+    // Nothing was kept of it: what is published before it is started is not to stay in memory.
+    topic.log.recovered();
+    if (this.#options.startTopic) this.#options.startTopic(topic);
+    else topic.start();
     return topic;
   }
 

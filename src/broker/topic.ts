@@ -299,10 +299,7 @@ export class Topic {
    */
   kept(): Promise<void> | undefined {
     if (this.durability !== "fsync") return undefined;
-    const kept = this.#sync.request();
-    // The topic has reported it. Perhaps no publisher is left to be told.
-    kept.catch(() => {});
-    return kept;
+    return this.#sync.request();
   }
 
   #commit(): void {
@@ -461,8 +458,7 @@ export class Topic {
   #countUnsynced(count: number): void {
     this.#unsyncedMessages += count;
     if (this.durability === "fsync" || this.#unsyncedMessages < this.#context.syncEvery) return;
-    // What goes wrong is reported there.
-    this.#sync.request().catch(() => {});
+    this.#sync.request();
   }
 
   async #syncStore(): Promise<void> {

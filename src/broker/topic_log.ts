@@ -81,6 +81,8 @@ export class TopicLog {
   #memoryBudget = 0;
   readonly #pins = new Map<Segment, number>();
   readonly #loading = new Map<Segment, Promise<void>>();
+  /** Segments in memory that were to be put on disk: it has failed, but there may be an image of them all the same. */
+  readonly #perhapsStored = new Set<Segment>();
   /** Segments that are finished, and that the store could not remove. */
   readonly #unremoved = new Set<Segment>();
   /** Segments stay in memory: channels are to look at them. */
@@ -214,7 +216,7 @@ export class TopicLog {
     this.segments.splice(at, 1);
     this.#pins.delete(segment);
     if (segment === this.#active) this.#active = undefined;
-    if (segment.stored || segment.written > 0) this.#remove(segment);
+    if (segment.stored || segment.written > 0 || this.#perhapsStored.delete(segment)) this.#remove(segment);
     segment.evict();
   }
 
@@ -265,7 +267,9 @@ export class TopicLog {
     if (copy.stored && this.#store) {
       const image = copy.unwritten();
       copy.written = copy.used;
+      if (!segment.stored) this.#perhapsStored.add(segment);
       await this.#store.replace(copy.base, image, () => this.segments.includes(segment));
+      this.#perhapsStored.delete(segment);
     }
     const at = this.segments.indexOf(segment);
     if (at < 0) return false;
@@ -465,6 +469,10 @@ export class TopicLog {
   }
 
   #write(segment: Segment): void {
+    if (this.#perhapsStored.has(segment)) {
+      this.#store?.remove(segment.base);
+      this.#perhapsStored.delete(segment);
+    }
     this.#store?.append(segment.base, segment.unwritten());
     segment.written = segment.used;
   }

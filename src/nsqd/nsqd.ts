@@ -26,11 +26,14 @@ import { FileStores } from "../storage/file_segments.ts";
 import { DENO_FILES } from "../storage/file_system.ts";
 import { importDiskQueues } from "../storage/go_import.ts";
 import { type AuthState, queryAuthServers } from "./auth.ts";
+import { AUTO_ADDRESS, networkTables, outwardAddress } from "./broadcast_address.ts";
 import { nsqdHttpApi } from "./http_api.ts";
 import type { HttpApiContext } from "./http_api_context.ts";
 import { HttpGuard, requireTls } from "./http_guard.ts";
 import { loadTopics } from "./load_topics.ts";
+import { type LookupContext, LookupLoop } from "./lookup_loop.ts";
 import { MetadataFile } from "./metadata.ts";
+import { advertisedLine } from "./node_info.ts";
 import type { NsqdOptions, NsqdStart } from "./options.ts";
 import { Session, type SessionContext } from "./session.ts";
 import { Turn } from "./turn.ts";
@@ -52,7 +55,7 @@ const HTTP_GRACE_MS = 2000;
 const STOP_TIMEOUT_MS = 10_000;
 
 /** A running nsqd. */
-export class Nsqd implements HttpApiContext, SessionContext {
+export class Nsqd implements LookupContext, HttpApiContext, SessionContext {
   readonly clock = new SystemClock();
   readonly logger: Logger;
   readonly broker: Broker;
@@ -66,6 +69,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
   readonly #httpGuard: HttpGuard | undefined;
   readonly #dataPath: DataPath;
   readonly #metadata: MetadataFile;
+  readonly #lookup = new LookupLoop(this);
   readonly #group = new AsyncGroup();
   /** Apart from the loops, because connections end before the topics close. */
   readonly #clients = new AsyncGroup();
@@ -115,12 +119,14 @@ export class Nsqd implements HttpApiContext, SessionContext {
     this.#warnOfNoEffect();
     try {
       await this.#lock();
+      this.#findAddress();
       await this.#load();
       this.#listen();
     } catch (error) {
       await this.#release();
       throw error;
     }
+    this.logger.info(advertisedLine(this));
     const tcp = this.#tcp;
     if (tcp) {
       this.#group.spawn("tcpServer", () => tcp.serve(this.#clients, this.#serve, this.#acceptFailed));
@@ -128,6 +134,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
     const [http, https] = [this.#http, this.#https];
     if (http) this.#group.spawn("httpServer", () => http.finished);
     if (https) this.#group.spawn("httpsServer", () => https.finished);
+    this.#group.spawn("lookupLoop", (signal) => this.#lookup.run(signal));
     const { syncTimeoutMs } = this.options;
     this.#loop("queueScanLoop", QUEUE_SCAN_INTERVAL_MS, () => this.broker.scan(this.clock.nowMs()));
     this.#loop("keepAliveLoop", KEEP_ALIVE_INTERVAL_MS, () => this.#keepAlive());
@@ -217,6 +224,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
 
   setLookupdAddresses(addresses: readonly string[]): void {
     this.options = { ...this.options, lookupdTcpAddresses: addresses };
+    this.#lookup.addressesChanged();
   }
 
   runningTasks(): string[] {
@@ -247,7 +255,9 @@ export class Nsqd implements HttpApiContext, SessionContext {
         if (this.#metadataChanged) this.#persistMetadata();
       },
       onWork: () => this.turn.schedule(),
-      onChange: ({ kept }) => {
+      startTopic: (topic) => this.#startTopic(topic),
+      onChange: ({ topic, channel, kept }) => {
+        this.#lookup.changed(topic.name, channel?.name);
         if (kept && !this.#loading) this.#metadataHasChanged();
       },
       onStored: (error) => this.#storeError = error,
@@ -266,8 +276,7 @@ export class Nsqd implements HttpApiContext, SessionContext {
   }
 
   #warnOfNoEffect(): void {
-    const { lookupdTcpAddresses, statsdAddress } = this.options;
-    if (lookupdTcpAddresses.length > 0) this.logger.warn("--lookupd-tcp-address has no effect yet");
+    const { statsdAddress } = this.options;
     if (statsdAddress !== "") this.logger.warn("--statsd-address has no effect yet");
   }
 
@@ -277,6 +286,12 @@ export class Nsqd implements HttpApiContext, SessionContext {
     } catch (cause) {
       throw new Error(`failed to lock data-path: ${errorText(cause)}`, { cause });
     }
+  }
+
+  /** Before anything shows the address. */
+  #findAddress(): void {
+    if (this.options.broadcastAddress !== AUTO_ADDRESS) return;
+    this.options = { ...this.options, broadcastAddress: outwardAddress(networkTables()) };
   }
 
   async #load(): Promise<void> {
@@ -318,6 +333,21 @@ export class Nsqd implements HttpApiContext, SessionContext {
       const plain = this.options.tlsRequired === "true" ? requireTls(this.#https?.port ?? 0) : handler;
       this.#http = serveHttp({ address: http, handler: plain, logger });
     }
+  }
+
+  /** Starts a topic that is new here. Its channels elsewhere are to have its first messages, too: those wait. */
+  #startTopic(topic: Topic): void {
+    if (this.options.lookupdTcpAddresses.length === 0) {
+      topic.start();
+      return;
+    }
+    // One of the clients' tasks: they end before the topics are closed.
+    this.#clients.spawn(`channels of ${topic.name}`, async (signal) => {
+      const channels = await this.#lookup.channelsOf(topic.name, signal);
+      if (signal.aborted || this.broker.topics.get(topic.name) !== topic) return;
+      for (const channel of channels) topic.channel(channel);
+      topic.start();
+    });
   }
 
   readonly #serve = async (connection: Connection): Promise<void> => {

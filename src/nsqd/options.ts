@@ -99,7 +99,8 @@ export const NSQD_OPTIONS = {
     kind: string,
     default: () => Deno.hostname(),
     defaultNote: "the host name",
-    description: "Address that consumers reach this node at, as nsqlookupd tells them.",
+    description:
+      "Address that consumers reach this node at, as nsqlookupd tells them; auto is that of the interface which routes outward.",
   }),
   broadcastTcpPort: option({
     flag: "broadcast-tcp-port",
@@ -118,7 +119,8 @@ export const NSQD_OPTIONS = {
     key: "nsqlookupd_tcp_addresses",
     kind: stringList,
     default: [],
-    description: "TCP address of an nsqlookupd to register with; may be repeated.",
+    description:
+      "<addr>:<port> of an nsqlookupd to register with; of a name with several hosts, all of them; may be repeated.",
   }),
   topologyRegion: option({
     flag: "topology-region",

@@ -7,7 +7,7 @@ import { nsqdIn, nsqdTest, steady, withDataPath, withNsqd } from "../support/nsq
 Deno.test("Nsqd starts and stops in NSQ's order", async () => {
   await withDataPath(async (dataPath) => {
     let started = 0;
-    const lines = await withNsqd(dataPath, {}, async (nsqd) => {
+    const lines = await withNsqd(dataPath, { broadcastAddress: "127.0.0.1" }, async (nsqd) => {
       started = nsqd.lines.length;
       using client = await nsqd.connect();
       // In one turn, so that both come into the metadata at once.
@@ -25,6 +25,7 @@ Deno.test("Nsqd starts and stops in NSQ's order", async () => {
       "INFO: NSQ: persisting topic/channel metadata to <data>/nsqd.dat",
       "INFO: TCP: listening on 127.0.0.1:#",
       "INFO: HTTP: listening on 127.0.0.1:#",
+      "INFO: NSQ: advertising 127.0.0.1:# (TCP), 127.0.0.1:# (HTTP)",
     ]);
     assertEquals(steady(lines.slice(started), dataPath), [
       "INFO: TCP: new client(127.0.0.1:#)",
@@ -41,6 +42,7 @@ Deno.test("Nsqd starts and stops in NSQ's order", async () => {
       "INFO: CHANNEL(mail): closing",
       "INFO: CHANNEL(mail): flushing 1 memory 0 in-flight 0 deferred messages to backend",
       "INFO: NSQ: stopping subsystems",
+      "INFO: LOOKUP: closing",
       "INFO: NSQ: bye",
     ]);
   });
@@ -55,6 +57,7 @@ nsqdTest("Nsqd.runningTasks() names every listener, loop and connection", async 
   assertEquals(tasks.slice(0, -1), [
     "tcpServer",
     "httpServer",
+    "lookupLoop",
     "queueScanLoop",
     "keepAliveLoop",
     "clockLoop",

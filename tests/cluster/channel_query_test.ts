@@ -1,0 +1,70 @@
+import { assertEquals } from "@std/assert";
+import { type ChannelQuery, queryChannels } from "../../src/cluster/channel_query.ts";
+import { FakeLookupd } from "../support/fake_lookupd.ts";
+
+/** A query of nsqlookupds at these addresses. */
+function queryOf(...addresses: readonly string[]): ChannelQuery {
+  const lookupds = addresses.map((address) => ({ address, timeoutMs: 5000 }));
+  return { lookupds, answerSizeMax: 32, signal: new AbortController().signal };
+}
+
+/** An nsqlookupd that knows these channels. */
+function knowing(...channels: readonly string[]): FakeLookupd {
+  return new FakeLookupd({ channels: () => Response.json({ channels }) });
+}
+
+Deno.test("queryChannels() is what any nsqlookupd knows, once, sorted", async () => {
+  await using one = knowing("b", "c");
+  await using two = knowing("a", "b");
+
+  const answer = await queryChannels("t", queryOf(one.httpAddress, two.httpAddress));
+
+  assertEquals(answer, { channels: ["a", "b", "c"], failures: [] });
+});
+
+Deno.test("queryChannels() says why one could not be asked, and goes on with the others", async () => {
+  await using lookupd = knowing("c");
+  const gone = await closedAddress();
+
+  const { channels, failures } = await queryChannels("t", queryOf(gone, lookupd.httpAddress));
+
+  assertEquals(channels, ["c"]);
+  assertEquals(
+    failures.map((failure) => failure.replace(gone, "<gone>").replace(/: .*Connection/, ": … Connection")),
+    [
+      "http://<gone>/channels?topic=t: … Connection refused (os error 111)",
+    ],
+  );
+});
+
+Deno.test("queryChannels() asks nobody when there is nobody", async () => {
+  assertEquals(await queryChannels("t", queryOf()), { channels: [], failures: [] });
+});
+
+Deno.test("queryChannels() reads an answer as large as it may be, and none that is larger", async () => {
+  await using largest = knowing("x".repeat('{"channels":[""]}'.length - 2));
+  await using tooLarge = knowing("x".repeat('{"channels":[""]}'.length - 1));
+
+  const answers = [largest, tooLarge].map(({ httpAddress }) => queryChannels("t", queryOf(httpAddress)));
+  const [atLimit, above] = await Promise.all(answers);
+
+  assertEquals([atLimit.channels, atLimit.failures], [["x".repeat(15)], []]);
+  assertEquals(above.channels, []);
+  assertEquals(above.failures[0].endsWith(": Exceeded byte size limit of '32'"), true);
+});
+
+Deno.test("queryChannels() ends when its signal aborts", async () => {
+  await using lookupd = new FakeLookupd({ channels: () => new Promise<Response>(() => {}) });
+  const end = new AbortController();
+  const asked = queryChannels("t", { ...queryOf(lookupd.httpAddress), signal: end.signal });
+
+  end.abort();
+
+  assertEquals((await asked).channels, []);
+});
+
+/** An address that nobody listens on. */
+async function closedAddress(): Promise<string> {
+  await using lookupd = new FakeLookupd();
+  return lookupd.httpAddress;
+}
