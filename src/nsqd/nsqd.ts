@@ -7,7 +7,7 @@
 import { AsyncGroup } from "../base/async_group.ts";
 import { SystemClock } from "../base/clock.ts";
 import { errorText } from "../base/error_text.ts";
-import { every, sleep } from "../base/every.ts";
+import { every, othersFirst, sleep } from "../base/every.ts";
 import type { Logger, LogLevel } from "../base/logger.ts";
 import { Quantile } from "../base/quantile.ts";
 import { versionLine } from "../base/version.ts";
@@ -49,6 +49,8 @@ const METADATA_DELAY_MS = 20;
 const EPHEMERAL_DEPTH_DEFAULT = 10_000;
 /** Topics that are saved and synced at the same time: with one after the other a slow disk would never be done. */
 const SYNC_TOPICS_MAX = 16;
+/** Topics that are looked at before clients have their turn: most need nothing, so that is well below a millisecond. */
+const SYNC_TOPICS_AT_ONCE = 100;
 /** How long HTTP requests may take to end when nsqd stops. */
 const HTTP_GRACE_MS = 2000;
 /** How long connections may take to end when nsqd stops. */
@@ -392,8 +394,12 @@ export class Nsqd implements LookupContext, HttpApiContext, SessionContext {
       if (this.broker.topics.get(topic.name) !== topic) this.#saveErrors.delete(topic);
     }
     const next = [...this.broker.topics.values()].values();
+    let count = 0;
     const some = async () => {
-      for (const topic of next) await this.#syncTopic(topic);
+      for (const topic of next) {
+        await this.#syncTopic(topic);
+        if (++count % SYNC_TOPICS_AT_ONCE === 0) await othersFirst();
+      }
     };
     this.#saving = Promise.all(Array.from({ length: SYNC_TOPICS_MAX }, some)).then(() => {});
     await this.#saving;

@@ -6,10 +6,10 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import type { Clock } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
 import { errorText } from "../base/error_text.ts";
+import { othersFirst } from "../base/every.ts";
 import { LOG_LEVELS, type Logger } from "../base/logger.ts";
 import { oneLine } from "../base/one_line.ts";
 import { NSQ_VERSION } from "../base/version.ts";
@@ -266,7 +266,7 @@ export class Session implements WireOwner {
   async #logAll(what: "REGISTER" | "UNREGISTER", registrations: readonly Registration[]): Promise<void> {
     if (this.#context.logger.level > LOG_LEVELS.info) return;
     for (let at = 0; at < registrations.length; at += LINES_AT_ONCE) {
-      if (at > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+      if (at > 0) await othersFirst();
       this.#logEach(what, registrations.slice(at, at + LINES_AT_ONCE));
     }
   }
