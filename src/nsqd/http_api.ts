@@ -12,9 +12,11 @@ import { HttpError } from "../http/http_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { Router } from "../http/router.ts";
 import { debugEndpoints } from "./debug_api.ts";
+import { isGossipOn } from "./gossip_options.ts";
 import { type Endpoint, endpoint, type HttpGuard } from "./http_guard.ts";
 import { boolParam, paramsOf } from "./http_params.ts";
 import type { HttpApiContext } from "./http_api_context.ts";
+import { lookupEndpoints } from "./lookup_api.ts";
 import { nsqdConfigValue } from "./options.ts";
 import { publish, publishBatch } from "./publish_api.ts";
 import { collectStats, memoryStats } from "./stats.ts";
@@ -74,6 +76,8 @@ export function nsqdEndpoints(nsqd: HttpApiContext): Endpoint[] {
     endpoint("read", "GET", "/config/:opt", api(showOption)),
     endpoint("admin", "PUT", "/config/:opt", api(changeOption)),
 
+    ...isGossipOn(nsqd.options) ? lookupEndpoints(nsqd.logger, () => nsqd.gossip?.db) : [],
+
     ...debugEndpoints(nsqd),
   ];
 }
@@ -105,9 +109,10 @@ function info(nsqd: HttpApiContext): unknown {
 }
 
 /** `GET /stats` */
-function stats(nsqd: HttpApiContext, request: RequestContext): unknown {
+async function stats(nsqd: HttpApiContext, request: RequestContext): Promise<unknown> {
   const params = paramsOf(nsqd, request);
   const { startTimeMs } = nsqd;
+  const gossip = await nsqd.gossip?.stats();
   const nowMs = nsqd.nowMs();
   const health = nsqd.health();
   const filter = {
@@ -120,7 +125,7 @@ function stats(nsqd: HttpApiContext, request: RequestContext): unknown {
 
   if (params.get("format") !== "json") {
     const program = `nsqd v${NSQ_VERSION} (built w/deno${Deno.version.deno})`;
-    return formatStats({ program, health, startTimeMs, nowMs, stats: collected, memory });
+    return formatStats({ program, health, startTimeMs, nowMs, stats: collected, memory, gossip });
   }
   return {
     version: NSQ_VERSION,
@@ -129,6 +134,8 @@ function stats(nsqd: HttpApiContext, request: RequestContext): unknown {
     topics: collected.topics,
     memory,
     producers: collected.producers,
+    // Absent where gossip is off, as in NSQ.
+    gossip,
   };
 }
 

@@ -6,8 +6,17 @@
 import type { Logger, LogLevel } from "../base/logger.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Consumer } from "../broker/consumer.ts";
+import type { RegistrationDb } from "../cluster/registration_db.ts";
 import type { NsqdOptions } from "./options.ts";
 import type { ClientSource } from "./stats.ts";
+
+/** Gossip, as the HTTP API sees it. */
+export interface GossipApi {
+  /** Who has what, of all nodes that are there. */
+  readonly db: RegistrationDb;
+  /** What `/stats` tells of it. */
+  stats(): Promise<Readonly<Record<string, string>>>;
+}
 
 /** A running nsqd, as its HTTP API sees it. */
 export interface HttpApiContext {
@@ -21,6 +30,8 @@ export interface HttpApiContext {
   /** Port of plain HTTP, `undefined` for a unix socket. */
   readonly httpPort: number | undefined;
   readonly startTimeMs: number;
+  /** Discovery through Serf, where it is on. */
+  readonly gossip?: GossipApi | undefined;
   nowMs(): number;
   /** "OK", or "NOK - " and why. */
   health(): string;

@@ -27,6 +27,7 @@ import { DENO_FILES } from "../storage/file_system.ts";
 import { importDiskQueues } from "../storage/go_import.ts";
 import { type AuthState, queryAuthServers } from "./auth.ts";
 import { AUTO_ADDRESS, networkTables, outwardAddress } from "./broadcast_address.ts";
+import { Gossip } from "./gossip.ts";
 import { nsqdHttpApi } from "./http_api.ts";
 import type { HttpApiContext } from "./http_api_context.ts";
 import { HttpGuard, requireTls } from "./http_guard.ts";
@@ -80,6 +81,7 @@ export class Nsqd implements LookupContext, HttpApiContext, SessionContext {
   #tcp: ConnectionListener | undefined;
   #http: HttpServer | undefined;
   #https: HttpServer | undefined;
+  #gossip: Gossip | undefined;
   #storeError: unknown;
   /** What was last said about topics that could not be saved. */
   readonly #saveErrors = new Map<Topic, string>();
@@ -124,6 +126,7 @@ export class Nsqd implements LookupContext, HttpApiContext, SessionContext {
       this.#findAddress();
       await this.#load();
       this.#listen();
+      this.#gossip = Gossip.of(this);
     } catch (error) {
       await this.#release();
       throw error;
@@ -142,6 +145,7 @@ export class Nsqd implements LookupContext, HttpApiContext, SessionContext {
     this.#loop("keepAliveLoop", KEEP_ALIVE_INTERVAL_MS, () => this.#keepAlive());
     this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => this.clock.adjust());
     this.#loop("syncLoop", syncTimeoutMs, () => this.#syncTopics());
+    for (const { name, run } of this.#gossip?.tasks ?? []) this.#group.spawn(name, run);
   }
 
   /** Settles with the error when a task has failed: nsqd must stop then. */
@@ -172,12 +176,23 @@ export class Nsqd implements LookupContext, HttpApiContext, SessionContext {
     return this.#http?.port;
   }
 
+  get httpsPort(): number | undefined {
+    return this.#https?.port;
+  }
+
+  /** Discovery through Serf, if it is on and nsqd has been started. */
+  get gossip(): Gossip | undefined {
+    return this.#gossip;
+  }
+
   nowMs(): number {
     return this.clock.nowMs();
   }
 
   health(): string {
-    return this.#storeError === undefined ? "OK" : `NOK - ${errorText(this.#storeError)}`;
+    if (this.#storeError !== undefined) return `NOK - ${errorText(this.#storeError)}`;
+    const problem = this.#gossip?.problem;
+    return problem === undefined ? "OK" : `NOK - gossip unhealthy: ${problem}`;
   }
 
   sessions(): Iterable<Session> {
@@ -260,6 +275,7 @@ export class Nsqd implements LookupContext, HttpApiContext, SessionContext {
       startTopic: (topic) => this.#startTopic(topic),
       onChange: ({ topic, channel, kept }) => {
         this.#lookup.changed(topic.name, channel?.name);
+        this.#gossip?.changed(topic.name, channel?.name);
         if (kept && !this.#loading) this.#metadataHasChanged();
       },
       onStored: (error) => this.#storeError = error,
@@ -339,6 +355,7 @@ export class Nsqd implements LookupContext, HttpApiContext, SessionContext {
 
   /** Starts a topic that is new here. Its channels elsewhere are to have its first messages, too: those wait. */
   #startTopic(topic: Topic): void {
+    for (const channel of this.#gossip?.channelsOf(topic.name) ?? []) topic.channel(channel);
     if (this.options.lookupdTcpAddresses.length === 0) {
       topic.start();
       return;
@@ -435,12 +452,14 @@ export class Nsqd implements LookupContext, HttpApiContext, SessionContext {
   }
 
   async #stop(): Promise<void> {
+    const left = this.#gossip?.leave();
     this.#tcp?.close();
     for (const session of this.connections) session.close();
     this.#clients.abort();
     if (this.#tcp) this.logger.info(`TCP: closing ${this.#tcp.text}`);
     await Promise.all([this.#http, this.#https].map((server) => server?.close({ graceMs: HTTP_GRACE_MS })));
     await this.#settle(this.#clients);
+    await left;
     this.persistMetadata();
     this.logger.info("NSQ: closing topics");
     await this.#closeTopics();

@@ -25,6 +25,7 @@ import {
 import { type Exit, exitOnOptionError, loadOptions } from "../config/load.ts";
 import { COMMON_OPTIONS, configValue, option, OptionError, type OptionsOf } from "../config/option.ts";
 import { readTlsFiles, type TlsFiles } from "../config/tls_files.ts";
+import { gossipRefusal } from "./gossip_options.ts";
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -133,6 +134,53 @@ export const NSQD_OPTIONS = {
     kind: string,
     default: "",
     description: "Zone of this node inside its region, for preferring near consumers.",
+  }),
+
+  // Gossip: discovery through Serf in place of nsqlookupd
+  gossipAddress: option({
+    flag: "gossip-address",
+    kind: string,
+    default: "",
+    description:
+      "Where a Serf agent of this node is to listen for those of other nodes, as <addr>:<port> (7946 is Serf's port); empty for no gossip.",
+  }),
+  gossipSeedAddresses: option({
+    flag: "gossip-seed-address",
+    kind: stringList,
+    default: [],
+    description: "Gossip address of another node, to join its cluster; may be repeated.",
+  }),
+  gossipRegossipIntervalMs: option({
+    flag: "gossip-regossip-interval",
+    kind: duration,
+    default: MINUTE_MS,
+    description: "How often this node tells the others anew of all its topics and channels.",
+  }),
+  gossipEncryptKeyFile: option({
+    flag: "gossip-encrypt-key-file",
+    kind: string,
+    default: "",
+    description:
+      "Path of a file with the key that the cluster encrypts gossip with, 16, 24 or 32 bytes in base64; without it gossip is plain.",
+  }),
+  serfPath: option({
+    flag: "serf-path",
+    kind: string,
+    default: "serf",
+    description: "Path of Serf's executable, or its name to be looked for in PATH.",
+  }),
+  serfRpcAddress: option({
+    flag: "serf-rpc-address",
+    kind: string,
+    default: "",
+    description:
+      "RPC address of a running Serf agent, as <addr>:<port>, to be used for gossip in place of an own one.",
+  }),
+  serfRpcAuthFile: option({
+    flag: "serf-rpc-auth-file",
+    kind: string,
+    default: "",
+    description: "Path of a file with the RPC authentication key of that agent, if it asks for one.",
   }),
 
   // Requests that nsqd makes itself
@@ -535,7 +583,7 @@ export function validateOptions(options: NsqdOptions): string | undefined {
   if (percentile !== undefined) {
     return `--e2e-processing-latency-percentile must be above 0 and up to 1: ${percentile}`;
   }
-  return addressRefusal(options);
+  return gossipRefusal(options) ?? addressRefusal(options);
 }
 
 /** The longest time, in ms, that a message can be deferred for when it is published. */

@@ -18,11 +18,13 @@ export interface StatsReport {
   readonly stats: Stats;
   /** Absent when it is not wanted. */
   readonly memory?: MemoryStats | undefined;
+  /** How gossip is, where it is on. */
+  readonly gossip?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The text of `/stats`. */
 export function formatStats(report: StatsReport): string {
-  const { stats, memory, nowMs, startTimeMs } = report;
+  const { stats, memory, gossip, nowMs, startTimeMs } = report;
   const topics = stats.topics ?? [];
   const producers = stats.producers ?? [];
   const lines = [
@@ -41,6 +43,9 @@ export function formatStats(report: StatsReport): string {
     ...producers.length === 0
       ? ["Producers: None"]
       : ["Producers:", ...producers.map((client) => `   ${clientLine(client, nowMs)}`)],
+    ...gossip === undefined
+      ? []
+      : ["", "Gossip:", ...Object.entries(gossip).map(([name, value]) => `   ${name}: ${value}`)],
   ];
   return lines.join("\n") + "\n";
 }

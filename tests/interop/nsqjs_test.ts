@@ -4,9 +4,9 @@
  * @module
  */
 
-import { fileURLToPath } from "node:url";
 import { certificates } from "../support/certificates.ts";
-import { interopTest, MissingError, runProgram, TempFolder } from "../support/interop.ts";
+import { interopTest, runProgram, type TempFolder } from "../support/interop.ts";
+import { installNsqjs } from "../support/nsqjs.ts";
 import { startNsqd } from "../support/nsqd_process.ts";
 import {
   assertChannelDone,
@@ -23,7 +23,7 @@ import {
 for (const layers of LAYERS) {
   const name = `nsqjs finishes each of ${messagesFor(layers)} messages once (${describeLayers(layers)})`;
 
-  interopTest(name, installNsqjs, async (folder) => {
+  interopTest(name, () => installNsqjs("roundtrip.js"), async (folder) => {
     const made = await certificates();
     await using nsqd = await startNsqd({ args: flagsFor(layers, made) });
     const workload = workloadFor(nsqd, { topic: "nsqjs", layers, certificates: made });
@@ -36,26 +36,6 @@ for (const layers of LAYERS) {
     });
     assertUpgraded(nsqd, layers);
   });
-}
-
-/** A folder with the script and the locked packages, without their install scripts. */
-async function installNsqjs(): Promise<TempFolder> {
-  const source = fileURLToPath(new URL("./nsqjs/", import.meta.url));
-  await runProgram("node", { args: ["--version"] });
-  const folder = await TempFolder.make();
-  try {
-    for (const file of ["package.json", "package-lock.json", "roundtrip.js"]) {
-      await Deno.copyFile(`${source}${file}`, `${folder.path}/${file}`);
-    }
-    // Without a network npm would try for minutes.
-    const network = ["--prefer-offline", "--fetch-retries=0", "--fetch-timeout=10000"];
-    const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...network];
-    await runProgram("npm", { args, cwd: folder.path });
-    return folder;
-  } catch (error) {
-    await folder[Symbol.asyncDispose]();
-    throw MissingError.because("nsqjs from npm", error);
-  }
 }
 
 async function runRoundtrip(folder: TempFolder, workload: Workload) {

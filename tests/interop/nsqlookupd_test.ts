@@ -10,7 +10,7 @@ import { ChildDaemon } from "../support/child_daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { interopTest, MissingError, runProgram, TempFolder } from "../support/interop.ts";
 import { type NsqlookupdInProcess, withNsqlookupd } from "../support/nsqlookupd_in_process.ts";
-import { installNsqjs } from "./nsqjs_folder.ts";
+import { installNsqjs } from "../support/nsqjs.ts";
 
 const BODIES = Array.from({ length: 100 }, (_, index) => `message ${index}`);
 

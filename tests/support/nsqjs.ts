@@ -1,15 +1,19 @@
 /**
- * nsqjs from npm's package, for the tests that run a script with it in Node.js.
+ * nsqjs, the client for Node.js, installed from npm's package for a test.
  *
  * @module
  */
 
 import { fileURLToPath } from "node:url";
-import { MissingError, runProgram, TempFolder } from "../support/interop.ts";
+import { MissingError, runProgram, TempFolder } from "./interop.ts";
 
-/** A folder with a script of ./nsqjs and the locked packages, without their install scripts. */
+/**
+ * A folder with one of the scripts of tests/interop/nsqjs and the locked packages, without their install scripts.
+ *
+ * @throws {MissingError} If there is no Node.js, or the packages cannot be had.
+ */
 export async function installNsqjs(script: string): Promise<TempFolder> {
-  const source = fileURLToPath(new URL("./nsqjs/", import.meta.url));
+  const source = fileURLToPath(new URL("../interop/nsqjs/", import.meta.url));
   await runProgram("node", { args: ["--version"] });
   const folder = await TempFolder.make();
   try {
