@@ -27,6 +27,8 @@ export interface PublisherOptions extends IdentifyOptions {
   readonly sizeBytes: number;
   /** Messages in a command: 1 sends PUB, more send MPUB. */
   readonly batch: number;
+  /** Sends DPUB with this delay instead of PUB; only for a batch of 1. */
+  readonly deferMs?: number | undefined;
   /** Commands that may be unanswered at a time. */
   readonly window: number;
   /** Write the time of sending into every body. */
@@ -150,8 +152,9 @@ export class LoadPublisher implements Disposable {
 }
 
 function buildCommand(options: PublisherOptions): Uint8Array {
-  const { topic, batch, sizeBytes } = options;
-  const name = new TextEncoder().encode(batch === 1 ? `PUB ${topic}\n` : `MPUB ${topic}\n`);
+  const { topic, batch, sizeBytes, deferMs } = options;
+  const single = deferMs === undefined ? `PUB ${topic}\n` : `DPUB ${topic} ${deferMs}\n`;
+  const name = new TextEncoder().encode(batch === 1 ? single : `MPUB ${topic}\n`);
   const bodyBytes = batch === 1 ? sizeBytes : 4 + batch * (4 + sizeBytes);
   const command = new Uint8Array(name.length + 4 + bodyBytes);
   command.fill(0x78);

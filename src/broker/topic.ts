@@ -21,13 +21,7 @@ import type { Segment } from "./segment.ts";
 import { type Damage, endOfMessages, type Timestamp } from "./segment_image.ts";
 import type { SegmentStore } from "./segment_store.ts";
 import { type LogLimits, TopicLog } from "./topic_log.ts";
-import {
-  type ChannelState,
-  decodeTopicState,
-  encodeTopicState,
-  StateFormatError,
-  type TopicState,
-} from "./topic_state.ts";
+import { type ChannelState, decodeTopicState, encodeTopicState, type TopicState } from "./topic_state.ts";
 
 /** A segment of which less than this part is left is rewritten without the rest. */
 const COMPACT_BELOW = 0.25;
@@ -129,6 +123,9 @@ export class Topic {
           this.leave(segment);
         },
         loaded: (segment) => this.#loaded(segment),
+        replaced: (segment, copy) => {
+          for (const channel of this.channels.values()) channel.replaceSegment(segment, copy);
+        },
         damaged: (segment, damages) => this.#damaged(segment, damages),
         removeFailed: (segment, error) => {
           this.#context.stored(error);
@@ -165,6 +162,8 @@ export class Topic {
   /** Begins to pass messages to channels: after the channels that it had before a restart are there again. */
   start(): void {
     this.#started = true;
+    // A channel of that name that is made later must not get, after a crash, what a deleted one had.
+    for (const name of this.#channelStates.keys()) this.#changed ||= !this.channels.has(name);
     this.#channelStates.clear();
     this.#distribute({ recovering: true });
     this.log.recovered();
@@ -521,19 +520,29 @@ export class Topic {
   }
 
   #readState(store: SegmentStore): TopicState | undefined {
-    const bytes = store.readState();
-    if (!bytes) return undefined;
-    this.#stateSaved = true;
+    let size = "unknown size";
     try {
+      const bytes = store.readState();
+      if (!bytes) return undefined;
+      this.#stateSaved = true;
+      size = `${bytes.length} bytes`;
       return decodeTopicState(bytes);
     } catch (error) {
-      if (!(error instanceof StateFormatError)) throw error;
       this.#context.logger.error(
-        `TOPIC(${this.name}): state of ${bytes.length} bytes cannot be used, messages may be delivered again` +
-          ` - ${error.message}`,
+        `TOPIC(${this.name}): state of ${size} cannot be used, messages may be delivered again` +
+          ` - ${errorText(error)}`,
       );
-      store.setStateAside();
+      this.#setStateAside(store);
       return undefined;
+    }
+  }
+
+  #setStateAside(store: SegmentStore): void {
+    try {
+      store.setStateAside();
+    } catch (error) {
+      // Then the next one takes its place.
+      this.#context.stored(error);
     }
   }
 
@@ -544,7 +553,7 @@ export class Topic {
       first: this.log.segments[0]?.base ?? this.log.end,
       // Without a channel that is kept, what the ephemeral ones had is the topic's no more than before.
       distributed: this.#distributed,
-      end: this.log.end,
+      end: this.log.committedEnd,
       channels: channels.map((channel) => channel.state(segments, this.#distributed)),
     };
   }
@@ -668,9 +677,6 @@ export class Topic {
         { stored: segment.stored || toDisk },
       );
       const replaced = await this.log.replace(segment, copy);
-      if (replaced) {
-        for (const channel of this.channels.values()) channel.replaceSegment(segment, copy);
-      }
       if (this.#compacting.delete(segment) && replaced) this.log.unpin(copy);
     }
   }

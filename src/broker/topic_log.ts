@@ -43,6 +43,8 @@ export interface LogOwner {
   committed(segment: Segment, from: number, to: number): void;
   /** The segment is in memory again; when it was damaged, it has more holes than before. */
   loaded(segment: Segment): void;
+  /** A copy, without some of its messages, is in the segment's place. */
+  replaced(segment: Segment, copy: Segment): void;
   /** No more messages are added to the segment. */
   sealed(segment: Segment): void;
   /** What an operator should know. */
@@ -114,6 +116,12 @@ export class TopicLog {
     const segments = this.segments.filter((segment) => segment.written > 0);
     if (this.#unremoved.size === 0) return segments;
     return [...segments, ...this.#unremoved].sort((a, b) => a.base - b.base);
+  }
+
+  /** Position after the last message that is the topic's. */
+  get committedEnd(): number {
+    const segment = this.#uncommitted.at(0);
+    return segment ? segment.base + segment.committed : this.end;
   }
 
   /** True while messages of stored segments wait for `commit`. */
@@ -278,7 +286,9 @@ export class TopicLog {
     const pins = this.#pins.get(segment);
     this.#pins.delete(segment);
     if (pins !== undefined) this.#pins.set(copy, pins);
-    else this.#evictUnpinned(copy);
+    // At once: what is finished from now on is finished in the copy.
+    this.#owner.replaced(segment, copy);
+    this.#evictUnpinned(copy);
     return true;
   }
 
@@ -350,7 +360,8 @@ export class TopicLog {
     } catch (error) {
       this.#owner.loadFailed(segment, error);
       // What it holds is known when it can be read again: until then it is the channels' as if it were full.
-      return Segment.onDisk({ base, size: 0, closing: { positions: countMax, deferred: 0 } });
+      const closing = { positions: countMax, deferred: 0 };
+      return Segment.onDisk({ base, size: SEGMENT_HEADER_LENGTH, closing });
     }
     if (isTornHeader(image, base)) {
       const { length } = image;

@@ -357,6 +357,8 @@ export class Session implements MessageSink, TurnMember, WireOwner {
       }
     }
     this.#keeping = undefined;
+    // It was sent no heartbeats to answer.
+    this.readMs = this.nowMs();
     if (failed.size > 0) this.publishFailed(failed);
     this.publishKept(new Map());
     this.context.turn.hasOutput(this);

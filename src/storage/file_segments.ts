@@ -119,12 +119,13 @@ export class FileSegments implements SegmentStore {
   }
 
   async replace(base: number, image: Uint8Array, wanted: () => boolean): Promise<boolean> {
-    return await this.#replaceFile(this.#path(base), image, () => {
+    const replaced = await this.#replaceFile(this.#path(base), image, () => {
       if (!wanted()) return false;
       this.#closeFile(base);
-      this.#unsynced.delete(base);
       return true;
     });
+    if (replaced) this.#unsynced.delete(base);
+    return replaced;
   }
 
   async read(base: number): Promise<Uint8Array> {

@@ -15,7 +15,7 @@ export class MemoryStores implements StoreFactory {
   readonly #stores = new Map<string, MemorySegments>();
 
   names(): string[] {
-    return [...this.#stores].filter(([, store]) => store.list().length > 0).map(([name]) => name).sort();
+    return [...this.#stores].filter(([, store]) => store.isUsed).map(([name]) => name).sort();
   }
 
   open(topic: string): SegmentStore {
@@ -29,9 +29,15 @@ export class MemoryStores implements StoreFactory {
 export class MemorySegments implements SegmentStore {
   /** By base, in the pieces in which they came: joining them at each would cost more with each. */
   readonly #images = new Map<number, Uint8Array[]>();
+  readonly #damages = new Set<string>();
   #state: Uint8Array | undefined;
   /** Counts how often everything was removed: what was begun before is not to end behind it. */
   #generation = 0;
+
+  /** True when there is something in it. */
+  get isUsed(): boolean {
+    return this.#images.size > 0 || this.#state !== undefined;
+  }
 
   list(): StoredSegment[] {
     return [...this.#images.keys()]
@@ -76,7 +82,10 @@ export class MemorySegments implements SegmentStore {
     this.#images.delete(base);
   }
 
-  keepDamage(): boolean {
+  keepDamage(base: number, offset: number): boolean {
+    const damage = `${base} ${offset}`;
+    if (this.#damages.has(damage)) return false;
+    this.#damages.add(damage);
     return true;
   }
 
@@ -102,6 +111,7 @@ export class MemorySegments implements SegmentStore {
   destroy(): void {
     this.#generation++;
     this.#images.clear();
+    this.#damages.clear();
     this.#state = undefined;
   }
 

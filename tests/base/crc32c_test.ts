@@ -47,3 +47,13 @@ Deno.test("crc32c() agrees with the bitwise definition on parts of a buffer", ()
     assertEquals(crc32c(bytes, start, end), bitwise(bytes.subarray(start, end)), `from ${start} to ${end}`);
   }
 });
+
+Deno.test("crc32c() agrees with the bitwise definition wherever in memory the bytes begin", () => {
+  const random = new Random(3);
+  const bytes = random.bytes(2048);
+
+  for (let offset = 0; offset < 16; offset++) {
+    const view = bytes.subarray(offset);
+    assertEquals(crc32c(view), bitwise(view), `offset ${offset}`);
+  }
+});

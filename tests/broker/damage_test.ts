@@ -91,6 +91,21 @@ Deno.test("Topic keeps a batch of a closed segment aside, and says so once, when
   }
 });
 
+Deno.test("Topic delivers every message of a segment in whose closing batch a bit is wrong, and says so once", async () => {
+  const closed = closedImage("a", "bb", "ccc");
+  assertEquals(closed.length, ENDS[3] + 45);
+  for (let bit = 8 * ENDS[3]; bit < 8 * closed.length; bit++) {
+    const test = await Disk.with(flipped(closed, bit));
+
+    const first = await test.start();
+
+    assertEquals([first.bodies, first.lines.length], [["a", "bb", "ccc"], 1], `bit ${bit}`);
+    // It is closed again.
+    assertEquals(test.size(), closed.length, `bit ${bit}`);
+    assertEquals(await test.start(), { bodies: first.bodies, lines: [] }, `bit ${bit}, again`);
+  }
+});
+
 Deno.test("Topic delivers the batches before the last one, in which a bit is wrong, and says so once", async () => {
   const length = 8 * (ENDS[2] + 8);
   for (let bit = 8 * ENDS[2]; bit < 8 * ENDS[3]; bit++) {

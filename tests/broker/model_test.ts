@@ -15,13 +15,13 @@ const STEPS = 300;
 const SHOWN_STEPS = 40;
 
 Deno.test("Broker does what its model does, step by step", async () => {
-  for (const seed of seeds(300)) {
+  for (const seed of seeds(150)) {
     await run(seed, {}, drain);
   }
 });
 
 Deno.test("Broker keeps all of what it says it keeps, and nothing else, while its store fails now and then", async () => {
-  for (const seed of seeds(300)) {
+  for (const seed of seeds(150)) {
     await run(seed, { faulty: true }, async (trial) => {
       trial.stores.faultless = true;
       await drain(trial);
@@ -30,15 +30,15 @@ Deno.test("Broker keeps all of what it says it keeps, and nothing else, while it
 });
 
 Deno.test("Broker delivers after it was killed what its store had and was not finished", async () => {
-  for (const seed of seeds(300)) await runAndCrash(seed, "kill");
+  for (const seed of seeds(150)) await runAndCrash(seed, "kill");
 });
 
 Deno.test("Broker delivers after a loss of power what it had said it keeps", async () => {
-  for (const seed of seeds(300)) await runAndCrash(seed, "power");
+  for (const seed of seeds(150)) await runAndCrash(seed, "power");
 });
 
 Deno.test("Broker delivers what is whole after a crash that damaged its store", async () => {
-  for (const seed of seeds(300)) await runAndCrash(seed, "damage");
+  for (const seed of seeds(150)) await runAndCrash(seed, "damage");
 });
 
 /** Random steps up to a crash; in half of the cases some calls of the store fail before. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { blockOfTexts } from "../support/broker_messages.ts";
 import {
   bytes,
   killed,
@@ -289,6 +290,55 @@ Deno.test("Topic has its messages after a crash right after the start, too", asy
   const after = await killed(await killed(before, "c"), "c");
 
   assertEquals(countsOf(after), { depth: 2, deferred: 4 });
+});
+
+Deno.test("Topic counts deferred messages after a crash that were being published when the state was saved", async () => {
+  const before = testChannel({ durability: "disk" });
+  before.publish("a");
+  before.topic.log.seal();
+  const block = blockOfTexts("late");
+  before.topic.append(block, 0, block.length, { count: 1, deferMs: 600_000 });
+  await before.topic.saveState();
+  before.broker.commit();
+
+  const after = await killed(before, "c");
+
+  assertEquals(countsOf(after), { depth: 1, deferred: 1 });
+});
+
+Deno.test("Topic starts without a state that cannot be read, and says so", async () => {
+  const before = testChannel({ durability: "disk" });
+  before.publish("a");
+  await before.topic.saveState();
+  const stores = await before.stores.snapshot();
+  stores.stateReadFault = (call) => call === "read";
+
+  const after = recoveredTopic({ ...before, stores }, "c");
+  after.topic.start();
+
+  assertEquals([countsOf(after), stores.aside], [{ depth: 1, deferred: 0 }, ["t state"]]);
+  assertEquals(after.lines, [
+    "ERROR: TOPIC(t): state of unknown size cannot be used, messages may be delivered again - input/output error",
+  ]);
+});
+
+Deno.test("Topic starts with a damaged state that cannot be set aside, and saves another in its place", async () => {
+  const before = testChannel({ durability: "disk" });
+  before.publish("a");
+  const stores = await before.stores.snapshot();
+  await stores.open("t").writeState(bytes("no state"));
+  stores.stateReadFault = (call) => call === "set aside";
+
+  const after = recoveredTopic({ ...before, stores }, "c");
+  after.topic.start();
+  assertEquals([countsOf(after), after.stored.map(String)], [
+    { depth: 1, deferred: 0 },
+    ["Error: read-only file system"],
+  ]);
+  await after.topic.saveState();
+
+  const next = await killed(after, "c");
+  assertEquals([countsOf(next), next.lines], [{ depth: 1, deferred: 0 }, []]);
 });
 
 /** One message, one that is due in half a minute, and one that is due in ten. */

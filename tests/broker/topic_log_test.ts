@@ -66,7 +66,10 @@ Deno.test("TopicLog.append() stores everything when nothing may wait in memory",
   test.publish("a");
 
   assertEquals(test.content(), ["stored 1000: a"]);
-  assertEquals(test.store.list().map(({ base, closing }) => ({ base, closing })), [{ base: 1000, closing: undefined }]);
+  assertEquals(test.store.list().map(({ base, closing }) => ({ base, closing })), [{
+    base: 1000,
+    closing: undefined,
+  }]);
 });
 
 Deno.test("TopicLog.append() keeps everything in memory when there is no store", () => {

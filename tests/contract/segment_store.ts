@@ -115,6 +115,113 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
     }
   });
 
+  test("truncate() cuts an image off, which then goes on there", (store, again) => {
+    store.append(1, bytesOf("a long image"));
+    store.append(2, bytesOf("another"));
+
+    store.truncate(1, 6);
+    assertEquals(textOf(store.readSync(1)), "a long");
+    store.append(1, bytesOf("er one"));
+    store.truncate(2, 0);
+
+    for (const one of [store, again()]) {
+      assertEquals([textOf(one.readSync(1)), textOf(one.readSync(2))], ["a longer one", ""]);
+    }
+  });
+
+  test(
+    "truncate() reaches back over several writes, and over those of an earlier program",
+    (store, again) => {
+      for (const text of ["ab", "cd", "ef"]) store.append(BASE, bytesOf(text));
+      store.close();
+      const next = again();
+
+      next.truncate(BASE, 3);
+
+      assertEquals(next.list(), [{ base: BASE, size: 3, closing: undefined }]);
+      assertEquals(textOf(next.readSync(BASE)), "abc");
+    },
+  );
+
+  test("list() says of a closed segment what the batch at its end says", (store) => {
+    const segment = new Segment({ base: BASE, capacityBytes: 1000, stored: true });
+    const block = blockOfTexts("a", "bc");
+    segment.append(block, 0, block.length, { count: 2, timestamp: { high: 1, low: 2 }, dueMs: 77 });
+    segment.close();
+    store.append(BASE, segment.unwritten());
+
+    assertEquals(store.list().map(({ closing }) => closing), [{ positions: 2, deferred: 2 }]);
+  });
+
+  test("replace() asks whether it is wanted, and changes nothing when it is not", async (store, again) => {
+    store.append(1, bytesOf("old"));
+
+    assertEquals(await store.replace(1, bytesOf("new"), () => false), false);
+    assertEquals(await store.replace(2, bytesOf("new"), () => false), false);
+
+    for (const one of [store, again()]) {
+      assertEquals(one.list().map(({ base, size }) => [base, size]), [[1, 3]]);
+      assertEquals(textOf(one.readSync(1)), "old");
+    }
+  });
+
+  test("replace() asks at the last moment whether it is wanted", async (store) => {
+    store.append(1, bytesOf("old"));
+    let wanted = true;
+
+    const replaced = store.replace(1, bytesOf("new"), () => wanted);
+    wanted = false;
+    store.remove(1);
+
+    assertEquals([await replaced, store.list()], [false, []]);
+  });
+
+  test("replace() keeps what the image was when it was called", async (store) => {
+    const image = bytesOf("image");
+    const replaced = store.replace(1, image, () => true);
+    image.fill(0);
+    await replaced;
+
+    assertEquals(textOf(store.readSync(1)), "image");
+  });
+
+  test("replace() of two segments at the same time replaces both", async (store) => {
+    await Promise.all([1, 2].map((base) => store.replace(base, bytesOf(`image ${base}`), () => true)));
+
+    assertEquals([textOf(store.readSync(1)), textOf(store.readSync(2))], ["image 1", "image 2"]);
+  });
+
+  test("keepDamage() says whether the damage is new", (store, again) => {
+    store.append(1, bytesOf("abcdef"));
+    const bytes = bytesOf("cd");
+
+    assertEquals([store.keepDamage(1, 2, bytes), store.keepDamage(1, 4, bytes)], [true, true]);
+
+    for (const one of [store, again()]) assertEquals(one.keepDamage(1, 2, bytes), false);
+    assertEquals(again().keepDamage(2, 2, bytes), true);
+  });
+
+  test("keepDamage() leaves the segments as they are", (store, again) => {
+    store.append(1, bytesOf("abcdef"));
+
+    store.keepDamage(1, 2, bytesOf("cd"));
+
+    for (const one of [store, again()]) {
+      assertEquals([one.list().length, textOf(one.readSync(1))], [1, "abcdef"]);
+    }
+  });
+
+  test("setStateAside() leaves no state, and the segments", async (store, again) => {
+    store.append(1, bytesOf("a"));
+    await store.writeState(bytesOf("state"));
+
+    store.setStateAside();
+
+    for (const one of [store, again()]) assertEquals([one.readState(), one.list().length], [undefined, 1]);
+    await store.writeState(bytesOf("another"));
+    assertEquals(textOf(again().readState() ?? new Uint8Array()), "another");
+  });
+
   test("read() and readSync() give an image that is the caller's to change", async (store) => {
     store.append(BASE, bytesOf("abc"));
 
@@ -183,6 +290,46 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
     assertEquals(store.list().map(({ base }) => base), [3]);
   });
 
+  test("sync() settles while a segment is written on, and when that is replaced or removed meanwhile", async (store) => {
+    for (const base of [1, 2, 3]) store.append(base, bytesOf("a"));
+
+    const synced = store.sync();
+    store.append(3, bytesOf("b"));
+    store.remove(1);
+    const replaced = store.replace(2, bytesOf("c"), () => true);
+    await Promise.all([synced, replaced, store.sync()]);
+
+    assertEquals(store.list().map(({ base, size }) => [base, size]), [[2, 1], [3, 2]]);
+  });
+
+  test("sync() settles though the store is closed or destroyed meanwhile", async (store, again) => {
+    store.append(1, bytesOf("a"));
+    const closing = store.sync();
+    store.close();
+    await closing;
+    const next = again();
+    next.append(2, bytesOf("b"));
+    const destroying = next.sync();
+    next.destroy();
+
+    await destroying;
+
+    assertEquals(again().list(), []);
+  });
+
+  test("destroy() is not undone by what was begun before", async (store, again) => {
+    store.append(1, bytesOf("a"));
+    await store.writeState(bytesOf("state"));
+
+    const begun = [store.writeState(bytesOf("late")), store.replace(2, bytesOf("late"), () => true)];
+    store.destroy();
+    const next = again();
+    next.append(3, bytesOf("of another topic of that name"));
+    await Promise.all(begun);
+
+    assertEquals([next.list().map(({ base }) => base), next.readState()], [[3], undefined]);
+  });
+
   test("close() keeps everything", async (store, again) => {
     store.append(BASE, bytesOf("abc"));
     await store.writeState(bytesOf("state"));
@@ -207,10 +354,24 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
   test("reads what a segment writes", async (store) => {
     const { closed } = images(BASE);
     store.append(BASE, closed);
-    const segment = Segment.onDisk({ base: BASE, closing: { positions: 2, deferred: 0 }, size: closed.length });
+    const segment = Segment.onDisk({
+      base: BASE,
+      closing: { positions: 2, deferred: 0 },
+      size: closed.length,
+    });
 
     assertEquals(segment.restore(await store.read(BASE)), []);
     assertEquals([segment.bodyLength(0), segment.bodyLength(1)], [1, 2]);
+  });
+
+  testStores("names topics that have a state only", async (open, reopen) => {
+    await open("state").writeState(bytesOf("state"));
+    const gone = open("gone");
+    await gone.writeState(bytesOf("state"));
+    await gone.writeState(undefined);
+    gone.close();
+
+    assertEquals(reopen().names(), ["state"]);
   });
 
   testStores("keeps topics apart, and names those that have segments", (open, reopen) => {

@@ -3,6 +3,7 @@ import { LOG_LEVELS } from "../../src/base/logger.ts";
 import { defaultOptions, keyOf } from "../../src/config/option.ts";
 import {
   loadNsqdOptions,
+  maxDeferMs,
   NSQD_OPTIONS,
   nsqdConfigValue,
   type NsqdOptions,
@@ -85,6 +86,60 @@ Deno.test("loadNsqdOptions() accepts NSQ's deprecated flags", () => {
   assertEquals(start.kind === "run" && start.options.maxRdyCount, 5);
 });
 
+Deno.test("loadNsqdOptions() takes durabilities as flags, the topics' rules in their order", () => {
+  const start = loadNsqdOptions([
+    "--durability=disk",
+    "--durability-topic=orders.*=fsync",
+    "-durability-topic",
+    "log?=memory",
+    "--max-defer-timeout=720h",
+  ]);
+
+  assertEquals(start.kind, "run");
+  const { durability, durabilityTopics, maxDeferTimeoutMs } = start.kind === "run" ? start.options : DEFAULTS;
+  assertEquals([durability, durabilityTopics, maxDeferTimeoutMs], [
+    "disk",
+    ["orders.*=fsync", "log?=memory"],
+    30 * 86_400_000,
+  ]);
+});
+
+Deno.test("loadNsqdOptions() takes durabilities from a file", () => {
+  const path = Deno.makeTempFileSync({ suffix: ".cfg" });
+  try {
+    const lines = [
+      'durability = "fsync"',
+      'durability_topics = ["log*=memory", "*.test=disk"]',
+      'max_defer_timeout = "48h"',
+    ];
+    Deno.writeTextFileSync(path, lines.join("\n"));
+
+    const start = loadNsqdOptions([`--config=${path}`]);
+
+    assertEquals(start.kind === "run" && start.warnings, []);
+    const { durability, durabilityTopics, maxDeferTimeoutMs } = start.kind === "run"
+      ? start.options
+      : DEFAULTS;
+    assertEquals([durability, durabilityTopics, maxDeferTimeoutMs], [
+      "fsync",
+      ["log*=memory", "*.test=disk"],
+      172_800_000,
+    ]);
+  } finally {
+    Deno.removeSync(path);
+  }
+});
+
+Deno.test("NSQD_OPTIONS acknowledges messages as NSQ does by default: when they are taken", () => {
+  assertEquals([DEFAULTS.durability, DEFAULTS.durabilityTopics, DEFAULTS.maxDeferTimeoutMs], [
+    "memory",
+    [],
+    0,
+  ]);
+  assertEquals(maxDeferMs(DEFAULTS), 3_600_000);
+  assertEquals(maxDeferMs({ ...DEFAULTS, maxDeferTimeoutMs: 5 }), 5);
+});
+
 Deno.test("loadNsqdOptions() answers --version as scripts expect it", () => {
   assertMatch(String(load("--version")), /^nsqd v\d+\.\d+\.\d+/);
 });
@@ -92,6 +147,12 @@ Deno.test("loadNsqdOptions() answers --version as scripts expect it", () => {
 for (
   const [name, args] of [
     ["--no-such-flag", ["--no-such-flag=1"]],
+    ["--durability", ["--durability=disc"]],
+    ["--durability", ["--durability="]],
+    ["--durability-topic", ["--durability-topic=orders"]],
+    ["--durability-topic", ["--durability-topic=orders=always"]],
+    ["--durability-topic", ["--durability-topic=*=fsync", "--durability-topic=(a+)+=disk"]],
+    ["--max-defer-timeout", ["--max-defer-timeout=30d"]],
     ["--msg-timeout", ["--msg-timeout=60"]],
     ["--mem-queue-size", ["--mem-queue-size=99999999999999999999"]],
     ["--snappy", ["--snappy=maybe"]],

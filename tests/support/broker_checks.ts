@@ -150,36 +150,7 @@ export async function settle(trial: BrokerTrial): Promise<void> {
   }
   for (const client of trial.clients) {
     if (!client.open || !client.consumer.ready || client.model.paused) continue;
-    if (Deno.env.has("DBG") && client.model.depth > 0) dbg(client);
     assertEquals(client.model.depth, 0, `${client.topic}/${client.real.name} has stalled`);
   }
   stores.faultless = faultless;
-}
-
-// deno-lint-ignore no-explicit-any
-function dbg(client: any) {
-  console.log(
-    "real",
-    client.real.depth,
-    client.real.deferredCount,
-    client.real.paused,
-    client.consumer.ready,
-    client.hasRoom,
-    client.consumer.inTurn,
-  );
-  console.log("model", client.model.depth, client.model.deferredCount, client.model.hiddenCount);
-  for (const s of client.log.segments) {
-    const p = client.real.pageOf(s);
-    console.log(
-      s.base,
-      s.count,
-      s.stored,
-      s.resident,
-      s.sealed,
-      s.written,
-      s.used,
-      p &&
-        JSON.stringify([p.start, p.end, p.next, p.unfinished, p.waiting, p.near, p.busy, p.parked, p.waking]),
-    );
-  }
 }

@@ -42,7 +42,7 @@ export async function crash(trial: BrokerTrial, kind: CrashKind, random: Random)
   const left = kind === "power" ? trial.stores.powerLoss(random) : trial.stores.snapshot();
   trial.notes.end();
   let stores = await left;
-  const loss = kind === "damage"
+  let loss = kind === "damage"
     ? await damage(stores, random)
     : { known: kind === "kill", base: undefined, state: false };
   const expected = mustSurvive(trial, kind, loss);
@@ -52,6 +52,11 @@ export async function crash(trial: BrokerTrial, kind: CrashKind, random: Random)
     trial.recover(stores);
     stores = await stores.snapshot();
     trial.clock.advance(2);
+  }
+  if (random.oneIn(4)) {
+    // What cannot be read at the start can be read later.
+    loss = { ...loss, known: false };
+    stores.readSyncFault = () => random.oneIn(2);
   }
   const broker = trial.recover(stores);
   for (const topic of broker.topics.values()) {
@@ -72,7 +77,7 @@ export async function crash(trial: BrokerTrial, kind: CrashKind, random: Random)
 
 /** Flips a bit of a segment or cuts it off somewhere, and now and then spoils the state. */
 async function damage(stores: TestStores, random: Random): Promise<Loss> {
-  const names = stores.names();
+  const names = stores.names().filter((name) => stores.open(name).list().length > 0);
   if (names.length === 0) return { known: true, base: undefined, state: false };
   const store = stores.open(random.pick(names));
   const state = store.readState();
@@ -165,6 +170,7 @@ class Aftermath {
     channel.addConsumer(consumer);
     for (let step = 0; step < STEPS_MAX; step++) {
       await this.#takeDue(consumer);
+      if (step === 0) this.#checkWaiting(depth);
       for (const [position, entry] of this.#expected) {
         if (this.#dueMs(position, entry) > clock.nowMs()) continue;
         assert(this.#delivered.has(position), `${this.#name} has lost ${position}, or delivers it late`);
@@ -181,6 +187,18 @@ class Aftermath {
       assertEquals(this.#delivered.size, depth + deferredCount, `counts of ${this.#name} after the start`);
     }
     channel.removeConsumer(consumer);
+  }
+
+  /** Of what was counted as waiting at the start, all has been delivered: none of it is deferred. */
+  #checkWaiting(depth: number): void {
+    const { paused = true, channels } = this.#trial.model.get(this.#topic.name) ?? {};
+    const model = channels?.get(this.#channel.name);
+    // What the topic passes on later, or what was put on disk since the state was saved, may have to be read first.
+    const { durability, stores } = this.#trial;
+    // So may be what was refused, and could not be taken back.
+    const isKnown = this.#loss.known && durability !== "memory" && stores.failedRemovals === 0;
+    if (paused || !model || model.hasHidden || !isKnown) return;
+    assertGreaterOrEqual(this.#delivered.size, depth, `depth of ${this.#name} after the start`);
   }
 
   /** Takes what can be delivered at this moment. */

@@ -95,6 +95,10 @@ export class TestLog implements LogOwner {
     this.onLoaded(segment);
   }
 
+  replaced(segment: Segment, copy: Segment): void {
+    this.events.push(`replaced ${segment.base}: ${segment.holes} holes, then ${copy.holes}`);
+  }
+
   sealed(segment: Segment): void {
     this.events.push(`sealed ${segment.base}`);
   }

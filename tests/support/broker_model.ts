@@ -55,6 +55,8 @@ export class ModelChannel {
   messageCount = 0;
   requeueCount = 0;
   timeoutCount = 0;
+  /** It has got messages of which it may not have seen that they are deferred. */
+  hasHidden = false;
   readonly #limits: ChannelLimits;
 
   constructor(name: string, limits: ChannelLimits) {
@@ -88,6 +90,7 @@ export class ModelChannel {
     for (const message of messages) {
       const deferred = message.dueMs > 0;
       this.messageCount++;
+      if (deferred && hidden) this.hasHidden = true;
       if (!deferred && this.ephemeral && this.depth >= this.#limits.ephemeralDepthMax) continue;
       this.entries.push({
         message,

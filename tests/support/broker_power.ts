@@ -74,7 +74,6 @@ export class PowerRecord {
     for (const { base, size } of store.list()) {
       const { synced, lost } = this.#segments.get(base) ?? { synced: size, lost: [] };
       const image = store.readSync(base);
-      if (Deno.env.has("DBG")) console.log(base, size, synced, lost);
       const left = Math.max(Math.min(synced, size), random.below(size + 1));
       // The size may be there before the bytes are.
       if (random.oneIn(2)) image.fill(0, Math.max(Math.min(synced, size), random.below(left + 1)), left);

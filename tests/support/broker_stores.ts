@@ -34,6 +34,8 @@ export class TestStores implements StoreFactory {
   syncFault: () => boolean = () => false;
   /** Asked before each reading while the broker runs: true when it is to fail. */
   readFault: () => boolean = () => false;
+  /** Asked when a state is read, and when it is put aside: true when that is to fail. */
+  stateReadFault: (call: "read" | "set aside") => boolean = () => false;
   /** Asked when the program starts and reads a segment: true when that is to fail. */
   readSyncFault: () => boolean = () => false;
   /** Called when a state is about to be written; what it returns is called with how far that has come. */
@@ -241,6 +243,7 @@ class TestSegments implements SegmentStore {
   }
 
   readState(): Uint8Array | undefined {
+    if (this.#stores.stateReadFault("read")) throw new Error("input/output error");
     return this.#kept.readState();
   }
 
@@ -257,6 +260,7 @@ class TestSegments implements SegmentStore {
   }
 
   setStateAside(): void {
+    if (this.#stores.stateReadFault("set aside")) throw new Error("read-only file system");
     this.#stores.aside.push(`${this.#topic} state`);
     this.#kept.setStateAside();
   }

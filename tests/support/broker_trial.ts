@@ -138,7 +138,7 @@ export class BrokerTrial {
 
   /** The end of a turn. */
   commit(): void {
-    for (const [name, model] of this.model) {
+    for (const name of this.model.keys()) {
       const real = this.broker.topics.get(name);
       assert(real);
       const { failedWrites } = this.stores;
@@ -273,13 +273,14 @@ export class BrokerTrial {
     return broker;
   }
 
-  /** A delay after which nothing else is due: the order of what is due at once is not defined. */
+  /** A delay after which nothing else is due, to the ms: the order of what is due at once is not defined. */
   delay(delayMs: number): number {
     if (delayMs === 0) return 0;
-    let delay = delayMs;
-    while (this.#dues.has(this.clock.nowMs() + delay)) delay += 0.125;
-    this.#dues.add(this.clock.nowMs() + delay);
-    return delay;
+    const nowMs = this.clock.nowMs();
+    let dueMs = Math.ceil(nowMs + delayMs);
+    while (this.#dues.has(dueMs)) dueMs++;
+    this.#dues.add(dueMs);
+    return dueMs - nowMs;
   }
 
   #fails(publish: () => void): boolean {

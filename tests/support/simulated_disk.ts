@@ -56,18 +56,17 @@ export class SimulatedFile {
 
   /** Begins a sync: when it has ended, what is there now survives. */
   sync(): RunningSync {
-    const synced = this.bytes.slice();
+    const { size } = this;
     const last = this.#changes.at(-1);
     // Another sync, which began later, may have ended before.
     const count = () => last === undefined ? 0 : this.#changes.indexOf(last) + 1;
     return {
       end: () => {
-        if (count() === 0) return;
-        this.#synced = synced;
+        this.#synced = this.#states(count())[count()];
         this.#changes = this.#changes.slice(count());
       },
       fail: (random) => {
-        this.#synced = mixed(random, this.#states(count()), synced.length);
+        this.#synced = mixed(random, this.#states(count()), size);
         this.#changes = this.#changes.slice(count());
       },
     };
@@ -110,7 +109,9 @@ export class SimulatedFile {
   /** The bytes after none, one, … and `count` of the changes. */
   #states(count: number): Uint8Array<ArrayBuffer>[] {
     const states = [this.#synced];
-    for (const change of this.#changes.slice(0, count)) states.push(changed(states[states.length - 1], change));
+    for (const change of this.#changes.slice(0, count)) {
+      states.push(changed(states[states.length - 1], change));
+    }
     return states;
   }
 }

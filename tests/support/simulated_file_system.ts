@@ -62,6 +62,7 @@ const REFUSES: Record<Fault, ReadonlySet<Call>> = {
 /** The program has ended in the middle of a call: nothing that it does any more has an effect. */
 export class Died extends Error {
   override readonly name = "Died";
+  override readonly message = "Died";
 }
 
 /** A call that fails. */
@@ -280,7 +281,9 @@ export class SimulatedFileSystem implements FileSystem {
   syncSync(path: string): void {
     const node = this.#disk.find(path);
     if (!node) throw notFound(path);
-    const sync = node instanceof SimulatedFile ? node.sync() : { end: this.#disk.syncFolder(node), fail: () => {} };
+    const sync = node instanceof SimulatedFile
+      ? node.sync()
+      : { end: this.#disk.syncFolder(node), fail: () => {} };
     this.#call("syncSync", path, () => this.#failSync(sync));
     sync.end();
   }

@@ -1,0 +1,265 @@
+/**
+ * nsqd on a disk whose syncs take their time, or fail.
+ *
+ * @module
+ */
+import { assertEquals, assertMatch } from "@std/assert";
+import { eventually } from "../support/eventually.ts";
+import { bodies, mpub, pub, withBody } from "../support/frames.ts";
+import {
+  countsOf,
+  type NsqdInProcess,
+  nsqdTest,
+  withDataPath,
+  withNsqd,
+} from "../support/nsqd_in_process.ts";
+
+/** Topics are synced, but those of other names, and nothing else happens by itself. */
+const OPTIONS = {
+  durability: "fsync",
+  durabilityTopics: ["memory.*=memory"],
+  syncTimeoutMs: 3_600_000,
+} as const;
+const OK = "OK";
+
+const REQUESTS = [
+  ["/pub?topic=t", "a", 1],
+  ["/pub?topic=t&defer=1000", "a", 1],
+  ["/mpub?topic=t", "a\nb\n", 2],
+  ["/mpub?topic=t&binary=true", mpub("t", ["a", "b"]).slice("MPUB t\n".length + 4), 2],
+] as const;
+
+for (const [path, body, count] of REQUESTS) {
+  diskTest(`POST ${path} is answered when the messages are synced, and not earlier`, async (nsqd, disk) => {
+    disk.hold();
+    let answered = false;
+
+    const answer = post(nsqd, path, body).finally(() => answered = true);
+    await eventually("a sync", () => disk.syncs === 1);
+    assertEquals([answered, nsqd.nsqd.broker.topic("t").depth], [false, count]);
+    disk.release();
+
+    assertEquals(await answer, [200, "OK"]);
+  });
+
+  diskTest(`POST ${path} says that it is not kept when the sync fails`, async (nsqd, disk) => {
+    disk.fails = true;
+
+    assertEquals(await post(nsqd, path, body), [503, '{"message":"EXITING"}']);
+  });
+}
+
+diskTest(
+  "Nsqd answers other requests, and other topics' publishers, while a sync runs",
+  async (nsqd, disk) => {
+    disk.hold();
+    const answer = post(nsqd, "/pub?topic=t", "a");
+    await eventually("a sync", () => disk.syncs === 1);
+
+    assertEquals(await get(nsqd, "/ping"), [200, "OK"]);
+    assertEquals(await post(nsqd, "/pub?topic=memory.x", "b"), [200, "OK"]);
+    using client = await nsqd.connect();
+    assertEquals(await client.ask(pub("memory.y", "c")), OK);
+    using consumer = await nsqd.connect();
+    await consumer.ask("SUB t c\n");
+    await consumer.send("RDY 1\n");
+    assertEquals(bodies([await consumer.message()]), ["a"]);
+
+    disk.release();
+    assertEquals(await answer, [200, "OK"]);
+  },
+);
+
+diskTest("Nsqd shares a sync between publishers over HTTP and TCP", async (nsqd, disk) => {
+  using client = await nsqd.connect();
+  disk.hold();
+  const first = post(nsqd, "/pub?topic=t", "first");
+  await eventually("a sync", () => disk.syncs === 1);
+
+  const answers = Array.from({ length: 5 }, () => post(nsqd, "/pub?topic=t", "a"));
+  await client.send(pub("t", "b"));
+  await eventually("all messages", () => nsqd.nsqd.broker.topic("t").depth === 7);
+  disk.release();
+
+  assertEquals(await Promise.all([first, ...answers]), Array(6).fill([200, "OK"]));
+  assertEquals(await client.answer(), OK);
+  assertEquals(disk.syncs, 2);
+});
+
+diskTest("GET /ping tells that a sync has failed, until one works", async (nsqd, disk) => {
+  using client = await nsqd.connect();
+  disk.fails = true;
+  assertEquals(await client.ask(pub("t", "a")), "E_PUB_FAILED PUB failed input/output error");
+  assertEquals(await get(nsqd, "/ping"), [500, "NOK - input/output error"]);
+
+  disk.fails = false;
+  assertEquals(await post(nsqd, "/pub?topic=t", "b"), [200, "OK"]);
+
+  assertEquals(await get(nsqd, "/ping"), [200, "OK"]);
+});
+
+Deno.test("GET /ping says OK again although nobody publishes any more", async () => {
+  await withDataPath(async (dataPath) => {
+    using disk = new SlowDisk();
+    await withNsqd(dataPath, { ...OPTIONS, syncTimeoutMs: 20 }, async (nsqd) => {
+      disk.fails = true;
+      assertEquals((await post(nsqd, "/pub?topic=t", "a"))[0], 503);
+      assertEquals((await get(nsqd, "/ping"))[0], 500);
+      disk.fails = false;
+
+      await eventually("health", async () => (await get(nsqd, "/ping"))[0] === 200);
+    });
+  });
+});
+
+Deno.test("Nsqd.stop() ends while a client waits for a sync, and keeps the message", async () => {
+  await withDataPath(async (dataPath) => {
+    using disk = new SlowDisk();
+    await withNsqd(dataPath, OPTIONS, async (nsqd) => {
+      using client = await nsqd.connect();
+      await client.ask("SUB t c\n");
+      disk.hold();
+      await client.send(pub("t", "a"));
+      await eventually("a sync", () => disk.syncs === 1);
+
+      const stopped = nsqd.nsqd.stop();
+      disk.release();
+      await stopped;
+    });
+
+    await withNsqd(dataPath, OPTIONS, (nsqd) => {
+      assertEquals(countsOf(nsqd, "t", "c"), { depth: 1, inFlight: 0, deferred: 0 });
+      return Promise.resolve();
+    });
+  });
+});
+
+Deno.test("Nsqd keeps no message of a topic that it cannot write down, until it can", async () => {
+  await withDataPath(async (dataPath) => {
+    await withNsqd(dataPath, { ...OPTIONS, durability: "disk" }, async (nsqd) => {
+      // It is in the way of the metadata file.
+      Deno.mkdirSync(`${dataPath}/nsqd.dat.tmp/folder`, { recursive: true });
+      using refused = await nsqd.connect();
+      assertMatch(await refused.ask(pub("t", "a")), /^E_PUB_FAILED PUB failed /);
+      assertEquals((await post(nsqd, "/pub?topic=t", "a"))[0], 503);
+      assertEquals((await get(nsqd, "/ping"))[0], 500);
+      using other = await nsqd.connect();
+      assertEquals(await other.ask(pub("memory.x", "b")), OK);
+
+      Deno.removeSync(`${dataPath}/nsqd.dat.tmp`, { recursive: true });
+      using client = await nsqd.connect();
+      assertEquals(await client.ask(pub("t", "c")), OK);
+
+      assertEquals([nsqd.nsqd.broker.topic("t").depth, (await get(nsqd, "/ping"))[0]], [1, 200]);
+    });
+  });
+});
+
+Deno.test("Nsqd knows the topic and the channel of a message that it has said it keeps", async () => {
+  await withDataPath(async (dataPath) => {
+    await withNsqd(dataPath, { ...OPTIONS, durability: "disk" }, async (nsqd) => {
+      using client = await nsqd.connect();
+      assertEquals(await client.ask("SUB t c\n"), OK);
+
+      assertEquals(await client.ask(pub("t", "a")), OK);
+
+      const { topics } = JSON.parse(Deno.readTextFileSync(`${dataPath}/nsqd.dat`));
+      assertEquals(topics, [{ name: "t", paused: false, channels: [{ name: "c", paused: false }] }]);
+    });
+  });
+});
+
+nsqdTest(
+  "Nsqd defers messages for up to --max-defer-timeout, and requeues for up to its own limit",
+  async (nsqd) => {
+    using client = await nsqd.connect();
+    const day = 86_400_000;
+
+    assertEquals(await client.ask(withBody(`DPUB t ${7 * day}`, "a")), OK);
+    assertEquals(await post(nsqd, `/pub?topic=t&defer=${7 * day}`, "b"), [200, "OK"]);
+    assertEquals(await post(nsqd, `/pub?topic=t&defer=${7 * day + 1}`, "b"), [
+      400,
+      '{"message":"INVALID_DEFER"}',
+    ]);
+    assertEquals(
+      await client.ask(withBody(`DPUB t ${7 * day + 1}`, "a")),
+      `E_INVALID DPUB timeout ${7 * day + 1} out of range 0-${7 * day}`,
+    );
+  },
+  { maxDeferTimeoutMs: 7 * 86_400_000 },
+);
+
+nsqdTest("Nsqd defers messages for up to --max-req-timeout when there is no other limit", async (nsqd) => {
+  using client = await nsqd.connect();
+
+  assertEquals(await client.ask(withBody("DPUB t 5000", "a")), OK);
+  assertEquals(await post(nsqd, "/pub?topic=t&defer=5001", "b"), [400, '{"message":"INVALID_DEFER"}']);
+  assertEquals(
+    await client.ask(withBody("DPUB t 5001", "a")),
+    "E_INVALID DPUB timeout 5001 out of range 0-5000",
+  );
+}, { maxReqTimeoutMs: 5000 });
+
+/** The machine's disk, whose syncs can be held up, and can fail. */
+class SlowDisk implements Disposable {
+  fails = false;
+  /** How many syncs of files have begun. */
+  syncs = 0;
+  readonly #syncData = Deno.FsFile.prototype.syncData;
+  #held: PromiseWithResolvers<void> | undefined;
+
+  constructor() {
+    const sync = (file: Deno.FsFile) => this.#sync(file);
+    Deno.FsFile.prototype.syncData = function () {
+      return sync(this);
+    };
+  }
+
+  /** Lets syncs wait until `release()`. */
+  hold(): void {
+    this.#held ??= Promise.withResolvers();
+  }
+
+  release(): void {
+    this.#held?.resolve();
+    this.#held = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+    Deno.FsFile.prototype.syncData = this.#syncData;
+  }
+
+  async #sync(file: Deno.FsFile): Promise<void> {
+    this.syncs++;
+    await this.#held?.promise;
+    if (this.fails) throw new Error("input/output error");
+    await this.#syncData.call(file);
+  }
+}
+
+/** A test with an nsqd on a slow disk. */
+function diskTest(name: string, test: (nsqd: NsqdInProcess, disk: SlowDisk) => Promise<void>): void {
+  Deno.test(name, () =>
+    withDataPath(async (dataPath) => {
+      using disk = new SlowDisk();
+      await withNsqd(dataPath, OPTIONS, async (nsqd) => {
+        try {
+          await test(nsqd, disk);
+        } finally {
+          disk.release();
+          disk.fails = false;
+        }
+      });
+    }));
+}
+
+async function post({ httpUrl }: NsqdInProcess, path: string, body: BodyInit): Promise<[number, string]> {
+  const answer = await fetch(httpUrl + path, { method: "POST", body });
+  return [answer.status, await answer.text()];
+}
+
+async function get({ httpUrl }: NsqdInProcess, path: string): Promise<[number, string]> {
+  const answer = await fetch(httpUrl + path);
+  return [answer.status, await answer.text()];
+}
