@@ -35,6 +35,9 @@ const SEGMENT_BYTES_MIN = 4 * 1024;
 export const SEGMENT_OVERHEAD = SEGMENT_HEADER_LENGTH + BATCH_HEADER_LENGTH + DUE_ATTRIBUTE_LENGTH +
   ORIGIN_ATTRIBUTE_LENGTH + CLOSING_BATCH_LENGTH;
 
+/** So often is a file read that the disk cannot read before it is put aside, with every `--sync-timeout` once. */
+const LOAD_ATTEMPTS_MAX = 5;
+
 /** What the log asks of, and tells, its topic. */
 export interface LogOwner {
   /** Waiting messages that are in memory only, for the channel that has most. */
@@ -83,6 +86,8 @@ export class TopicLog {
   #memoryBudget = 0;
   readonly #pins = new Map<Segment, number>();
   readonly #loading = new Map<Segment, Promise<void>>();
+  /** How often in a row the disk could not read a segment. */
+  readonly #failedLoads = new WeakMap<Segment, number>();
   /** Segments in memory that were to be put on disk: it has failed, but there may be an image of them all the same. */
   readonly #perhapsStored = new Set<Segment>();
   /** Segments that are finished, and that the store could not remove. */
@@ -501,12 +506,13 @@ export class TopicLog {
     const loading = store.read(segment.base).then((image) => {
       // At once: who pins the segment after it was evicted again is not to wait for a reading that has ended.
       this.#loading.delete(segment);
+      this.#failedLoads.delete(segment);
       this.#restore(segment, image);
     }).catch((error) => {
       this.#loading.delete(segment);
       if (!this.segments.includes(segment)) return;
       // Its messages are lost: channels go on without them, instead of waiting for ever.
-      if (error instanceof SegmentFormatError) {
+      if (error instanceof SegmentFormatError || this.#isUnreadable(segment, error)) {
         this.#setAside(segment, segment.used, error);
       } else if (error instanceof Deno.errors.NotFound) {
         const { message: reason } = error;
@@ -517,6 +523,14 @@ export class TopicLog {
       this.#restore(segment, new Segment({ base: segment.base, capacityBytes: 0, stored: true }).bytes);
     }).catch((error) => this.#owner.loadFailed(segment, error));
     this.#loading.set(segment, loading);
+  }
+
+  /** True when the disk has failed so often to read the segment's file that it hardly ever will. */
+  #isUnreadable(segment: Segment, error: Error & { readonly code?: string }): boolean {
+    if (error.code !== "EIO" && error.code !== "EISDIR") return false;
+    const attempts = (this.#failedLoads.get(segment) ?? 0) + 1;
+    this.#failedLoads.set(segment, attempts);
+    return attempts >= LOAD_ATTEMPTS_MAX;
   }
 
   #restore(segment: Segment, image: Uint8Array): void {

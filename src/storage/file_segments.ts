@@ -170,8 +170,9 @@ export class FileSegments implements SegmentStore {
       // Syncs the folder, and so what was removed from it.
       await this.#replaceFile(this.#statePath, state, () => true);
     } else if (!this.#destroyed) {
-      removeIfThere(this.#files, this.#statePath);
+      // Before: without the state a segment that was removed must not be back.
       if (this.#removed) await this.#syncRemoved();
+      if (!this.#destroyed) removeIfThere(this.#files, this.#statePath);
     }
   }
 

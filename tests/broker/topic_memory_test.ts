@@ -125,6 +125,28 @@ Deno.test("Topic.maintain() reads again what a channel waits for and could not b
   assertEquals(consumer.take().length, 20);
 });
 
+Deno.test("Topic puts a segment aside that the disk has failed five times to read, and goes on with the next", async () => {
+  const test = backlog();
+  const { topic } = test;
+  const consumer = new TestConsumer(topic.channel("c"));
+  test.stores.readError = Object.assign(new Error("Input/output error (os error 5)"), { code: "EIO" });
+  const [first] = topic.log.segments.map(({ base }) => base);
+  test.stores.readFault = () => true;
+  while (topic.log.segments[0].base === first) {
+    await topic.maintain();
+    await test.settle();
+  }
+
+  // Five times each of the two that the channel needed, and once those that it needs now.
+  assertEquals(test.stores.reads, 12);
+  test.stores.readFault = () => false;
+  await topic.maintain();
+  await test.settle();
+
+  assertEquals(consumer.take().length, 12);
+  assertEquals(test.errors.filter((line) => line.includes("is damaged")).length, 2);
+});
+
 Deno.test("Channel reads what it needs next before it needs it, and no more", async () => {
   const test = backlog();
   const { topic } = test;

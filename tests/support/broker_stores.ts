@@ -34,6 +34,8 @@ export class TestStores implements StoreFactory {
   syncFault: () => boolean = () => false;
   /** Asked before each reading while the broker runs: true when it is to fail. */
   readFault: () => boolean = () => false;
+  /** What such a reading fails with. */
+  readError = new Error("input/output error");
   /** Asked when a state is read, and when it is put aside: true when that is to fail. */
   stateReadFault: (call: "read" | "set aside") => boolean = () => false;
   /** Asked when the program starts and reads a segment: true when that is to fail. */
@@ -195,7 +197,7 @@ class TestSegments implements SegmentStore {
   async read(base: number): Promise<Uint8Array> {
     this.#stores.reads++;
     await this.#stores.readable;
-    if (this.#fails(this.#stores.readFault)) throw new Error("input/output error");
+    if (this.#fails(this.#stores.readFault)) throw this.#stores.readError;
     return await this.#kept.read(base);
   }
 
