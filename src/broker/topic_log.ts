@@ -417,13 +417,16 @@ export class TopicLog {
     }
   }
 
-  #setAside(segment: Segment, length: number, error: Error): void {
-    this.#owner.damaged(segment, [{ offset: 0, length, reason: error.message, torn: false }]);
+  /** False when that did not work: then its file must stay where it is. */
+  #setAside(segment: Segment, length: number, error: Error): boolean {
     try {
       this.#store?.setAside(segment.base);
     } catch (cause) {
       this.#owner.removeFailed(segment, cause);
+      return false;
     }
+    this.#owner.damaged(segment, [{ offset: 0, length, reason: error.message, torn: false }]);
+    return true;
   }
 
   #remove(segment: Segment): void {
@@ -513,7 +516,7 @@ export class TopicLog {
       if (!this.segments.includes(segment)) return;
       // Its messages are lost: channels go on without them, instead of waiting for ever.
       if (error instanceof SegmentFormatError || this.#isUnreadable(segment, error)) {
-        this.#setAside(segment, segment.used, error);
+        if (!this.#setAside(segment, segment.used, error)) throw error;
       } else if (error instanceof Deno.errors.NotFound) {
         const { message: reason } = error;
         this.#owner.damaged(segment, [{ offset: 0, length: segment.used, reason, torn: false }]);
