@@ -1,0 +1,158 @@
+/**
+ * Kills a server at random moments, again and again, and looks whether anything is lost: rounds of work, SIGKILL,
+ * restart and check, on the same data path, so that a file that a kill has broken is met again, and now and then on a
+ * fresh one.
+ *
+ *     deno task crash                          500 rounds
+ *     deno task crash --seed=17 --rounds=1     the plan of one round again; what meets it is chance
+ *
+ * The server is ours, unless `DENOSQ_TEST_COMMAND` names another one. A round that fails prints its seed and what is
+ * missing, and leaves its data path.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { Random } from "../support/random.ts";
+import { planRound, planServer } from "./kill_plan.ts";
+import type { RecordCounts } from "./kill_record.ts";
+import { KillPath, LEFT_SUFFIX, LossError } from "./kill_round.ts";
+
+/** How a campaign is run. */
+export interface CampaignOptions {
+  /** Of the first round; each round counts it up. */
+  readonly seed: number;
+  readonly rounds: number;
+  /** The most time of a round before the kill. @default {1500} */
+  readonly workMsMax?: number;
+  /** Wait for messages that are deferred for more than a minute, instead of counting them only. @default {false} */
+  readonly awaitLongDeferrals?: boolean;
+  /** Which topics must lose nothing; by default those that are not in memory. */
+  readonly durable?: (topic: string) => boolean;
+  /** How long it may take until all that is left is delivered. @default {30000} */
+  readonly drainTimeoutMs?: number;
+  /** Told of each round. */
+  readonly onRound?: (round: number, counts: RecordCounts) => void;
+}
+
+/** What a campaign has seen. */
+export interface CampaignReport extends RecordCounts {
+  readonly rounds: number;
+  readonly paths: number;
+  readonly kills: number;
+  readonly stops: number;
+  readonly tornTails: number;
+  /** Of the start, from the first line of the log until it listens, in ms. */
+  readonly startMedianMs: number;
+  readonly startMaxMs: number;
+}
+
+/** Rounds on one data path, one of which has long deferrals in its first half. */
+const ROUNDS_OF_PATH = [2, 5, 12, 40];
+const LONG_DEFERRALS_FROM = 10;
+const DRAIN_TIMEOUT_MS = 30_000;
+/** A start must not take longer, in ms: what it reads is bounded by what is unfinished. */
+const START_MAX_MS = 5000;
+
+/**
+ * Runs a campaign.
+ *
+ * @throws {LossError} When a round fails; the message says how to see it again.
+ */
+export async function killCampaign(options: CampaignOptions): Promise<CampaignReport> {
+  const { seed, rounds, workMsMax = 1500, awaitLongDeferrals = false } = options;
+  const pathOptions = {
+    durable: options.durable ?? ((topic: string) => !topic.startsWith("memory")),
+    drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
+  };
+  const random = new Random(seed);
+  const paths: KillPath[] = [];
+  for (let round = 0; round < rounds;) {
+    const count = Math.min(random.pick(ROUNDS_OF_PATH), rounds - round);
+    const path = new KillPath(await Deno.makeTempDir({ prefix: "denosq_kill_" }), pathOptions);
+    paths.push(path);
+    let at = round;
+    try {
+      await path.start(planServer(seed + at));
+      for (; at < round + count; at++) {
+        const longDeferrals = count >= LONG_DEFERRALS_FROM && at < round + count / 2;
+        await path.round(planRound(seed + at, { workMsMax, longDeferrals }));
+        options.onRound?.(at, path.record.counts);
+      }
+      if (awaitLongDeferrals) await path.deliverRest();
+      await path.stop();
+      const slow = path.counts.startsMs.find((ms) => ms > START_MAX_MS);
+      if (slow !== undefined) throw new LossError(`a start took ${slow} ms`, { path });
+    } catch (error) {
+      await path.abandon();
+      if (!(error instanceof LossError)) throw error;
+      throw new LossError(
+        `round ${at - round} on this data path, with seed ${seed + at}: ${error.message}\n` +
+          `data path: ${path.dataPath}, as the last kill left it: ${path.dataPath}${LEFT_SUFFIX}\nagain: deno task crash --seed=${
+            seed + round
+          } --rounds=${at - round + 1}`,
+        { cause: error, path },
+      );
+    }
+    await path.remove();
+    round = at;
+  }
+  return reportOf(paths, rounds);
+}
+
+function reportOf(paths: readonly KillPath[], rounds: number): CampaignReport {
+  const starts = paths.flatMap(({ counts }) => counts.startsMs).sort((a, b) => a - b);
+  const counts = paths.map(({ record }) => record.counts);
+  const total = (key: keyof RecordCounts) => counts.reduce((sum, each) => sum + each[key], 0);
+  const totalOf = (key: "kills" | "stops" | "tornTails") =>
+    paths.reduce((sum, path) => sum + path.counts[key], 0);
+  return {
+    rounds,
+    paths: paths.length,
+    kills: totalOf("kills"),
+    stops: totalOf("stops"),
+    tornTails: totalOf("tornTails"),
+    startMedianMs: starts[starts.length >> 1],
+    startMaxMs: starts[starts.length - 1],
+    sent: total("sent"),
+    acked: total("acked"),
+    unanswered: total("unanswered"),
+    delivered: total("delivered"),
+    redelivered: total("redelivered"),
+    finished: total("finished"),
+    requeued: total("requeued"),
+    deferred: total("deferred"),
+    toYoungChannel: total("toYoungChannel"),
+    unansweredDelivered: total("unansweredDelivered"),
+  };
+}
+
+if (import.meta.main) {
+  const flags = parseArgs(Deno.args, {
+    string: ["seed", "rounds"],
+    unknown: () => {
+      console.error("usage: deno task crash [--seed=N] [--rounds=N]   (500 rounds from a random seed)");
+      Deno.exit(2);
+    },
+  });
+  const seed = Number(flags.seed ?? Date.now() % 1_000_000);
+  const rounds = Number(flags.rounds ?? 500);
+  console.log(`${rounds} rounds from seed ${seed}`);
+  try {
+    const report = await killCampaign({
+      seed,
+      rounds,
+      workMsMax: 2500,
+      awaitLongDeferrals: true,
+      onRound: (round, { acked, delivered }) => {
+        if (round % 10 === 9) {
+          console.log(`round ${round + 1}: ${acked} acknowledged, ${delivered} delivered on this data path`);
+        }
+      },
+    });
+    console.log(Object.entries(report).map(([name, value]) => `${name}: ${value}`).join("\n"));
+  } catch (error) {
+    console.error(error instanceof LossError ? error.message : error);
+    Deno.exit(1);
+  }
+}
