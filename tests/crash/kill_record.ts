@@ -221,6 +221,8 @@ export class KillRecord {
           settled.set(message.body, { drainedMs: message.drainedMs, flushedMs });
           continue;
         }
+        // Not flushed: it may be back.
+        message.drainedMs = 0;
         message.mayBeLost ||= !durable && !inOrder;
         for (const fate of message.fates.values()) {
           settle(fate, flushedMs);

@@ -160,14 +160,17 @@ export class KillPath {
       await Promise.all(actors);
     };
     while (record.violations.length === 0) {
+      const beforeMs = nowMs();
       await pause(STATS_INTERVAL_MS);
+      const stats = await this.#server?.stats();
       const now = nowMs();
+      work.waits.push({ atMs: now, ms: now - beforeMs - STATS_INTERVAL_MS });
       if (now - startMs > killAfterMs) {
         await this.#end("kill", work, gone);
         return false;
       }
       const left = record.missing(now);
-      if (left.length === 0 && await this.#isEmpty()) {
+      if (stats && left.length === 0 && this.#isEmpty(stats)) {
         record.drained(now);
         break;
       }
@@ -209,8 +212,7 @@ export class KillPath {
     await Deno.writeTextFile(`${copy}/nsqd.log`, log);
   }
 
-  async #isEmpty(): Promise<boolean> {
-    const stats = await this.#server?.stats() ?? new Map<string, TopicStats>();
+  #isEmpty(stats: ReadonlyMap<string, TopicStats>): boolean {
     const now = nowMs();
     return this.record.topics.every((topic) => {
       const names = this.record.channelsOf(topic);
