@@ -16,7 +16,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { Random } from "../support/random.ts";
 import { planRound, planServer } from "./kill_plan.ts";
 import type { RecordCounts } from "./kill_record.ts";
-import { KillPath, LEFT_SUFFIX, LossError } from "./kill_round.ts";
+import { KillPath, LEFT_SUFFIX, LossError, type PathCounts } from "./kill_round.ts";
 
 /** How a campaign is run. */
 export interface CampaignOptions {
@@ -66,11 +66,10 @@ export async function killCampaign(options: CampaignOptions): Promise<CampaignRe
     drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
   };
   const random = new Random(seed);
-  const paths: KillPath[] = [];
+  const paths: PathFigures[] = [];
   for (let round = 0; round < rounds;) {
     const count = Math.min(random.pick(ROUNDS_OF_PATH), rounds - round);
     const path = new KillPath(await Deno.makeTempDir({ prefix: "denosq_kill_" }), pathOptions);
-    paths.push(path);
     let at = round;
     try {
       await path.start(planServer(seed + at));
@@ -95,17 +94,21 @@ export async function killCampaign(options: CampaignOptions): Promise<CampaignRe
       );
     }
     await path.remove();
+    paths.push({ ...path.counts, messages: path.record.counts });
     round = at;
   }
   return reportOf(paths, rounds);
 }
 
-function reportOf(paths: readonly KillPath[], rounds: number): CampaignReport {
-  const starts = paths.flatMap(({ counts }) => counts.startsMs).sort((a, b) => a - b);
-  const counts = paths.map(({ record }) => record.counts);
-  const total = (key: keyof RecordCounts) => counts.reduce((sum, each) => sum + each[key], 0);
-  const totalOf = (key: "kills" | "stops" | "tornTails") =>
-    paths.reduce((sum, path) => sum + path.counts[key], 0);
+/** What is left of a data path. */
+interface PathFigures extends PathCounts {
+  readonly messages: RecordCounts;
+}
+
+function reportOf(paths: readonly PathFigures[], rounds: number): CampaignReport {
+  const starts = paths.flatMap(({ startsMs }) => startsMs).sort((a, b) => a - b);
+  const total = (key: keyof RecordCounts) => paths.reduce((sum, { messages }) => sum + messages[key], 0);
+  const totalOf = (key: "kills" | "stops" | "tornTails") => paths.reduce((sum, path) => sum + path[key], 0);
   return {
     rounds,
     paths: paths.length,

@@ -30,7 +30,6 @@ export async function consume(plan: ConsumerPlan, work: Work): Promise<void> {
     if (!client) return ended("a consumer could not connect", work);
     // The others were told to leave while this one was connecting.
     if (work.ending) return client.close();
-    if (work.ending) return client.close();
     work.clients.add(client);
     await new KillConsumer(client, { plan, work, random }).run();
     work.clients.delete(client);

@@ -207,11 +207,13 @@ export class KillRecord {
   }
 
   /**
-   * The server has ended. What was sent before `flushedMs` is flushed, the rest may be or not. When it did not stop in
-   * order, topics in memory have lost what they may lose.
+   * The server has ended. What was sent before `flushedMs` is flushed, and for each topic what was sent before
+   * `savedMs`; the rest may be or not. When it did not stop in order, topics in memory have lost what they may lose.
    */
-  ended({ flushedMs, inOrder }: { flushedMs: number; inOrder: boolean }): void {
-    for (const { durable, channels, messages, settled } of this.#topics.values()) {
+  ended(end: { flushedMs: number; savedMs?: ReadonlyMap<string, number>; inOrder: boolean }): void {
+    const { inOrder } = end;
+    for (const [topic, { durable, channels, messages, settled }] of this.#topics) {
+      const flushedMs = Math.max(end.flushedMs, end.savedMs?.get(topic) ?? 0);
       for (const channel of channels.values()) {
         if (channel.madeMs === 0 || channel.madeMs > flushedMs) channel.mayHaveEarlier = true;
       }

@@ -102,6 +102,17 @@ Deno.test("KillRecord notices that a message comes back whose FIN was flushed", 
   assertEquals(problems(), ["came back, though its FIN was flushed"]);
 });
 
+Deno.test("KillRecord notices that a message comes back whose FIN is in the saved state", () => {
+  const { record, publish, deliver, problems } = testRecord();
+  const message = publish(1000);
+  record.finished(deliver(message, 1000), 1000);
+
+  record.ended({ flushedMs: 0, savedMs: new Map([["t", 1000]]), inOrder: false });
+  deliver(message, 3000, { attempts: 2 });
+
+  assertEquals(problems(), ["came back, though its FIN was flushed"]);
+});
+
 Deno.test("KillRecord notices that a finished message comes back without a kill", () => {
   const { record, publish, deliver, problems } = testRecord();
   const message = publish(1000);

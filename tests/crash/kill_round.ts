@@ -16,6 +16,8 @@ import { type ChannelStats, KillServer, type TopicStats } from "./kill_server.ts
 
 /** What a flush interval may take longer than `--sync-timeout`, in ms: its syncs take long while other tests use the disk. */
 const FLUSH_MARGIN_MS = 1500;
+/** How much earlier a FIN was sent than the state was written that has it, at most, on an idle machine, in ms. */
+const SAVED_MARGIN_MS = 100;
 /** How far back waits tell how late the server is, in ms. */
 const LAG_WINDOW_MS = 3000;
 const STATS_INTERVAL_MS = 25;
@@ -193,15 +195,28 @@ export class KillPath {
       ...[...work.unanswered].map(({ sentMs }) => now - sentMs),
     ];
     work.ending = true;
-    const end = await server.end(how, FLUSH_MARGIN_MS + 3 * Math.max(0, ...waits));
+    const lagMs = 3 * Math.max(0, ...waits);
+    const end = await server.end(how, FLUSH_MARGIN_MS + lagMs);
     // What is still on its way counts.
     await gone();
-    record.ended({ flushedMs: end.flushedMs, inOrder: how === "stop" });
+    const savedMs = new Map(record.topics.map((topic) => [topic, this.#savedMs(topic) - lagMs]));
+    record.ended({ flushedMs: end.flushedMs, savedMs, inOrder: how === "stop" });
     record.violations.push(...end.problems);
     await this.#copyAside(server.log);
     counts.tornTails += end.tornTails;
     if (how === "kill") counts.kills++;
     else counts.stops++;
+  }
+
+  /** What a topic was told before is in its saved state, if it has one: that is sharper than the flush interval. */
+  #savedMs(topic: string): number {
+    try {
+      const { mtime } = Deno.statSync(`${this.dataPath}/${topic}.topic/state`);
+      return (mtime?.getTime() ?? 0) - SAVED_MARGIN_MS;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return 0;
+      throw error;
+    }
   }
 
   /** For whoever looks for the cause of a failure: the files as the server left them, and its log. */
