@@ -11,8 +11,20 @@ export interface Fin {
   failed: boolean;
   /** It may have had no effect: the server was killed, or the connection left, soon after. */
   uncertain: boolean;
-  /** It was sent before the flush line of a kill. */
-  flushed: boolean;
+  /** What says that it was flushed before a kill, if anything does. */
+  flushed: Evidence | undefined;
+}
+
+/**
+ * Why something is taken as flushed: the state that the server left was saved after it, or a flush interval and more had
+ * passed. When only the second says so, the server may just have been later than the driver allows it to be.
+ */
+export type Evidence = "in the saved state" | "by the interval";
+
+/** What was sent before is flushed, and what says so, in ms since 1970. */
+export interface FlushLines {
+  readonly savedMs: number;
+  readonly intervalMs: number;
 }
 
 /** What became of a message in one channel. */
@@ -63,27 +75,33 @@ export function describe(fate: Fate, nowMs: number): string {
     ...fate.requeue ? [`requeued ${ago(fate.requeue.sentMs)} until ${ago(fate.requeue.untilMs)}`] : [],
     ...fate.fins.map(({ sentMs, failed, uncertain, flushed }) =>
       `FIN ${ago(sentMs)}${failed ? " failed" : ""}${uncertain ? " uncertain" : ""}${
-        flushed ? " flushed" : ""
+        flushed ? ` flushed ${flushed}` : ""
       }`
     ),
   ];
   return `${message.topic}/${fate.channel} ${quote(message.body)}: ${parts.join(", ")}`;
 }
 
-/** Holds a fate against the flush line of the server's end. */
-export function settle(fate: Fate, flushedMs: number): void {
+/** Holds a fate against the flush lines of the server's end. */
+export function settle(fate: Fate, lines: FlushLines): void {
   for (const fin of fate.fins) {
     if (fin.failed || fin.flushed || fin.uncertain) continue;
-    if (fin.sentMs <= flushedMs) fin.flushed = true;
-    else fin.uncertain = true;
+    fin.flushed = evidenceFor(fin.sentMs, lines);
+    fin.uncertain = fin.flushed === undefined;
   }
   for (const { atMs, attempts } of fate.deliveries) {
-    if (atMs <= flushedMs) fate.attemptsFloor = Math.max(fate.attemptsFloor, attempts);
+    if (evidenceFor(atMs, lines)) fate.attemptsFloor = Math.max(fate.attemptsFloor, attempts);
   }
   fate.deliveries = [];
   if (!fate.requeue) return;
-  if (fate.requeue.sentMs <= flushedMs) fate.requeue.flushed = true;
+  if (evidenceFor(fate.requeue.sentMs, lines)) fate.requeue.flushed = true;
   else if (!fate.requeue.flushed) fate.requeue = undefined;
+}
+
+/** What says that something of that time was flushed, if anything does. */
+export function evidenceFor(atMs: number, { savedMs, intervalMs }: FlushLines): Evidence | undefined {
+  if (atMs <= savedMs) return "in the saved state";
+  return atMs <= intervalMs ? "by the interval" : undefined;
 }
 
 /** The beginning of a body. */

@@ -19,7 +19,16 @@
  */
 
 import type { MessageFrame } from "../support/frames.ts";
-import { describe, type Fate, type Fin, quote, type SentMessage, settle } from "./kill_fate.ts";
+import {
+  describe,
+  type Evidence,
+  evidenceFor,
+  type Fate,
+  type Fin,
+  quote,
+  type SentMessage,
+  settle,
+} from "./kill_fate.ts";
 
 /** Two clocks of one machine, in ms. */
 const CLOCK_TOLERANCE_MS = 25;
@@ -32,7 +41,8 @@ const LATE_MS = 3000;
 /** A message of which nothing was left in the server, before the flush line of a kill. */
 interface Settled {
   readonly drainedMs: number;
-  readonly flushedMs: number;
+  readonly lineMs: number;
+  readonly evidence: Evidence;
 }
 
 interface ChannelFacts {
@@ -173,7 +183,7 @@ export class KillRecord {
         past === undefined
           ? `${where} was never sent`
           : `${where} came back: nothing was left of it ${Math.round(nowMs - past.drainedMs)} ms ago, ` +
-            `${Math.round(past.flushedMs - past.drainedMs)} ms before the flush line`,
+            `flushed ${past.evidence}, ${Math.round(past.lineMs - past.drainedMs)} ms before the line`,
       );
       return undefined;
     }
@@ -194,7 +204,7 @@ export class KillRecord {
 
   /** A FIN is about to be sent. */
   finished(fate: Fate, nowMs: number): Fin {
-    const fin = { sentMs: nowMs, failed: false, uncertain: false, flushed: false };
+    const fin = { sentMs: nowMs, failed: false, uncertain: false, flushed: undefined };
     fate.fins.push(fin);
     this.counts.finished++;
     return fin;
@@ -207,27 +217,29 @@ export class KillRecord {
   }
 
   /**
-   * The server has ended. What was sent before `flushedMs` is flushed, and for each topic what was sent before
+   * The server has ended. What was sent before `intervalMs` is flushed, and for each topic what was sent before
    * `savedMs`; the rest may be or not. When it did not stop in order, topics in memory have lost what they may lose.
    */
-  ended(end: { flushedMs: number; savedMs?: ReadonlyMap<string, number>; inOrder: boolean }): void {
-    const { inOrder } = end;
+  ended(end: { intervalMs: number; savedMs?: ReadonlyMap<string, number>; inOrder: boolean }): void {
+    const { inOrder, intervalMs } = end;
     for (const [topic, { durable, channels, messages, settled }] of this.#topics) {
-      const flushedMs = Math.max(end.flushedMs, end.savedMs?.get(topic) ?? 0);
+      const lines = { savedMs: end.savedMs?.get(topic) ?? 0, intervalMs };
+      const lineMs = Math.max(lines.savedMs, intervalMs);
       for (const channel of channels.values()) {
-        if (channel.madeMs === 0 || channel.madeMs > flushedMs) channel.mayHaveEarlier = true;
+        if (channel.madeMs === 0 || channel.madeMs > lineMs) channel.mayHaveEarlier = true;
       }
       for (const message of messages.values()) {
-        if (message.drainedMs > 0 && message.drainedMs <= flushedMs) {
+        const evidence = message.drainedMs > 0 ? evidenceFor(message.drainedMs, lines) : undefined;
+        if (evidence) {
           messages.delete(message.body);
-          settled.set(message.body, { drainedMs: message.drainedMs, flushedMs });
+          settled.set(message.body, { drainedMs: message.drainedMs, lineMs, evidence });
           continue;
         }
         // Not flushed: it may be back.
         message.drainedMs = 0;
         message.mayBeLost ||= !durable && !inOrder;
         for (const fate of message.fates.values()) {
-          settle(fate, flushedMs);
+          settle(fate, lines);
           if (message.mayBeLost) {
             fate.required = false;
             fate.attemptsFloor = 0;

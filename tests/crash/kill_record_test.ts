@@ -45,7 +45,7 @@ Deno.test("KillRecord misses an acknowledged message until it is finished, over 
   const message = publish(1000);
   assertEquals(record.missing(1000).map((fate) => fate.channel), ["c"]);
 
-  record.ended({ flushedMs: 2000, inOrder: false });
+  record.ended({ intervalMs: 2000, inOrder: false });
   assertEquals(record.missing(3000).length, 1);
   record.finished(deliver(message, 3000), 3000);
 
@@ -57,7 +57,7 @@ Deno.test("KillRecord does not miss what was never acknowledged, or what was in 
   record.send("t", { nowMs: 1000, deferMs: 0, padding: "" });
   publish(1000);
 
-  record.ended({ flushedMs: 2000, inOrder: false });
+  record.ended({ intervalMs: 2000, inOrder: false });
 
   assertEquals(record.missing(3000), []);
 });
@@ -66,7 +66,7 @@ Deno.test("KillRecord misses what was in memory when the server was stopped in o
   const { record, publish } = testRecord({ durable: false });
   publish(1000);
 
-  record.ended({ flushedMs: 2000, inOrder: true });
+  record.ended({ intervalMs: 2000, inOrder: true });
 
   assertEquals(record.missing(3000).length, 1);
 });
@@ -85,7 +85,7 @@ Deno.test("KillRecord lets a message come back when its FIN was not flushed", ()
   const message = publish(1000);
   record.finished(deliver(message, 1000), 1000);
 
-  record.ended({ flushedMs: 999, inOrder: false });
+  record.ended({ intervalMs: 999, inOrder: false });
   deliver(message, 3000, { attempts: 1 });
 
   assertEquals(record.violations, []);
@@ -96,7 +96,7 @@ Deno.test("KillRecord notices that a message comes back whose FIN was flushed", 
   const message = publish(1000);
   record.finished(deliver(message, 1000), 1000);
 
-  record.ended({ flushedMs: 1000, inOrder: false });
+  record.ended({ intervalMs: 1000, inOrder: false });
   deliver(message, 3000, { attempts: 2 });
 
   assertEquals(problems(), ["came back, though its FIN was flushed"]);
@@ -107,7 +107,7 @@ Deno.test("KillRecord notices that a message comes back whose FIN is in the save
   const message = publish(1000);
   record.finished(deliver(message, 1000), 1000);
 
-  record.ended({ flushedMs: 0, savedMs: new Map([["t", 1000]]), inOrder: false });
+  record.ended({ intervalMs: 0, savedMs: new Map([["t", 1000]]), inOrder: false });
   deliver(message, 3000, { attempts: 2 });
 
   assertEquals(problems(), ["came back, though its FIN was flushed"]);
@@ -128,12 +128,12 @@ Deno.test("KillRecord notices that a message comes back of which nothing was lef
   const message = publish(1000);
   record.finished(deliver(message, 1000), 1000);
   record.drained(10_000);
-  record.ended({ flushedMs: 11_000, inOrder: false });
+  record.ended({ intervalMs: 11_000, inOrder: false });
 
   const fate = record.delivered("t", "c", frameOf(message.body, 1), 12_000);
 
   assertEquals([fate, record.violations], [undefined, [
-    't/c: "t.0:" (attempt 1) came back: nothing was left of it 2000 ms ago, 1000 ms before the flush line',
+    't/c: "t.0:" (attempt 1) came back: nothing was left of it 2000 ms ago, flushed by the interval, 1000 ms before the line',
   ]]);
 });
 
@@ -142,8 +142,8 @@ Deno.test("KillRecord lets a message come back of which nothing was left, if tha
   const message = publish(1000);
   record.finished(deliver(message, 1000), 1000);
   record.drained(10_000);
-  record.ended({ flushedMs: 999, inOrder: false });
-  record.ended({ flushedMs: 20_000, inOrder: false });
+  record.ended({ intervalMs: 999, inOrder: false });
+  record.ended({ intervalMs: 20_000, inOrder: false });
 
   deliver(message, 21_000);
 
@@ -172,7 +172,7 @@ Deno.test("KillRecord notices a requeued message that comes too early, if that w
   const [flushed, not] = [publish(1000), publish(1000)];
   record.requeued(deliver(flushed, 1000), { nowMs: 1000, delayMs: 5000 });
   record.requeued(deliver(not, 2000), { nowMs: 2000, delayMs: 5000 });
-  record.ended({ flushedMs: 1500, inOrder: false });
+  record.ended({ intervalMs: 1500, inOrder: false });
 
   deliver(not, 3000, { attempts: 2 });
   assertEquals(problems(), []);
@@ -186,11 +186,11 @@ Deno.test("KillRecord notices attempts that are no more than what was flushed", 
   const message = publish(1000);
   deliver(message, 1000, { attempts: 1 });
   deliver(message, 2000, { attempts: 2 });
-  record.ended({ flushedMs: 1500, inOrder: false });
+  record.ended({ intervalMs: 1500, inOrder: false });
 
   deliver(message, 3000, { attempts: 2 });
   assertEquals(problems(), []);
-  record.ended({ flushedMs: 4000, inOrder: false });
+  record.ended({ intervalMs: 4000, inOrder: false });
   deliver(message, 5000, { attempts: 2 });
 
   assertEquals(problems(), ["has not more attempts than were flushed"]);
@@ -223,7 +223,7 @@ Deno.test("KillRecord does not expect in a first channel what was lost before th
   const record = new KillRecord();
   record.addTopic("t", { durable: false });
   record.acked(record.send("t", { nowMs: 1000, deferMs: 0, padding: "" }), 1000);
-  record.ended({ flushedMs: 2000, inOrder: false });
+  record.ended({ intervalMs: 2000, inOrder: false });
 
   record.channelBegun("t", "c", 3000);
   record.channelMade("t", "c", 3000);
@@ -235,7 +235,7 @@ Deno.test("KillRecord notices a message in a channel that is younger", () => {
   const { record, make, publish, deliver, problems } = testRecord();
   const message = publish(1000);
   make("younger", 2000);
-  record.ended({ flushedMs: 3000, inOrder: false });
+  record.ended({ intervalMs: 3000, inOrder: false });
 
   deliver(message, 4000, { channel: "younger" });
 

@@ -200,7 +200,7 @@ export class KillPath {
     // What is still on its way counts.
     await gone();
     const savedMs = new Map(record.topics.map((topic) => [topic, this.#savedMs(topic) - lagMs]));
-    record.ended({ flushedMs: end.flushedMs, savedMs, inOrder: how === "stop" });
+    record.ended({ intervalMs: end.flushedMs, savedMs, inOrder: how === "stop" });
     record.violations.push(...end.problems);
     await this.#copyAside(server.log);
     counts.tornTails += end.tornTails;
