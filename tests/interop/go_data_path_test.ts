@@ -1,11 +1,13 @@
 /**
  * Data paths that go from Go's nsqd to the server under test, and back. The environment variable `NSQ_BIN` names the
- * folder that holds NSQ's programs. Each data path is read by both servers, from copies: they must agree.
+ * folder that holds NSQ's programs, of its last release; Go builds an nsqd of the one before. Each data path is read by
+ * both servers, from copies: they must agree.
  *
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { eventually } from "../support/eventually.ts";
 import { mpub, pub, withBody } from "../support/frames.ts";
 import { RawClient } from "../support/frames_client.ts";
@@ -29,122 +31,137 @@ interface Content {
   readonly messages: Record<string, string[]>;
 }
 
-interopTest(
-  "A data path of Go's nsqd has the same content for the server under test",
-  findNsqd,
-  async (setup) => {
-    const dataPath = await newFolder(setup);
-    await runOn(dataPath, setup.goCommand, ["--mem-queue-size=3"], fill);
-    const copy = await copyFolder(dataPath, `${setup.folder}/copy`);
-
-    const expected = await contentOf(copy, setup.goCommand);
-    const actual = await contentOf(dataPath, nsqdCommand());
-
-    assertEquals(actual, expected);
-    assertEquals(actual.outline, OUTLINE);
-  },
-);
-
-interopTest(
-  "Queues of Go's nsqd with several files, half consumed, have the same content",
-  findNsqd,
-  async (setup) => {
-    const dataPath = await newFolder(setup);
-    const args = ["--mem-queue-size=0", "--max-bytes-per-file=1000"];
-    await runOn(dataPath, setup.goCommand, args, async (nsqd) => {
-      using client = await RawClient.connect(nsqd.tcpAddress);
-      await create(nsqd, "rolled", "c");
-      await client.ask(mpub("rolled", Array.from({ length: 60 }, (_, i) => `${i} ${"x".repeat(i)}`)));
-      await consume(nsqd, "rolled", "c", 25, { leaving: 35 });
-      await settled(nsqd, "rolled", "c", 35, { in_flight_count: 0 });
-      await client.ask(mpub("own", Array.from({ length: 40 }, (_, i) => `${i} ${"x".repeat(i)}`)));
-    });
-    const copy = await copyFolder(dataPath, `${setup.folder}/copy`);
-
-    const expected = await contentOf(copy, setup.goCommand);
-    const actual = await contentOf(dataPath, nsqdCommand());
-
-    assertEquals(actual, expected);
-    assertEquals(actual.messages["rolled:c"].length, 35);
-  },
-);
-
-interopTest(
-  "What the server under test keeps has the same content for Go's nsqd after export-nsq",
-  findNsqd,
-  async (setup) => {
-    const dataPath = await newFolder(setup);
-    await runOn(dataPath, nsqdCommand(), ["--mem-queue-size=3", "--node-id=7"], fill);
-
-    const exported = await exportNsq(dataPath, `${setup.folder}/exported`, [
-      "--node-id=7",
-      "--max-bytes-per-file=300",
-    ]);
-    const actual = await contentOf(exported, setup.goCommand);
-    const expected = await contentOf(dataPath, nsqdCommand(), ["--node-id=7"]);
-
-    assertEquals(actual.outline, OUTLINE);
-    const { "work:c": work, ...others } = actual.messages;
-    const { "work:c": readyOfWork, ...othersExpected } = expected.messages;
-    assertEquals(others, othersExpected);
-    assertEquals(work.filter((line) => !/ (deferred|put off)$/.test(line)), readyOfWork);
-    assertEquals(work.map((line) => `${line[0]} ${bodyOf(line)}`).sort(), [
-      ...["1 deferred", "1 last", "1 waiting"],
-      ...["2 in flight", "2 put off", "2 requeued"],
-    ]);
-  },
-);
-
-interopTest("A data path comes back from Go's nsqd as it went there", findNsqd, async (setup) => {
-  const dataPath = await newFolder(setup);
-  await runOn(dataPath, setup.goCommand, [], fill);
-  const copy = await copyFolder(dataPath, `${setup.folder}/copy`);
-
-  await runOn(dataPath, nsqdCommand(), [], () => Promise.resolve());
-  const there = await exportNsq(dataPath, `${setup.folder}/there`);
-  await runOn(there, setup.goCommand, [], () => Promise.resolve());
-  await runOn(there, nsqdCommand(), [], () => Promise.resolve());
-  const andBack = await exportNsq(there, `${setup.folder}/back`);
-
-  assertEquals(await contentOf(andBack, setup.goCommand), await contentOf(copy, setup.goCommand));
-});
-
-for (
-  const args of [["--sync-every=1"], ["--sync-every=1", "--max-bytes-per-file=2000"], ["--sync-every=7"], []]
-) {
-  const name = ["--mem-queue-size=0", ...args].join(" ");
+for (const [release, findNsqd] of [["1.3", findLastNsqd], ["1.2", buildEarlierNsqd]] as const) {
   interopTest(
-    `All that Go's nsqd ${name} has acknowledged before kill -9 is there`,
+    `A data path of Go's nsqd ${release} has the same content for the server under test`,
     findNsqd,
     async (setup) => {
       const dataPath = await newFolder(setup);
-      const command = setup.goCommand;
-      const acknowledged = await killUnderLoad(dataPath, { command, args: name.split(" "), topic: "alone" });
+      await runOn(dataPath, setup.goCommand, ["--mem-queue-size=3"], fill);
+      const copy = await copyFolder(dataPath, `${setup.folder}/copy`);
+
+      const expected = await contentOf(copy, setup.goCommand);
+      const actual = await contentOf(dataPath, nsqdCommand());
+
+      assertEquals(actual, expected);
+      assertEquals(actual.outline, OUTLINE);
+    },
+  );
+
+  interopTest(
+    `Queues of Go's nsqd ${release} with several files, half consumed, have the same content`,
+    findNsqd,
+    async (setup) => {
+      const dataPath = await newFolder(setup);
+      const args = ["--mem-queue-size=0", "--max-bytes-per-file=1000"];
+      await runOn(dataPath, setup.goCommand, args, async (nsqd) => {
+        using client = await RawClient.connect(nsqd.tcpAddress);
+        await create(nsqd, "rolled", "c");
+        await client.ask(mpub("rolled", Array.from({ length: 60 }, (_, i) => `${i} ${"x".repeat(i)}`)));
+        await consume(nsqd, "rolled", "c", 25, { leaving: 35 });
+        await settled(nsqd, "rolled", "c", 35, { in_flight_count: 0 });
+        await client.ask(mpub("own", Array.from({ length: 40 }, (_, i) => `${i} ${"x".repeat(i)}`)));
+      });
+      const copy = await copyFolder(dataPath, `${setup.folder}/copy`);
+
+      const expected = await contentOf(copy, setup.goCommand);
+      const actual = await contentOf(dataPath, nsqdCommand());
+
+      assertEquals(actual, expected);
+      assertEquals(actual.messages["rolled:c"].length, 35);
+    },
+  );
+
+  interopTest(
+    `What the server under test keeps has the same content for Go's nsqd ${release} after export-nsq`,
+    findNsqd,
+    async (setup) => {
+      const dataPath = await newFolder(setup);
+      await runOn(dataPath, nsqdCommand(), ["--mem-queue-size=3", "--node-id=7"], fill);
+
+      const exported = await exportNsq(dataPath, `${setup.folder}/exported`, [
+        "--node-id=7",
+        "--max-bytes-per-file=300",
+      ]);
+      const actual = await contentOf(exported, setup.goCommand);
+      const expected = await contentOf(dataPath, nsqdCommand(), ["--node-id=7"]);
+
+      assertEquals(actual.outline, OUTLINE);
+      const { "work:c": work, ...others } = actual.messages;
+      const { "work:c": readyOfWork, ...othersExpected } = expected.messages;
+      assertEquals(others, othersExpected);
+      assertEquals(work.filter((line) => !/ (deferred|put off)$/.test(line)), readyOfWork);
+      assertEquals(work.map((line) => `${line[0]} ${bodyOf(line)}`).sort(), [
+        ...["1 deferred", "1 last", "1 waiting"],
+        ...["2 in flight", "2 put off", "2 requeued"],
+      ]);
+    },
+  );
+
+  interopTest(
+    `A data path comes back from Go's nsqd ${release} as it went there`,
+    findNsqd,
+    async (setup) => {
+      const dataPath = await newFolder(setup);
+      await runOn(dataPath, setup.goCommand, [], fill);
+      const copy = await copyFolder(dataPath, `${setup.folder}/copy`);
+
+      await runOn(dataPath, nsqdCommand(), [], () => Promise.resolve());
+      const there = await exportNsq(dataPath, `${setup.folder}/there`);
+      await runOn(there, setup.goCommand, [], () => Promise.resolve());
+      await runOn(there, nsqdCommand(), [], () => Promise.resolve());
+      const andBack = await exportNsq(there, `${setup.folder}/back`);
+
+      assertEquals(await contentOf(andBack, setup.goCommand), await contentOf(copy, setup.goCommand));
+    },
+  );
+
+  for (
+    const args of [
+      ["--sync-every=1"],
+      ["--sync-every=1", "--max-bytes-per-file=2000"],
+      ["--sync-every=7"],
+      [],
+    ]
+  ) {
+    const name = ["--mem-queue-size=0", ...args].join(" ");
+    interopTest(
+      `All that Go's nsqd ${release} ${name} has acknowledged before kill -9 is there`,
+      findNsqd,
+      async (setup) => {
+        const dataPath = await newFolder(setup);
+        const command = setup.goCommand;
+        const acknowledged = await killUnderLoad(dataPath, {
+          command,
+          args: name.split(" "),
+          topic: "alone",
+        });
+
+        const { messages } = await contentOf(dataPath, nsqdCommand());
+
+        const imported = new Set(messages["alone"].map(bodyOf));
+        assertEquals(acknowledged.filter((body) => !imported.has(body)), []);
+        assertEquals(imported.size, messages["alone"].length);
+      },
+    );
+  }
+
+  interopTest(
+    `All that the files of a Go's nsqd ${release} hold that was killed passing messages on is there`,
+    findNsqd,
+    async (setup) => {
+      const dataPath = await newFolder(setup);
+      const args = ["--mem-queue-size=0", "--sync-every=10", "--max-bytes-per-file=3000"];
+      await killUnderLoad(dataPath, { command: setup.goCommand, args, topic: "passed" });
+      const copy = await copyFolder(dataPath, `${setup.folder}/copy`);
 
       const { messages } = await contentOf(dataPath, nsqdCommand());
 
-      const imported = new Set(messages["alone"].map(bodyOf));
-      assertEquals(acknowledged.filter((body) => !imported.has(body)), []);
-      assertEquals(imported.size, messages["alone"].length);
+      const held = [...inFiles(copy, "passed:c"), ...inFiles(copy, "passed")];
+      assertEquals(messages["passed:c"], held.sort());
     },
   );
 }
-
-interopTest(
-  "All that the files of a Go's nsqd hold that was killed passing messages on is there",
-  findNsqd,
-  async (setup) => {
-    const dataPath = await newFolder(setup);
-    const args = ["--mem-queue-size=0", "--sync-every=10", "--max-bytes-per-file=3000"];
-    await killUnderLoad(dataPath, { command: setup.goCommand, args, topic: "passed" });
-    const copy = await copyFolder(dataPath, `${setup.folder}/copy`);
-
-    const { messages } = await contentOf(dataPath, nsqdCommand());
-
-    const held = [...inFiles(copy, "passed:c"), ...inFiles(copy, "passed")];
-    assertEquals(messages["passed:c"], held.sort());
-  },
-);
 
 /** What {@linkcode fill} leaves. */
 const OUTLINE: Outline = {
@@ -368,13 +385,39 @@ async function newFolder({ folder }: Setup): Promise<string> {
   return `${folder}/data`;
 }
 
-async function findNsqd(): Promise<Setup> {
+async function findLastNsqd(): Promise<Setup> {
   const path = Deno.env.get("NSQ_BIN");
   if (!path) throw new MissingError("the environment variable NSQ_BIN, the folder of NSQ's programs");
-  await runProgram(`${path}/nsqd`, { args: ["--version"] });
   const folder = await TempFolder.make();
+  return await setupOf(`${path}/nsqd`, { folder, release: "1.3" });
+}
+
+/** Go fetches the locked modules and keeps what it has built for the next time. */
+async function buildEarlierNsqd(): Promise<Setup> {
+  const folder = await TempFolder.make();
+  const nsqd = `${folder.path}/nsqd`;
+  try {
+    await runProgram("go", {
+      args: ["build", "-buildvcs=false", "-o", nsqd, "github.com/nsqio/nsq/apps/nsqd"],
+      cwd: fileURLToPath(new URL("./go_nsqd/", import.meta.url)),
+      env: { GOTOOLCHAIN: "local", GOFLAGS: "-mod=readonly", CGO_ENABLED: "0" },
+      timeoutMs: 120_000,
+    });
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw MissingError.because("nsqd 1.2, built by Go", error);
+  }
+  return await setupOf(nsqd, { folder, release: "1.2" });
+}
+
+async function setupOf(
+  nsqd: string,
+  { folder, release }: { readonly folder: TempFolder; readonly release: string },
+): Promise<Setup> {
+  const { stdout } = await runProgram(nsqd, { args: ["--version"] });
+  assert(stdout.startsWith(`nsqd v${release}.`), stdout);
   return {
-    goCommand: [`${path}/nsqd`],
+    goCommand: [nsqd],
     folder: folder.path,
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
