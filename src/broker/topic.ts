@@ -21,7 +21,13 @@ import type { Segment } from "./segment.ts";
 import { type Damage, endOfMessages, type Timestamp } from "./segment_image.ts";
 import type { SegmentStore } from "./segment_store.ts";
 import { type LogLimits, TopicLog } from "./topic_log.ts";
-import { type ChannelState, decodeTopicState, encodeTopicState, type TopicState } from "./topic_state.ts";
+import {
+  type ChannelState,
+  decodeTopicState,
+  encodeTopicState,
+  type SegmentRecord,
+  type TopicState,
+} from "./topic_state.ts";
 
 /** A segment of which less than this part is left is rewritten without the rest. */
 const COMPACT_BELOW = 0.25;
@@ -127,6 +133,11 @@ export class Topic {
           for (const channel of this.channels.values()) channel.replaceSegment(segment, copy);
         },
         damaged: (segment, damages) => this.#damaged(segment, damages),
+        missing: (segment) => {
+          this.#context.logger.error(
+            `TOPIC(${this.name}): ${missingText([segment])} - somebody has removed it`,
+          );
+        },
         removeFailed: (segment, error) => {
           this.#context.stored(error);
           this.#context.logger.error(
@@ -499,7 +510,7 @@ export class Topic {
   }
 
   #recover(store: SegmentStore): void {
-    this.log.recover();
+    const inStore = this.log.recover();
     const state = this.#readState(store);
     this.#distributed = state?.distributed ?? 0;
     if (state) {
@@ -510,6 +521,7 @@ export class Topic {
         if (segment.end <= state.first) this.log.release(segment);
       }
       this.#knownEnd = state.end;
+      this.#tellMissing(state.segments.filter(({ base }) => !inStore.has(base)));
     }
     if (this.log.segments.length === 0) this.#distributed = this.log.end;
     for (const segment of this.log.segments) {
@@ -554,6 +566,7 @@ export class Topic {
       // Without a channel that is kept, what the ephemeral ones had is the topic's no more than before.
       distributed: this.#distributed,
       end: this.log.committedEnd,
+      segments: segments.map(({ base, count }) => ({ base, count })),
       channels: channels.map((channel) => channel.state(segments, this.#distributed)),
     };
   }
@@ -631,6 +644,16 @@ export class Topic {
     }
   }
 
+  /** Tells of segments that the state knows and the store does not have; after a stop in order they are lost. */
+  #tellMissing(segments: readonly SegmentRecord[]): void {
+    if (segments.length === 0) return;
+    // Not again at the next start.
+    this.#changed = true;
+    this.#context.logger.warn(
+      `TOPIC(${this.name}): ${missingText(segments)} - finished since the last flush, or lost`,
+    );
+  }
+
   #isFinished(segment: Segment): boolean {
     if (segment.end > this.#distributed || segment.committed < segment.count) return false;
     for (const channel of this.channels.values()) {
@@ -680,4 +703,12 @@ export class Topic {
       if (this.#compacting.delete(segment) && replaced) this.log.unpin(copy);
     }
   }
+}
+
+function missingText(segments: readonly SegmentRecord[]): string {
+  const count = segments.reduce((sum, segment) => sum + segment.count, 0);
+  const which = segments.length === 1
+    ? `segment ${segments[0].base} is`
+    : `${segments.length} segments from ${segments[0].base} on are`;
+  return `${which} missing, with ${count} message${count === 1 ? "" : "s"}`;
 }

@@ -54,6 +54,8 @@ export interface LogOwner {
   damaged(segment: Segment, damages: readonly Damage[]): void;
   /** Reading a segment back failed; it will be tried again. */
   loadFailed(segment: Segment, error: unknown): void;
+  /** Somebody has removed the segment from the store. */
+  missing(segment: Segment): void;
   /** What is not needed any more is still in the store; it will be tried again. */
   removeFailed(segment: Segment, error: unknown): void;
 }
@@ -316,9 +318,13 @@ export class TopicLog {
     if (errors.length > 0) throw errors[0];
   }
 
-  /** Takes the segments that the store has kept. Those that had to be read stay in memory until `recovered()`. */
-  recover(): void {
-    if (!this.#store) return;
+  /**
+   * Takes the segments that the store has kept. Those that had to be read stay in memory until `recovered()`.
+   *
+   * @returns The positions of all that are in the store, those too that are of no use.
+   */
+  recover(): Set<number> {
+    if (!this.#store) return new Set();
     this.#recovering = true;
     const stored = this.#store.list();
     for (const [i, { base, size, closing }] of stored.entries()) {
@@ -330,6 +336,7 @@ export class TopicLog {
       this.segments.push(segment);
       this.end = Math.max(this.end, segment.end);
     }
+    return new Set(stored.map(({ base }) => base));
   }
 
   /** Lets channels look at a segment's messages before `recovered()`: it is in memory for as long as `look` takes. */
@@ -518,8 +525,7 @@ export class TopicLog {
       if (error instanceof SegmentFormatError || this.#isUnreadable(segment, error)) {
         if (!this.#setAside(segment, segment.used, error)) throw error;
       } else if (error instanceof Deno.errors.NotFound) {
-        const { message: reason } = error;
-        this.#owner.damaged(segment, [{ offset: 0, length: segment.used, reason, torn: false }]);
+        this.#owner.missing(segment);
       } else {
         throw error;
       }

@@ -3,7 +3,8 @@
  *
  * ```
  *  "NSQSTA" [ version u16 ][ crc u32 of what follows ]
- *  [ first ][ distributed ][ end ][ channels ]
+ *  [ first ][ distributed ][ end ][ segments ][ channels ]
+ *  segment = [ distance from the one before ][ messages ]
  *  channel = [ name's length ][ name ][ pages ] page…
  *  page    = [ base ][ record's length ] record
  *  record  = [ n ]( [ gap ][ length ] )×n                                        finished messages
@@ -47,6 +48,13 @@ export interface PageState {
   readonly outstanding: readonly OutstandingState[];
 }
 
+/** A segment that the store has. */
+export interface SegmentRecord {
+  readonly base: number;
+  /** Messages, finished ones too. */
+  readonly count: number;
+}
+
 /** A page's record, by the position of its segment. */
 export interface PageRecord {
   readonly base: number;
@@ -68,6 +76,8 @@ export interface TopicState {
   readonly distributed: number;
   /** Position after the last message. */
   readonly end: number;
+  /** By position. One that is not in the store any more is finished, or was removed by somebody else. */
+  readonly segments: readonly SegmentRecord[];
   readonly channels: readonly ChannelState[];
 }
 
@@ -77,7 +87,7 @@ export class StateFormatError extends Error {
 }
 
 const MAGIC = new TextEncoder().encode("NSQSTA");
-const VERSION = 2;
+const VERSION = 3;
 const HEADER_LENGTH = 12;
 /** The most bytes of a varint of 53 bits. */
 const VARINT_LENGTH_MAX = 8;
@@ -88,6 +98,13 @@ export function encodeTopicState(state: TopicState): Uint8Array<ArrayBuffer> {
   out.put(state.first);
   out.put(state.distributed);
   out.put(state.end);
+  out.put(state.segments.length);
+  let last = 0;
+  for (const { base, count } of state.segments) {
+    out.put(base - last);
+    out.put(count);
+    last = base;
+  }
   out.put(state.channels.length);
   for (const channel of state.channels) {
     out.putBytes(new TextEncoder().encode(channel.name));
@@ -121,10 +138,12 @@ export function decodeTopicState(bytes: Uint8Array): TopicState {
   }
   if (view.getUint32(8) !== crc32c(bytes, HEADER_LENGTH)) throw new StateFormatError("Wrong checksum");
   const input = new VarintReader(bytes, HEADER_LENGTH);
+  let base = 0;
   return {
     first: input.take(),
     distributed: input.take(),
     end: input.take(),
+    segments: input.list(() => ({ base: base += input.take(), count: input.take() })),
     channels: input.list(() => ({
       name: new TextDecoder().decode(input.takeBytes()),
       pages: input.list(() => ({ base: input.take(), bytes: input.takeBytes() })),

@@ -124,6 +124,7 @@ export class ImportedLog {
       first: this.#segments[0].base,
       distributed: own?.base ?? this.#end,
       end: this.#end,
+      segments: this.#segments.map(({ base, count }) => ({ base, count })),
       channels: [...names].map((name): ChannelState => ({
         name,
         pages: runs.filter(({ channel }) => channel !== name)

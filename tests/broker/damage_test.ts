@@ -244,11 +244,61 @@ Deno.test("Topic sets a state aside that it cannot read, and says so once", asyn
     bodies: ["a", "bb", "ccc"],
     lines: [
       "ERROR: TOPIC(t): state of 25 bytes cannot be used, messages may be delivered again" +
-      " - State file of version 8289, this program knows 2",
+      " - State file of version 8289, this program knows 3",
     ],
   });
   assertEquals([test.stores.aside, store.readState()], [["t state"], undefined]);
   assertEquals(await test.start(), { bodies: ["a", "bb", "ccc"], lines: [] });
+});
+
+Deno.test("Topic names a segment that the state knows and nobody can find, once", async () => {
+  const stores = await stopped(["a", "bb"]);
+  const [{ base }] = stores.open("t").list();
+  stores.open("t").remove(base);
+  const test = new Disk(stores);
+
+  const first = await test.start({ flush: true });
+
+  assertEquals(first, {
+    bodies: [],
+    lines: [
+      `WARNING: TOPIC(t): segment ${base} is missing, with 2 messages - finished since the last flush, or lost`,
+    ],
+  });
+  assertEquals(await test.start(), { bodies: [], lines: [] });
+});
+
+Deno.test("Topic has one line for all segments that nobody can find, and delivers the others", async () => {
+  const stores = await stopped(["a", "bb"], ["ccc"], ["dddd"], ["eeeee"]);
+  const store = stores.open("t");
+  const bases = store.list().map(({ base }) => base);
+  for (const at of [0, 2]) store.remove(bases[at]);
+  const test = new Disk(stores);
+
+  const first = await test.start({ flush: true });
+
+  assertEquals(first, {
+    bodies: ["ccc", "eeeee"],
+    lines: [
+      `WARNING: TOPIC(t): 2 segments from ${bases[0]} on are missing, with 3 messages` +
+      " - finished since the last flush, or lost",
+    ],
+  });
+  assertEquals(await test.start(), { bodies: ["ccc", "eeeee"], lines: [] });
+});
+
+Deno.test("Topic misses no segment that was finished and removed before the state was saved", async () => {
+  const stores = await stopped(["a"], ["bb"]);
+  const broker = testBroker({ stores, durability: "disk" }).broker;
+  const topic = broker.recoverTopic("t");
+  topic.channel("c");
+  topic.start();
+  topic.empty();
+  topic.channel("c").empty();
+  assertEquals(stores.open("t").list(), []);
+  await topic.maintain();
+
+  assertEquals(await new Disk(stores).start(), { bodies: [], lines: [] });
 });
 
 /** What a start of the topic has come to. */
@@ -274,7 +324,7 @@ class Disk {
   }
 
   /** Starts the program and takes all messages, but finishes none. */
-  async start(options: { publish?: readonly string[] } = {}): Promise<Start> {
+  async start(options: { publish?: readonly string[]; flush?: boolean } = {}): Promise<Start> {
     const { stores } = this;
     const { broker, clock, lines } = testBroker({ stores, durability: "disk" });
     const topic = broker.recoverTopic("t");
@@ -286,6 +336,7 @@ class Disk {
       await topic.log.idle();
     }
     assertEquals(consumer.channel.depth + consumer.channel.deferredCount, 0, "depth");
+    if (options.flush) await topic.maintain();
     return { bodies: consumer.take(), lines };
   }
 
@@ -293,6 +344,18 @@ class Disk {
   size(): number | undefined {
     return this.stores.open("t").list()[0]?.size;
   }
+}
+
+/** What a program has left that was stopped in order, with these messages in segments. */
+async function stopped(...segments: readonly (readonly string[])[]): Promise<TestStores> {
+  const { topic, stores, publish } = testTopic({ durability: "disk" });
+  topic.channel("c");
+  for (const bodies of segments) {
+    publish(...bodies);
+    topic.log.seal();
+  }
+  await topic.close();
+  return stores;
 }
 
 function unclosed(...bodies: readonly string[]): { base: number; image: Uint8Array } {

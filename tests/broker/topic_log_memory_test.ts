@@ -121,7 +121,7 @@ Deno.test("TopicLog goes on without a segment whose file is gone", async () => {
   await log.idle();
 
   assertEquals(test.content(), ["stored 1000: - -"]);
-  assertEquals(test.take(), ["damaged 1000: No segment 1000", "loaded 1000"]);
+  assertEquals(test.take(), ["missing 1000", "loaded 1000"]);
 });
 
 Deno.test("TopicLog sets aside a segment that it cannot read, and goes on without it", async () => {

@@ -197,7 +197,7 @@ Deno.test("Topic delivers everything again when its state cannot be read, and sa
   await after.settle();
   assertEquals(next.take(), ["finished", "waiting"]);
   assertEquals(after.errors, [
-    "ERROR: TOPIC(t): state of 57 bytes cannot be used, messages may be delivered again - Wrong checksum",
+    "ERROR: TOPIC(t): state of 67 bytes cannot be used, messages may be delivered again - Wrong checksum",
   ]);
 });
 

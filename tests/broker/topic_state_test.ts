@@ -30,10 +30,17 @@ const STATE: TopicState = {
   first: 3,
   distributed: 300,
   end: 301,
+  segments: [{ base: 3, count: 200 }, { base: 203, count: 98 }],
   channels: [{ name: "ch", pages: [{ base: 3, bytes: Uint8Array.fromHex(PAGE_GOLDEN) }] }],
 };
-/** `STATE` in version 2, byte for byte. */
-const GOLDEN = ["4e5351535441 0002 aad5683b", "03 ac02 ad02 01", "02 6368 01", `03 17 ${PAGE_GOLDEN}`]
+/** `STATE` in version 3, byte for byte. */
+const GOLDEN = [
+  "4e5351535441 0003 bb1804d1",
+  "03 ac02 ad02",
+  "02 03 c801 c801 62",
+  "01 02 6368 01",
+  `03 17 ${PAGE_GOLDEN}`,
+]
   .join("").replaceAll(" ", "");
 
 /** Pages and their records. */
@@ -87,22 +94,23 @@ Deno.test("decodePage() refuses a record that is cut off, wherever", () => {
   }
 });
 
-Deno.test("encodeTopicState() writes version 2 of its format byte for byte", () => {
+Deno.test("encodeTopicState() writes version 3 of its format byte for byte", () => {
   assertEquals(encodeTopicState(STATE).toHex(), GOLDEN);
 });
 
-Deno.test("decodeTopicState() reads version 2 of its format", () => {
+Deno.test("decodeTopicState() reads version 3 of its format", () => {
   assertEquals(decodeTopicState(Uint8Array.fromHex(GOLDEN)), STATE);
 });
 
 Deno.test("decodeTopicState() gives back what encodeTopicState() was given, at the edges too", () => {
   const most = Number.MAX_SAFE_INTEGER;
   const states: TopicState[] = [
-    { first: 0, distributed: 0, end: 0, channels: [] },
+    { first: 0, distributed: 0, end: 0, segments: [], channels: [] },
     {
       first: most - 2,
       distributed: most - 1,
       end: most,
+      segments: [{ base: 0, count: 1 }, { base: 2 ** 52 + 1, count: 65536 }, { base: most - 2, count: 2 }],
       channels: [
         { name: "x".repeat(64), pages: [] },
         {
@@ -158,7 +166,7 @@ Deno.test("decodeTopicState() refuses a state that is too short for what it says
   }
 });
 
-for (const version of [0, 1, 3, 0x0102]) {
+for (const version of [0, 1, 2, 4, 0x0102]) {
   Deno.test(`decodeTopicState() names version ${version}, which it does not know`, () => {
     const bytes = Uint8Array.fromHex(GOLDEN);
     new DataView(bytes.buffer).setUint16(6, version);
@@ -166,7 +174,7 @@ for (const version of [0, 1, 3, 0x0102]) {
     assertThrows(
       () => decodeTopicState(bytes),
       StateFormatError,
-      `State file of version ${version}, this program knows 2`,
+      `State file of version ${version}, this program knows 3`,
     );
   });
 }

@@ -8,9 +8,13 @@ import { nsqdCommand, type NsqdProcess, startNsqd } from "../support/nsqd_proces
 import { nowMs, pause } from "./kill_actors.ts";
 import type { ServerPlan } from "./kill_plan.ts";
 
-/** What a server's log may hold of warnings and errors: that a write was cut off, and what clients did. */
+/**
+ * What a server's log may hold of warnings and errors: that a write was cut off, that a segment was
+ * finished in time for nobody to have flushed it, and what clients did.
+ */
 const EXPECTED = [
   / WARNING: TOPIC\(\w+\): segment \d+ ends in \d+ bytes of an interrupted write at byte \d+, cut off$/,
+  / WARNING: TOPIC\(\w+\): .* missing, with \d+ messages? - finished since the last flush, or lost$/,
   / ERROR: \[[\d.:]+\] - E_(FIN|REQ|TOUCH)_FAILED /,
   / ERROR: client\([\d.:]+\) - .*(reset|[Bb]roken pipe)/,
 ];

@@ -88,7 +88,9 @@ export class RunDisk {
     }
     if (findings.errors.length > 0) this.#count("damage kept aside");
     for (const line of findings.warnings) {
-      this.#count(line.includes("interrupted write") ? "torn tail cut off" : line);
+      if (line.includes("interrupted write")) this.#count("torn tail cut off");
+      else if (line.includes("missing")) this.#count("segment missing");
+      else this.#count(line);
     }
     return findings;
   }

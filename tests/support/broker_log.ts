@@ -107,6 +107,10 @@ export class TestLog implements LogOwner {
     this.events.push(`damaged ${segment.base}: ${damages.map(({ reason }) => reason).join(", ")}`);
   }
 
+  missing(segment: Segment): void {
+    this.events.push(`missing ${segment.base}`);
+  }
+
   loadFailed(segment: Segment, error: unknown): void {
     this.events.push(`load failed ${segment.base}: ${error}`);
   }
