@@ -199,7 +199,11 @@ export class KillPath {
     const end = await server.end(how, FLUSH_MARGIN_MS + lagMs);
     // What is still on its way counts.
     await gone();
-    const savedMs = new Map(record.topics.map((topic) => [topic, this.#savedMs(topic) - lagMs]));
+    // A server that stops in order goes on saving when it does not listen any more.
+    const heardMs = (topic: string) => Math.min(this.#savedMs(topic), now);
+    const savedMs = new Map(
+      record.topics.map((topic) => [topic, heardMs(topic) - SAVED_MARGIN_MS - lagMs]),
+    );
     record.ended({ intervalMs: end.flushedMs, savedMs, inOrder: how === "stop" });
     record.violations.push(...end.problems);
     await this.#copyAside(server.log);
@@ -208,11 +212,11 @@ export class KillPath {
     else counts.stops++;
   }
 
-  /** What a topic was told before is in its saved state, if it has one: that is sharper than the flush interval. */
+  /** When a topic's state was saved, if it has one: what it says is sharper than the flush interval. */
   #savedMs(topic: string): number {
     try {
       const { mtime } = Deno.statSync(`${this.dataPath}/${topic}.topic/state`);
-      return (mtime?.getTime() ?? 0) - SAVED_MARGIN_MS;
+      return mtime?.getTime() ?? 0;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return 0;
       throw error;
