@@ -131,15 +131,14 @@ function reportOf(paths: readonly PathFigures[], rounds: number): CampaignReport
 }
 
 if (import.meta.main) {
-  const flags = parseArgs(Deno.args, {
-    string: ["seed", "rounds"],
-    unknown: () => {
-      console.error("usage: deno task crash [--seed=N] [--rounds=N]   (500 rounds from a random seed)");
-      Deno.exit(2);
-    },
-  });
+  const endWithUsage = () => {
+    console.error("usage: deno task crash [--seed=N] [--rounds=N]   (500 rounds from a random seed)");
+    Deno.exit(2);
+  };
+  const flags = parseArgs(Deno.args, { string: ["seed", "rounds"], unknown: endWithUsage });
   const seed = Number(flags.seed ?? Date.now() % 1_000_000);
   const rounds = Number(flags.rounds ?? 500);
+  if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(rounds) || rounds < 1) endWithUsage();
   console.log(`${rounds} rounds from seed ${seed}`);
   try {
     const report = await killCampaign({

@@ -101,6 +101,10 @@ function messageOf(error: unknown): string {
 
 if (import.meta.main) {
   const [seeds = 1000, first = 0] = Deno.args.map(Number);
+  if (!Number.isSafeInteger(seeds) || !Number.isSafeInteger(first) || seeds < 1 || Deno.args.length > 2) {
+    console.error("usage: deno task power-loss [seeds] [first seed]   (1000 seeds from 0)");
+    Deno.exit(2);
+  }
   let seed = first;
   addEventListener("unhandledrejection", () => console.error(`A promise nobody waits for, seed ${seed}`));
   const start = performance.now();
