@@ -8,7 +8,7 @@
 
 import { AsyncGroup } from "../src/base/async_group.ts";
 import { nsqdCommand, type NsqdProcess, startNsqd } from "../tests/support/nsqd_process.ts";
-import { Flags } from "./flags.ts";
+import { Flags } from "../tests/support/flags.ts";
 import { LoadConsumer } from "./load_consumer.ts";
 import { LoadPublisher } from "./load_publisher.ts";
 import { describeCount, describeMs } from "./load_report.ts";

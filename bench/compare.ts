@@ -8,7 +8,7 @@
 
 import { fileURLToPath } from "node:url";
 import { nsqdCommand } from "../tests/support/nsqd_process.ts";
-import { Flags } from "./flags.ts";
+import { Flags } from "../tests/support/flags.ts";
 import { runNsqBench } from "./nsq_bench.ts";
 import type { LoadResult } from "./load_run.ts";
 import { SCENARIOS } from "./scenarios.ts";

@@ -9,7 +9,7 @@
 import { fileURLToPath } from "node:url";
 import { nsqdCommand, startNsqd } from "../tests/support/nsqd_process.ts";
 import { compareTable, type Measurement } from "./compare_table.ts";
-import { Flags } from "./flags.ts";
+import { Flags } from "../tests/support/flags.ts";
 import { describeMs } from "./load_report.ts";
 import type { LoadResult } from "./load_run.ts";
 import { measureRecovery } from "./recovery.ts";

@@ -7,7 +7,7 @@
  */
 
 import { startNsqd } from "../tests/support/nsqd_process.ts";
-import { Flags } from "./flags.ts";
+import { Flags } from "../tests/support/flags.ts";
 import { describeCount } from "./load_report.ts";
 import { type LoadResult, runLoad } from "./load_run.ts";
 import { readProcessUsage } from "./process_usage.ts";

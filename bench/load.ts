@@ -6,7 +6,7 @@
  */
 
 import { startNsqd } from "../tests/support/nsqd_process.ts";
-import { Flags } from "./flags.ts";
+import { Flags } from "../tests/support/flags.ts";
 import { describeLoad } from "./load_report.ts";
 import { type LoadOptions, runLoad } from "./load_run.ts";
 

@@ -7,7 +7,7 @@
 
 import { fileURLToPath } from "node:url";
 import { compareTable, type Measurement } from "./compare_table.ts";
-import { Flags } from "./flags.ts";
+import { Flags } from "../tests/support/flags.ts";
 import { SimulatedNode } from "./lookup_node.ts";
 import { type ProcessUsage, readProcessUsage } from "./process_usage.ts";
 

@@ -10,7 +10,7 @@
 import process from "node:process";
 import { TextLineStream } from "@std/streams";
 import { CommandReader } from "../src/protocol/command_reader.ts";
-import { Flags } from "./flags.ts";
+import { Flags } from "../tests/support/flags.ts";
 
 const USAGE = "usage: deno run -A bench/read_strategies.ts [--commands N]   N commands each way (2000000)";
 const LINE = "FIN 0123456789abcdef\n";

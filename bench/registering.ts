@@ -8,7 +8,7 @@
 import { goLookupd, LookupdProcess, OUR_LOOKUPD } from "../tests/support/lookupd_process.ts";
 import { nsqdCommand, type NsqdProcess, startNsqd } from "../tests/support/nsqd_process.ts";
 import { compareTable, type Measurement } from "./compare_table.ts";
-import { Flags } from "./flags.ts";
+import { Flags } from "../tests/support/flags.ts";
 import { Probe } from "./probe.ts";
 import { readProcessUsage } from "./process_usage.ts";
 

@@ -10,7 +10,7 @@ import { connect as connectTls } from "node:tls";
 import { pub, withBody } from "../tests/support/frames.ts";
 import { certificates } from "../tests/support/certificates.ts";
 import { startNsqd } from "../tests/support/nsqd_process.ts";
-import { Flags } from "./flags.ts";
+import { Flags } from "../tests/support/flags.ts";
 import { readProcessUsage } from "./process_usage.ts";
 
 const USAGE = `usage: deno run -A bench/tls.ts [--connections 16] [--duration 4s]   needs openssl`;

@@ -12,11 +12,16 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli/parse-args";
+import { Flags } from "../support/flags.ts";
 import { Random } from "../support/random.ts";
 import { planRound, planServer } from "./kill_plan.ts";
 import type { RecordCounts } from "./kill_record.ts";
 import { KillPath, LEFT_SUFFIX, LossError, type PathCounts } from "./kill_round.ts";
+
+const USAGE = `usage: deno task crash [flags]
+
+--seed N      of the first round (a random one)
+--rounds N    how many (500)`;
 
 /** How a campaign is run. */
 export interface CampaignOptions {
@@ -131,14 +136,10 @@ function reportOf(paths: readonly PathFigures[], rounds: number): CampaignReport
 }
 
 if (import.meta.main) {
-  const endWithUsage = () => {
-    console.error("usage: deno task crash [--seed=N] [--rounds=N]   (500 rounds from a random seed)");
-    Deno.exit(2);
-  };
-  const flags = parseArgs(Deno.args, { string: ["seed", "rounds"], unknown: endWithUsage });
-  const seed = Number(flags.seed ?? Date.now() % 1_000_000);
-  const rounds = Number(flags.rounds ?? 500);
-  if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(rounds) || rounds < 1) endWithUsage();
+  const flags = new Flags({ usage: USAGE, names: ["seed", "rounds"] });
+  const seed = flags.count("seed") ?? Date.now() % 1_000_000;
+  const rounds = flags.count("rounds") ?? 500;
+  if (rounds < 1) flags.refuse("--rounds must be at least 1");
   console.log(`${rounds} rounds from seed ${seed}`);
   try {
     const report = await killCampaign({

@@ -15,15 +15,21 @@
  */
 
 import { assertEquals, AssertionError } from "@std/assert";
-import { parseArgs } from "@std/cli/parse-args";
 import type { Clock } from "../../src/base/clock.ts";
 import type { Connection } from "../../src/net/connection.ts";
 import { Session } from "../../src/nsqd/session.ts";
 import { Turn } from "../../src/nsqd/turn.ts";
+import { Flags } from "../support/flags.ts";
 import { FrameReader, join, textOf } from "../support/frames.ts";
 import { NsqdInMemory } from "../support/nsqd_in_memory.ts";
 import { Random } from "../support/random.ts";
 import { randomStream } from "./random_stream.ts";
+
+const USAGE = `usage: deno task fuzz [flags]
+
+--seed N      of the first round (a random one)
+--rounds N    ends after so many (no limit)
+--minutes N   ends after so long (1, without --rounds)`;
 
 /** How a campaign is run. */
 export interface FuzzOptions {
@@ -229,13 +235,14 @@ function summary({ rounds, frames, messages, codes }: FuzzReport): string {
 }
 
 if (import.meta.main) {
-  const args = parseArgs(Deno.args, { string: ["seed", "rounds", "minutes"] });
-  const seed = Number(args.seed ?? Math.floor(Math.random() * 2 ** 31));
-  const minutes = Number(args.minutes ?? (args.rounds === undefined ? 1 : Infinity));
+  const flags = new Flags({ usage: USAGE, names: ["seed", "rounds", "minutes"] });
+  const seed = flags.count("seed") ?? Math.floor(Math.random() * 2 ** 31);
+  const rounds = flags.count("rounds");
+  const minutes = flags.count("minutes") ?? (rounds === undefined ? 1 : Infinity);
   console.log(`seed ${seed}`);
   const report = await fuzz({
     seed,
-    rounds: Number(args.rounds ?? Infinity),
+    rounds: rounds ?? Infinity,
     timeMs: minutes * 60_000,
     onProgress: (rounds) => console.log(`${rounds} inputs`),
   });

@@ -15,12 +15,18 @@
 
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { assertEquals, AssertionError } from "@std/assert";
-import { parseArgs } from "@std/cli/parse-args";
 import { SnappyDecoder, SnappyEncoder } from "../../src/protocol/snappy_frames.ts";
+import { Flags } from "../support/flags.ts";
 import { type Frame, FrameReader, identify, join, MAGIC, pub, response } from "../support/frames.ts";
 import { MemoryClient, NsqdInMemory, settle } from "../support/nsqd_in_memory.ts";
 import { Random } from "../support/random.ts";
 import { randomStream } from "./random_stream.ts";
+
+const USAGE = `usage: deno run -A tests/fuzz/compressed_fuzz.ts [flags]
+
+--seed N      of the first round (a random one)
+--rounds N    ends after so many (no limit)
+--minutes N   ends after so long (1, without --rounds)`;
 
 /** How a campaign is run. */
 export interface CompressedFuzzOptions {
@@ -179,14 +185,17 @@ function framesIn(written: readonly Uint8Array[], compression: Compression): Fra
 }
 
 if (import.meta.main) {
-  const args = parseArgs(Deno.args, { string: ["seed", "rounds", "minutes"] });
-  const seed = Number(args.seed ?? Math.floor(Math.random() * 2 ** 31));
-  const minutes = Number(args.minutes ?? (args.rounds === undefined ? 1 : Infinity));
+  const flags = new Flags({ usage: USAGE, names: ["seed", "rounds", "minutes"] });
+  const seed = flags.count("seed") ?? Math.floor(Math.random() * 2 ** 31);
+  const rounds = flags.count("rounds");
+  const minutes = flags.count("minutes") ?? (rounds === undefined ? 1 : Infinity);
   console.log(`seed ${seed}`);
-  const { rounds, frames, reasons } = await fuzzCompressed({
+  const report = await fuzzCompressed({
     seed,
-    rounds: Number(args.rounds ?? Infinity),
+    rounds: rounds ?? Infinity,
     timeMs: minutes * 60_000,
   });
-  console.log(`${rounds} inputs, ${frames} frames, refused for: ${[...reasons].sort().join(", ")}`);
+  console.log(
+    `${report.rounds} inputs, ${report.frames} frames, refused for: ${[...report.reasons].sort().join(", ")}`,
+  );
 }

@@ -1,5 +1,5 @@
 /**
- * Reads the command lines of the benchmark programs: `--name value` and `--name=value`, with Go's form of
+ * Reads the command lines of the benchmark and campaign programs: `--name value` and `--name=value`, with Go's form of
  * durations (`500ms`, `10s`, `2m`). An unknown flag or a malformed value ends the program with the usage text.
  *
  * @module
