@@ -39,10 +39,10 @@ const LONG_FILES: ReadonlyMap<string, string> = new Map([
   ["src/broker/segment.ts", "adding, restoring and compacting share the image and its index"],
   ["src/broker/topic_log.ts", "where a message is kept, and when it goes, is one decision"],
   ["src/broker/topic.ts", "publishing, distributing and recovering share the topic's position"],
-  ["src/nsqd/commands.ts", "one function for each command, in one place"],
+  ["src/nsqd/session/commands.ts", "one function for each command, in one place"],
   ["src/nsqd/nsqd.ts", "what nsqd starts and stops are one list each"],
   ["src/nsqd/options.ts", "one table, with a description for each option"],
-  ["src/nsqd/session.ts", "the connection's state, and everything that changes it"],
+  ["src/nsqd/session/session.ts", "the connection's state, and everything that changes it"],
 ]);
 
 /** Files that no program uses, each with the reason why it is there. */

@@ -25,18 +25,18 @@ import { DataPath } from "../storage/data_path.ts";
 import { FileStores } from "../storage/file_segments.ts";
 import { DENO_FILES } from "../storage/file_system.ts";
 import { importDiskQueues } from "../storage/go_import.ts";
-import { type AuthState, queryAuthServers } from "./auth.ts";
-import { AUTO_ADDRESS, networkTables, outwardAddress } from "./broadcast_address.ts";
-import { Gossip } from "./gossip.ts";
-import { nsqdHttpApi } from "./http_api.ts";
-import type { HttpApiContext } from "./http_api_context.ts";
-import { HttpGuard, requireTls } from "./http_guard.ts";
+import { type AuthState, queryAuthServers } from "./session/auth.ts";
+import { AUTO_ADDRESS, networkTables, outwardAddress } from "./node/broadcast_address.ts";
+import { Gossip } from "./gossip/gossip.ts";
+import { nsqdHttpApi } from "./api/endpoints.ts";
+import type { HttpApiContext } from "./api/context.ts";
+import { HttpGuard, requireTls } from "./api/guard.ts";
 import { loadTopics } from "./load_topics.ts";
-import { type LookupContext, LookupLoop } from "./lookup_loop.ts";
+import { type LookupContext, LookupLoop } from "./lookup/loop.ts";
 import { MetadataFile } from "./metadata.ts";
-import { advertisedLine } from "./node_info.ts";
+import { advertisedLine } from "./node/info.ts";
 import type { NsqdOptions, NsqdStart } from "./options.ts";
-import { Session, type SessionContext } from "./session.ts";
+import { Session, type SessionContext } from "./session/session.ts";
 import { Turn } from "./turn.ts";
 
 /** How often timeouts and deferred messages are looked for: NSQ's QueueScanInterval. */

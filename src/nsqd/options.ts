@@ -25,7 +25,7 @@ import {
 import { type Exit, exitOnOptionError, loadOptions } from "../config/load.ts";
 import { COMMON_OPTIONS, configValue, option, OptionError, type OptionsOf } from "../config/option.ts";
 import { readTlsFiles, type TlsFiles } from "../config/tls_files.ts";
-import { gossipRefusal } from "./gossip_options.ts";
+import { gossipRefusal } from "./gossip/options.ts";
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;

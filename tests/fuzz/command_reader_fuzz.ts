@@ -17,7 +17,7 @@
 import { assertEquals, AssertionError } from "@std/assert";
 import type { Clock } from "../../src/base/clock.ts";
 import type { Connection } from "../../src/net/connection.ts";
-import { Session } from "../../src/nsqd/session.ts";
+import { Session } from "../../src/nsqd/session/session.ts";
 import { Turn } from "../../src/nsqd/turn.ts";
 import { Flags } from "../support/flags.ts";
 import { FrameReader, join, textOf } from "../support/frames.ts";

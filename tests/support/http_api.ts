@@ -10,9 +10,9 @@ import { Broker } from "../../src/broker/broker.ts";
 import { Consumer } from "../../src/broker/consumer.ts";
 import type { SegmentStore } from "../../src/broker/segment_store.ts";
 import { defaultOptions } from "../../src/config/option.ts";
-import { type HttpApiContext, nsqdHttpApi } from "../../src/nsqd/http_api.ts";
+import { type HttpApiContext, nsqdHttpApi } from "../../src/nsqd/api/endpoints.ts";
 import { NSQD_OPTIONS, type NsqdOptions } from "../../src/nsqd/options.ts";
-import type { ClientSource } from "../../src/nsqd/stats.ts";
+import type { ClientSource } from "../../src/nsqd/stats/stats.ts";
 import { MemoryStores } from "../../src/storage/memory_segments.ts";
 
 /** What {@linkcode httpApi} may be told. */

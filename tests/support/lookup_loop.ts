@@ -6,7 +6,7 @@
  */
 
 import { defaultOptions } from "../../src/config/option.ts";
-import { LookupLoop } from "../../src/nsqd/lookup_loop.ts";
+import { LookupLoop } from "../../src/nsqd/lookup/loop.ts";
 import { NSQD_OPTIONS, type NsqdOptions } from "../../src/nsqd/options.ts";
 import { FakeSleep } from "./fake_sleep.ts";
 import { connectTcp, FakeTopics, keptLog } from "./lookup_peer.ts";

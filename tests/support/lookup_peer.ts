@@ -7,8 +7,8 @@
 
 import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
 import { type Connection, DenoConnection } from "../../src/net/connection.ts";
-import type { LookupHost } from "../../src/nsqd/lookup_addresses.ts";
-import { LookupPeer } from "../../src/nsqd/lookup_peer.ts";
+import type { LookupHost } from "../../src/nsqd/lookup/addresses.ts";
+import { LookupPeer } from "../../src/nsqd/lookup/peer.ts";
 import type { NodeInfo } from "../../src/protocol/lookup_requests.ts";
 import { FakeSleep } from "./fake_sleep.ts";
 

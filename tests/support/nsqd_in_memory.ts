@@ -14,7 +14,7 @@ import type { Channel } from "../../src/broker/channel.ts";
 import { DurabilityRules } from "../../src/broker/durability.ts";
 import { defaultOptions } from "../../src/config/option.ts";
 import { NSQD_OPTIONS, type NsqdOptions } from "../../src/nsqd/options.ts";
-import { Session, type SessionContext } from "../../src/nsqd/session.ts";
+import { Session, type SessionContext } from "../../src/nsqd/session/session.ts";
 import { Turn } from "../../src/nsqd/turn.ts";
 import { TestStores } from "./broker_stores.ts";
 import { FakeClock } from "./fake_clock.ts";

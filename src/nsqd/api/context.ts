@@ -1,0 +1,50 @@
+/**
+ * What the HTTP API asks of the daemon it belongs to. The composition root implements it; tests stand in for it.
+ *
+ * @module
+ */
+import type { Logger, LogLevel } from "../../base/logger.ts";
+import type { Broker } from "../../broker/broker.ts";
+import type { Consumer } from "../../broker/consumer.ts";
+import type { RegistrationDb } from "../../cluster/registration_db.ts";
+import type { NsqdOptions } from "../options.ts";
+import type { ClientSource } from "../stats/stats.ts";
+
+/** Gossip, as the HTTP API sees it. */
+export interface GossipApi {
+  /** Who has what, of all nodes that are there. */
+  readonly db: RegistrationDb;
+  /** What `/stats` tells of it. */
+  stats(): Promise<Readonly<Record<string, string>>>;
+}
+
+/** A running nsqd, as its HTTP API sees it. */
+export interface HttpApiContext {
+  readonly broker: Broker;
+  /** The options in force; asked anew for each request, because some can be changed. */
+  readonly options: NsqdOptions;
+  readonly logger: Logger;
+  readonly hostname: string;
+  /** Port of the TCP protocol, `undefined` for a unix socket. */
+  readonly tcpPort: number | undefined;
+  /** Port of plain HTTP, `undefined` for a unix socket. */
+  readonly httpPort: number | undefined;
+  readonly startTimeMs: number;
+  /** Discovery through Serf, where it is on. */
+  readonly gossip?: GossipApi | undefined;
+  nowMs(): number;
+  /** "OK", or "NOK - " and why. */
+  health(): string;
+  /** The TCP clients that are connected. */
+  sessions(): Iterable<ClientSource>;
+  /** The client that a consumer of the broker belongs to. */
+  clientOf(consumer: Consumer): ClientSource;
+  /** Writes the metadata file now. Logs a failure, does not throw it. */
+  persistMetadata(): void;
+  /** Changes the option and the log. */
+  setLogLevel(level: LogLevel): void;
+  /** Changes the option, connects to new addresses and leaves the ones that are gone. */
+  setLookupdAddresses(addresses: readonly string[]): void;
+  /** Names of the tasks that run, for the debug pages. */
+  runningTasks(): readonly string[];
+}

@@ -1,0 +1,183 @@
+/**
+ * nsqd's HTTP API (nsqd/http.go): the table of all endpoints, and those that tell about the daemon itself. Does
+ * not listen: src/http/server.ts does.
+ *
+ * @module
+ */
+import { durationToNs } from "../../base/duration.ts";
+import { parseLogLevel } from "../../base/logger.ts";
+import { NSQ_VERSION } from "../../base/version.ts";
+import { type Handler, log, plainText, v1 } from "../../http/decorators.ts";
+import { HttpError } from "../../http/http_error.ts";
+import type { RequestContext } from "../../http/request_context.ts";
+import { Router } from "../../http/router.ts";
+import { isGossipOn } from "../gossip/options.ts";
+import { nsqdConfigValue } from "../options.ts";
+import { collectStats, memoryStats } from "../stats/stats.ts";
+import { formatStats } from "../stats/text.ts";
+import { debugEndpoints } from "./debug.ts";
+import { type Endpoint, endpoint, type HttpGuard } from "./guard.ts";
+import { boolParam, paramsOf } from "./params.ts";
+import type { HttpApiContext } from "./context.ts";
+import { lookupEndpoints } from "./lookup.ts";
+import { publish, publishBatch } from "./publish.ts";
+import {
+  createChannel,
+  createTopic,
+  deleteChannel,
+  deleteTopic,
+  emptyChannel,
+  emptyTopic,
+  pauseChannel,
+  pauseTopic,
+  unpauseChannel,
+  unpauseTopic,
+} from "./topics.ts";
+
+export type { HttpApiContext } from "./context.ts";
+
+/** Does the work of one endpoint. */
+type Operation = (nsqd: HttpApiContext, request: RequestContext) => unknown;
+
+/** The API of one nsqd, ready to be served; without a guard it is open to everybody. */
+export function nsqdHttpApi(nsqd: HttpApiContext, guard?: HttpGuard): Router {
+  const { logger } = nsqd;
+  const endpoints = nsqdEndpoints(nsqd);
+  if (guard === undefined) return new Router({ routes: endpoints, logger });
+  return new Router({ routes: endpoints.map((each) => guard.protect(each)), logger, trusting: false });
+}
+
+/** All endpoints, each with who may use it where there is a guard. */
+export function nsqdEndpoints(nsqd: HttpApiContext): Endpoint[] {
+  const of = (operation: Operation): Handler => (request) => operation(nsqd, request);
+  const logged = log(nsqd.logger);
+  const api = (operation: Operation) => v1(logged(of(operation)));
+
+  return [
+    endpoint("anyone", "GET", "/ping", plainText(logged(of(ping)))),
+    endpoint("read", "GET", "/info", api(info)),
+
+    // These two leave no line in the log.
+    endpoint("publish", "POST", "/pub", v1(of(publish))),
+    endpoint("publish", "POST", "/mpub", v1(of(publishBatch))),
+    endpoint("read", "GET", "/stats", api(stats)),
+
+    endpoint("admin", "POST", "/topic/create", api(createTopic)),
+    endpoint("admin", "POST", "/topic/delete", api(deleteTopic)),
+    endpoint("admin", "POST", "/topic/empty", api(emptyTopic)),
+    endpoint("admin", "POST", "/topic/pause", api(pauseTopic)),
+    endpoint("admin", "POST", "/topic/unpause", api(unpauseTopic)),
+    endpoint("admin", "POST", "/channel/create", api(createChannel)),
+    endpoint("admin", "POST", "/channel/delete", api(deleteChannel)),
+    endpoint("admin", "POST", "/channel/empty", api(emptyChannel)),
+    endpoint("admin", "POST", "/channel/pause", api(pauseChannel)),
+    endpoint("admin", "POST", "/channel/unpause", api(unpauseChannel)),
+
+    endpoint("read", "GET", "/config/:opt", api(showOption)),
+    endpoint("admin", "PUT", "/config/:opt", api(changeOption)),
+
+    ...isGossipOn(nsqd.options) ? lookupEndpoints(nsqd.logger, () => nsqd.gossip?.db) : [],
+
+    ...debugEndpoints(nsqd),
+  ];
+}
+
+/** `GET /ping` */
+function ping(nsqd: HttpApiContext): string {
+  const health = nsqd.health();
+  if (health !== "OK") throw new HttpError(500, health);
+  return health;
+}
+
+/** `GET /info` */
+function info(nsqd: HttpApiContext): unknown {
+  const { options } = nsqd;
+  return {
+    version: NSQ_VERSION,
+    broadcast_address: options.broadcastAddress,
+    hostname: nsqd.hostname,
+    http_port: nsqd.httpPort ?? -1,
+    tcp_port: nsqd.tcpPort ?? -1,
+    start_time: Math.floor(nsqd.startTimeMs / 1000),
+    max_heartbeat_interval: Number(durationToNs(options.maxHeartbeatIntervalMs)),
+    max_output_buffer_size: options.maxOutputBufferSizeBytes,
+    max_output_buffer_timeout: Number(durationToNs(options.maxOutputBufferTimeoutMs)),
+    max_deflate_level: options.maxDeflateLevel,
+    topology_zone: options.topologyZone,
+    topology_region: options.topologyRegion,
+  };
+}
+
+/** `GET /stats` */
+async function stats(nsqd: HttpApiContext, request: RequestContext): Promise<unknown> {
+  const params = paramsOf(nsqd, request);
+  const { startTimeMs } = nsqd;
+  const gossip = await nsqd.gossip?.stats();
+  const nowMs = nsqd.nowMs();
+  const health = nsqd.health();
+  const filter = {
+    topic: params.get("topic") ?? "",
+    channel: params.get("channel") ?? "",
+    includeClients: boolParam(params.get("include_clients")) ?? true,
+  };
+  const collected = collectStats(nsqd, filter, nowMs);
+  const memory = boolParam(params.get("include_mem")) ?? true ? memoryStats() : undefined;
+
+  if (params.get("format") !== "json") {
+    const program = `nsqd v${NSQ_VERSION} (built w/deno${Deno.version.deno})`;
+    return formatStats({ program, health, startTimeMs, nowMs, stats: collected, memory, gossip });
+  }
+  return {
+    version: NSQ_VERSION,
+    health,
+    start_time: Math.floor(startTimeMs / 1000),
+    topics: collected.topics,
+    memory,
+    producers: collected.producers,
+    // Absent where gossip is off, as in NSQ.
+    gossip,
+  };
+}
+
+/** `GET /config/:opt` */
+function showOption(nsqd: HttpApiContext, request: RequestContext): unknown {
+  const value = nsqdConfigValue(nsqd.options, request.params.opt);
+  if (value === undefined) throw new HttpError(400, "INVALID_OPTION");
+  return value;
+}
+
+/** `PUT /config/:opt` */
+async function changeOption(nsqd: HttpApiContext, request: RequestContext): Promise<unknown> {
+  const body = await request.readBody(nsqd.options.maxMsgSizeBytes);
+  if (body === undefined || body.length === 0) throw new HttpError(413, "INVALID_VALUE");
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
+  switch (request.params.opt) {
+    case "log_level":
+      nsqd.setLogLevel(required(parseLogLevel(text)));
+      break;
+    case "nsqlookupd_tcp_addresses":
+      nsqd.setLookupdAddresses(required(parseStringList(text)));
+      break;
+    default:
+      throw new HttpError(400, "INVALID_OPTION");
+  }
+  return showOption(nsqd, request);
+}
+
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new HttpError(400, "INVALID_VALUE");
+  return value;
+}
+
+/** A JSON array of strings; `null` is an empty one. */
+function parseStringList(json: string): string[] | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  if (value === null) return [];
+  return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : undefined;
+}

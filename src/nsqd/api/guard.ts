@@ -1,0 +1,85 @@
+/**
+ * Who may use the HTTP API: everybody, as in NSQ, unless there is a file of tokens (`--http-auth-token-file`) or TLS
+ * is required. What the endpoints do is not known here; each has its access declared in the table of routes.
+ *
+ * @module
+ */
+import type { Logger } from "../../base/logger.ts";
+import { refuseBody } from "../../http/body.ts";
+import { refusal, type Responder } from "../../http/decorators.ts";
+import type { RequestHandler } from "../../http/http_request.ts";
+import type { RequestContext } from "../../http/request_context.ts";
+import { route } from "../../http/route_table.ts";
+import type { HttpRoute } from "../../http/router.ts";
+import { type HttpRole, HttpTokens } from "./tokens.ts";
+
+/** Who may use an endpoint: anyone, or who has a token with that role. */
+export type Access = "anyone" | HttpRole;
+
+/** An endpoint, and who may use it. */
+export interface Endpoint extends HttpRoute {
+  readonly access: Access;
+}
+
+/** An endpoint, for tables that read as one. */
+export function endpoint(access: Access, method: string, path: string, value: Responder): Endpoint {
+  return { access, ...route(method, path, value) };
+}
+
+/** Lets requests pass that bring a token with the role that their endpoint asks for. */
+export class HttpGuard {
+  readonly #tokens: HttpTokens;
+  readonly #unauthorized: Responder;
+  readonly #forbidden: Responder;
+
+  constructor(tokens: HttpTokens, logger: Logger) {
+    this.#tokens = tokens;
+    this.#unauthorized = refusal(logger, 401, "UNAUTHORIZED");
+    this.#forbidden = refusal(logger, 403, "FORBIDDEN");
+  }
+
+  /** The guard that the option asks for; none for an empty path. @throws {OptionError} If the file can't be used. */
+  static forFile(path: string, logger: Logger): HttpGuard | undefined {
+    return path === "" ? undefined : new HttpGuard(HttpTokens.read(path), logger);
+  }
+
+  /** The endpoint as a route that only those may use who may. */
+  protect({ access, method, path, value }: Endpoint): HttpRoute {
+    if (access === "anyone") return route(method, path, value);
+    return route(method, path, (context) => this.#refuse(context, access) ?? value(context));
+  }
+
+  #refuse(context: RequestContext, role: HttpRole): Promise<Response> | undefined {
+    const token = bearerToken(context);
+    const roles = token === undefined ? undefined : this.#tokens.rolesOf(token);
+    if (roles === undefined) return this.#refuseUnknown(context);
+    if (!roles.has(role) && !roles.has("admin")) return Promise.resolve(this.#forbidden(context));
+    context.trusted = true;
+    return undefined;
+  }
+
+  async #refuseUnknown(context: RequestContext): Promise<Response> {
+    const response = await this.#unauthorized(context);
+    response.headers.set("WWW-Authenticate", "Bearer");
+    return response;
+  }
+}
+
+/** What plain HTTP answers to every request when TLS is required (nsqd/http.go, `ServeHTTP`). */
+export function requireTls(httpsPort: number): RequestHandler {
+  const body = `{"message": "TLS_REQUIRED", "https_port": ${httpsPort}}`;
+  return async (request, peer) => {
+    await refuseBody(request, peer);
+    return new Response(body, {
+      status: 403,
+      headers: {
+        "Content-Type": "application/json; charset=utf-8",
+        "X-NSQ-Content-Type": "nsq; version=1.0",
+      },
+    });
+  };
+}
+
+function bearerToken({ request }: RequestContext): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+}

@@ -1,0 +1,53 @@
+/**
+ * The endpoints of nsqlookupd that an nsqd with gossip answers itself, so that clients can be pointed at any nsqd in
+ * its place. There are none without gossip, as in NSQ.
+ *
+ * @module
+ */
+import type { Logger } from "../../base/logger.ts";
+import {
+  channelsAnswer,
+  lookupAnswer,
+  type LookupTimes,
+  nodesAnswer,
+  topicsAnswer,
+} from "../../cluster/lookup_answers.ts";
+import type { RegistrationDb } from "../../cluster/registration_db.ts";
+import { log, v1 } from "../../http/decorators.ts";
+import { HttpError } from "../../http/http_error.ts";
+import type { RequestContext } from "../../http/request_context.ts";
+import { requestParams, requiredParam } from "../../http/request_params.ts";
+import { type Endpoint, endpoint } from "./guard.ts";
+
+/** Gossip knows who is there, and has no tombstones: what it knows counts, however long ago it was heard. */
+const ALWAYS: LookupTimes = { nowMs: 0, inactiveProducerTimeoutMs: Infinity, tombstoneLifetimeMs: 0 };
+
+/** The endpoints; `database` is asked anew for each request. */
+export function lookupEndpoints(logger: Logger, database: () => RegistrationDb | undefined): Endpoint[] {
+  const logged = log(logger);
+  const api = (answer: (db: RegistrationDb, request: RequestContext) => unknown) =>
+    v1(logged((request) => {
+      const db = database();
+      if (db === undefined) throw new HttpError(400, "GOSSIP_NOT_ENABLED");
+      return answer(db, request);
+    }));
+
+  return [
+    endpoint("read", "GET", "/lookup", api(lookup)),
+    endpoint("read", "GET", "/topics", api(topicsAnswer)),
+    endpoint("read", "GET", "/channels", api(channels)),
+    endpoint("read", "GET", "/nodes", api((db) => nodesAnswer(db, ALWAYS))),
+  ];
+}
+
+/** `GET /lookup` */
+function lookup(db: RegistrationDb, request: RequestContext): unknown {
+  const answer = lookupAnswer(db, requiredParam(requestParams(request), "topic"), ALWAYS);
+  if (answer === undefined) throw new HttpError(404, "TOPIC_NOT_FOUND");
+  return answer;
+}
+
+/** `GET /channels` */
+function channels(db: RegistrationDb, request: RequestContext): unknown {
+  return channelsAnswer(db, requiredParam(requestParams(request), "topic"));
+}

@@ -1,0 +1,126 @@
+/**
+ * Publishing over HTTP: `/pub` and `/mpub` (nsqd/http.go, `doPUB` and `doMPUB`). The order of the checks is NSQ's,
+ * and clients see it: the size comes first, and a topic is there already when what follows its name is refused.
+ *
+ * @module
+ */
+import type { Topic } from "../../broker/topic.ts";
+import { HttpError } from "../../http/http_error.ts";
+import type { RequestContext } from "../../http/request_context.ts";
+import { type BodyLimits, mpubCountMax } from "../../protocol/command_reader.ts";
+import { readI32, writeU32 } from "../../protocol/frames.ts";
+import { maxDeferMs } from "../options.ts";
+import { boolParam, type Params, paramsOf, topicToUse } from "./params.ts";
+import type { HttpApiContext } from "./context.ts";
+
+/** Messages as a topic takes them: size and body of each, one after the other. */
+export interface Batch {
+  readonly block: Uint8Array;
+  readonly count: number;
+}
+
+const NEWLINE = 10;
+/** Bytes of a count, and of a size. */
+const U32_LENGTH = 4;
+
+/** `POST /pub`: one message, the body. */
+export async function publish(nsqd: HttpApiContext, request: RequestContext): Promise<string> {
+  const body = await request.readBody(nsqd.options.maxMsgSizeBytes);
+  if (body === undefined) throw new HttpError(413, "MSG_TOO_BIG");
+  if (body.length === 0) throw new HttpError(400, "MSG_EMPTY");
+
+  const params = paramsOf(nsqd, request);
+  const topic = topicToUse(nsqd, params);
+  const deferMs = deferOf(params, maxDeferMs(nsqd.options));
+  await keep(topic, () => topic.publish(body, { deferMs }));
+  return "OK";
+}
+
+/** `POST /mpub`: a message from each line of the body or, with `binary`, the body of an MPUB command. */
+export async function publishBatch(nsqd: HttpApiContext, request: RequestContext): Promise<string> {
+  const limits = nsqd.options;
+  if ((request.contentLength ?? 0) > limits.maxBodySizeBytes) throw new HttpError(413, "BODY_TOO_BIG");
+  const params = paramsOf(nsqd, request);
+  const { name } = topicToUse(nsqd, params);
+  const binary = isBinary(nsqd, params);
+
+  // Differs from NSQ: there a binary body whose length is not announced may have any length.
+  const body = await request.readBody(limits.maxBodySizeBytes);
+  if (body === undefined) throw new HttpError(413, "BODY_TOO_BIG");
+  const { block, count } = binary ? binaryBatch(body, limits) : textBatch(body, limits);
+  // Asked for anew: it may have been deleted while the body came.
+  const topic = nsqd.broker.topic(name);
+  if (count > 0) await keep(topic, () => topic.publishBatch(block, count));
+  return "OK";
+}
+
+/** The messages of an MPUB body; what may follow them is left out, as in NSQ. */
+export function binaryBatch(body: Uint8Array, limits: BodyLimits): Batch {
+  const count = body.length < U32_LENGTH ? 0 : readI32(body, 0);
+  if (count <= 0 || count > mpubCountMax(limits.maxBodySizeBytes)) throw new HttpError(413, "BAD_BODY");
+  let end = U32_LENGTH;
+  for (let i = 0; i < count; i++) {
+    const size = body.length - end < U32_LENGTH ? 0 : readI32(body, end);
+    const fits = size > 0 && size <= limits.maxMsgSizeBytes && size <= body.length - end - U32_LENGTH;
+    if (!fits) throw new HttpError(413, "BAD_MESSAGE");
+    end += U32_LENGTH + size;
+  }
+  return { block: body.subarray(U32_LENGTH, end), count };
+}
+
+/** A message from each line that is not empty. */
+export function textBatch(body: Uint8Array, limits: BodyLimits): Batch {
+  let count = 0;
+  let length = 0;
+  forEachLine(body, (from, to) => {
+    if (to - from > limits.maxMsgSizeBytes) throw new HttpError(413, "MSG_TOO_BIG");
+    count++;
+    length += U32_LENGTH + to - from;
+  });
+  const block = new Uint8Array(length);
+  let end = 0;
+  forEachLine(body, (from, to) => {
+    writeU32(block, end, to - from);
+    block.set(body.subarray(from, to), end + U32_LENGTH);
+    end += U32_LENGTH + to - from;
+  });
+  return { block, count };
+}
+
+function forEachLine(body: Uint8Array, use: (from: number, to: number) => void): void {
+  for (let from = 0; from < body.length;) {
+    const newline = body.indexOf(NEWLINE, from);
+    const to = newline < 0 ? body.length : newline;
+    if (to > from) use(from, to);
+    from = to + 1;
+  }
+}
+
+/** The delay asked for, in ms. */
+function deferOf(params: Params, maxMs: number): number {
+  const text = params.get("defer");
+  if (text === undefined) return 0;
+  const deferMs = /^[-+]?\d+$/.test(text) ? Number(text) : NaN;
+  if (!(deferMs >= 0 && deferMs <= maxMs)) throw new HttpError(400, "INVALID_DEFER");
+  return deferMs;
+}
+
+function isBinary(nsqd: HttpApiContext, params: Params): boolean {
+  const text = params.get("binary");
+  if (text === undefined) return false;
+  const binary = boolParam(text);
+  if (binary !== undefined) return binary;
+  // NSQ compat: whatever is neither true nor false is true, the empty text too.
+  nsqd.logger.warn(`deprecated value '${text}' used for /mpub binary param`);
+  return true;
+}
+
+/** Publishes, and waits until it is kept; the topic has logged why when it can't. */
+async function keep(topic: Topic, publishing: () => void): Promise<void> {
+  try {
+    publishing();
+    await topic.kept();
+  } catch (cause) {
+    throw new HttpError(503, "EXITING", { cause });
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * What the others tell this nsqd: Serf's members and their events go into the view (nsqd/gossip.go,
+ * `serfEventLoop`).
+ *
+ * @module
+ */
+
+import type { Logger } from "../../base/logger.ts";
+import { oneLine } from "../../base/one_line.ts";
+import type { Timers } from "../../base/timers.ts";
+import type { SerfClient } from "../../cluster/serf_client.ts";
+import { SerfError, type SerfEvent, type SerfUserEvent } from "../../cluster/serf_records.ts";
+import { decodeEvent } from "./event.ts";
+import type { SerfLink, SerfUser } from "./link.ts";
+import type { GossipView } from "./view.ts";
+
+/** What a listener is made with. */
+export interface GossipListenerOptions {
+  readonly logger: Logger;
+  readonly timers: Timers;
+  readonly view: GossipView;
+  /** Tags for an agent that was not started with them. */
+  readonly tags: Readonly<Record<string, string>> | undefined;
+  readonly memberGone: () => void;
+  /** Now, in ms since 1970 with fractions. */
+  readonly nowMs: () => number;
+}
+
+const EVENT_TYPES = ["member-join", "member-leave", "member-failed", "member-update", "member-reap", "user"];
+/** How often members are compared with those that Serf knows, and old names forgotten. */
+const SYNC_INTERVAL_MS = 30_000;
+
+/** Listens to the others. */
+export class GossipListener implements SerfUser {
+  readonly #options: GossipListenerOptions;
+
+  constructor(options: GossipListenerOptions) {
+    this.#options = options;
+  }
+
+  /** Says who this node is if the agent does not know, and learns who is there. */
+  async introduce(client: SerfClient): Promise<AsyncIterable<SerfEvent>> {
+    const { tags, view } = this.#options;
+    if (tags) await client.updateTags(tags);
+    const events = await client.events(EVENT_TYPES);
+    view.ownName = (await client.stats()).get("agent")?.get("name") ?? view.ownName;
+    // Those that are not alive may still be found by a new agent.
+    for (const member of await client.members()) {
+      if (member.status === "alive") view.join(member);
+    }
+    return events;
+  }
+
+  /** Takes an event in. */
+  handle(event: SerfEvent): void {
+    const { view, memberGone } = this.#options;
+    switch (event.type) {
+      case "member-join":
+      case "member-update":
+        return event.members.forEach((member) => view.join(member));
+      case "member-leave":
+      case "member-failed":
+      case "member-reap":
+        event.members.forEach(({ name }) => view.leave(name));
+        return memberGone();
+      case "user":
+        return this.#hear(event);
+    }
+  }
+
+  /** Makes up for events that were lost between Serf and us, and forgets what nobody speaks of, until the link ends. */
+  async keepInStep({ client, signal }: SerfLink): Promise<void> {
+    const { timers, view, nowMs, logger } = this.#options;
+    for (;;) {
+      await timers.sleep(SYNC_INTERVAL_MS, signal);
+      if (signal.aborted) return;
+      try {
+        view.sync(await client.members());
+        view.sweep(nowMs());
+      } catch (error) {
+        if (!(error instanceof SerfError)) throw error;
+        if (!client.failure) logger.error(`SERF: ${error.message}`);
+      }
+    }
+  }
+
+  #hear(event: SerfUserEvent): void {
+    const { logger, view, nowMs } = this.#options;
+    const heard = decodeEvent(event);
+    if (heard === undefined) logger.debug(`GOSSIP: event ${oneLine(event.name)} is none of ours`);
+    else view.hear(heard, nowMs());
+  }
+}

@@ -1,0 +1,508 @@
+/**
+ * A TCP client's connection: reads commands, carries them out, sends answers and messages
+ * (nsqd/tcp.go, nsqd/protocol_v2.go, nsqd/client_v2.go).
+ *
+ * Work is done per buffer, never per message: one read fills a large buffer, every complete command in it is
+ * carried out, and at the end of the turn everything for this connection goes out in one write. So a client's
+ * output buffer never waits for its timeout: what NSQ holds back for up to 250 ms is sent at once, together
+ * with whatever else the turn brought.
+ *
+ * @module
+ */
+
+import type { Clock } from "../../base/clock.ts";
+import { errorText } from "../../base/error_text.ts";
+import type { Logger } from "../../base/logger.ts";
+import type { Broker } from "../../broker/broker.ts";
+import type { Channel } from "../../broker/channel.ts";
+import { Consumer, type MessageSink, NEARNESS, type Nearness } from "../../broker/consumer.ts";
+import type { Segment } from "../../broker/segment.ts";
+import type { Topic } from "../../broker/topic.ts";
+import { type Connection, hostOf, isDisconnect, UnreadConnection } from "../../net/connection.ts";
+import type { TlsServer, TlsState } from "../../net/tls_server.ts";
+import { Wire, type WireOwner } from "../../net/wire.ts";
+import { CommandReader, MAGIC_V2 } from "../../protocol/command_reader.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import {
+  encodeFrame,
+  FRAME_HEADER_LENGTH,
+  FRAME_TYPE,
+  HEARTBEAT_FRAME,
+  MESSAGE_HEADER_LENGTH,
+  writeU32,
+} from "../../protocol/frames.ts";
+import { MESSAGE_ID_LENGTH, writeMessageId } from "../../protocol/message_id.ts";
+import { bytesOf } from "../../protocol/quote.ts";
+import { type NsqdOptions, TOPOLOGY_AWARE_CONSUMPTION } from "../options.ts";
+import type { Turn, TurnMember } from "../turn.ts";
+import type { AuthState } from "./auth.ts";
+import { CLIENT_STATE, type ClientState } from "./client_state.ts";
+import { executeCommand } from "./commands.ts";
+import type { ConnectionSettings } from "./identify.ts";
+
+/** NSQ's default size of a client's output buffer, in bytes. */
+const OUTPUT_BUFFER_SIZE = 16 * 1024;
+/** NSQ's ClientTimeout: heartbeats come twice in that time. */
+const CLIENT_TIMEOUT_MS = 60_000;
+/** Bodies up to this length are copied by hand: it costs less than making a view, in bytes. */
+const SMALL_BODY_LENGTH = 48;
+
+/** What a session uses of its daemon. */
+export interface SessionContext {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly broker: Broker;
+  readonly turn: Turn;
+  /** The options in force. */
+  readonly options: NsqdOptions;
+  /** Upgrades connections to TLS; absent without a certificate. */
+  readonly tlsServer: TlsServer | undefined;
+  /** Every connection; a session adds and removes itself. */
+  readonly connections: Set<Session>;
+  /** Asks an auth server what the client may do. Rejects when none answers as it should. */
+  authorize(client: Session, secret: string): Promise<AuthState>;
+}
+
+/** A client of the TCP protocol. */
+export class Session implements MessageSink, TurnMember, WireOwner {
+  readonly context: SessionContext;
+  readonly reader = new CommandReader();
+  readonly settings: ConnectionSettings;
+  readonly remoteAddress: string;
+  readonly connectTimeS: number;
+  /** Messages published, by topic. */
+  readonly pubCounts = new Map<string, number>();
+  state: ClientState = CLIENT_STATE.init;
+  clientId: string;
+  hostname: string;
+  userAgent = "";
+  topologyRegion = "";
+  topologyZone = "";
+  /** What was agreed on; absent while the connection is plain. */
+  tls: TlsState | undefined;
+  snappy = false;
+  deflate = false;
+  /** What the client may do, and the secret by which it was told so. */
+  auth: { readonly state: AuthState; readonly secret: string } | undefined;
+  /** The topic of the last publish or SUB, as text and as it came. */
+  lastTopic: { readonly name: string; readonly bytes: Uint8Array } = { name: "", bytes: Uint8Array.of(0) };
+  /** Set by SUB. */
+  subscription: { readonly channel: Channel; readonly consumer: Consumer } | undefined;
+  /** When the bytes came that are being worked on: asked for once a read, not once a message. */
+  readMs: number;
+
+  readonly #wire: Wire;
+  readonly #nodeId: number;
+  readonly #acceptedMs: number;
+  /** The client has sent the magic: it speaks the protocol. */
+  #speaks = false;
+  /** A whole command has come. */
+  #introduced = false;
+  /** Since when a command has been incomplete, or 0. */
+  #incompleteMs = 0;
+  /** Something else than the client is waited for. */
+  #paused = false;
+  /** The client is told why and then left: nothing more is read. */
+  #failed = false;
+  #lastHeartbeatMs: number;
+  /** What must be done before the next command. */
+  #suspension: (() => Promise<void>) | undefined;
+  /** Settles when there is room for output again. */
+  #room: PromiseWithResolvers<void> | undefined;
+  /** Length of the output before the first answer to a publish of this turn, or -1. */
+  #publishMark = -1;
+  #publishCommand = "";
+  readonly #publishTopics = new Set<Topic>();
+  /** Settles when the publishes are kept that the client waits for. Never rejects. */
+  #keeping: Promise<void> | undefined;
+
+  constructor(context: SessionContext, connection: Connection) {
+    const nowMs = context.clock.nowMs();
+    const { options } = context;
+    this.context = context;
+    this.#wire = new Wire(connection, this, options.maxOutputPendingSizeBytes);
+    this.#nodeId = options.nodeId;
+    this.remoteAddress = connection.peer;
+    this.connectTimeS = Math.floor(nowMs / 1000);
+    this.clientId = this.hostname = hostOf(connection.peer);
+    this.#acceptedMs = this.readMs = this.#lastHeartbeatMs = nowMs;
+    this.settings = {
+      heartbeatIntervalMs: CLIENT_TIMEOUT_MS / 2,
+      outputBufferSizeBytes: OUTPUT_BUFFER_SIZE,
+      outputBufferTimeoutMs: options.outputBufferTimeoutMs,
+      sampleRate: 0,
+      msgTimeoutMs: options.msgTimeoutMs,
+    };
+  }
+
+  /** True when the client has sent the magic. */
+  get speaks(): boolean {
+    return this.#speaks;
+  }
+
+  get readyCount(): number {
+    return this.subscription?.consumer.readyCount ?? 0;
+  }
+
+  get inFlightCount(): number {
+    return this.subscription?.consumer.inFlightCount ?? 0;
+  }
+
+  get messageCount(): number {
+    return this.subscription?.consumer.messageCount ?? 0;
+  }
+
+  get finishCount(): number {
+    return this.subscription?.consumer.finishCount ?? 0;
+  }
+
+  get requeueCount(): number {
+    return this.subscription?.consumer.requeueCount ?? 0;
+  }
+
+  get sampleRate(): number {
+    return this.settings.sampleRate;
+  }
+
+  /**
+   * False while the client does not read what it is sent, or while answers to it are held: it gets no more messages,
+   * others do.
+   */
+  get hasRoom(): boolean {
+    return this.#wire.writable && !this.#keeping;
+  }
+
+  nowMs(): number {
+    return this.context.clock.nowMs();
+  }
+
+  /** Serves the client until one side ends the connection. */
+  async run(): Promise<void> {
+    const { logger, connections } = this.context;
+    connections.add(this);
+    logger.info(`TCP: new client(${this.remoteAddress})`);
+    try {
+      if (await this.#readMagic()) await this.#readCommands();
+    } catch (error) {
+      if (!this.#wire.closed) logger.error(`client(${this.remoteAddress}) - ${errorText(error)}`);
+    } finally {
+      this.subscription?.channel.removeConsumer(this.subscription.consumer);
+      await this.#publishesKept();
+      await this.#wire.drain();
+      this.close();
+      connections.delete(this);
+    }
+  }
+
+  /** Ends the connection at once. */
+  close(): void {
+    this.#wire.close();
+    this.#room?.resolve();
+  }
+
+  /** Sends a message. */
+  send(segment: Segment, index: number, attempts: number): void {
+    const { output } = this.#wire;
+    const bodyOffset = segment.bodyOffset(index);
+    const bodyLength = segment.bodyLength(index);
+    const offset = output.reserve(MESSAGE_HEADER_LENGTH + bodyLength);
+    const out = output.bytes;
+    writeU32(out, offset, MESSAGE_HEADER_LENGTH - 4 + bodyLength);
+    writeU32(out, offset + 4, FRAME_TYPE.message);
+    writeU32(out, offset + 8, segment.timestampHigh(index));
+    writeU32(out, offset + 12, segment.timestampLow(index));
+    out[offset + 16] = attempts >>> 8;
+    out[offset + 17] = attempts;
+    const bytes = segment.bytes;
+    const foreignId = segment.foreignId(index);
+    if (foreignId === 0) writeMessageId(out, offset + 18, segment.base + index, this.#nodeId);
+    else out.set(bytes.subarray(foreignId, foreignId + MESSAGE_ID_LENGTH), offset + 18);
+    const start = offset + MESSAGE_HEADER_LENGTH;
+    if (bodyLength <= SMALL_BODY_LENGTH) {
+      for (let i = 0; i < bodyLength; i++) out[start + i] = bytes[bodyOffset + i];
+    } else {
+      out.set(bytes.subarray(bodyOffset, bodyOffset + bodyLength), start);
+    }
+    this.context.turn.hasOutput(this);
+    const { logger } = this.context;
+    if (logger.debugs) {
+      logger.debug(`PROTOCOL(V2): writing msg(${segment.base + index}) to client(${this.remoteAddress})`);
+    }
+  }
+
+  /** Sends a frame. */
+  answer(frame: Readonly<Uint8Array>): void {
+    this.#wire.output.append(frame);
+    this.context.turn.hasOutput(this);
+  }
+
+  /** Notes that a publish of this turn is about to be answered. */
+  published(command: string, topic: Topic, count: number): void {
+    if (this.#publishMark < 0) {
+      this.#publishMark = this.#wire.output.length;
+      this.#publishCommand = command;
+      // Nothing is acknowledged before it is kept.
+      this.#wire.held = true;
+      this.context.turn.published(this);
+    }
+    this.#publishTopics.add(topic);
+    this.pubCounts.set(topic.name, (this.pubCounts.get(topic.name) ?? 0) + count);
+  }
+
+  publishFailed(failed: ReadonlyMap<Topic, unknown>): void {
+    for (const topic of this.#publishTopics) {
+      if (!failed.has(topic)) continue;
+      // The answers were not sent yet: they give way to the error.
+      this.#wire.output.truncate(this.#publishMark);
+      const command = this.#publishCommand;
+      const description = `${command} failed ${errorText(failed.get(topic))}`;
+      this.#fail(new ProtocolError(`E_${command}_FAILED` as "E_PUB_FAILED", description));
+      return;
+    }
+  }
+
+  publishKept(pending: ReadonlyMap<Topic, Promise<void>>): void {
+    const waits = pending.size === 0 ? [] : [...this.#publishTopics].filter((topic) => pending.has(topic));
+    if (waits.length > 0) {
+      this.#keeping = this.#keep(waits, pending);
+      return;
+    }
+    this.#publishMark = -1;
+    this.#publishTopics.clear();
+    this.#wire.held = false;
+  }
+
+  flush(): void {
+    this.#wire.flush();
+  }
+
+  writable(): void {
+    this.#room?.resolve();
+    if (this.subscription) this.subscription.channel.awake(this.subscription.consumer);
+  }
+
+  sent(): void {
+    // After a publish that failed the session waits for the next command, which is not to come any more.
+    if (this.#failed) this.close();
+  }
+
+  writeFailed(error: unknown): void {
+    this.#end(`failed to send response - ${errorText(error)}`);
+  }
+
+  /** No command is carried out before `work` is done; what it throws is answered like a command's error. */
+  suspend(work: () => Promise<void>): void {
+    this.#suspension = work;
+  }
+
+  /** Puts another layer on the connection; what has come already belongs to it. */
+  async upgrade(layer: (connection: Connection) => Connection | Promise<Connection>): Promise<void> {
+    await this.#publishesKept();
+    const unread = this.reader.takeRest();
+    await this.#wire.upgrade((connection) =>
+      layer(unread.length > 0 ? new UnreadConnection(connection, unread) : connection)
+    );
+  }
+
+  /** Subscribes to a channel. Throws what the channel throws. */
+  subscribe(channel: Channel): void {
+    const { msgTimeoutMs, sampleRate } = this.settings;
+    const consumer = new Consumer({ sink: this, msgTimeoutMs, sampleRate, nearness: this.#nearness() });
+    channel.addConsumer(consumer);
+    this.subscription = { channel, consumer };
+    this.state = CLIENT_STATE.subscribed;
+  }
+
+  /** Sends a heartbeat when it is time, and ends the connection of a client that is silent, too slow or does not read. */
+  keepAlive(nowMs: number): void {
+    // An error may take the place of what is held: nothing must come behind it.
+    if (this.#wire.closed || this.#keeping) return;
+    const { options } = this.context;
+    const { heartbeatIntervalMs } = this.settings;
+    const writeTimeoutMs = Math.min(heartbeatIntervalMs || Infinity, options.writeTimeoutMs || Infinity);
+    if (!this.#introduced && isOver(this.#acceptedMs, options.handshakeTimeoutMs, nowMs)) {
+      this.#end("no command in time after connecting - i/o timeout");
+    } else if (
+      !this.#paused && heartbeatIntervalMs > 0 && nowMs - this.readMs > 2 * heartbeatIntervalMs
+    ) {
+      this.#end("failed to read command - i/o timeout");
+    } else if (
+      !this.#paused && this.#incompleteMs > 0 && isOver(this.#incompleteMs, options.commandTimeoutMs, nowMs)
+    ) {
+      this.#end("failed to read the rest of a command - i/o timeout");
+    } else if (this.#wire.writingMs(nowMs) > writeTimeoutMs) {
+      this.#end("failed to write - i/o timeout");
+    } else if (
+      this.#speaks && heartbeatIntervalMs > 0 && nowMs - this.#lastHeartbeatMs >= heartbeatIntervalMs
+    ) {
+      this.#lastHeartbeatMs = nowMs;
+      this.#wire.shrink();
+      this.answer(HEARTBEAT_FRAME);
+    }
+  }
+
+  /** Heartbeats are counted anew: their interval has changed. */
+  restartHeartbeats(): void {
+    this.#lastHeartbeatMs = this.nowMs();
+  }
+
+  /** Lets the answers go when the topics are synced. */
+  async #keep(topics: readonly Topic[], pending: ReadonlyMap<Topic, Promise<void>>): Promise<void> {
+    const failed = new Map<Topic, unknown>();
+    for (const topic of topics) {
+      try {
+        await pending.get(topic);
+      } catch (error) {
+        failed.set(topic, error);
+      }
+    }
+    this.#keeping = undefined;
+    // It was sent no heartbeats to answer.
+    this.readMs = this.nowMs();
+    if (failed.size > 0) this.publishFailed(failed);
+    this.publishKept(new Map());
+    this.context.turn.hasOutput(this);
+    this.#wire.flush();
+    if (this.subscription) this.subscription.channel.awake(this.subscription.consumer);
+  }
+
+  /** Settles when every publish so far is answered. */
+  async #publishesKept(): Promise<void> {
+    if (this.#publishMark >= 0 && !this.#keeping) this.context.turn.run();
+    await this.#keeping;
+  }
+
+  async #readMagic(): Promise<boolean> {
+    const { logger } = this.context;
+    let magic = this.reader.takeMagic();
+    while (magic === undefined) {
+      if (!await this.#read()) {
+        if (this.#wire.closed) return false;
+        throw new Error("failed to read protocol version - unexpected EOF");
+      }
+      magic = this.reader.takeMagic();
+    }
+    logger.info(`CLIENT(${this.remoteAddress}): desired protocol magic '${magic}'`);
+    this.#speaks = magic === MAGIC_V2;
+    if (this.#speaks) return true;
+    logger.error(`client(${this.remoteAddress}) bad protocol magic '${magic}'`);
+    this.answer(encodeFrame(FRAME_TYPE.error, "E_BAD_PROTOCOL"));
+    return false;
+  }
+
+  async #readCommands(): Promise<void> {
+    try {
+      do await this.#executeCommands(); while (!this.#failed && await this.#read());
+      if (!this.#failed && !this.#wire.closed) {
+        // What was cut off in the middle is answered with the error that NSQ has for it.
+        this.reader.end();
+        await this.#executeCommands();
+      }
+    } finally {
+      this.context.logger.info(`PROTOCOL(V2): [${this.remoteAddress}] exiting ioloop`);
+    }
+  }
+
+  /** Carries out every complete command that has come. */
+  async #executeCommands(): Promise<void> {
+    // What else it has to say waits with it; so its publishes fail or succeed before the ones that follow.
+    if (this.#keeping) await this.#pause(this.#keeping);
+    this.#executeAll();
+    while (this.#suspension) {
+      const work = this.#suspension;
+      this.#suspension = undefined;
+      try {
+        await this.#pause(work());
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        this.#fail(error);
+      }
+      this.#executeAll();
+    }
+    if (this.reader.pendingBytes === 0) this.#incompleteMs = 0;
+    else if (this.#incompleteMs === 0) this.#incompleteMs = this.readMs;
+    // A client that does not read its answers is not asked for more commands.
+    if (!this.hasRoom && !this.#wire.closed) {
+      this.#room = Promise.withResolvers();
+      await this.#pause(this.#room.promise);
+      this.#room = undefined;
+    }
+  }
+
+  #executeAll(): void {
+    const { reader } = this;
+    const { logger } = this.context;
+    while (!this.#failed && !this.#wire.closed) {
+      try {
+        if (!reader.nextLine()) return;
+        if (logger.debugs) logger.debug(`PROTOCOL(V2): [${this.remoteAddress}] ${reader.line()}`);
+        if (!executeCommand(this)) {
+          reader.retry();
+          return;
+        }
+        this.#introduced = true;
+        this.#incompleteMs = 0;
+        if (this.#suspension) return;
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        this.#fail(error);
+      }
+    }
+  }
+
+  /** Waits for something else than the client, whose time does not run meanwhile. */
+  async #pause(end: Promise<void>): Promise<void> {
+    this.#paused = true;
+    try {
+      await end;
+    } finally {
+      this.#paused = false;
+      this.readMs = this.nowMs();
+      if (this.#incompleteMs > 0) this.#incompleteMs = this.readMs;
+    }
+  }
+
+  async #read(): Promise<boolean> {
+    try {
+      const count = await this.#wire.read(this.reader.space());
+      if (count === null || this.#wire.closed) return false;
+      this.reader.received(count);
+      this.readMs = this.nowMs();
+      return true;
+    } catch (error) {
+      if (this.#wire.closed && isDisconnect(error)) return false;
+      throw error;
+    }
+  }
+
+  /** How near the client is, as far as that is to matter (the experiment of NSQ's master). */
+  #nearness(): Nearness {
+    const { experiments, topologyZone, topologyRegion } = this.context.options;
+    if (!experiments.includes(TOPOLOGY_AWARE_CONSUMPTION)) return NEARNESS.global;
+    if (topologyZone !== "" && this.topologyZone === topologyZone) return NEARNESS.zone;
+    return topologyRegion !== "" && this.topologyRegion === topologyRegion
+      ? NEARNESS.region
+      : NEARNESS.global;
+  }
+
+  #fail(error: ProtocolError): void {
+    const cause = error.cause === undefined ? "" : ` - ${errorText(error.cause)}`;
+    this.context.logger.error(`[${this.remoteAddress}] - ${error.message}${cause}`);
+    const frame = new Uint8Array(FRAME_HEADER_LENGTH + error.message.length);
+    writeU32(frame, 0, error.message.length + 4);
+    writeU32(frame, 4, FRAME_TYPE.error);
+    frame.set(bytesOf(error.message), FRAME_HEADER_LENGTH);
+    this.answer(frame);
+    if (error.fatal) this.#failed = true;
+  }
+
+  #end(reason: string): void {
+    this.context.logger.error(`client(${this.remoteAddress}) - ${reason}`);
+    this.close();
+  }
+}
+
+/** True when more than the timeout has passed; a timeout of 0 is none. */
+function isOver(sinceMs: number, timeoutMs: number, nowMs: number): boolean {
+  return timeoutMs > 0 && nowMs - sinceMs > timeoutMs;
+}

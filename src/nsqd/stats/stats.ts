@@ -1,0 +1,265 @@
+/**
+ * The numbers that `/stats` and statsd report (nsqd/stats.go). The keys, their order and what is `null` and what
+ * is `[]` are NSQ's: these objects become JSON as they are. Numbers are read, nothing is changed.
+ *
+ * @module
+ */
+import { NO_QUANTILES, Quantile, type QuantileResult } from "../../base/quantile.ts";
+import type { Channel } from "../../broker/channel.ts";
+import type { Consumer } from "../../broker/consumer.ts";
+import type { Topic } from "../../broker/topic.ts";
+
+/** A TCP client, as far as statistics show it. */
+export interface ClientSource {
+  readonly clientId: string;
+  readonly hostname: string;
+  readonly userAgent: string;
+  /** `host:port`. */
+  readonly remoteAddress: string;
+  /** NSQ's number of it: 0 initial, 1 disconnected, 2 connected, 3 subscribed, 4 closing. */
+  readonly state: number;
+  readonly readyCount: number;
+  readonly inFlightCount: number;
+  readonly messageCount: number;
+  readonly finishCount: number;
+  readonly requeueCount: number;
+  readonly connectTimeS: number;
+  readonly sampleRate: number;
+  readonly topologyZone: string;
+  readonly topologyRegion: string;
+  /** Messages published, by topic; a client that has published is a producer. */
+  readonly pubCounts: ReadonlyMap<string, number>;
+  readonly snappy: boolean;
+  readonly deflate: boolean;
+  /** What was agreed on; absent while the connection is plain. */
+  readonly tls: { readonly version: string; readonly cipherSuite: string } | undefined;
+  /** What an auth server said of the client; absent before it has. */
+  readonly auth: { readonly state: { readonly identity: string; readonly identityUrl: string } } | undefined;
+}
+
+/** What {@linkcode collectStats} reads. */
+export interface StatsSource {
+  readonly broker: { readonly topics: ReadonlyMap<string, Topic> };
+  sessions(): Iterable<ClientSource>;
+  clientOf(consumer: Consumer): ClientSource;
+}
+
+/** Which part of the statistics is wanted; empty names are no filter. */
+export interface StatsFilter {
+  readonly topic: string;
+  readonly channel: string;
+  readonly includeClients: boolean;
+}
+
+/** One TCP client. Keys that are absent in JSON when they say nothing may be `undefined`. */
+export interface ClientStats {
+  readonly client_id: string;
+  readonly hostname: string;
+  readonly version: string;
+  readonly remote_address: string;
+  readonly state: number;
+  readonly ready_count: number;
+  readonly in_flight_count: number;
+  readonly message_count: number;
+  readonly finish_count: number;
+  readonly requeue_count: number;
+  readonly connect_ts: number;
+  readonly sample_rate: number;
+  readonly deflate: boolean;
+  readonly snappy: boolean;
+  readonly user_agent: string;
+  readonly authed: boolean | undefined;
+  readonly auth_identity: string | undefined;
+  readonly auth_identity_url: string | undefined;
+  readonly topology_zone: string;
+  readonly topology_region: string;
+  readonly pub_counts: readonly PubCount[] | undefined;
+  readonly tls: boolean;
+  readonly tls_cipher_suite: string;
+  readonly tls_version: string;
+  readonly tls_negotiated_protocol: string;
+  readonly tls_negotiated_protocol_is_mutual: boolean;
+}
+
+/** Messages that a client has published to a topic. */
+export interface PubCount {
+  readonly topic: string;
+  readonly count: number;
+}
+
+/** One channel. */
+export interface ChannelStats {
+  readonly channel_name: string;
+  readonly depth: number;
+  readonly backend_depth: number;
+  readonly in_flight_count: number;
+  readonly deferred_count: number;
+  readonly message_count: number;
+  readonly zone_local_msg_count: number | undefined;
+  readonly region_local_msg_count: number | undefined;
+  readonly global_msg_count: number | undefined;
+  readonly requeue_count: number;
+  readonly timeout_count: number;
+  readonly client_count: number;
+  readonly clients: readonly ClientStats[] | null;
+  readonly paused: boolean;
+  readonly e2e_processing_latency: QuantileResult;
+}
+
+/** One topic. */
+export interface TopicStats {
+  readonly topic_name: string;
+  readonly channels: readonly ChannelStats[];
+  readonly depth: number;
+  readonly backend_depth: number;
+  readonly message_count: number;
+  readonly message_bytes: number;
+  readonly paused: boolean;
+  readonly e2e_processing_latency: QuantileResult;
+}
+
+/** All topics and producers that a filter lets through. */
+export interface Stats {
+  /** `null` when the topic asked for does not exist. */
+  readonly topics: readonly TopicStats[] | null;
+  /** `null` when there are none, or clients are not wanted. */
+  readonly producers: readonly ClientStats[] | null;
+}
+
+/** Use of memory, under the names of Go's runtime. */
+export interface MemoryStats {
+  readonly heap_objects: number;
+  readonly heap_idle_bytes: number;
+  readonly heap_in_use_bytes: number;
+  readonly heap_released_bytes: number;
+  readonly gc_pause_usec_100: number;
+  readonly gc_pause_usec_99: number;
+  readonly gc_pause_usec_95: number;
+  readonly next_gc_bytes: number;
+  readonly gc_total_runs: number;
+}
+
+/** The statistics at this time, topics and channels by name. */
+export function collectStats(source: StatsSource, filter: StatsFilter, nowMs: number): Stats {
+  const named = source.broker.topics.get(filter.topic);
+  if (filter.topic !== "" && named === undefined) return { topics: null, producers: null };
+
+  const topics: TopicStats[] = [];
+  for (const topic of named === undefined ? byName(source.broker.topics) : [named]) {
+    const channels = filter.channel === ""
+      ? byName(topic.channels)
+      : only(topic.channels.get(filter.channel));
+    // NSQ compat: a filter by channel leaves out the topics that have no such channel.
+    if (filter.channel !== "" && channels.length === 0) continue;
+    const stats = channels.map((channel) => channelStats(source, channel, filter, nowMs));
+    topics.push(topicStats(topic, stats, nowMs));
+  }
+  const producers = filter.includeClients ? producerStats(source, filter) : [];
+  return { topics, producers: producers.length === 0 ? null : producers };
+}
+
+/** The use of memory at this time. What the runtime does not tell is 0: objects, pauses and runs of the collector. */
+export function memoryStats(): MemoryStats {
+  const { heapTotal, heapUsed, external } = Deno.memoryUsage();
+  return {
+    heap_objects: 0,
+    heap_idle_bytes: Math.max(heapTotal - heapUsed, 0),
+    // Messages are kept outside of the heap proper, in byte arrays.
+    heap_in_use_bytes: heapUsed + external,
+    heap_released_bytes: 0,
+    gc_pause_usec_100: 0,
+    gc_pause_usec_99: 0,
+    gc_pause_usec_95: 0,
+    next_gc_bytes: 0,
+    gc_total_runs: 0,
+  };
+}
+
+function byName<T extends { readonly name: string }>(items: ReadonlyMap<string, T>): T[] {
+  // In the order of their characters' codes, as Go sorts strings.
+  return [...items.values()].sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+function only<T>(item: T | undefined): T[] {
+  return item === undefined ? [] : [item];
+}
+
+function topicStats(topic: Topic, channels: readonly ChannelStats[], nowMs: number): TopicStats {
+  const latencies = [...topic.channels.values()].flatMap(({ latency }) => only(latency));
+  return {
+    topic_name: topic.name,
+    channels,
+    depth: topic.depth,
+    backend_depth: topic.backendDepth,
+    message_count: topic.messageCount,
+    message_bytes: topic.messageBytes,
+    paused: topic.paused,
+    e2e_processing_latency: Quantile.mergedResult(latencies, nowMs),
+  };
+}
+
+function channelStats(
+  source: StatsSource,
+  channel: Channel,
+  filter: StatsFilter,
+  nowMs: number,
+): ChannelStats {
+  const clients = [...channel.consumers].map((consumer) => clientStats(source.clientOf(consumer), filter));
+  return {
+    channel_name: channel.name,
+    depth: channel.depth,
+    backend_depth: channel.backendDepth,
+    in_flight_count: channel.inFlightCount,
+    deferred_count: channel.deferredCount,
+    message_count: channel.messageCount,
+    zone_local_msg_count: channel.zoneLocalMessageCount || undefined,
+    region_local_msg_count: channel.regionLocalMessageCount || undefined,
+    global_msg_count: channel.globalMessageCount || undefined,
+    requeue_count: channel.requeueCount,
+    timeout_count: channel.timeoutCount,
+    client_count: channel.consumers.size,
+    clients: filter.includeClients ? clients : null,
+    paused: channel.paused,
+    e2e_processing_latency: channel.latency?.result(nowMs) ?? NO_QUANTILES,
+  };
+}
+
+function producerStats(source: StatsSource, filter: StatsFilter): ClientStats[] {
+  // NSQ compat: a filter by topic empties the counts of other topics' producers, but keeps them listed.
+  const producers = [...source.sessions()].filter((client) => client.pubCounts.size > 0);
+  return producers.map((client) => clientStats(client, filter));
+}
+
+function clientStats(client: ClientSource, filter: StatsFilter): ClientStats {
+  const counts = [...client.pubCounts]
+    .filter(([topic]) => filter.topic === "" || topic === filter.topic)
+    .map(([topic, count]) => ({ topic, count }));
+  return {
+    client_id: client.clientId,
+    hostname: client.hostname,
+    version: "V2",
+    remote_address: client.remoteAddress,
+    state: client.state,
+    ready_count: client.readyCount,
+    in_flight_count: client.inFlightCount,
+    message_count: client.messageCount,
+    finish_count: client.finishCount,
+    requeue_count: client.requeueCount,
+    connect_ts: client.connectTimeS,
+    sample_rate: client.sampleRate,
+    deflate: client.deflate,
+    snappy: client.snappy,
+    user_agent: client.userAgent,
+    authed: client.auth ? true : undefined,
+    auth_identity: client.auth?.state.identity || undefined,
+    auth_identity_url: client.auth?.state.identityUrl || undefined,
+    topology_zone: client.topologyZone,
+    topology_region: client.topologyRegion,
+    pub_counts: counts.length === 0 ? undefined : counts,
+    tls: client.tls !== undefined,
+    tls_cipher_suite: client.tls?.cipherSuite ?? "",
+    tls_version: client.tls?.version ?? "",
+    tls_negotiated_protocol: "",
+    tls_negotiated_protocol_is_mutual: false,
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * The text form of `/stats` (nsqd/http.go, `printStats`): lines of fixed columns, for people and for scripts that
+ * have been cutting them up for years.
+ *
+ * @module
+ */
+import { formatDuration } from "../../base/duration.ts";
+import type { QuantileResult } from "../../base/quantile.ts";
+import type { ChannelStats, ClientStats, MemoryStats, Stats, TopicStats } from "./stats.ts";
+
+/** What the text says besides the statistics. */
+export interface StatsReport {
+  /** Name and version of the program. */
+  readonly program: string;
+  readonly health: string;
+  readonly startTimeMs: number;
+  readonly nowMs: number;
+  readonly stats: Stats;
+  /** Absent when it is not wanted. */
+  readonly memory?: MemoryStats | undefined;
+  /** How gossip is, where it is on. */
+  readonly gossip?: Readonly<Record<string, string>> | undefined;
+}
+
+/** The text of `/stats`. */
+export function formatStats(report: StatsReport): string {
+  const { stats, memory, gossip, nowMs, startTimeMs } = report;
+  const topics = stats.topics ?? [];
+  const producers = stats.producers ?? [];
+  const lines = [
+    report.program,
+    `start_time ${rfc3339(startTimeMs)}`,
+    `uptime ${formatDuration(Math.max(nowMs - startTimeMs, 0))}`,
+    "",
+    `Health: ${report.health}`,
+    ...memory === undefined ? [] : ["", "Memory:", ...memoryLines(memory)],
+    "",
+    // Each topic's line but the first has an empty one before it.
+    ...topics.length === 0
+      ? ["Topics: None"]
+      : ["Topics:", ...topics.flatMap((topic) => ["", ...topicLines(topic, nowMs)]).slice(1)],
+    "",
+    ...producers.length === 0
+      ? ["Producers: None"]
+      : ["Producers:", ...producers.map((client) => `   ${clientLine(client, nowMs)}`)],
+    ...gossip === undefined
+      ? []
+      : ["", "Gossip:", ...Object.entries(gossip).map(([name, value]) => `   ${name}: ${value}`)],
+  ];
+  return lines.join("\n") + "\n";
+}
+
+function memoryLines(memory: MemoryStats): string[] {
+  return Object.entries(memory).map(([name, value]) => `   ${name.padEnd(25)}\t${value}`);
+}
+
+function topicLines(topic: TopicStats, nowMs: number): string[] {
+  const columns = [
+    `${topic.paused ? "*P " : "   "}[${topic.topic_name.padEnd(15)}]`,
+    `depth: ${column(topic.depth, 5)}`,
+    `be-depth: ${column(topic.backend_depth, 5)}`,
+    `msgs: ${column(topic.message_count, 8)}`,
+    `e2e%: ${latencies(topic.e2e_processing_latency)}`,
+  ];
+  return [columns.join(" "), ...topic.channels.flatMap((channel) => channelLines(channel, nowMs))];
+}
+
+function channelLines(channel: ChannelStats, nowMs: number): string[] {
+  const columns = [
+    `   ${channel.paused ? "*P " : "   "}[${channel.channel_name.padEnd(25)}]`,
+    `depth: ${column(channel.depth, 5)}`,
+    `be-depth: ${column(channel.backend_depth, 5)}`,
+    `inflt: ${column(channel.in_flight_count, 4)}`,
+    `def: ${column(channel.deferred_count, 4)}`,
+    `re-q: ${column(channel.requeue_count, 5)}`,
+    `timeout: ${column(channel.timeout_count, 5)}`,
+    `msgs: ${column(channel.message_count, 8)}`,
+    `e2e%: ${latencies(channel.e2e_processing_latency)}`,
+  ];
+  const clients = channel.clients ?? [];
+  return [columns.join(" "), ...clients.map((client) => `        ${clientLine(client, nowMs)}`)];
+}
+
+function clientLine(client: ClientStats, nowMs: number): string {
+  const port = client.remote_address.slice(client.remote_address.lastIndexOf(":") + 1);
+  const id = `${client.hostname}:${port} ${client.user_agent}`;
+  const connectedS = Math.max(Math.floor(nowMs / 1000 - client.connect_ts), 0);
+  const connected = `connected: ${formatDuration(connectedS * 1000)}`;
+  const published = client.pub_counts ?? [];
+  const columns = published.length > 0
+    ? [
+      `msgs: ${column(published.reduce((sum, { count }) => sum + count, 0), 8)}`,
+      `topics: ${published.map(({ topic, count }) => `${topic}=${count}`).join(",")}`,
+    ]
+    : [
+      `state: ${client.state}`,
+      `inflt: ${column(client.in_flight_count, 4)}`,
+      `rdy: ${column(client.ready_count, 4)}`,
+      `fin: ${column(client.finish_count, 8)}`,
+      `re-q: ${column(client.requeue_count, 8)}`,
+      `msgs: ${column(client.message_count, 8)}`,
+    ];
+  return [`[${client.version} ${id.padEnd(21)}]`, ...columns, connected].join(" ");
+}
+
+function column(value: number, width: number): string {
+  return String(value).padEnd(width);
+}
+
+function latencies(result: QuantileResult): string {
+  return (result.percentiles ?? []).map(({ value }) => formatLatency(value)).join(", ");
+}
+
+/** Nanoseconds for people: `1.5ms`. */
+function formatLatency(ns: number): string {
+  if (ns > 1e9) return `${(ns / 1e9).toFixed(1)}s`;
+  if (ns > 1e6) return `${(ns / 1e6).toFixed(1)}ms`;
+  if (ns > 1e3) return `${(ns / 1e3).toFixed(1)}us`;
+  return `${ns.toFixed(1)}ns`;
+}
+
+/** Local time with its offset: `2024-01-31T23:59:59+01:00`. */
+function rfc3339(timeMs: number): string {
+  const offsetMin = -new Date(timeMs).getTimezoneOffset();
+  const local = new Date(timeMs + offsetMin * 60_000).toISOString().slice(0, 19);
+  if (offsetMin === 0) return `${local}Z`;
+  const pad = (value: number) => String(Math.floor(value)).padStart(2, "0");
+  const size = Math.abs(offsetMin);
+  return `${local}${offsetMin < 0 ? "-" : "+"}${pad(size / 60)}:${pad(size % 60)}`;
+}

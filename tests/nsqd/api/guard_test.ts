@@ -1,0 +1,270 @@
+import { assert, assertEquals } from "@std/assert";
+import { v1 } from "../../../src/http/decorators.ts";
+import type { HttpRequest, Peer } from "../../../src/http/http_request.ts";
+import { type Endpoint, endpoint, HttpGuard, requireTls } from "../../../src/nsqd/api/guard.ts";
+import { nsqdEndpoints, nsqdHttpApi } from "../../../src/nsqd/api/endpoints.ts";
+import { type Answer, httpApi } from "../../support/http_api.ts";
+
+const PUBLISHER = "publisher-0123456789";
+const READER = "reader-0123456789";
+const BOTH = "publisher-and-reader-0123456789";
+const ADMIN = "admin-0123456789";
+const FILE = `${PUBLISHER} publish\n${READER} read\n${BOTH} publish,read\n${ADMIN} admin\n`;
+
+const NSQ = "nsq; version=1.0";
+const JSON_TYPE = "application/json; charset=utf-8";
+const PEER: Peer = { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1234 } };
+
+/** An API with a guard. */
+function guarded() {
+  const api = httpApi();
+  const path = Deno.makeTempFileSync({ prefix: "denosq_tokens_" });
+  Deno.writeTextFileSync(path, FILE);
+  const guard = HttpGuard.forFile(path, api.context.logger);
+  Deno.removeSync(path);
+  const router = nsqdHttpApi(api.context, guard);
+  const { lines, broker } = api;
+
+  async function request(
+    method: string,
+    target: string,
+    authorization?: string,
+    body?: BodyInit,
+  ): Promise<Answer & { readonly challenge?: string }> {
+    const init = { method, ...body !== undefined && { body } };
+    const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+    const response = await router.handle(
+      new Request(`http://localhost${target}`, { ...init, headers }),
+      PEER,
+    );
+    const header = (key: string, name: string) => {
+      const value = response.headers.get(name);
+      return value === null ? {} : { [key]: value };
+    };
+    return {
+      status: response.status,
+      ...header("type", "content-type"),
+      ...header("nsq", "x-nsq-content-type"),
+      ...header("challenge", "www-authenticate"),
+      text: await response.text(),
+    };
+  }
+
+  return { request, router, lines, broker };
+}
+
+const UNAUTHORIZED = {
+  status: 401,
+  type: JSON_TYPE,
+  nsq: NSQ,
+  challenge: "Bearer",
+  text: '{"message":"UNAUTHORIZED"}',
+};
+const FORBIDDEN = { status: 403, type: JSON_TYPE, nsq: NSQ, text: '{"message":"FORBIDDEN"}' };
+
+Deno.test("nsqdEndpoints() declares for each endpoint who may use it", () => {
+  const list = nsqdEndpoints(httpApi().context).map(({ access, method, path }) =>
+    `${access} ${method} ${path}`
+  );
+
+  assertEquals(list, [
+    "anyone GET /ping",
+    "read GET /info",
+    "publish POST /pub",
+    "publish POST /mpub",
+    "read GET /stats",
+    "admin POST /topic/create",
+    "admin POST /topic/delete",
+    "admin POST /topic/empty",
+    "admin POST /topic/pause",
+    "admin POST /topic/unpause",
+    "admin POST /channel/create",
+    "admin POST /channel/delete",
+    "admin POST /channel/empty",
+    "admin POST /channel/pause",
+    "admin POST /channel/unpause",
+    "read GET /config/:opt",
+    "admin PUT /config/:opt",
+    "read GET /debug/pprof/",
+    "read GET /debug/pprof/cmdline",
+    "read GET /debug/pprof/symbol",
+    "read POST /debug/pprof/symbol",
+    "read GET /debug/pprof/profile",
+    "read GET /debug/pprof/heap",
+    "read GET /debug/pprof/goroutine",
+    "read GET /debug/pprof/block",
+    "read GET /debug/pprof/threadcreate",
+    "admin PUT /debug/setblockrate",
+    "admin POST /debug/freememory",
+  ]);
+});
+
+Deno.test("Endpoint without an access is no endpoint", () => {
+  // @ts-expect-error the access is missing
+  const without: Endpoint = { method: "GET", path: "/x", value: v1(() => "x") };
+  // @ts-expect-error there is no such access
+  endpoint("everybody", "GET", "/x", v1(() => "x"));
+
+  assertEquals(without.access, undefined);
+});
+
+Deno.test("HttpGuard.forFile() makes none without a file", () => {
+  assertEquals(HttpGuard.forFile("", httpApi().context.logger), undefined);
+});
+
+Deno.test("HttpGuard refuses every endpoint but /ping to a client without a token", async () => {
+  const { request } = guarded();
+
+  for (const { access, method, path } of nsqdEndpoints(httpApi().context)) {
+    const answer = await request(method, path.replace(":opt", "log_level"));
+    if (access === "anyone") assertEquals([path, answer.status], ["/ping", 200]);
+    else assertEquals([path, answer], [path, UNAUTHORIZED]);
+  }
+});
+
+const HEADERS: readonly [name: string, authorization: string | undefined, passes: boolean][] = [
+  ["no header", undefined, false],
+  ["an empty header", "", false],
+  ["no token", "Bearer", false],
+  ["an unknown token", "Bearer unknown-0123456789", false],
+  ["a part of a token", `Bearer ${READER.slice(0, -1)}`, false],
+  ["a token without scheme", READER, false],
+  ["another scheme", `Basic ${READER}`, false],
+  ["two tokens", `Bearer ${READER} ${READER}`, false],
+  ["two headers", `Bearer ${READER}, Bearer ${READER}`, false],
+  ["a token", `Bearer ${READER}`, true],
+  ["a token behind a lower case scheme", `bearer  ${READER}`, true],
+];
+
+for (const [name, authorization, passes] of HEADERS) {
+  Deno.test(`HttpGuard ${passes ? "takes" : "refuses"} ${name}`, async () => {
+    const answer = await guarded().request("GET", "/info", authorization);
+
+    if (passes) assertEquals(answer.status, 200);
+    else assertEquals(answer, UNAUTHORIZED);
+  });
+}
+
+const ROLES: readonly [token: string, allowed: readonly string[]][] = [
+  [PUBLISHER, ["anyone", "publish"]],
+  [READER, ["anyone", "read"]],
+  [BOTH, ["anyone", "publish", "read"]],
+  [ADMIN, ["anyone", "publish", "read", "admin"]],
+];
+const PROBES: readonly [access: string, method: string, target: string, body?: string][] = [
+  ["anyone", "GET", "/ping"],
+  ["publish", "POST", "/pub?topic=t", "x"],
+  ["publish", "POST", "/mpub?topic=t", "x"],
+  ["read", "GET", "/stats?format=json"],
+  ["read", "GET", "/config/log_level"],
+  ["read", "GET", "/debug/pprof/heap"],
+  ["admin", "POST", "/topic/create?topic=t"],
+  ["admin", "PUT", "/config/log_level", "error"],
+  ["admin", "POST", "/debug/freememory"],
+];
+
+for (const [token, allowed] of ROLES) {
+  Deno.test(`HttpGuard lets ${token.replace(/-\d+$/, "")} do what its roles allow`, async () => {
+    const { request } = guarded();
+
+    for (const [access, method, target, body] of PROBES) {
+      const answer = await request(method, target, `Bearer ${token}`, body);
+      if (allowed.includes(access)) assertEquals([target, answer.status], [target, 200]);
+      else assertEquals([target, answer], [target, FORBIDDEN]);
+    }
+  });
+}
+
+Deno.test("HttpGuard lets nothing happen that it refuses", async () => {
+  const { request, broker } = guarded();
+
+  await request("POST", "/pub?topic=t", undefined, "x");
+  await request("POST", "/pub?topic=t", `Bearer ${READER}`, "x");
+  await request("POST", "/topic/create?topic=t", `Bearer ${PUBLISHER}`);
+
+  assertEquals([...broker.topics.keys()], []);
+});
+
+Deno.test("HttpGuard leaves unknown paths and methods as they are", async () => {
+  const { request } = guarded();
+
+  assertEquals((await request("GET", "/nope")).status, 404);
+  assertEquals((await request("GET", "/pub")).status, 405);
+  assertEquals((await request("POST", "/pub/")).status, 307);
+});
+
+Deno.test("HttpGuard logs refusals, and no token", async () => {
+  const { request, lines } = guarded();
+
+  await request("POST", "/pub?topic=t", "Bearer unknown-0123456789", "x");
+  await request("POST", "/pub?topic=t", `Bearer ${READER}`, "x");
+
+  assertEquals(lines.map((line) => line.split(" (")[0]), [
+    "INFO: 401 POST /pub?topic=t",
+    "INFO: 403 POST /pub?topic=t",
+  ]);
+  assert(!lines.some((line) => line.includes("0123456789")));
+});
+
+const UNREAD: readonly [name: string, method: string, target: string, authorization?: string][] = [
+  ["a client without a token", "POST", "/pub?topic=t"],
+  ["a client with an unknown token", "POST", "/pub?topic=t", "Bearer unknown-0123456789"],
+  ["a client without the role", "POST", "/pub?topic=t", `Bearer ${READER}`],
+  ["a client without a token on an unknown path", "POST", "/nope"],
+  ["a client without a token with a wrong method", "POST", "/info"],
+  ["a client without a token that is redirected", "POST", "/pub/"],
+];
+
+for (const [name, method, target, authorization] of UNREAD) {
+  Deno.test(`HttpGuard reads no large body of ${name}`, async () => {
+    const { router } = guarded();
+    let chunks = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        chunks++;
+        controller.enqueue(new Uint8Array(100 * 1024));
+      },
+    }, { highWaterMark: 0 });
+    const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+
+    await router.handle(new Request(`http://localhost${target}`, { method, headers, body }), PEER);
+
+    assertEquals(chunks, 3);
+  });
+}
+
+Deno.test("HttpGuard reads the body of a client that may publish", async () => {
+  const { request, broker } = guarded();
+
+  const { status } = await request("POST", "/pub?topic=t", `Bearer ${PUBLISHER}`, "x".repeat(500_000));
+
+  assertEquals([status, broker.topic("t").messageBytes], [200, 500_000]);
+});
+
+for (
+  const [method, target] of [["GET", "/ping"], ["POST", "/pub?topic=t"], ["GET", "/nope"], ["GET", "/%zz"]]
+) {
+  Deno.test(`requireTls() answers ${method} ${target} with the port of HTTPS`, async () => {
+    const response = await requireTls(4152)(new Request(`http://localhost${target}`, { method }), PEER);
+
+    assertEquals(response.status, 403);
+    assertEquals(response.headers.get("content-type"), JSON_TYPE);
+    assertEquals(response.headers.get("x-nsq-content-type"), NSQ);
+    assertEquals(await response.text(), '{"message": "TLS_REQUIRED", "https_port": 4152}');
+  });
+}
+
+Deno.test("requireTls() reads no large body", async () => {
+  let chunks = 0;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      chunks++;
+      controller.enqueue(new Uint8Array(100 * 1024));
+    },
+  }, { highWaterMark: 0 });
+  const request: HttpRequest = new Request("http://localhost/pub", { method: "POST", body });
+
+  await requireTls(4152)(request, PEER);
+
+  assertEquals(chunks, 3);
+});

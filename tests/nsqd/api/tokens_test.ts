@@ -1,0 +1,107 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { OptionError } from "../../../src/config/option.ts";
+import { HttpTokens } from "../../../src/nsqd/api/tokens.ts";
+
+const SHOP = "shop-0123456789abcdef";
+const WATCH = "watch-0123456789abcdef";
+
+/** The tokens of a file with this text, or its error's message with FILE for the path. */
+function read(text: string | Uint8Array): HttpTokens | string {
+  const path = Deno.makeTempFileSync({ prefix: "denosq_tokens_" });
+  try {
+    Deno.writeFileSync(path, typeof text === "string" ? new TextEncoder().encode(text) : text);
+    return HttpTokens.read(path);
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    return error.message.replace(path, "FILE");
+  } finally {
+    Deno.removeSync(path);
+  }
+}
+
+function rolesOf(text: string, token: string): string[] | undefined {
+  const tokens = read(text);
+  assert(typeof tokens !== "string", String(tokens));
+  const roles = tokens.rolesOf(token);
+  return roles && [...roles];
+}
+
+const READ: readonly [name: string, text: string, roles: string[]][] = [
+  ["a role", `${SHOP} publish`, ["publish"]],
+  ["several roles", `${SHOP} publish,read,admin\n`, ["publish", "read", "admin"]],
+  ["a role that is said twice", `${SHOP} read,read`, ["read"]],
+  ["space around and between", `\t ${SHOP} \t read  \r\n`, ["read"]],
+  ["comments and blank lines", `# shop\n\n  # more\n${SHOP} read # why\n#${WATCH} admin\n`, ["read"]],
+  ["the second line", `${WATCH} admin\n${SHOP} read`, ["read"]],
+  ["a byte order mark", `\ufeff${SHOP} read`, ["read"]],
+];
+
+for (const [name, text, roles] of READ) {
+  Deno.test(`HttpTokens.read() takes ${name}`, () => {
+    assertEquals(rolesOf(text, SHOP), roles);
+  });
+}
+
+Deno.test("HttpTokens.read() takes every character that a header can carry, # too inside of a token", () => {
+  const token = String.fromCharCode(...Array.from({ length: 0x7f - 0x21 }, (_, i) => 0x21 + i)).replace(
+    "#",
+    "",
+  );
+  const withHash = `0123456789#abcdef`;
+
+  assertEquals(rolesOf(`${token} read\n${withHash} admin`, token), ["read"]);
+  assertEquals(rolesOf(`${token} read\n${withHash} admin`, withHash), ["admin"]);
+});
+
+const FORM = "a line is a token, a space, and roles with commas between";
+const REFUSED: readonly [text: string | Uint8Array, message: string][] = [
+  ["", 'HTTP auth token file "FILE" lists no token'],
+  ["# only a comment\n\n", 'HTTP auth token file "FILE" lists no token'],
+  [SHOP, `HTTP auth token file "FILE", line 1: ${FORM}`],
+  [`${SHOP} publish, read`, `HTTP auth token file "FILE", line 1: ${FORM}`],
+  [`# x\n\n${SHOP} publish read`, `HTTP auth token file "FILE", line 3: ${FORM}`],
+  [`${SHOP} write`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, read, admin'],
+  [`${SHOP} read,`, 'HTTP auth token file "FILE", line 1: role 2 is none of publish, read, admin'],
+  [`${SHOP} Read`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, read, admin'],
+  [`${SHOP} toString`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, read, admin'],
+  ["012345678901234 read", 'HTTP auth token file "FILE", line 1: the token has fewer than 16 characters'],
+  [`read ${SHOP}`, 'HTTP auth token file "FILE", line 1: the token has fewer than 16 characters'],
+  [
+    `größer-als-sechzehn read`,
+    'HTTP auth token file "FILE", line 1: the token has characters that a request cannot carry',
+  ],
+  [
+    `${SHOP} read\n${WATCH} read\n${SHOP} admin`,
+    'HTTP auth token file "FILE", line 3: the token is that of line 1 again',
+  ],
+  [Uint8Array.of(0xff, 0xfe, 0), 'Cannot read HTTP auth token file "FILE": it is not a text file'],
+];
+
+for (const [text, message] of REFUSED) {
+  Deno.test(`HttpTokens.read() refuses ${JSON.stringify(text).slice(0, 60)}`, () => {
+    assertEquals(read(text), message);
+  });
+}
+
+Deno.test("HttpTokens.read() takes a token of 16 characters", () => {
+  assertEquals(rolesOf("0123456789abcdef read", "0123456789abcdef"), ["read"]);
+});
+
+Deno.test("HttpTokens.read() refuses a file that is not there", () => {
+  const error = assertThrows(() => HttpTokens.read("/does/not/exist"), OptionError);
+
+  assertStringIncludes(error.message, 'Cannot read HTTP auth token file "/does/not/exist": No such file');
+});
+
+Deno.test("HttpTokens.rolesOf() knows whole tokens only", () => {
+  for (const token of ["", SHOP.slice(0, -1), `${SHOP}x`, SHOP.toUpperCase(), "read"]) {
+    assertEquals(rolesOf(`${SHOP} read`, token), undefined, token);
+  }
+});
+
+Deno.test("HttpTokens shows nothing of the tokens", () => {
+  const tokens = read(`${SHOP} read`);
+
+  assert(!Deno.inspect(tokens, { depth: 10, showHidden: true }).includes("shop-"));
+  assertEquals(JSON.stringify(tokens), "{}");
+});

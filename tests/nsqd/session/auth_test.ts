@@ -1,0 +1,383 @@
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  type AuthRequest,
+  type AuthServers,
+  AuthState,
+  queryAuthServers,
+} from "../../../src/nsqd/session/auth.ts";
+import { ALLOW_ALL, type AuthAnswer, AuthServer } from "../../support/auth_server.ts";
+import { certificateTest } from "../../support/certificates.ts";
+
+const NOW_MS = 1_000_000;
+const SECRET = "s3cret";
+const REQUEST: AuthRequest = { remoteIp: "10.0.0.1", tls: true, commonName: "client", secret: SECRET };
+
+/** A state with one authorization. */
+function stateWith(authorization: unknown): AuthState {
+  return new AuthState({ ttl: 60, authorizations: [authorization] }, NOW_MS);
+}
+
+// What an answer allows
+
+const BOTH = ["subscribe", "publish"];
+
+const RULES: readonly (readonly [
+  what: string,
+  authorization: { topic?: string; channels?: string[]; permissions?: string[] },
+  topic: string,
+  channel: string,
+  allowed: boolean,
+])[] = [
+  ["publishing", { topic: ".*", channels: [".*"], permissions: ["publish"] }, "t", "", true],
+  [
+    "publishing without the permission",
+    { topic: ".*", channels: [".*"], permissions: ["subscribe"] },
+    "t",
+    "",
+    false,
+  ],
+  ["subscribing", { topic: ".*", channels: [".*"], permissions: ["subscribe"] }, "t", "c", true],
+  [
+    "subscribing without the permission",
+    { topic: ".*", channels: [".*"], permissions: ["publish"] },
+    "t",
+    "c",
+    false,
+  ],
+  [
+    "publishing where no channel pattern matches the empty name",
+    {
+      topic: ".*",
+      channels: ["^c$"],
+      permissions: BOTH,
+    },
+    "t",
+    "",
+    false,
+  ],
+  [
+    "publishing where any channel pattern matches the empty name",
+    {
+      topic: ".*",
+      channels: ["^c$", "^$"],
+      permissions: BOTH,
+    },
+    "t",
+    "",
+    true,
+  ],
+  ["publishing without channel patterns", { topic: ".*", permissions: BOTH }, "t", "", false],
+  ["anything without permissions", { topic: ".*", channels: [".*"] }, "t", "c", false],
+  [
+    "a topic that the pattern is part of",
+    { topic: "b", channels: [".*"], permissions: BOTH },
+    "abc",
+    "c",
+    true,
+  ],
+  [
+    "a topic that the pattern is not all of",
+    { topic: "^b$", channels: [".*"], permissions: BOTH },
+    "abc",
+    "c",
+    false,
+  ],
+  ["any topic without a pattern", { channels: [".*"], permissions: BOTH }, "abc", "c", true],
+  ["a topic in another case", { topic: "^ABC$", channels: [".*"], permissions: BOTH }, "abc", "c", false],
+  [
+    "a topic in any case with (?i)",
+    { topic: "(?i)^ABC$", channels: [".*"], permissions: BOTH },
+    "abc",
+    "c",
+    true,
+  ],
+  [
+    "an ephemeral channel",
+    { topic: "t", channels: [`^c#ephemeral\\z`], permissions: BOTH },
+    "t",
+    "c#ephemeral",
+    true,
+  ],
+  ["another channel", { topic: "t", channels: ["^c$", "^d$"], permissions: BOTH }, "t", "e", false],
+  ["a Unicode class", { topic: "^\\p{Ll}+$", channels: [".*"], permissions: BOTH }, "abc", "c", true],
+];
+
+for (const [what, authorization, topic, channel, allowed] of RULES) {
+  Deno.test(`AuthState.isAllowed() ${allowed ? "allows" : "refuses"} ${what}`, () => {
+    assertEquals(stateWith(authorization).isAllowed(topic, channel), allowed);
+  });
+}
+
+Deno.test("AuthState.isAllowed() goes by each authorization as a whole, and any is enough", () => {
+  const state = new AuthState({
+    ttl: 60,
+    authorizations: [
+      { topic: "^a$", channels: [".*"], permissions: ["publish"] },
+      { topic: "^b$", channels: [".*"], permissions: ["subscribe"] },
+    ],
+  }, NOW_MS);
+
+  assertEquals(
+    [
+      state.isAllowed("a", ""),
+      state.isAllowed("b", "c"),
+      state.isAllowed("b", ""),
+      state.isAllowed("a", "c"),
+    ],
+    [true, true, false, false],
+  );
+});
+
+Deno.test("AuthState matches in linear time", () => {
+  const state = stateWith({ topic: "^(a+)+$", channels: [".*"], permissions: ["publish"] });
+  const startMs = performance.now();
+
+  const allowed = state.isAllowed("a".repeat(60) + "b", "");
+
+  assertEquals(allowed, false);
+  // A backtracking matcher would not be done this century.
+  assertEquals(performance.now() - startMs < 1000, true);
+});
+
+Deno.test("AuthState remembers who it is about, and until when it is valid", () => {
+  const { identity, identityUrl, expiresMs, authorizations } = new AuthState(ALLOW_ALL, NOW_MS);
+
+  assertEquals({ identity, identityUrl, expiresMs, count: authorizations.length }, {
+    identity: "somebody",
+    identityUrl: "http://identity",
+    expiresMs: NOW_MS + 3_600_000,
+    count: 1,
+  });
+});
+
+Deno.test("AuthState takes names of fields in any case, null for nothing, and fields that it does not know", () => {
+  const state = new AuthState({
+    TTL: 1,
+    Identity: null,
+    identity_url: null,
+    more: [{}],
+    Authorizations: [{ Topic: "t", CHANNELS: ["c"], Permissions: ["subscribe"], more: 1 }],
+  }, NOW_MS);
+
+  assertEquals([state.identity, state.identityUrl, state.isAllowed("t", "c")], ["", "", true]);
+});
+
+Deno.test("AuthState may allow nothing", () => {
+  assertEquals(new AuthState({ ttl: 1, authorizations: null }, NOW_MS).authorizations, []);
+});
+
+const WRONG_ANSWERS: readonly (readonly [answer: unknown, message: string])[] = [
+  [null, "answer is no JSON object"],
+  [[], "answer is no JSON object"],
+  ["yes", "answer is no JSON object"],
+  [{}, "invalid TTL 0 (must be >0)"],
+  [{ ttl: 0 }, "invalid TTL 0 (must be >0)"],
+  [{ ttl: -1 }, "invalid TTL -1 (must be >0)"],
+  [{ ttl: "60" }, "answer has a field of the wrong type"],
+  [{ ttl: 1.5 }, "answer has a field of the wrong type"],
+  [{ ttl: 1e300 }, "answer has a field of the wrong type"],
+  [{ ttl: 60, identity: 1 }, "answer has a field of the wrong type"],
+  [{ ttl: 60, identity_url: {} }, "answer has a field of the wrong type"],
+  [{ ttl: 60, authorizations: {} }, "answer has a list of the wrong type"],
+  [{ ttl: 60, authorizations: ["all"] }, "an authorization is no JSON object"],
+  [{ ttl: 60, authorizations: [null] }, "an authorization is no JSON object"],
+  [{ ttl: 60, authorizations: [{ topic: 1 }] }, "an authorization's topic is no string"],
+  [{ ttl: 60, authorizations: [{ topic: "(" }] }, 'unable to compile "("'],
+  [{ ttl: 60, authorizations: [{ topic: "(?<=a)b" }] }, 'unable to compile "(?<=a)b"'],
+  [{ ttl: 60, authorizations: [{ topic: "(a)\\1" }] }, 'unable to compile "(a)\\\\1"'],
+  [{ ttl: 60, authorizations: [{ channels: ["*"] }] }, 'unable to compile "*"'],
+  [{ ttl: 60, authorizations: [{ channels: "c" }] }, "answer has a list of the wrong type"],
+  [{ ttl: 60, authorizations: [{ channels: [1] }] }, "answer has a list of something else than strings"],
+  [{ ttl: 60, authorizations: [{ permissions: ["admin"] }] }, "unknown permission admin"],
+  [{ ttl: 60, authorizations: [{ permissions: ["Publish"] }] }, "unknown permission Publish"],
+  [
+    { ttl: 60, authorizations: [{ permissions: [null] }] },
+    "answer has a list of something else than strings",
+  ],
+];
+
+for (const [answer, message] of WRONG_ANSWERS) {
+  Deno.test(`AuthState refuses ${JSON.stringify(answer)}`, () => {
+    assertThrows(() => new AuthState(answer, NOW_MS), Error, message);
+  });
+}
+
+// Asking
+
+function serversAt(addresses: readonly string[], given: Partial<AuthServers> = {}): AuthServers {
+  const { signal } = new AbortController();
+  return { addresses, method: "get", timeoutMs: 5000, client: undefined, signal, ...given };
+}
+
+function ask(servers: AuthServers, request: Partial<AuthRequest> = {}): Promise<AuthState> {
+  return queryAuthServers(servers, { ...REQUEST, ...request }, () => NOW_MS);
+}
+
+const allowAll: AuthAnswer = () => Response.json(ALLOW_ALL);
+
+Deno.test("queryAuthServers() asks with a GET", async () => {
+  await using server = new AuthServer(allowAll);
+
+  const state = await ask(serversAt([server.address]));
+
+  assertEquals(state.identity, "somebody");
+  assertEquals(server.queries, [{
+    method: "GET",
+    target: "/auth?common_name=client&remote_ip=10.0.0.1&secret=s3cret&tls=true",
+    accept: "application/vnd.nsq; version=1.0",
+    contentType: null,
+    body: "",
+  }]);
+});
+
+Deno.test("queryAuthServers() asks with a POST", async () => {
+  await using server = new AuthServer(allowAll);
+
+  await ask(serversAt([server.address], { method: "post" }), { tls: false });
+
+  assertEquals(server.queries, [{
+    method: "POST",
+    target: "/auth",
+    accept: "application/vnd.nsq; version=1.0",
+    contentType: "application/json",
+    body: '{"common_name":["client"],"remote_ip":["10.0.0.1"],"secret":["s3cret"],"tls":["false"]}',
+  }]);
+});
+
+Deno.test("queryAuthServers() asks whole URLs as they are, with their own query", async () => {
+  await using server = new AuthServer(allowAll);
+
+  await ask(serversAt([`http://${server.address}/who?from=nsqd`]));
+  await ask(serversAt([`http://${server.address}`], { method: "post" }));
+
+  assertEquals(server.queries.map(({ target }) => target), [
+    "/who?from=nsqd&common_name=client&remote_ip=10.0.0.1&secret=s3cret&tls=true",
+    "/",
+  ]);
+});
+
+const SECRETS: readonly (readonly [name: string, secret: string, query: string, json: string])[] = [
+  ["punctuation", `a b&c=d%+"~*'`, "a+b%26c%3Dd%25%2B%22~%2A%27", `a b&c=d%+"~*'`],
+  // Byte strings, as they come from the connection.
+  ["UTF-8", "\xc3\xa9", "%C3%A9", "é"],
+  ["bytes that are no UTF-8", "\xff\0", "%FF%00", "\ufffd\0"],
+];
+
+for (const [name, secret, query, json] of SECRETS) {
+  Deno.test(`queryAuthServers() sends a secret of ${name} as Go does`, async () => {
+    await using server = new AuthServer(allowAll);
+
+    await ask(serversAt([server.address]), { secret });
+    await ask(serversAt([server.address], { method: "post" }), { secret });
+
+    assertEquals(/secret=([^&]*)/.exec(server.queries[0].target)?.[1], query);
+    assertEquals(JSON.parse(server.queries[1].body).secret, [json]);
+  });
+}
+
+Deno.test("queryAuthServers() asks the next server when one does not answer as it should", async () => {
+  await using broken = new AuthServer(() => new Response("ouch", { status: 500 }));
+  await using server = new AuthServer(allowAll);
+
+  // It begins with any.
+  for (let i = 0; i < 20; i++) await ask(serversAt([broken.address, server.address]));
+
+  assertEquals(server.queries.length, 20);
+  assertEquals(broken.queries.length > 0 && broken.queries.length < 20, true);
+});
+
+Deno.test("queryAuthServers() says what was wrong with each server when none answers as it should", async () => {
+  await using broken = new AuthServer(() => new Response("ouch", { status: 500 }));
+  await using wrong = new AuthServer(() => Response.json({ ttl: 0 }));
+
+  const error = await assertRejects(() => ask(serversAt([broken.address, wrong.address])), Error);
+
+  assertEquals(
+    error.message.split("; ").sort(),
+    [
+      `failed to auth against ${broken.address} - got response 500 "ouch"`,
+      `failed to auth against ${wrong.address} - invalid TTL 0 (must be >0)`,
+    ].sort(),
+  );
+});
+
+const BAD_ANSWERS: readonly (readonly [name: string, answer: AuthAnswer, message: RegExp])[] = [
+  ["403", () => new Response("no", { status: 403 }), /got response 403 "no"$/],
+  ["204", () => new Response(null, { status: 204 }), /got response 204 ""$/],
+  ["nothing", () => new Response(""), /JSON/],
+  ["what is no JSON", () => new Response("<html>"), /JSON/],
+  ["half of it", () => new Response('{"ttl": 60, "authorizations": ['), /JSON/],
+  ["no object", () => Response.json([]), /answer is no JSON object$/],
+];
+
+for (const [name, answer, message] of BAD_ANSWERS) {
+  Deno.test(`queryAuthServers() fails when the server answers with ${name}`, async () => {
+    await using server = new AuthServer(answer);
+
+    const error = await assertRejects(() => ask(serversAt([server.address])), Error);
+
+    assertMatch(error.message, message);
+  });
+}
+
+Deno.test("queryAuthServers() fails when a server takes too long, and asks the next", async () => {
+  const never = Promise.withResolvers<Response>();
+  await using silent = new AuthServer(() => never.promise);
+  await using server = new AuthServer(allowAll);
+
+  for (let i = 0; i < 5; i++) {
+    await ask(serversAt([silent.address, server.address], { timeoutMs: 30 }));
+  }
+  const error = await assertRejects(() => ask(serversAt([silent.address], { timeoutMs: 30 })), Error);
+
+  assertStringIncludes(error.message, `failed to auth against ${silent.address} - `);
+  assertMatch(error.message, /time/i);
+  never.resolve(new Response());
+});
+
+Deno.test("queryAuthServers() fails when nobody listens, and says so without the secret", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const address = `127.0.0.1:${(listener.addr as Deno.NetAddr).port}`;
+  listener.close();
+
+  const error = await assertRejects(() => ask(serversAt([address, `http://${address}/(x)`])), Error);
+
+  assertMatch(error.message, /Connection refused/);
+  assertEquals(error.message.includes(SECRET), false);
+});
+
+Deno.test("queryAuthServers() fails with an address that is none", async () => {
+  await assertRejects(() => ask(serversAt(["no host:1"])), Error, "failed to auth against no host:1 - ");
+});
+
+Deno.test("queryAuthServers() ends when it is told to", async () => {
+  const never = Promise.withResolvers<Response>();
+  const asked = Promise.withResolvers<void>();
+  await using server = new AuthServer(() => (asked.resolve(), never.promise));
+  const end = new AbortController();
+  const asking = assertRejects(() =>
+    ask(serversAt([server.address, server.address], { signal: end.signal }))
+  );
+  await asked.promise;
+
+  end.abort();
+
+  await asking;
+  assertEquals(server.queries.length, 1);
+  never.resolve(new Response());
+});
+
+certificateTest(
+  "queryAuthServers() trusts servers with a certificate of the authority only",
+  async (made) => {
+    await using server = new AuthServer(allowAll, made.server);
+    const addresses = [`https://${server.address}/auth`];
+    using client = Deno.createHttpClient({ caCerts: [made.ca.cert] });
+
+    const state = await ask(serversAt(addresses, { client }));
+    const error = await assertRejects(() => ask(serversAt(addresses)), Error);
+
+    assertEquals(state.identity, "somebody");
+    assertMatch(error.message, /UnknownIssuer/);
+  },
+);

@@ -1,0 +1,143 @@
+import { assert, assertEquals } from "@std/assert";
+import { bodies, failure, mpub, pub, response, withBody } from "../../support/frames.ts";
+import { consumer, inMemory, settle } from "../../support/nsqd_in_memory.ts";
+
+const OK = response("OK");
+
+Deno.test(
+  "Session carries out PUB, MPUB and DPUB, and counts messages by topic",
+  inMemory(async (nsqd) => {
+    const client = await nsqd.connect();
+
+    const answers = await client.ask(
+      pub("a", "1"),
+      mpub("b", ["1", "22", "333"]),
+      withBody("DPUB a 1000", "2"),
+    );
+
+    assertEquals(answers, [OK, OK, OK]);
+    const { topics } = nsqd.broker;
+    assertEquals([...topics.values()].map(({ name, depth }) => [name, depth]), [["a", 2], ["b", 3]]);
+    assertEquals([...client.session.pubCounts], [["a", 2], ["b", 3]]);
+  }),
+);
+
+Deno.test(
+  "Session answers many commands of one read with one write",
+  inMemory(async (nsqd) => {
+    const client = await nsqd.connect();
+
+    await client.send(...Array.from({ length: 100 }, () => pub("t", "body")));
+
+    assertEquals(client.connection.written.length, 1);
+    assertEquals(client.frames().length, 100);
+  }),
+);
+
+Deno.test(
+  "Session delivers a message of DPUB when its time has come",
+  inMemory(async (nsqd) => {
+    const client = await consumer(nsqd, { rdy: 5 });
+
+    await client.send(withBody("DPUB t 1000", "later"), pub("t", "now"));
+    const first = bodies(client.frames());
+    await nsqd.pass(999);
+    const early = bodies(client.frames());
+    await nsqd.pass(1);
+
+    assertEquals(first, ["response: OK", "response: OK", "now"]);
+    assertEquals(early, []);
+    assertEquals(bodies(client.frames()), ["later"]);
+  }),
+);
+
+Deno.test(
+  "Session sends no OK before the message is kept, and E_PUB_FAILED when it is not",
+  inMemory(async (nsqd) => {
+    const client = await nsqd.connect();
+    nsqd.stores.fault = () => "fails";
+
+    const answers = await client.ask(pub("t", "a"));
+
+    assertEquals(answers, [failure("E_PUB_FAILED PUB failed disk full")]);
+    assertEquals(nsqd.broker.topic("t").depth, 0);
+  }, { memQueueSize: 0 }),
+);
+
+for (
+  const [command, frame] of [
+    ["MPUB", mpub("t", ["a", "b"])],
+    ["DPUB", withBody("DPUB t 10", "a")],
+  ] as const
+) {
+  Deno.test(
+    `Session answers a ${command} that cannot be kept with E_${command}_FAILED`,
+    inMemory(async (nsqd) => {
+      const client = await nsqd.connect();
+      nsqd.stores.fault = () => "fails";
+
+      const answers = await client.ask(frame);
+
+      assertEquals(answers, [failure(`E_${command}_FAILED ${command} failed disk full`)]);
+    }, { memQueueSize: 0 }),
+  );
+}
+
+Deno.test(
+  "Session closes the connection after E_PUB_FAILED, as after every fatal error",
+  inMemory(async (nsqd) => {
+    const client = await nsqd.connect();
+    nsqd.stores.fault = () => "fails";
+
+    await client.send(pub("t", "a"));
+
+    assert(client.connection.closed);
+  }, { memQueueSize: 0 }),
+);
+
+Deno.test(
+  "Session takes back every OK of a read in which one publish failed, and keeps the answers before",
+  inMemory(async (nsqd) => {
+    const client = await nsqd.connect();
+    nsqd.stores.fault = () => "fails";
+
+    const answers = await client.ask("SUB t c\n", pub("t", "a"), pub("t", "b"));
+
+    assertEquals(answers, [OK, failure("E_PUB_FAILED PUB failed disk full")]);
+  }, { memQueueSize: 0 }),
+);
+
+Deno.test(
+  "Session answers a publish that is kept with OK although another client's failed",
+  inMemory(async (nsqd) => {
+    const [good, bad] = [await nsqd.connect(), await nsqd.connect()];
+    await good.ask(pub("kept", "first"));
+    let writes = 0;
+    nsqd.stores.fault = () => ++writes === 2 ? "fails" : undefined;
+
+    good.connection.push(pub("kept", "a"));
+    bad.connection.push(pub("lost", "b"));
+    await settle();
+
+    assertEquals(good.frames(), [OK]);
+    assertEquals(bad.frames(), [failure("E_PUB_FAILED PUB failed disk full")]);
+  }, { memQueueSize: 0 }),
+);
+
+Deno.test(
+  "Session sends no OK together with earlier output while the message is not kept",
+  inMemory(async (nsqd) => {
+    const client = await nsqd.connect();
+    client.connection.hold();
+    await client.send(pub("t", "first"));
+    nsqd.stores.fault = () => "fails";
+
+    // The write of the first OK ends after the second PUB was read, and before it is kept.
+    client.connection.push(pub("t", "second"));
+    await Promise.resolve();
+    client.connection.release();
+    await settle();
+
+    assertEquals(client.frames(), [OK, failure("E_PUB_FAILED PUB failed disk full")]);
+  }, { memQueueSize: 0 }),
+);
