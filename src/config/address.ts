@@ -26,3 +26,8 @@ export function parseAddress(text: string): Address | undefined {
   if (!/^\d*$/.test(port) || Number(port) > PORT_MAX) return undefined;
   return { kind: "tcp", hostname: bracketed ?? plain, port: Number(port) };
 }
+
+/** What is said of an address in a flag that nothing can listen on. */
+export function listenRefusal(flag: string, address: string): string {
+  return `--${flag} is no address to listen on: ${JSON.stringify(address)}`;
+}

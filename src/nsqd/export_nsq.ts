@@ -18,7 +18,8 @@ import { needsImport } from "../storage/go_import.ts";
 import { readOnly } from "../storage/read_only_files.ts";
 import { loadTopics } from "./load_topics.ts";
 import { MetadataFile } from "./metadata.ts";
-import { NODE_ID_COUNT, NSQD_OPTIONS } from "./options.ts";
+import { nodeRefusal } from "./node/options.ts";
+import { NSQD_OPTIONS } from "./options.ts";
 
 /** Ending of a folder that is still being written. */
 const TEMPORARY_SUFFIX = ".export-nsq.tmp";
@@ -61,11 +62,10 @@ export function loadExportNsqOptions(args: readonly string[]): Loaded<ExportNsqO
   return exitOnOptionError("export-nsq", () => {
     const loaded = loadOptions("export-nsq", EXPORT_NSQ_OPTIONS, args);
     if (loaded.kind === "exit") return loaded;
-    const { to, nodeId } = loaded.options;
+    const { to } = loaded.options;
     if (to === "") throw new OptionError("--to must name the folder to write to");
-    if (nodeId < 0 || nodeId >= NODE_ID_COUNT) {
-      throw new OptionError(`--node-id must be from 0 to ${NODE_ID_COUNT - 1}`);
-    }
+    const refusal = nodeRefusal(loaded.options);
+    if (refusal !== undefined) throw new OptionError(refusal);
     return loaded;
   });
 }

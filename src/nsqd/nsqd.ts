@@ -20,7 +20,7 @@ import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Consumer } from "../broker/consumer.ts";
 import { type Connection, hostOf } from "../net/connection.ts";
 import { ConnectionListener } from "../net/listener.ts";
-import { TlsServer } from "../net/tls_server.ts";
+import type { TlsServer } from "../net/tls_server.ts";
 import { DataPath } from "../storage/data_path.ts";
 import { FileStores } from "../storage/file_segments.ts";
 import { DENO_FILES } from "../storage/file_system.ts";
@@ -35,6 +35,7 @@ import { loadTopics } from "./load_topics.ts";
 import { type LookupContext, LookupLoop } from "./lookup/loop.ts";
 import { MetadataFile } from "./metadata.ts";
 import { advertisedLine } from "./node/info.ts";
+import { tlsServerOf } from "./node/tls.ts";
 import type { NsqdOptions, NsqdStart } from "./options.ts";
 import { Session, type SessionContext } from "./session/session.ts";
 import { Turn } from "./turn.ts";
@@ -101,7 +102,7 @@ export class Nsqd implements LookupContext, HttpApiContext, SessionContext {
     this.options = start.options;
     this.logger = logger;
     this.#httpGuard = HttpGuard.forFile(start.options.httpAuthTokenFile, logger);
-    this.tlsServer = tlsServerOf(start);
+    this.tlsServer = tlsServerOf(start.options, start.tls);
     const { rootCa } = start.tls;
     if (rootCa !== undefined) this.#httpClient = Deno.createHttpClient({ caCerts: [rootCa] });
     this.#dataPath = new DataPath(start.options.dataPath);
@@ -500,17 +501,4 @@ export class Nsqd implements LookupContext, HttpApiContext, SessionContext {
     this.#httpClient?.close();
     this.#dataPath[Symbol.dispose]();
   }
-}
-
-function tlsServerOf({ options, tls }: Pick<NsqdStart, "options" | "tls">): TlsServer | undefined {
-  if (!tls.pair) return undefined;
-  const { tlsClientAuthPolicy } = options;
-  const verified = tlsClientAuthPolicy === "require" || tlsClientAuthPolicy === "require-verify";
-  return new TlsServer({
-    ...tls.pair,
-    rootCa: tls.rootCa,
-    // NSQ compat: any other word means none, though it makes TLS required.
-    clientAuth: verified ? tlsClientAuthPolicy : "none",
-    minVersion: options.tlsMinVersion === "tls1.3" ? "TLSv1.3" : "TLSv1.2",
-  });
 }

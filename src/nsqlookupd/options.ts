@@ -5,7 +5,7 @@
  * @module
  */
 import { LOG_LEVELS } from "../base/logger.ts";
-import { parseAddress } from "../config/address.ts";
+import { listenRefusal, parseAddress } from "../config/address.ts";
 import { bool, duration, int, logLevel, string } from "../config/kind.ts";
 import { type Exit, exitOnOptionError, type Loaded, loadOptions } from "../config/load.ts";
 import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/option.ts";
@@ -142,5 +142,5 @@ export function loadNsqlookupdOptions(args: readonly string[]): Loaded<Nsqlookup
 /** Unlike nsqd, nsqlookupd serves no unix sockets. */
 function checkAddress(flag: string, address: string): void {
   if (parseAddress(address)?.kind === "tcp") return;
-  throw new OptionError(`--${flag} is no address to listen on: ${JSON.stringify(address)}`);
+  throw new OptionError(listenRefusal(flag, address));
 }

@@ -1,14 +1,13 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LOG_LEVELS } from "../../src/base/logger.ts";
 import { defaultOptions, keyOf } from "../../src/config/option.ts";
+import { maxDeferMs } from "../../src/nsqd/node/message_options.ts";
 import {
   loadNsqdOptions,
-  maxDeferMs,
   NSQD_OPTIONS,
   nsqdConfigValue,
   type NsqdOptions,
   validateOptions,
-  withImplied,
 } from "../../src/nsqd/options.ts";
 
 const DEFAULTS = defaultOptions(NSQD_OPTIONS);
@@ -210,14 +209,6 @@ Deno.test("validateOptions() minds the HTTPS address only where there is a certi
     validateOptions({ ...options, tlsCert: "c.pem", tlsKey: "k.pem" }),
     '--https-address is no address to listen on: "/tmp/https.sock"',
   );
-});
-
-Deno.test("withImplied() requires TLS where clients must have certificates", () => {
-  const policy = { ...DEFAULTS, tlsClientAuthPolicy: "require" };
-
-  assertEquals(withImplied(policy).tlsRequired, "true");
-  assertEquals(withImplied({ ...policy, tlsRequired: "tcp-https" }).tlsRequired, "tcp-https");
-  assertEquals(withImplied(DEFAULTS), DEFAULTS);
 });
 
 // By key

@@ -9,7 +9,7 @@ import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { type BodyLimits, mpubCountMax } from "../../protocol/command_reader.ts";
 import { readI32, writeU32 } from "../../protocol/frames.ts";
-import { maxDeferMs } from "../options.ts";
+import { maxDeferMs } from "../node/message_options.ts";
 import { boolParam, type Params, paramsOf, topicToUse } from "./params.ts";
 import type { HttpApiContext } from "./context.ts";
 

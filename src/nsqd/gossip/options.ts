@@ -6,18 +6,62 @@
 
 import { errorText } from "../../base/error_text.ts";
 import { type Address, parseAddress } from "../../config/address.ts";
-import { OptionError } from "../../config/option.ts";
+import { duration, string, stringList } from "../../config/kind.ts";
+import { option, OptionError, type OptionsOf } from "../../config/option.ts";
 
-/** The options that gossip has, as nsqd's table of options describes them. */
-export interface GossipOptions {
-  readonly gossipAddress: string;
-  readonly gossipSeedAddresses: readonly string[];
-  readonly gossipRegossipIntervalMs: number;
-  readonly gossipEncryptKeyFile: string;
-  readonly serfPath: string;
-  readonly serfRpcAddress: string;
-  readonly serfRpcAuthFile: string;
-}
+const MINUTE_MS = 60_000;
+
+/** The table: discovery through Serf in place of nsqlookupd. */
+export const GOSSIP_OPTIONS = {
+  gossipAddress: option({
+    flag: "gossip-address",
+    kind: string,
+    default: "",
+    description:
+      "Where a Serf agent of this node is to listen for those of other nodes, as <addr>:<port> (7946 is Serf's port); empty for no gossip.",
+  }),
+  gossipSeedAddresses: option({
+    flag: "gossip-seed-address",
+    kind: stringList,
+    default: [],
+    description: "Gossip address of another node, to join its cluster; may be repeated.",
+  }),
+  gossipRegossipIntervalMs: option({
+    flag: "gossip-regossip-interval",
+    kind: duration,
+    default: MINUTE_MS,
+    description: "How often this node tells the others anew of all its topics and channels.",
+  }),
+  gossipEncryptKeyFile: option({
+    flag: "gossip-encrypt-key-file",
+    kind: string,
+    default: "",
+    description:
+      "Path of a file with the key that the cluster encrypts gossip with, 16, 24 or 32 bytes in base64; without it gossip is plain.",
+  }),
+  serfPath: option({
+    flag: "serf-path",
+    kind: string,
+    default: "serf",
+    description: "Path of Serf's executable, or its name to be looked for in PATH.",
+  }),
+  serfRpcAddress: option({
+    flag: "serf-rpc-address",
+    kind: string,
+    default: "",
+    description:
+      "RPC address of a running Serf agent, as <addr>:<port>, to be used for gossip in place of an own one.",
+  }),
+  serfRpcAuthFile: option({
+    flag: "serf-rpc-auth-file",
+    kind: string,
+    default: "",
+    description: "Path of a file with the RPC authentication key of that agent, if it asks for one.",
+  }),
+};
+
+/** What gossip is configured with. */
+export type GossipOptions = OptionsOf<typeof GOSSIP_OPTIONS>;
 
 /** What the files hold; "" where no file was named. */
 export interface GossipSecrets {

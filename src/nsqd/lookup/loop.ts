@@ -15,9 +15,10 @@ import { type QueriedLookupd, queryChannels } from "../../cluster/channel_query.
 import { DenoConnection } from "../../net/connection.ts";
 import { isEphemeral, isValidChannelName } from "../../protocol/names.ts";
 import { nodeInfoOf, type NodeInfoSource } from "../node/info.ts";
-import type { NsqdOptions } from "../options.ts";
+import type { MessageOptions } from "../node/message_options.ts";
 import { followAddress, type LookupHost, resolveName, type Resolver } from "./addresses.ts";
 import type { LookupOutside } from "./connection.ts";
+import type { LookupOptions } from "./options.ts";
 import { LookupPeer, type LookupPeerContext } from "./peer.ts";
 
 /** What the loop uses of the daemon it belongs to. */
@@ -26,13 +27,8 @@ export interface LookupContext extends NodeInfoSource {
   /** The options in force; asked anew whenever they are needed, because some can be changed. */
   readonly options:
     & NodeInfoSource["options"]
-    & Pick<
-      NsqdOptions,
-      | "lookupdTcpAddresses"
-      | "maxBodySizeBytes"
-      | "httpClientConnectTimeoutMs"
-      | "httpClientRequestTimeoutMs"
-    >;
+    & LookupOptions
+    & Pick<MessageOptions, "maxBodySizeBytes">;
   readonly broker: Pick<LookupPeerContext, "topics">;
 }
 

@@ -7,12 +7,12 @@
 import { hostPort } from "../../base/host_port.ts";
 import { NSQ_VERSION } from "../../base/version.ts";
 import type { NodeInfo } from "../../protocol/lookup_requests.ts";
-import type { NsqdOptions } from "../options.ts";
+import type { NodeOptions } from "./options.ts";
 
 /** What is known of a node. */
 export interface NodeInfoSource {
   readonly options: Pick<
-    NsqdOptions,
+    NodeOptions,
     "broadcastAddress" | "broadcastTcpPort" | "broadcastHttpPort" | "topologyRegion" | "topologyZone"
   >;
   readonly hostname: string;

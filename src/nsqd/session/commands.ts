@@ -19,7 +19,7 @@ import { CLOSE_WAIT_FRAME, encodeFrame, FRAME_TYPE, OK_FRAME } from "../../proto
 import { MESSAGE_ID_LENGTH, readMessageId } from "../../protocol/message_id.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import { byteString, quote } from "../../protocol/quote.ts";
-import { maxDeferMs } from "../options.ts";
+import { maxDeferMs } from "../node/message_options.ts";
 import type { AuthState } from "./auth.ts";
 import { CLIENT_STATE } from "./client_state.ts";
 import { applyIdentify, decodeIdentify, type IdentifyData } from "./identify.ts";

@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { NsqdOptions } from "../options.ts";
+import type { MessageOptions } from "../node/message_options.ts";
+import type { SessionOptions } from "./options.ts";
 
 /** What a client may say; what is missing is 0, false or "". */
 export interface IdentifyData {
@@ -99,7 +100,7 @@ export function decodeIdentify(body: Uint8Array): IdentifyData {
 export function applyIdentify(
   settings: ConnectionSettings,
   data: IdentifyData,
-  options: NsqdOptions,
+  options: SessionOptions & Pick<MessageOptions, "maxMsgTimeoutMs">,
 ): void {
   const { heartbeat_interval, output_buffer_size, output_buffer_timeout, sample_rate, msg_timeout } = data;
   if (heartbeat_interval === -1) settings.heartbeatIntervalMs = 0;

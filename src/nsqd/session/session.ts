@@ -33,12 +33,16 @@ import {
 } from "../../protocol/frames.ts";
 import { MESSAGE_ID_LENGTH, writeMessageId } from "../../protocol/message_id.ts";
 import { bytesOf } from "../../protocol/quote.ts";
-import { type NsqdOptions, TOPOLOGY_AWARE_CONSUMPTION } from "../options.ts";
+import type { MessageOptions } from "../node/message_options.ts";
+import type { NodeOptions } from "../node/options.ts";
+import type { TlsOptions } from "../node/tls.ts";
 import type { Turn, TurnMember } from "../turn.ts";
 import type { AuthState } from "./auth.ts";
+import type { AuthOptions } from "./auth_options.ts";
 import { CLIENT_STATE, type ClientState } from "./client_state.ts";
 import { executeCommand } from "./commands.ts";
 import type { ConnectionSettings } from "./identify.ts";
+import { type SessionOptions, TOPOLOGY_AWARE_CONSUMPTION } from "./options.ts";
 
 /** NSQ's default size of a client's output buffer, in bytes. */
 const OUTPUT_BUFFER_SIZE = 16 * 1024;
@@ -54,7 +58,12 @@ export interface SessionContext {
   readonly broker: Broker;
   readonly turn: Turn;
   /** The options in force. */
-  readonly options: NsqdOptions;
+  readonly options:
+    & SessionOptions
+    & AuthOptions
+    & MessageOptions
+    & Pick<NodeOptions, "nodeId" | "topologyRegion" | "topologyZone">
+    & Pick<TlsOptions, "tlsRequired">;
   /** Upgrades connections to TLS; absent without a certificate. */
   readonly tlsServer: TlsServer | undefined;
   /** Every connection; a session adds and removes itself. */

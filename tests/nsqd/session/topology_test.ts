@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { type NsqdOptions, TOPOLOGY_AWARE_CONSUMPTION } from "../../../src/nsqd/options.ts";
+import type { NsqdOptions } from "../../../src/nsqd/options.ts";
+import { TOPOLOGY_AWARE_CONSUMPTION } from "../../../src/nsqd/session/options.ts";
 import { identify, response } from "../../support/frames.ts";
 import {
   channelOf,

@@ -1,0 +1,51 @@
+/**
+ * The options of the HTTP API: where it is served, and to whom.
+ *
+ * @module
+ */
+import { listenRefusal, parseAddress } from "../../config/address.ts";
+import { string } from "../../config/kind.ts";
+import { option, type OptionsOf } from "../../config/option.ts";
+
+/** The table. */
+export const API_OPTIONS = {
+  httpAddress: option({
+    flag: "http-address",
+    kind: string,
+    default: "0.0.0.0:4151",
+    description:
+      "Where to listen for HTTP clients: <addr>:<port>, or the path of a unix socket; empty for none.",
+  }),
+  httpsAddress: option({
+    flag: "https-address",
+    kind: string,
+    default: "0.0.0.0:4152",
+    description:
+      "Where to listen for HTTPS clients, as <addr>:<port>, once there is a certificate; empty for none.",
+  }),
+  httpAuthTokenFile: option({
+    flag: "http-auth-token-file",
+    kind: string,
+    default: "",
+    description:
+      "Path of a file with a bearer token and its roles (publish, read, admin) on each line; without it the HTTP API is open.",
+  }),
+};
+
+/** What the HTTP API is configured with. */
+export type ApiOptions = OptionsOf<typeof API_OPTIONS>;
+
+/** Why these options cannot be run with, or `undefined` if they can. Touches no file. */
+export function apiRefusal(
+  { httpAddress, httpsAddress, tlsCert }: ApiOptions & { readonly tlsCert: string },
+): string | undefined {
+  if (httpAddress !== "" && parseAddress(httpAddress) === undefined) {
+    return listenRefusal("http-address", httpAddress);
+  }
+  // Without a certificate nothing listens there, so nothing is wrong with it.
+  const hasHttps = httpsAddress !== "" && tlsCert !== "";
+  if (hasHttps && parseAddress(httpsAddress)?.kind !== "tcp") {
+    return listenRefusal("https-address", httpsAddress);
+  }
+  return undefined;
+}

@@ -1,0 +1,77 @@
+/**
+ * The options that say what this node is called, and where others find it.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { bool, int, string } from "../../config/kind.ts";
+import { option, type OptionsOf } from "../../config/option.ts";
+
+/** Node ids are part of message ids, which have ten bits for them. */
+const NODE_ID_COUNT = 1024;
+
+/** The table. */
+export const NODE_OPTIONS = {
+  nodeId: option({
+    flag: "node-id",
+    key: "id",
+    kind: int,
+    default: hashOfHostname,
+    defaultNote: "hash of the host name",
+    description: "This node's part of message ids, from 0 to 1023; no two nodes should share one.",
+  }),
+  workerId: option({
+    flag: "worker-id",
+    key: null,
+    kind: bool,
+    default: false,
+    description: "Deprecated, without effect: use --node-id.",
+  }),
+  broadcastAddress: option({
+    flag: "broadcast-address",
+    kind: string,
+    default: () => Deno.hostname(),
+    defaultNote: "the host name",
+    description:
+      "Address that consumers reach this node at, as nsqlookupd tells them; auto is that of the interface which routes outward.",
+  }),
+  broadcastTcpPort: option({
+    flag: "broadcast-tcp-port",
+    kind: int,
+    default: 0,
+    description: "TCP port that nsqlookupd tells consumers; 0 is the port listened on.",
+  }),
+  broadcastHttpPort: option({
+    flag: "broadcast-http-port",
+    kind: int,
+    default: 0,
+    description: "HTTP port that nsqlookupd tells others; 0 is the port listened on.",
+  }),
+  topologyRegion: option({
+    flag: "topology-region",
+    kind: string,
+    default: "",
+    description: "Region of this node, the larger of the two domains by which near consumers are preferred.",
+  }),
+  topologyZone: option({
+    flag: "topology-zone",
+    kind: string,
+    default: "",
+    description: "Zone of this node inside its region, for preferring near consumers.",
+  }),
+};
+
+/** What the node is configured with. */
+export type NodeOptions = OptionsOf<typeof NODE_OPTIONS>;
+
+/** Why these options cannot be run with, or `undefined` if they can. */
+export function nodeRefusal({ nodeId }: Pick<NodeOptions, "nodeId">): string | undefined {
+  if (nodeId >= 0 && nodeId < NODE_ID_COUNT) return undefined;
+  return `--node-id must be from 0 to ${NODE_ID_COUNT - 1}`;
+}
+
+/** NSQ's own default, so that a node keeps its id when it changes from one program to the other. */
+function hashOfHostname(): number {
+  return crc32(createHash("md5").update(Deno.hostname()).digest()) % NODE_ID_COUNT;
+}

@@ -1,0 +1,81 @@
+/**
+ * TLS, for TCP and HTTPS alike: its options, and what upgrades connections.
+ *
+ * @module
+ */
+import { string, tlsRequired, tlsVersion } from "../../config/kind.ts";
+import { option, type OptionsOf } from "../../config/option.ts";
+import type { TlsFiles } from "../../config/tls_files.ts";
+import { TlsServer } from "../../net/tls_server.ts";
+
+/** The table. */
+export const TLS_OPTIONS = {
+  tlsCert: option({
+    flag: "tls-cert",
+    kind: string,
+    default: "",
+    description: "Path of the certificate, in PEM form.",
+  }),
+  tlsKey: option({
+    flag: "tls-key",
+    kind: string,
+    default: "",
+    description: "Path of the certificate's private key, in PEM form.",
+  }),
+  tlsClientAuthPolicy: option({
+    flag: "tls-client-auth-policy",
+    kind: string,
+    default: "",
+    description:
+      "What clients must prove: require (any certificate) or require-verify (one signed by --tls-root-ca-file).",
+  }),
+  tlsRootCaFile: option({
+    flag: "tls-root-ca-file",
+    kind: string,
+    default: "",
+    description: "Path of the certificates of trusted authorities, in PEM form.",
+  }),
+  tlsRequired: option({
+    flag: "tls-required",
+    kind: tlsRequired,
+    default: "false",
+    description: "Refuse clients without TLS: true, false, or tcp-https to leave plain HTTP open.",
+  }),
+  tlsMinVersion: option({
+    flag: "tls-min-version",
+    kind: tlsVersion,
+    default: "tls1.0",
+    description:
+      "Lowest TLS version to speak: tls1.2 or tls1.3. The default is NSQ's and means tls1.2, the lowest there is.",
+  }),
+};
+
+/** What TLS is configured with. */
+export type TlsOptions = OptionsOf<typeof TLS_OPTIONS>;
+
+/** The options with what some of them imply for others. */
+export function withImplied<T extends TlsOptions>(options: T): T {
+  // NSQ compat: any policy for client certificates, a misspelt one too, makes TLS required.
+  const implied = options.tlsClientAuthPolicy !== "" && options.tlsRequired === "false";
+  return implied ? { ...options, tlsRequired: "true" } : options;
+}
+
+/** Why these options cannot be run with, or `undefined` if they can. Touches no file. */
+export function tlsRefusal({ tlsRequired, tlsCert, tlsKey }: TlsOptions): string | undefined {
+  if (tlsRequired === "false" || tlsCert !== "" || tlsKey !== "") return undefined;
+  return "--tls-required needs --tls-cert and --tls-key";
+}
+
+/** What upgrades connections; absent without a certificate. */
+export function tlsServerOf(options: TlsOptions, files: TlsFiles): TlsServer | undefined {
+  if (!files.pair) return undefined;
+  const { tlsClientAuthPolicy } = options;
+  const verified = tlsClientAuthPolicy === "require" || tlsClientAuthPolicy === "require-verify";
+  return new TlsServer({
+    ...files.pair,
+    rootCa: files.rootCa,
+    // NSQ compat: any other word means none, though it makes TLS required.
+    clientAuth: verified ? tlsClientAuthPolicy : "none",
+    minVersion: options.tlsMinVersion === "tls1.3" ? "TLSv1.3" : "TLSv1.2",
+  });
+}

@@ -1,0 +1,93 @@
+/**
+ * The options of topics and channels: where they are kept, how much of them in memory, and how safely.
+ *
+ * @module
+ */
+import { errorText } from "../base/error_text.ts";
+import { DURABILITIES, type Durability, DurabilityRules } from "../broker/durability.ts";
+import { choice, duration, int, string, stringList } from "../config/kind.ts";
+import { option, type OptionsOf } from "../config/option.ts";
+
+const SECOND_MS = 1000;
+const MIB = 1024 * 1024;
+
+/** The table. */
+export const TOPIC_OPTIONS = {
+  dataPath: option({
+    flag: "data-path",
+    kind: string,
+    default: "",
+    description: "Directory for metadata and messages on disk; empty is the working directory.",
+  }),
+  memQueueSize: option({
+    flag: "mem-queue-size",
+    kind: int,
+    default: 10_000,
+    description: "Number of messages kept in memory, for each topic and channel.",
+  }),
+  maxBytesPerFile: option({
+    flag: "max-bytes-per-file",
+    kind: int,
+    default: 100 * MIB,
+    description: "Size in bytes at which a data file is closed and the next one begun.",
+  }),
+  durability: option<Durability>({
+    flag: "durability",
+    kind: choice(DURABILITIES),
+    default: "memory",
+    description:
+      "What the OK to a publisher means: taken (memory, as in NSQ), written to the disk (disk: survives kill -9), or synced (fsync: survives a loss of power).",
+  }),
+  durabilityTopics: option({
+    flag: "durability-topic",
+    key: "durability_topics",
+    kind: stringList,
+    default: [],
+    description:
+      "<pattern>=<durability> for the topics whose names fit, with * for any characters and ? for one; the first that fits counts; may be repeated.",
+  }),
+  syncEvery: option({
+    flag: "sync-every",
+    kind: int,
+    default: 2500,
+    description: "Number of messages after which data files are synced to disk.",
+  }),
+  syncTimeoutMs: option({
+    flag: "sync-timeout",
+    kind: duration,
+    default: 2 * SECOND_MS,
+    description: "Time after which data files are synced to disk.",
+  }),
+  queueScanWorkerPoolMax: option({
+    flag: "queue-scan-worker-pool-max",
+    kind: int,
+    default: 4,
+    description: "Most workers looking for messages that timed out or are due.",
+  }),
+  queueScanSelectionCount: option({
+    flag: "queue-scan-selection-count",
+    kind: int,
+    default: 20,
+    description:
+      "Number of channels looked at in each scan (every 100 ms) for messages that timed out or are due.",
+  }),
+  maxChannelConsumers: option({
+    flag: "max-channel-consumers",
+    kind: int,
+    default: 0,
+    description: "Most consumers of one channel on this node; 0 is no limit.",
+  }),
+};
+
+/** What topics and channels are configured with. */
+export type TopicOptions = OptionsOf<typeof TOPIC_OPTIONS>;
+
+/** Why these options cannot be run with, or `undefined` if they can. Touches no file. */
+export function topicRefusal(options: TopicOptions): string | undefined {
+  try {
+    new DurabilityRules(options.durability, options.durabilityTopics);
+    return undefined;
+  } catch (error) {
+    return `--durability-topic ${errorText(error)}`;
+  }
+}
