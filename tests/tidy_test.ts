@@ -40,7 +40,6 @@ const LONG_FILES: ReadonlyMap<string, string> = new Map([
   ["src/broker/topic_log.ts", "where a message is kept, and when it goes, is one decision"],
   ["src/broker/topic.ts", "publishing, distributing and recovering share the topic's position"],
   ["src/nsqd/session/commands.ts", "one function for each command, in one place"],
-  ["src/nsqd/nsqd.ts", "what nsqd starts and stops are one list each"],
   ["src/nsqd/session/session.ts", "the connection's state, and everything that changes it"],
 ]);
 

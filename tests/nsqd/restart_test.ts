@@ -84,7 +84,7 @@ Deno.test("Nsqd keeps deferred messages over a restart, with the time that remai
     await withNsqd(dataPath, {}, async (nsqd) => {
       using client = await nsqd.connect();
       await client.ask("SUB t c\n");
-      dueMs = nsqd.nsqd.nowMs() + 60_000;
+      dueMs = nsqd.nsqd.clock.nowMs() + 60_000;
       await client.ask(withBody("DPUB t 60000", "later"));
       assertEquals(countsOf(nsqd, "t", "c"), { depth: 0, inFlight: 0, deferred: 1 });
     });

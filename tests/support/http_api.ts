@@ -10,8 +10,8 @@ import { Broker } from "../../src/broker/broker.ts";
 import { Consumer } from "../../src/broker/consumer.ts";
 import type { SegmentStore } from "../../src/broker/segment_store.ts";
 import { defaultOptions } from "../../src/config/option.ts";
-import { type HttpApiContext, nsqdHttpApi } from "../../src/nsqd/api/endpoints.ts";
-import { NSQD_OPTIONS, type NsqdOptions } from "../../src/nsqd/options.ts";
+import { type ApiContext, nsqdHttpApi } from "../../src/nsqd/api/endpoints.ts";
+import { NSQD_OPTIONS, nsqdConfigValue, type NsqdOptions } from "../../src/nsqd/options.ts";
 import type { ClientSource } from "../../src/nsqd/stats/stats.ts";
 import { MemoryStores } from "../../src/storage/memory_segments.ts";
 
@@ -80,7 +80,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     onChange: () => {},
     onStored: () => {},
   });
-  const context: HttpApiContext = {
+  const context: ApiContext = {
     broker,
     get options() {
       return options;
@@ -90,6 +90,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     tcpPort: 4150,
     httpPort: 4151,
     startTimeMs: START_TIME_MS,
+    hasGossip: false,
     nowMs: () => time.nowMs,
     health: () => state.health,
     sessions: () => clients,
@@ -99,6 +100,7 @@ export function httpApi(given: HttpApiOptions = {}) {
       return client;
     },
     persistMetadata: () => calls.push("persistMetadata"),
+    optionValue: (key) => nsqdConfigValue(options, key),
     setLogLevel: (logLevel) => {
       logger.level = logLevel;
       options = { ...options, logLevel };

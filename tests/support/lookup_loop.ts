@@ -7,6 +7,7 @@
 
 import { defaultOptions } from "../../src/config/option.ts";
 import { LookupLoop } from "../../src/nsqd/lookup/loop.ts";
+import { nodeInfoOf } from "../../src/nsqd/node/info.ts";
 import { NSQD_OPTIONS, type NsqdOptions } from "../../src/nsqd/options.ts";
 import { FakeSleep } from "./fake_sleep.ts";
 import { connectTcp, FakeTopics, keptLog } from "./lookup_peer.ts";
@@ -42,10 +43,10 @@ export class RunningLoop implements AsyncDisposable {
       get options() {
         return options();
       },
-      broker: { topics: this.topics.map },
-      hostname: "host.example",
-      tcpPort: 4150,
-      httpPort: 4151,
+      topics: this.topics.map,
+      answerSizeMax: this.#options.maxBodySizeBytes,
+      nodeInfo: () =>
+        nodeInfoOf({ options: options(), hostname: "host.example", tcpPort: 4150, httpPort: 4151 }),
     };
     const known = (name: string) => {
       const addresses = given.names?.get(name);

@@ -1,5 +1,5 @@
 /**
- * What the HTTP API asks of the daemon it belongs to. The composition root implements it; tests stand in for it.
+ * What the HTTP API asks of the daemon it belongs to. src/nsqd/composition.ts gives it; tests stand in for it.
  *
  * @module
  */
@@ -7,7 +7,9 @@ import type { Logger, LogLevel } from "../../base/logger.ts";
 import type { Broker } from "../../broker/broker.ts";
 import type { Consumer } from "../../broker/consumer.ts";
 import type { RegistrationDb } from "../../cluster/registration_db.ts";
-import type { NsqdOptions } from "../options.ts";
+import type { MessageOptions } from "../node/message_options.ts";
+import type { NodeOptions } from "../node/options.ts";
+import type { SessionOptions } from "../session/options.ts";
 import type { ClientSource } from "../stats/stats.ts";
 
 /** Gossip, as the HTTP API sees it. */
@@ -19,10 +21,16 @@ export interface GossipApi {
 }
 
 /** A running nsqd, as its HTTP API sees it. */
-export interface HttpApiContext {
+export interface ApiContext {
   readonly broker: Broker;
   /** The options in force; asked anew for each request, because some can be changed. */
-  readonly options: NsqdOptions;
+  readonly options:
+    & MessageOptions
+    & Pick<NodeOptions, "broadcastAddress" | "topologyRegion" | "topologyZone">
+    & Pick<
+      SessionOptions,
+      "maxHeartbeatIntervalMs" | "maxOutputBufferSizeBytes" | "maxOutputBufferTimeoutMs" | "maxDeflateLevel"
+    >;
   readonly logger: Logger;
   readonly hostname: string;
   /** Port of the TCP protocol, `undefined` for a unix socket. */
@@ -30,7 +38,9 @@ export interface HttpApiContext {
   /** Port of plain HTTP, `undefined` for a unix socket. */
   readonly httpPort: number | undefined;
   readonly startTimeMs: number;
-  /** Discovery through Serf, where it is on. */
+  /** Discovery goes through Serf: this nsqd answers what nsqlookupd answers. */
+  readonly hasGossip: boolean;
+  /** Discovery through Serf, where it is on and nsqd has been started. */
   readonly gossip?: GossipApi | undefined;
   nowMs(): number;
   /** "OK", or "NOK - " and why. */
@@ -41,6 +51,8 @@ export interface HttpApiContext {
   clientOf(consumer: Consumer): ClientSource;
   /** Writes the metadata file now. Logs a failure, does not throw it. */
   persistMetadata(): void;
+  /** The value that `GET /config/<key>` shows, or `undefined` if there is no such option. */
+  optionValue(key: string): unknown;
   /** Changes the option and the log. */
   setLogLevel(level: LogLevel): void;
   /** Changes the option, connects to new addresses and leaves the ones that are gone. */

@@ -9,10 +9,10 @@ import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { type Endpoint, endpoint } from "./guard.ts";
 import { paramsOf } from "./params.ts";
-import type { HttpApiContext } from "./context.ts";
+import type { ApiContext } from "./context.ts";
 
 /** The debug endpoints. Only the last two are logged, as in NSQ. */
-export function debugEndpoints(nsqd: HttpApiContext): Endpoint[] {
+export function debugEndpoints(nsqd: ApiContext): Endpoint[] {
   const logged = log(nsqd.logger);
   const pages = debugPages({ indexPath: "/debug/pprof/", runningTasks: () => nsqd.runningTasks() });
   return [
@@ -28,7 +28,7 @@ export function debugEndpoints(nsqd: HttpApiContext): Endpoint[] {
 }
 
 /** The rate is checked as in Go, and then of no use. Differs from NSQ, which answers 500. */
-function setBlockRate(nsqd: HttpApiContext, request: RequestContext): string {
+function setBlockRate(nsqd: ApiContext, request: RequestContext): string {
   const text = paramsOf(nsqd, request).get("rate") ?? "";
   const refuse = (problem: string) => {
     const cause = `strconv.Atoi: parsing ${JSON.stringify(text)}: ${problem}`;

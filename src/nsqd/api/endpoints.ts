@@ -11,14 +11,12 @@ import { type Handler, log, plainText, v1 } from "../../http/decorators.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { Router } from "../../http/router.ts";
-import { isGossipOn } from "../gossip/options.ts";
-import { nsqdConfigValue } from "../options.ts";
 import { collectStats, memoryStats } from "../stats/stats.ts";
 import { formatStats } from "../stats/text.ts";
 import { debugEndpoints } from "./debug.ts";
 import { type Endpoint, endpoint, type HttpGuard } from "./guard.ts";
 import { boolParam, paramsOf } from "./params.ts";
-import type { HttpApiContext } from "./context.ts";
+import type { ApiContext } from "./context.ts";
 import { lookupEndpoints } from "./lookup.ts";
 import { publish, publishBatch } from "./publish.ts";
 import {
@@ -34,13 +32,13 @@ import {
   unpauseTopic,
 } from "./topics.ts";
 
-export type { HttpApiContext } from "./context.ts";
+export type { ApiContext } from "./context.ts";
 
 /** Does the work of one endpoint. */
-type Operation = (nsqd: HttpApiContext, request: RequestContext) => unknown;
+type Operation = (nsqd: ApiContext, request: RequestContext) => unknown;
 
 /** The API of one nsqd, ready to be served; without a guard it is open to everybody. */
-export function nsqdHttpApi(nsqd: HttpApiContext, guard?: HttpGuard): Router {
+export function nsqdHttpApi(nsqd: ApiContext, guard?: HttpGuard): Router {
   const { logger } = nsqd;
   const endpoints = nsqdEndpoints(nsqd);
   if (guard === undefined) return new Router({ routes: endpoints, logger });
@@ -48,7 +46,7 @@ export function nsqdHttpApi(nsqd: HttpApiContext, guard?: HttpGuard): Router {
 }
 
 /** All endpoints, each with who may use it where there is a guard. */
-export function nsqdEndpoints(nsqd: HttpApiContext): Endpoint[] {
+export function nsqdEndpoints(nsqd: ApiContext): Endpoint[] {
   const of = (operation: Operation): Handler => (request) => operation(nsqd, request);
   const logged = log(nsqd.logger);
   const api = (operation: Operation) => v1(logged(of(operation)));
@@ -76,21 +74,21 @@ export function nsqdEndpoints(nsqd: HttpApiContext): Endpoint[] {
     endpoint("read", "GET", "/config/:opt", api(showOption)),
     endpoint("admin", "PUT", "/config/:opt", api(changeOption)),
 
-    ...isGossipOn(nsqd.options) ? lookupEndpoints(nsqd.logger, () => nsqd.gossip?.db) : [],
+    ...nsqd.hasGossip ? lookupEndpoints(nsqd.logger, () => nsqd.gossip?.db) : [],
 
     ...debugEndpoints(nsqd),
   ];
 }
 
 /** `GET /ping` */
-function ping(nsqd: HttpApiContext): string {
+function ping(nsqd: ApiContext): string {
   const health = nsqd.health();
   if (health !== "OK") throw new HttpError(500, health);
   return health;
 }
 
 /** `GET /info` */
-function info(nsqd: HttpApiContext): unknown {
+function info(nsqd: ApiContext): unknown {
   const { options } = nsqd;
   return {
     version: NSQ_VERSION,
@@ -109,7 +107,7 @@ function info(nsqd: HttpApiContext): unknown {
 }
 
 /** `GET /stats` */
-async function stats(nsqd: HttpApiContext, request: RequestContext): Promise<unknown> {
+async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown> {
   const params = paramsOf(nsqd, request);
   const { startTimeMs } = nsqd;
   const gossip = await nsqd.gossip?.stats();
@@ -140,14 +138,14 @@ async function stats(nsqd: HttpApiContext, request: RequestContext): Promise<unk
 }
 
 /** `GET /config/:opt` */
-function showOption(nsqd: HttpApiContext, request: RequestContext): unknown {
-  const value = nsqdConfigValue(nsqd.options, request.params.opt);
+function showOption(nsqd: ApiContext, request: RequestContext): unknown {
+  const value = nsqd.optionValue(request.params.opt);
   if (value === undefined) throw new HttpError(400, "INVALID_OPTION");
   return value;
 }
 
 /** `PUT /config/:opt` */
-async function changeOption(nsqd: HttpApiContext, request: RequestContext): Promise<unknown> {
+async function changeOption(nsqd: ApiContext, request: RequestContext): Promise<unknown> {
   const body = await request.readBody(nsqd.options.maxMsgSizeBytes);
   if (body === undefined || body.length === 0) throw new HttpError(413, "INVALID_VALUE");
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);

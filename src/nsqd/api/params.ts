@@ -10,13 +10,13 @@ import { HttpError } from "../../http/http_error.ts";
 import { parseQuery } from "../../http/query.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
-import type { HttpApiContext } from "./context.ts";
+import type { ApiContext } from "./context.ts";
 
 /** The first value of each parameter. */
 export type Params = ReadonlyMap<string, string>;
 
 /** The parameters of a request. */
-export function paramsOf(nsqd: HttpApiContext, request: RequestContext): Params {
+export function paramsOf(nsqd: ApiContext, request: RequestContext): Params {
   try {
     return parseQuery(request.rawQuery);
   } catch (error) {
@@ -27,7 +27,7 @@ export function paramsOf(nsqd: HttpApiContext, request: RequestContext): Params 
 }
 
 /** The topic that is named, made if there is none. */
-export function topicToUse(nsqd: HttpApiContext, params: Params): Topic {
+export function topicToUse(nsqd: ApiContext, params: Params): Topic {
   const name = topicName(params);
   if (!isValidTopicName(name)) throw new HttpError(400, "INVALID_TOPIC");
   return nsqd.broker.topic(name);
@@ -41,7 +41,7 @@ export function topicName(params: Params): string {
 }
 
 /** The topic of that name. */
-export function existingTopic(nsqd: HttpApiContext, name: string): Topic {
+export function existingTopic(nsqd: ApiContext, name: string): Topic {
   const topic = nsqd.broker.topics.get(name);
   if (topic === undefined) throw new HttpError(404, "TOPIC_NOT_FOUND");
   return topic;
@@ -49,7 +49,7 @@ export function existingTopic(nsqd: HttpApiContext, name: string): Topic {
 
 /** The topic and the name of a channel that are given, of which the topic must exist. */
 export function topicAndChannelName(
-  nsqd: HttpApiContext,
+  nsqd: ApiContext,
   params: Params,
 ): { topic: Topic; channelName: string } {
   const name = topicName(params);
@@ -61,7 +61,7 @@ export function topicAndChannelName(
 }
 
 /** The channel that is given, which must exist. */
-export function existingChannel(nsqd: HttpApiContext, params: Params): Channel {
+export function existingChannel(nsqd: ApiContext, params: Params): Channel {
   const { topic, channelName } = topicAndChannelName(nsqd, params);
   const channel = topic.channels.get(channelName);
   if (channel === undefined) throw new HttpError(404, "CHANNEL_NOT_FOUND");

@@ -11,7 +11,7 @@ import { type BodyLimits, mpubCountMax } from "../../protocol/command_reader.ts"
 import { readI32, writeU32 } from "../../protocol/frames.ts";
 import { maxDeferMs } from "../node/message_options.ts";
 import { boolParam, type Params, paramsOf, topicToUse } from "./params.ts";
-import type { HttpApiContext } from "./context.ts";
+import type { ApiContext } from "./context.ts";
 
 /** Messages as a topic takes them: size and body of each, one after the other. */
 export interface Batch {
@@ -24,7 +24,7 @@ const NEWLINE = 10;
 const U32_LENGTH = 4;
 
 /** `POST /pub`: one message, the body. */
-export async function publish(nsqd: HttpApiContext, request: RequestContext): Promise<string> {
+export async function publish(nsqd: ApiContext, request: RequestContext): Promise<string> {
   const body = await request.readBody(nsqd.options.maxMsgSizeBytes);
   if (body === undefined) throw new HttpError(413, "MSG_TOO_BIG");
   if (body.length === 0) throw new HttpError(400, "MSG_EMPTY");
@@ -37,7 +37,7 @@ export async function publish(nsqd: HttpApiContext, request: RequestContext): Pr
 }
 
 /** `POST /mpub`: a message from each line of the body or, with `binary`, the body of an MPUB command. */
-export async function publishBatch(nsqd: HttpApiContext, request: RequestContext): Promise<string> {
+export async function publishBatch(nsqd: ApiContext, request: RequestContext): Promise<string> {
   const limits = nsqd.options;
   if ((request.contentLength ?? 0) > limits.maxBodySizeBytes) throw new HttpError(413, "BODY_TOO_BIG");
   const params = paramsOf(nsqd, request);
@@ -105,7 +105,7 @@ function deferOf(params: Params, maxMs: number): number {
   return deferMs;
 }
 
-function isBinary(nsqd: HttpApiContext, params: Params): boolean {
+function isBinary(nsqd: ApiContext, params: Params): boolean {
   const text = params.get("binary");
   if (text === undefined) return false;
   const binary = boolParam(text);

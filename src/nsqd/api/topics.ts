@@ -17,21 +17,21 @@ import {
   topicName,
   topicToUse,
 } from "./params.ts";
-import type { HttpApiContext } from "./context.ts";
+import type { ApiContext } from "./context.ts";
 
 /** `POST /topic/create` */
-export function createTopic(nsqd: HttpApiContext, request: RequestContext): void {
+export function createTopic(nsqd: ApiContext, request: RequestContext): void {
   topicToUse(nsqd, paramsOf(nsqd, request));
 }
 
 /** `POST /topic/delete` */
-export function deleteTopic(nsqd: HttpApiContext, request: RequestContext): void {
+export function deleteTopic(nsqd: ApiContext, request: RequestContext): void {
   const name = topicName(paramsOf(nsqd, request));
   if (!nsqd.broker.deleteTopic(name)) throw new HttpError(404, "TOPIC_NOT_FOUND");
 }
 
 /** `POST /topic/empty` */
-export async function emptyTopic(nsqd: HttpApiContext, request: RequestContext): Promise<void> {
+export async function emptyTopic(nsqd: ApiContext, request: RequestContext): Promise<void> {
   const name = topicName(paramsOf(nsqd, request));
   // NSQ compat: of the endpoints for a topic that exists only this one checks its name.
   if (!isValidTopicName(name)) throw new HttpError(400, "INVALID_TOPIC");
@@ -41,52 +41,52 @@ export async function emptyTopic(nsqd: HttpApiContext, request: RequestContext):
 }
 
 /** `POST /topic/pause` */
-export function pauseTopic(nsqd: HttpApiContext, request: RequestContext): void {
+export function pauseTopic(nsqd: ApiContext, request: RequestContext): void {
   existingTopic(nsqd, topicName(paramsOf(nsqd, request))).pause();
   // At once, so that a crash does not undo it.
   nsqd.persistMetadata();
 }
 
 /** `POST /topic/unpause` */
-export function unpauseTopic(nsqd: HttpApiContext, request: RequestContext): void {
+export function unpauseTopic(nsqd: ApiContext, request: RequestContext): void {
   existingTopic(nsqd, topicName(paramsOf(nsqd, request))).unpause();
   nsqd.persistMetadata();
 }
 
 /** `POST /channel/create` */
-export function createChannel(nsqd: HttpApiContext, request: RequestContext): void {
+export function createChannel(nsqd: ApiContext, request: RequestContext): void {
   const { topic, channelName } = topicAndChannelName(nsqd, paramsOf(nsqd, request));
   topic.channel(channelName);
 }
 
 /** `POST /channel/delete` */
-export async function deleteChannel(nsqd: HttpApiContext, request: RequestContext): Promise<void> {
+export async function deleteChannel(nsqd: ApiContext, request: RequestContext): Promise<void> {
   const { topic, channelName } = topicAndChannelName(nsqd, paramsOf(nsqd, request));
   if (!topic.deleteChannel(channelName)) throw new HttpError(404, "CHANNEL_NOT_FOUND");
   await saved(nsqd, topic);
 }
 
 /** `POST /channel/empty` */
-export async function emptyChannel(nsqd: HttpApiContext, request: RequestContext): Promise<void> {
+export async function emptyChannel(nsqd: ApiContext, request: RequestContext): Promise<void> {
   const params = paramsOf(nsqd, request);
   existingChannel(nsqd, params).empty();
   await saved(nsqd, topicAndChannelName(nsqd, params).topic);
 }
 
 /** `POST /channel/pause` */
-export function pauseChannel(nsqd: HttpApiContext, request: RequestContext): void {
+export function pauseChannel(nsqd: ApiContext, request: RequestContext): void {
   existingChannel(nsqd, paramsOf(nsqd, request)).pause();
   nsqd.persistMetadata();
 }
 
 /** `POST /channel/unpause` */
-export function unpauseChannel(nsqd: HttpApiContext, request: RequestContext): void {
+export function unpauseChannel(nsqd: ApiContext, request: RequestContext): void {
   existingChannel(nsqd, paramsOf(nsqd, request)).unpause();
   nsqd.persistMetadata();
 }
 
 /** So that a crash does not bring back what was dropped. A disk that refuses it now is asked again with every sync. */
-async function saved(nsqd: HttpApiContext, topic: Topic): Promise<void> {
+async function saved(nsqd: ApiContext, topic: Topic): Promise<void> {
   try {
     await topic.saveState();
   } catch (error) {

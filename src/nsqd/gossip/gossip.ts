@@ -25,8 +25,8 @@ import type { RegistrationDb } from "../../cluster/registration_db.ts";
 import { SerfAgent } from "../../cluster/serf_agent.ts";
 import { SerfClient } from "../../cluster/serf_client.ts";
 import { SerfError } from "../../cluster/serf_records.ts";
+import type { NodeInfo } from "../../protocol/lookup_requests.ts";
 import { isEphemeral } from "../../protocol/names.ts";
-import { nodeInfoOf, type NodeInfoSource } from "../node/info.ts";
 import { nodeNameOf, TAG_NAMES, tagsOf, toProducerInfo } from "./event.ts";
 import { GossipJoin } from "./join.ts";
 import { type AgentSource, type SerfLink, SerfLinks, type SerfWorld } from "./link.ts";
@@ -36,10 +36,13 @@ import { GossipSender, type GossipTopics } from "./sender.ts";
 import { GossipView } from "./view.ts";
 
 /** What gossip uses of the daemon it belongs to. */
-export interface GossipContext extends NodeInfoSource {
-  readonly options: NodeInfoSource["options"] & GossipOptions;
+export interface GossipContext {
+  readonly options: GossipOptions;
   readonly logger: Logger;
-  readonly broker: { readonly topics: GossipTopics };
+  /** What this node has. */
+  readonly topics: GossipTopics;
+  /** Who this node is, and where it is found. */
+  readonly nodeInfo: NodeInfo;
   /** Port of HTTPS, `undefined` where there is none. */
   readonly httpsPort: number | undefined;
   /** Now, in ms since 1970 with fractions. */
@@ -80,11 +83,10 @@ export class Gossip {
    * @throws {OptionError} If a secret cannot be used.
    */
   constructor(context: GossipContext, world: SerfWorld = WORLD) {
-    const { options, logger } = context;
+    const { options, logger, nodeInfo: info } = context;
     this.#context = context;
     this.#world = world;
     const secrets = readGossipSecrets(options);
-    const info = nodeInfoOf(context);
     if (options.serfRpcAddress === "") {
       this.#agent = ownAgent(context, { encryptKey: secrets.encryptKey, world });
     }
@@ -99,7 +101,7 @@ export class Gossip {
     this.#sender = new GossipSender({
       logger,
       timers: world.timers,
-      topics: context.broker.topics,
+      topics: context.topics,
       regossipIntervalMs: options.gossipRegossipIntervalMs,
       ownName: () => this.#view.ownName,
       hasPeers: () => this.#view.memberCount > 0,
@@ -157,7 +159,7 @@ export class Gossip {
 
   /** A topic, or a channel of it, came or went. */
   changed(topic: string, channel?: string): void {
-    const found = this.#context.broker.topics.get(topic);
+    const found = this.#context.topics.get(topic);
     const exists = found !== undefined && (channel === undefined || found.channels.has(channel));
     if (exists) this.#view.addOwn(topic, channel);
     else this.#view.removeOwn(topic, channel);
@@ -233,8 +235,7 @@ function ownAgent(
   context: GossipContext,
   { encryptKey, world }: { readonly encryptKey: string; readonly world: SerfWorld },
 ): SerfAgent {
-  const { options, logger } = context;
-  const info = nodeInfoOf(context);
+  const { options, logger, nodeInfo: info } = context;
   const { hostname, port } = tcpAddressOf(options.gossipAddress);
   return new SerfAgent({
     executable: options.serfPath,
@@ -252,6 +253,6 @@ function foreignAgent(address: string, authKey: string): AgentSource {
 }
 
 /** Other nodes reach the agent where clients reach this node, as in NSQ. */
-function advertiseAddressOf({ options }: GossipContext): string {
-  return hostPort({ hostname: options.broadcastAddress, port: tcpAddressOf(options.gossipAddress).port });
+function advertiseAddressOf({ options, nodeInfo }: GossipContext): string {
+  return hostPort({ hostname: nodeInfo.broadcast_address, port: tcpAddressOf(options.gossipAddress).port });
 }

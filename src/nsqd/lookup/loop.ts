@@ -10,26 +10,18 @@
 import { AsyncGroup } from "../../base/async_group.ts";
 import { sleep } from "../../base/every.ts";
 import { hostPort } from "../../base/host_port.ts";
-import type { Logger } from "../../base/logger.ts";
 import { type QueriedLookupd, queryChannels } from "../../cluster/channel_query.ts";
 import { DenoConnection } from "../../net/connection.ts";
 import { isEphemeral, isValidChannelName } from "../../protocol/names.ts";
-import { nodeInfoOf, type NodeInfoSource } from "../node/info.ts";
-import type { MessageOptions } from "../node/message_options.ts";
 import { followAddress, type LookupHost, resolveName, type Resolver } from "./addresses.ts";
 import type { LookupOutside } from "./connection.ts";
 import type { LookupOptions } from "./options.ts";
 import { LookupPeer, type LookupPeerContext } from "./peer.ts";
 
 /** What the loop uses of the daemon it belongs to. */
-export interface LookupContext extends NodeInfoSource {
-  readonly logger: Logger;
+export interface LookupContext extends LookupPeerContext {
   /** The options in force; asked anew whenever they are needed, because some can be changed. */
-  readonly options:
-    & NodeInfoSource["options"]
-    & LookupOptions
-    & Pick<MessageOptions, "maxBodySizeBytes">;
-  readonly broker: Pick<LookupPeerContext, "topics">;
+  readonly options: LookupOptions;
 }
 
 /** What the loop uses of the world. */
@@ -121,7 +113,7 @@ export class LookupLoop {
   }
 
   async #askForChannels(topic: string, signal: AbortSignal): Promise<string[]> {
-    const { logger, options } = this.#context;
+    const { logger, answerSizeMax } = this.#context;
     await this.#introductions(signal);
     if (signal.aborted) return [];
     const lookupds = this.#lookupds();
@@ -131,7 +123,7 @@ export class LookupLoop {
     }
     const { channels, failures } = await queryChannels(topic, {
       lookupds,
-      answerSizeMax: options.maxBodySizeBytes,
+      answerSizeMax,
       signal,
       onRequest: (url) => logger.info(`CI: querying nsqlookupd ${url}`),
     });
@@ -217,20 +209,10 @@ export class LookupLoop {
       }
       logger.info(`LOOKUP(${text}): adding peer`);
       const end = new AbortController();
-      const peer = new LookupPeer(host, this.#peerContext(), this.#world);
+      const peer = new LookupPeer(host, this.#context, this.#world);
       this.#peers.set(text, { peer, end });
       this.#tasks.spawn(`lookup peer ${text}`, () => peer.run(end.signal));
     }
-  }
-
-  #peerContext(): LookupPeerContext {
-    const { logger, broker, options } = this.#context;
-    return {
-      logger,
-      topics: broker.topics,
-      answerSizeMax: options.maxBodySizeBytes,
-      nodeInfo: () => nodeInfoOf(this.#context),
-    };
   }
 }
 

@@ -38,8 +38,7 @@ export function nodeInfoOf(node: NodeInfoSource): NodeInfo {
 }
 
 /** The line of the log that says where others are told to find this node. */
-export function advertisedLine(node: NodeInfoSource): string {
-  const { broadcast_address: hostname, tcp_port, http_port } = nodeInfoOf(node);
+export function advertisedLine({ broadcast_address: hostname, tcp_port, http_port }: NodeInfo): string {
   const at = (port: number, what: string) =>
     port === 0 ? `no ${what}` : `${hostPort({ hostname, port })} (${what})`;
   return `NSQ: advertising ${at(tcp_port, "TCP")}, ${at(http_port, "HTTP")}`;

@@ -36,7 +36,6 @@ import { bytesOf } from "../../protocol/quote.ts";
 import type { MessageOptions } from "../node/message_options.ts";
 import type { NodeOptions } from "../node/options.ts";
 import type { TlsOptions } from "../node/tls.ts";
-import type { Turn, TurnMember } from "../turn.ts";
 import type { AuthState } from "./auth.ts";
 import type { AuthOptions } from "./auth_options.ts";
 import { CLIENT_STATE, type ClientState } from "./client_state.ts";
@@ -51,12 +50,22 @@ const CLIENT_TIMEOUT_MS = 60_000;
 /** Bodies up to this length are copied by hand: it costs less than making a view, in bytes. */
 const SMALL_BODY_LENGTH = 48;
 
+/** The end of the turn of the event loop, as sessions use it. */
+export interface SessionTurn {
+  /** The session has published something in this turn. */
+  published(session: Session): void;
+  /** The session has output. */
+  hasOutput(session: Session): void;
+  /** Ends the turn now. */
+  run(): void;
+}
+
 /** What a session uses of its daemon. */
 export interface SessionContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly broker: Broker;
-  readonly turn: Turn;
+  readonly turn: SessionTurn;
   /** The options in force. */
   readonly options:
     & SessionOptions
@@ -73,7 +82,7 @@ export interface SessionContext {
 }
 
 /** A client of the TCP protocol. */
-export class Session implements MessageSink, TurnMember, WireOwner {
+export class Session implements MessageSink, WireOwner {
   readonly context: SessionContext;
   readonly reader = new CommandReader();
   readonly settings: ConnectionSettings;
@@ -258,6 +267,7 @@ export class Session implements MessageSink, TurnMember, WireOwner {
     this.pubCounts.set(topic.name, (this.pubCounts.get(topic.name) ?? 0) + count);
   }
 
+  /** Takes the answers to this turn's publishes back, if they were to one of the topics. */
   publishFailed(failed: ReadonlyMap<Topic, unknown>): void {
     for (const topic of this.#publishTopics) {
       if (!failed.has(topic)) continue;
@@ -270,6 +280,7 @@ export class Session implements MessageSink, TurnMember, WireOwner {
     }
   }
 
+  /** The publishes of this turn are kept, once those of `pending` topics are. */
   publishKept(pending: ReadonlyMap<Topic, Promise<void>>): void {
     const waits = pending.size === 0 ? [] : [...this.#publishTopics].filter((topic) => pending.has(topic));
     if (waits.length > 0) {
@@ -281,6 +292,7 @@ export class Session implements MessageSink, TurnMember, WireOwner {
     this.#wire.held = false;
   }
 
+  /** Begins to send what is in the output. */
   flush(): void {
     this.#wire.flush();
   }

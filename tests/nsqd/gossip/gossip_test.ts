@@ -49,11 +49,6 @@ function gossipTest(
     for (const [topic, channels] of Object.entries(given.topics ?? {})) add(topic, channels);
     const context: GossipContext = {
       options: {
-        broadcastAddress: "own",
-        broadcastTcpPort: 0,
-        broadcastHttpPort: 0,
-        topologyRegion: "",
-        topologyZone: "",
         gossipAddress: "",
         gossipSeedAddresses: [],
         gossipRegossipIntervalMs: 60_000,
@@ -64,10 +59,16 @@ function gossipTest(
         ...given.options,
       },
       logger: new Logger({ prefix: "", level: LOG_LEVELS.info, write }),
-      broker: { topics },
-      hostname: "host",
-      tcpPort: 4150,
-      httpPort: 4151,
+      topics,
+      nodeInfo: {
+        broadcast_address: "own",
+        hostname: "host",
+        http_port: 4151,
+        tcp_port: 4150,
+        topology_region: "",
+        topology_zone: "",
+        version: "1.3.0",
+      },
       httpsPort: undefined,
       nowMs: () => FAKE_START_MS,
     };

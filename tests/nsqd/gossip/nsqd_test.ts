@@ -48,7 +48,7 @@ nsqdTest("Nsqd with gossip answers lookups of what it has itself", async (nsqd) 
   assertEquals(await getJson(nsqd, "/nodes"), {
     producers: [{
       remote_address: "node.example:7946",
-      hostname: nsqd.nsqd.hostname,
+      hostname: Deno.hostname(),
       broadcast_address: "node.example",
       tcp_port: nsqd.nsqd.tcpPort,
       http_port: nsqd.nsqd.httpPort,

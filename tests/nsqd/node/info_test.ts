@@ -35,9 +35,12 @@ Deno.test("nodeInfoOf() has 0 for a port that there is not", () => {
 });
 
 Deno.test("advertisedLine() says where others find the node", () => {
-  assertEquals(advertisedLine(node()), "NSQ: advertising nsqd.example:4150 (TCP), nsqd.example:4151 (HTTP)");
   assertEquals(
-    advertisedLine(node({ address: "::1" })),
+    advertisedLine(nodeInfoOf(node())),
+    "NSQ: advertising nsqd.example:4150 (TCP), nsqd.example:4151 (HTTP)",
+  );
+  assertEquals(
+    advertisedLine(nodeInfoOf(node({ address: "::1" }))),
     "NSQ: advertising [::1]:4150 (TCP), [::1]:4151 (HTTP)",
   );
 });
@@ -45,5 +48,5 @@ Deno.test("advertisedLine() says where others find the node", () => {
 Deno.test("advertisedLine() says what others cannot find", () => {
   const unix = node({ tcpPort: undefined, httpPort: undefined });
 
-  assertEquals(advertisedLine(unix), "NSQ: advertising no TCP, no HTTP");
+  assertEquals(advertisedLine(nodeInfoOf(unix)), "NSQ: advertising no TCP, no HTTP");
 });

@@ -1,0 +1,199 @@
+/**
+ * The parts of one nsqd, and what each is given of the others. Each room asks, in a context of its own, for what it
+ * needs, and gets that and nothing else; no part knows nsqd as a whole. Nothing is started, opened or loaded here.
+ *
+ * @module
+ */
+
+import { AsyncGroup } from "../base/async_group.ts";
+import { SystemClock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Broker } from "../broker/broker.ts";
+import { DataPath } from "../storage/data_path.ts";
+import { FileStores } from "../storage/file_segments.ts";
+import type { ApiContext } from "./api/context.ts";
+import { nsqdHttpApi } from "./api/endpoints.ts";
+import { HttpGuard } from "./api/guard.ts";
+import { Flush } from "./flush.ts";
+import { Gossip } from "./gossip/gossip.ts";
+import { isGossipOn } from "./gossip/options.ts";
+import { Health } from "./health.ts";
+import { Listeners } from "./listeners.ts";
+import { LookupLoop } from "./lookup/loop.ts";
+import { makeBroker } from "./make_broker.ts";
+import { MetadataFile } from "./metadata.ts";
+import { MetadataKeeper } from "./metadata_keeper.ts";
+import { startNewTopic } from "./new_topic.ts";
+import { nodeInfoOf } from "./node/info.ts";
+import { tlsServerOf } from "./node/tls.ts";
+import type { NsqdStart } from "./options.ts";
+import { Authorizer } from "./session/authorizer.ts";
+import type { Session } from "./session/session.ts";
+import { Sessions } from "./session/sessions.ts";
+import { Settings } from "./settings.ts";
+import { Turn } from "./turn.ts";
+
+/** What one nsqd is put together from. */
+export type NsqdParts = ReturnType<typeof compose>;
+
+/** Makes the parts. @throws {Error} If a file that an option names cannot be used. */
+export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logger) {
+  const settings = new Settings(start.options);
+  const clock = new SystemClock();
+  const nowMs = () => clock.nowMs();
+  const hostname = Deno.hostname();
+  const startTimeMs = Date.now();
+  const loops = new AsyncGroup();
+  /** Apart from the loops, because connections end before the topics close. */
+  const clients = new AsyncGroup();
+  const listeners = new Listeners();
+  const guard = HttpGuard.forFile(start.options.httpAuthTokenFile, logger);
+  const tlsServer = tlsServerOf(start.options, start.tls);
+  /** Made when the ports are known. */
+  let gossip: Gossip | undefined;
+
+  /** Reports a fault outside of any task as that of a task of this name: nsqd must stop then. */
+  const fail = (task: string, error: unknown) => loops.spawn(task, () => Promise.reject(error));
+  const nodeInfo = () => {
+    const { tcpPort, http } = listeners;
+    return nodeInfoOf({ options: settings.options, hostname, tcpPort, httpPort: http?.port });
+  };
+
+  // Discovery
+  const lookup = new LookupLoop({
+    logger,
+    get options() {
+      return settings.options;
+    },
+    answerSizeMax: start.options.maxBodySizeBytes,
+    get topics() {
+      return broker.topics;
+    },
+    nodeInfo,
+  });
+  /** Makes the part that the options ask for, if they do. @throws {OptionError} If a secret cannot be used. */
+  const makeGossip = () => {
+    const { topics } = broker;
+    const httpsPort = listeners.https?.port;
+    gossip = Gossip.of({ options: start.options, logger, topics, nodeInfo: nodeInfo(), httpsPort, nowMs });
+  };
+
+  // Topics, and where they are kept
+  const dataPath = new DataPath(start.options.dataPath);
+  const stores = new FileStores(dataPath.path);
+  const turn = new Turn(clock, (error) => fail("turn", error));
+  const health = new Health({
+    logger,
+    dataPath,
+    get gossipProblem() {
+      return gossip?.problem;
+    },
+  });
+  const broker: Broker = makeBroker(start.options, {
+    clock,
+    logger,
+    stores,
+    onKeeping: () => metadata.persistChanges(),
+    onWork: () => turn.schedule(),
+    onChange: ({ topic, channel, kept }) => {
+      lookup.changed(topic.name, channel?.name);
+      gossip?.changed(topic.name, channel?.name);
+      if (kept) metadata.changed();
+    },
+    onStored: (error) => health.stored(error),
+    startTopic: (topic) => {
+      const asked = settings.options.lookupdTcpAddresses.length > 0 ? lookup : undefined;
+      startNewTopic(topic, { topics: broker.topics, gossip, lookup: asked, tasks: clients });
+    },
+  });
+  turn.attach(broker);
+  const metadataFile = new MetadataFile(dataPath.path, logger);
+  const metadata = new MetadataKeeper({ logger, file: metadataFile, broker, health, tasks: loops });
+  const flush = new Flush({ logger, broker, turn, metadata, health });
+
+  // Clients
+  const authorizer = new Authorizer({
+    options: start.options,
+    timeoutMs: start.options.httpClientRequestTimeoutMs,
+    rootCa: start.tls.rootCa,
+    signal: clients.signal,
+    nowMs,
+  });
+  const connections = new Set<Session>();
+  const sessions = new Sessions({
+    clock,
+    logger,
+    broker,
+    turn,
+    options: start.options,
+    tlsServer,
+    connections,
+    authorize: (client, secret) => authorizer.authorize(client, secret),
+  });
+
+  const runningTasks = () => [...loops.running, ...clients.running];
+  const apiContext: ApiContext = {
+    broker,
+    get options() {
+      return settings.options;
+    },
+    logger,
+    hostname,
+    get tcpPort() {
+      return listeners.tcpPort;
+    },
+    get httpPort() {
+      return listeners.http?.port;
+    },
+    startTimeMs,
+    hasGossip: isGossipOn(start.options),
+    get gossip() {
+      return gossip;
+    },
+    nowMs,
+    health: () => health.text,
+    sessions: () => sessions.speaking(),
+    clientOf: (consumer) => sessions.clientOf(consumer),
+    persistMetadata: () => metadata.persist(),
+    optionValue: (key) => settings.valueOf(key),
+    setLogLevel: (level) => {
+      settings.change({ logLevel: level });
+      logger.level = level;
+    },
+    setLookupdAddresses: (lookupdTcpAddresses) => {
+      settings.change({ lookupdTcpAddresses });
+      lookup.addressesChanged();
+    },
+    runningTasks,
+  };
+  const { handle } = nsqdHttpApi(apiContext, guard);
+  const openListeners = () =>
+    listeners.open({ logger, options: settings.options, tlsServer, handler: handle });
+
+  return {
+    settings,
+    clock,
+    loops,
+    clients,
+    fail,
+    nodeInfo,
+    dataPath,
+    stores,
+    broker,
+    turn,
+    metadataFile,
+    metadata,
+    flush,
+    authorizer,
+    connections,
+    sessions,
+    lookup,
+    makeGossip,
+    get gossip() {
+      return gossip;
+    },
+    listeners,
+    openListeners,
+    runningTasks,
+  };
+}

@@ -1,0 +1,56 @@
+/**
+ * Whether this nsqd can do what it is there for, as `/ping` and `/stats` say it.
+ *
+ * @module
+ */
+
+import { errorText } from "../base/error_text.ts";
+import type { Logger } from "../base/logger.ts";
+import type { DataPath } from "../storage/data_path.ts";
+
+/** What health depends on besides the disk. */
+export interface HealthContext {
+  readonly logger: Logger;
+  readonly dataPath: Pick<DataPath, "path" | "probe">;
+  /** What is wrong with gossip, if something is. */
+  readonly gossipProblem: string | undefined;
+}
+
+/** Knows what is wrong. */
+export class Health {
+  readonly #context: HealthContext;
+  #storeError: unknown;
+
+  constructor(context: HealthContext) {
+    this.#context = context;
+  }
+
+  /** "OK", or "NOK - " and why. */
+  get text(): string {
+    if (this.#storeError !== undefined) return `NOK - ${errorText(this.#storeError)}`;
+    const { gossipProblem } = this.#context;
+    return gossipProblem === undefined ? "OK" : `NOK - gossip unhealthy: ${gossipProblem}`;
+  }
+
+  /** Something could not be written the last time it was tried. */
+  get storeFails(): boolean {
+    return this.#storeError !== undefined;
+  }
+
+  /** Something was written, or could not be: the error says why. */
+  stored(error: unknown): void {
+    this.#storeError = error;
+  }
+
+  /** Whether what was wrong with the disk still is: perhaps nobody publishes any more who would find out. */
+  async probe(): Promise<void> {
+    const { dataPath, logger } = this.#context;
+    try {
+      await dataPath.probe();
+      this.#storeError = undefined;
+      logger.info(`NSQ: ${dataPath.path} can be written to again`);
+    } catch (error) {
+      this.#storeError = error;
+    }
+  }
+}

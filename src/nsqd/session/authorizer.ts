@@ -1,0 +1,64 @@
+/**
+ * Asks the configured auth servers about clients.
+ *
+ * @module
+ */
+
+import { hostOf } from "../../net/connection.ts";
+import type { TlsState } from "../../net/tls_server.ts";
+import { type AuthState, queryAuthServers } from "./auth.ts";
+import type { AuthOptions } from "./auth_options.ts";
+
+/** What is asked, and how. */
+export interface AuthorizerContext {
+  readonly options: AuthOptions;
+  /** Longest wait for an answer. */
+  readonly timeoutMs: number;
+  /** A certificate in PEM form that auth servers are trusted by. */
+  readonly rootCa: string | undefined;
+  /** Ends all asking. */
+  readonly signal: AbortSignal;
+  readonly nowMs: () => number;
+}
+
+/** A client, as far as auth servers are told of it. */
+export interface AskedClient {
+  readonly remoteAddress: string;
+  readonly tls: TlsState | undefined;
+}
+
+/** Knows whom to ask. It must be closed. */
+export class Authorizer {
+  readonly #context: AuthorizerContext;
+  /** Only where a root certificate is configured. */
+  readonly #httpClient: Deno.HttpClient | undefined;
+
+  constructor(context: AuthorizerContext) {
+    const { rootCa } = context;
+    this.#context = context;
+    if (rootCa !== undefined) this.#httpClient = Deno.createHttpClient({ caCerts: [rootCa] });
+  }
+
+  /** Asks what the client may do. Rejects when no server answers as it should. */
+  authorize(client: AskedClient, secret: string): Promise<AuthState> {
+    const { options, timeoutMs, signal, nowMs } = this.#context;
+    const request = {
+      remoteIp: hostOf(client.remoteAddress),
+      tls: client.tls !== undefined,
+      commonName: client.tls?.commonName ?? "",
+      secret,
+    };
+    const servers = {
+      addresses: options.authHttpAddresses,
+      method: options.authHttpRequestMethod === "post" ? "post" as const : "get" as const,
+      timeoutMs,
+      client: this.#httpClient,
+      signal,
+    };
+    return queryAuthServers(servers, request, nowMs);
+  }
+
+  close(): void {
+    this.#httpClient?.close();
+  }
+}
