@@ -28,6 +28,14 @@ const LAYERS: readonly (readonly string[])[] = [
   ["base"],
 ];
 
+/** The rooms of src/nsqd in the same sense, below the files at its door, which no room imports from. */
+const NSQD_ROOMS: readonly (readonly string[])[] = [
+  ["door"],
+  ["api"],
+  ["session", "lookup", "gossip", "stats"],
+  ["node"],
+];
+
 /** Names that say of what kind a file is, and not what it is about. */
 const BANNED_NAMES =
   /^(utils?|helpers?|common|shared|misc|lib|types?|interfaces?|classes|enums?|constants?)$/;
@@ -87,14 +95,21 @@ Deno.test("src/ is found", () => {
 });
 
 Deno.test("Each folder of src/ imports only from folders further down the list of layers", () => {
-  const level = (folder: string) => LAYERS.findIndex((layer) => layer.includes(folder));
-  const wrong = SRC.flatMap(importsOf).filter(({ from, target }) => {
-    const [here, there] = [folderOf(from.path), folderOf(target ?? from.path)];
-    return here !== there && level(there) <= level(here);
-  });
+  assertEquals(importsUpward(LAYERS, folderOf), []);
+  assertEquals(SRC.map(({ path }) => folderOf(path)).filter((folder) => levelIn(LAYERS, folder) < 0), []);
+});
 
-  assertEquals(wrong.map(describe), []);
-  assertEquals(SRC.map(({ path }) => folderOf(path)).filter((folder) => level(folder) < 0), []);
+Deno.test("Each room of src/nsqd imports only from rooms further down the list, and never from the door", () => {
+  const rooms = new Set(SRC.map(({ path }) => roomOf(path)).filter((room) => room !== undefined));
+
+  assertEquals(importsUpward(NSQD_ROOMS, roomOf), []);
+  assertEquals([...rooms].sort(), NSQD_ROOMS.flat().sort());
+});
+
+Deno.test("tests/ mirrors the rooms of src/nsqd", () => {
+  const rooms = TESTS.flatMap(({ path }) => /^tests\/nsqd\/(\w+)\//.exec(path)?.[1] ?? []);
+
+  assertEquals(rooms.filter((room) => levelIn(NSQD_ROOMS, room) < 0), []);
 });
 
 Deno.test("src/ imports nothing outside of src/ but the manifest", () => {
@@ -298,6 +313,28 @@ function importsOf(from: SourceFile): Import[] {
 
 function folderOf(path: string): string {
   return /^src\/(\w+)\//.exec(path)?.[1] ?? "base";
+}
+
+/** The room of src/nsqd that a file is in; undefined outside of src/nsqd. */
+function roomOf(path: string): string | undefined {
+  const inside = /^src\/nsqd\/(?:(\w+)\/)?/.exec(path);
+  return inside ? inside[1] ?? "door" : undefined;
+}
+
+function levelIn(layers: readonly (readonly string[])[], name: string): number {
+  return layers.findIndex((layer) => layer.includes(name));
+}
+
+/** Imports between the named parts that do not lead further down. */
+function importsUpward(
+  layers: readonly (readonly string[])[],
+  partOf: (path: string) => string | undefined,
+): string[] {
+  return SRC.flatMap(importsOf).filter(({ from, target }) => {
+    const [here, there] = [partOf(from.path), target === undefined ? undefined : partOf(target)];
+    if (here === undefined || there === undefined || here === there) return false;
+    return levelIn(layers, there) <= levelIn(layers, here);
+  }).map(describe);
 }
 
 function describe({ from, specifier }: Import): string {
