@@ -1,6 +1,7 @@
 /**
  * What of nsqd matters to messages that are to survive: a broker on files, the metadata file, and the order in which
- * they are loaded and saved (src/nsqd/nsqd.ts). No sockets; the time, and what the disk does, are the caller's.
+ * they are loaded and saved (src/nsqd/load_topics.ts, src/nsqd/flush.ts). No sockets; the time, and what the disk does,
+ * are the caller's.
  *
  * @module
  */
