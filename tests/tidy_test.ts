@@ -21,6 +21,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["cluster"],
   ["storage"],
   ["broker"],
+  ["log"],
   ["net"],
   ["http"],
   ["config"],
@@ -44,8 +45,8 @@ const LINES_MAX = 400;
 /** Longer files, each with the reason why it is one file. */
 const LONG_FILES: ReadonlyMap<string, string> = new Map([
   ["src/broker/channel.ts", "one state machine: every transition of a message touches the same counts"],
-  ["src/broker/segment.ts", "adding, restoring and compacting share the image and its index"],
-  ["src/broker/topic_log.ts", "where a message is kept, and when it goes, is one decision"],
+  ["src/log/segment.ts", "adding, restoring and compacting share the image and its index"],
+  ["src/log/topic_log.ts", "where a message is kept, and when it goes, is one decision"],
   ["src/broker/topic.ts", "publishing, distributing and recovering share the topic's position"],
   ["src/nsqd/session/commands.ts", "one function for each command, in one place"],
   ["src/nsqd/session/session.ts", "the connection's state, and everything that changes it"],
@@ -197,8 +198,10 @@ Deno.test("Only the logger, src/cli and the entries of programs write to the con
   assertEquals(linesWith(SRC.filter(({ path }) => !mayWrite.test(path)), /\bconsole\./), []);
 });
 
-Deno.test("src/broker, src/protocol and src/config/address.ts use nothing of the outside", () => {
-  const pure = SRC.filter(({ path }) => /^src\/(broker|protocol)\/|^src\/config\/address\.ts$/.test(path));
+Deno.test("src/broker, src/log, src/protocol and src/config/address.ts use nothing of the outside", () => {
+  const pure = SRC.filter(({ path }) =>
+    /^src\/(broker|log|protocol)\/|^src\/config\/address\.ts$/.test(path)
+  );
 
   // Error classes do nothing; with one of them the port to the store says that a segment is not there.
   assertEquals(

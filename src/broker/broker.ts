@@ -13,9 +13,9 @@ import { isEphemeral } from "../protocol/names.ts";
 import type { Channel, ChannelLimits } from "./channel.ts";
 import type { Durability } from "./durability.ts";
 import { NONE, Outstanding } from "./outstanding.ts";
-import type { SegmentStore } from "./segment_store.ts";
+import type { SegmentStore } from "../log/segment_store.ts";
 import { Topic, type TopicContext } from "./topic.ts";
-import type { LogLimits } from "./topic_log.ts";
+import type { LogLimits } from "../log/topic_log.ts";
 
 /** Messages that one channel delivers before others, and the sockets, have their turn. */
 const PUMP_MESSAGES_MAX = 5000;

@@ -30,8 +30,8 @@ import { ConsumerTurns } from "./consumer_turns.ts";
 import { NONE, type Outstanding, type SlotList, STATE } from "./outstanding.ts";
 import { FINISHED, Page, PARKED, UNTOUCHED } from "./page.ts";
 import { PageList } from "./page_list.ts";
-import type { Segment } from "./segment.ts";
-import type { TopicLog } from "./topic_log.ts";
+import type { Segment } from "../log/segment.ts";
+import type { TopicLog } from "../log/topic_log.ts";
 
 /** A message that is deferred for longer than this when it is published is parked: it gets no slot yet. */
 const PARK_BEYOND_MS = 60_000;

@@ -5,7 +5,7 @@
  */
 
 import { NONE, type SlotList } from "./outstanding.ts";
-import type { Segment } from "./segment.ts";
+import type { Segment } from "../log/segment.ts";
 
 /** Takes messages on their way out; implemented by the TCP session. */
 export interface MessageSink {

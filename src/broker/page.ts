@@ -6,7 +6,7 @@
  */
 
 import { NONE, type Outstanding, STATE } from "./outstanding.ts";
-import type { Segment } from "./segment.ts";
+import type { Segment } from "../log/segment.ts";
 import { encodePage, type OutstandingState, type Range } from "./topic_state.ts";
 
 /** The message has nothing but the cursor to say about it. */

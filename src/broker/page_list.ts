@@ -7,7 +7,7 @@
  */
 
 import { type Page, UNTOUCHED } from "./page.ts";
-import type { Segment } from "./segment.ts";
+import type { Segment } from "../log/segment.ts";
 
 /** Keeps segments in memory; the topic's log. */
 export interface SegmentKeeper {

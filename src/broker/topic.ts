@@ -17,10 +17,10 @@ import { Channel, type ChannelLimits } from "./channel.ts";
 import type { Durability } from "./durability.ts";
 import type { Outstanding } from "./outstanding.ts";
 import { FINISHED } from "./page.ts";
-import type { Segment } from "./segment.ts";
-import { type Damage, endOfMessages, type Timestamp } from "./segment_image.ts";
-import type { SegmentStore } from "./segment_store.ts";
-import { type LogLimits, TopicLog } from "./topic_log.ts";
+import type { Segment } from "../log/segment.ts";
+import { type Damage, endOfMessages, type Timestamp } from "../log/segment_image.ts";
+import type { SegmentStore } from "../log/segment_store.ts";
+import { type LogLimits, TopicLog } from "../log/topic_log.ts";
 import {
   type ChannelState,
   decodeTopicState,

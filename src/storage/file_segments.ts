@@ -15,8 +15,8 @@
  * @module
  */
 
-import { CLOSING_BATCH_LENGTH, closingOf } from "../broker/segment_image.ts";
-import type { SegmentStore, StoredSegment } from "../broker/segment_store.ts";
+import { CLOSING_BATCH_LENGTH, closingOf } from "../log/segment_image.ts";
+import type { SegmentStore, StoredSegment } from "../log/segment_store.ts";
 import type { StoreFactory } from "../broker/broker.ts";
 import {
   type AppendFile,

@@ -14,7 +14,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Channel } from "../broker/channel.ts";
 import { Consumer, type MessageSink } from "../broker/consumer.ts";
-import type { Segment } from "../broker/segment.ts";
+import type { Segment } from "../log/segment.ts";
 import type { Topic } from "../broker/topic.ts";
 import { MESSAGE_ID_LENGTH, writeMessageId } from "../protocol/message_id.ts";
 import type { FileSystem } from "./file_system.ts";

@@ -8,10 +8,10 @@
  * @module
  */
 
-import { Segment, SEGMENT_BYTES_MAX } from "../broker/segment.ts";
-import { ORIGIN_LENGTH } from "../broker/segment_image.ts";
-import type { SegmentStore } from "../broker/segment_store.ts";
-import { SEGMENT_OVERHEAD } from "../broker/topic_log.ts";
+import { Segment, SEGMENT_BYTES_MAX } from "../log/segment.ts";
+import { ORIGIN_LENGTH } from "../log/segment_image.ts";
+import type { SegmentStore } from "../log/segment_store.ts";
+import { SEGMENT_OVERHEAD } from "../log/topic_log.ts";
 import { type ChannelState, encodeFinishedPage, encodeTopicState } from "../broker/topic_state.ts";
 import { readU32, writeU32 } from "../protocol/frames.ts";
 import { MESSAGE_ID_LENGTH } from "../protocol/message_id.ts";

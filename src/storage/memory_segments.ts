@@ -7,8 +7,8 @@
 
 import { concat } from "@std/bytes/concat";
 import type { StoreFactory } from "../broker/broker.ts";
-import { closingOf } from "../broker/segment_image.ts";
-import type { SegmentStore, StoredSegment } from "../broker/segment_store.ts";
+import { closingOf } from "../log/segment_image.ts";
+import type { SegmentStore, StoredSegment } from "../log/segment_store.ts";
 
 /** The topics' segments. */
 export class MemoryStores implements StoreFactory {

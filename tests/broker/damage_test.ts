@@ -5,7 +5,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { SEGMENT_HEADER_LENGTH } from "../../src/broker/segment_image.ts";
+import { SEGMENT_HEADER_LENGTH } from "../../src/log/segment_image.ts";
 import { bytes, testBroker, TestConsumer, testTopic } from "../support/broker_setup.ts";
 import { TestStores } from "../support/broker_stores.ts";
 

@@ -4,8 +4,8 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { Segment } from "../../src/broker/segment.ts";
-import { ORIGIN_LENGTH } from "../../src/broker/segment_image.ts";
+import { Segment } from "../../src/log/segment.ts";
+import { ORIGIN_LENGTH } from "../../src/log/segment_image.ts";
 import type { Topic } from "../../src/broker/topic.ts";
 import { blockOfTexts, textOf } from "../support/broker_messages.ts";
 import { bytes, killed, type TestChannel, testChannel, TestConsumer } from "../support/broker_setup.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { FINISHED, Page, UNTOUCHED } from "../../src/broker/page.ts";
-import { Segment } from "../../src/broker/segment.ts";
+import { Segment } from "../../src/log/segment.ts";
 import { Random } from "../support/random.ts";
 
 Deno.test("Page begins without messages where the channel begins", () => {

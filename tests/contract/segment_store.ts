@@ -1,12 +1,12 @@
 /**
- * What every store of segments must do: the broker relies on it (src/broker/segment_store.ts).
+ * What every store of segments must do: the broker relies on it (src/log/segment_store.ts).
  *
  * @module
  */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { StoreFactory } from "../../src/broker/broker.ts";
-import { Segment } from "../../src/broker/segment.ts";
-import type { SegmentStore } from "../../src/broker/segment_store.ts";
+import { Segment } from "../../src/log/segment.ts";
+import type { SegmentStore } from "../../src/log/segment_store.ts";
 import { blockOfTexts } from "../support/broker_messages.ts";
 
 /** Stores under test. */

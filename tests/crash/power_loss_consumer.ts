@@ -4,7 +4,7 @@
  * @module
  */
 import { Consumer, type MessageSink } from "../../src/broker/consumer.ts";
-import type { Segment } from "../../src/broker/segment.ts";
+import type { Segment } from "../../src/log/segment.ts";
 import type { Entry, TopicRecord } from "./power_loss_record.ts";
 
 /** A message that is in flight to a consumer. */

@@ -6,7 +6,7 @@
  */
 import type { Channel } from "../../src/broker/channel.ts";
 import { Consumer } from "../../src/broker/consumer.ts";
-import type { Segment } from "../../src/broker/segment.ts";
+import type { Segment } from "../../src/log/segment.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import type { Random } from "../support/random.ts";
 import type { SimulatedDisk } from "../support/simulated_disk.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import type { SegmentStore } from "../../src/broker/segment_store.ts";
+import type { SegmentStore } from "../../src/log/segment_store.ts";
 import { FileSegments, FileStores } from "../../src/storage/file_segments.ts";
 import { DENO_FILES } from "../../src/storage/file_system.ts";
 import { segmentStoreTest } from "../contract/segment_store.ts";

@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
 import { PARKED } from "../../src/broker/page.ts";
-import type { Segment } from "../../src/broker/segment.ts";
+import type { Segment } from "../../src/log/segment.ts";
 import type { Channel } from "../../src/broker/channel.ts";
 import type { Topic } from "../../src/broker/topic.ts";
 import { NONE } from "../../src/broker/outstanding.ts";

@@ -5,8 +5,8 @@
  */
 import type { Channel } from "../../src/broker/channel.ts";
 import { Consumer, type MessageSink } from "../../src/broker/consumer.ts";
-import type { Segment } from "../../src/broker/segment.ts";
-import type { TopicLog } from "../../src/broker/topic_log.ts";
+import type { Segment } from "../../src/log/segment.ts";
+import type { TopicLog } from "../../src/log/topic_log.ts";
 import type { ModelChannel, ModelClient, ModelEntry } from "./broker_model.ts";
 
 /** What a {@linkcode TrialClient} consumes. */

@@ -9,7 +9,7 @@ import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@
 import type { Broker } from "../../src/broker/broker.ts";
 import type { Channel } from "../../src/broker/channel.ts";
 import { Consumer } from "../../src/broker/consumer.ts";
-import type { Segment } from "../../src/broker/segment.ts";
+import type { Segment } from "../../src/log/segment.ts";
 import type { Topic } from "../../src/broker/topic.ts";
 import { bodyOf, sameBytes } from "./broker_messages.ts";
 import { type ModelEntry, oneMore } from "./broker_model.ts";

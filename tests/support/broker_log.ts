@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Segment } from "../../src/broker/segment.ts";
-import type { Damage } from "../../src/broker/segment_image.ts";
-import type { SegmentStore } from "../../src/broker/segment_store.ts";
-import { type LogLimits, type LogOwner, TopicLog } from "../../src/broker/topic_log.ts";
+import type { Segment } from "../../src/log/segment.ts";
+import type { Damage } from "../../src/log/segment_image.ts";
+import type { SegmentStore } from "../../src/log/segment_store.ts";
+import { type LogLimits, type LogOwner, TopicLog } from "../../src/log/topic_log.ts";
 import { blockOfTexts, textOf } from "./broker_messages.ts";
 import { TestStores } from "./broker_stores.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Segment } from "../../src/broker/segment.ts";
+import type { Segment } from "../../src/log/segment.ts";
 import { writeU32 } from "../../src/protocol/frames.ts";
 
 /** The bodies as a topic takes them: size and body of each. */

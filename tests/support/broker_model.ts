@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { ChannelLimits } from "../../src/broker/channel.ts";
-import type { Timestamp } from "../../src/broker/segment_image.ts";
+import type { Timestamp } from "../../src/log/segment_image.ts";
 
 /** More are not counted. */
 const ATTEMPTS_MAX = 65535;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { SegmentStore } from "../../src/broker/segment_store.ts";
+import type { SegmentStore } from "../../src/log/segment_store.ts";
 import type { Random } from "./random.ts";
 
 /** Bytes [from, to) of an image. */

@@ -5,8 +5,8 @@
  * @module
  */
 import type { StoreFactory } from "../../src/broker/broker.ts";
-import { CLOSING_BATCH_LENGTH, closingOf } from "../../src/broker/segment_image.ts";
-import type { SegmentStore, StoredSegment } from "../../src/broker/segment_store.ts";
+import { CLOSING_BATCH_LENGTH, closingOf } from "../../src/log/segment_image.ts";
+import type { SegmentStore, StoredSegment } from "../../src/log/segment_store.ts";
 import { MemoryStores } from "../../src/storage/memory_segments.ts";
 import { PowerRecord } from "./broker_power.ts";
 import type { Random } from "./random.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Segment } from "../../src/broker/segment.ts";
+import { Segment } from "../../src/log/segment.ts";
 import { decodePage, decodeTopicState } from "../../src/broker/topic_state.ts";
 import { FileStores } from "../../src/storage/file_segments.ts";
 import type { FileSystem } from "../../src/storage/file_system.ts";

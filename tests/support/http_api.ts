@@ -8,7 +8,7 @@ import { Logger } from "../../src/base/logger.ts";
 import { Quantile } from "../../src/base/quantile.ts";
 import { Broker } from "../../src/broker/broker.ts";
 import { Consumer } from "../../src/broker/consumer.ts";
-import type { SegmentStore } from "../../src/broker/segment_store.ts";
+import type { SegmentStore } from "../../src/log/segment_store.ts";
 import { defaultOptions } from "../../src/config/option.ts";
 import { type ApiContext, nsqdHttpApi } from "../../src/nsqd/api/endpoints.ts";
 import { NSQD_OPTIONS, nsqdConfigValue, type NsqdOptions } from "../../src/nsqd/options.ts";

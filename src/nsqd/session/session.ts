@@ -16,7 +16,7 @@ import type { Logger } from "../../base/logger.ts";
 import type { Broker } from "../../broker/broker.ts";
 import type { Channel } from "../../broker/channel.ts";
 import { Consumer, type MessageSink, NEARNESS, type Nearness } from "../../broker/consumer.ts";
-import type { Segment } from "../../broker/segment.ts";
+import type { Segment } from "../../log/segment.ts";
 import type { Topic } from "../../broker/topic.ts";
 import { type Connection, hostOf, isDisconnect, UnreadConnection } from "../../net/connection.ts";
 import type { TlsServer, TlsState } from "../../net/tls_server.ts";

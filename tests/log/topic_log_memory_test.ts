@@ -4,7 +4,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import type { Segment } from "../../src/broker/segment.ts";
+import type { Segment } from "../../src/log/segment.ts";
 import { TestLog } from "../support/broker_log.ts";
 
 Deno.test("TopicLog gives a stored segment's memory back when it is written and finished", () => {

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { SEGMENT_MESSAGES_MAX } from "../../src/broker/segment_image.ts";
+import { SEGMENT_MESSAGES_MAX } from "../../src/log/segment_image.ts";
 import { blockOf } from "../support/broker_messages.ts";
 import { TestLog } from "../support/broker_log.ts";
 

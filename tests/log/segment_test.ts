@@ -1,12 +1,12 @@
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { crc32c } from "../../src/base/crc32c.ts";
-import { Segment } from "../../src/broker/segment.ts";
+import { Segment } from "../../src/log/segment.ts";
 import {
   closingOf,
   SEGMENT_MESSAGES_MAX,
   SegmentFormatError,
   type Timestamp,
-} from "../../src/broker/segment_image.ts";
+} from "../../src/log/segment_image.ts";
 import { readU32, writeU32 } from "../../src/protocol/frames.ts";
 import { blockOfTexts, textOf } from "../support/broker_messages.ts";
 
