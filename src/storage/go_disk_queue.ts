@@ -6,7 +6,8 @@
  *  <topic>.diskqueue.meta.dat               where reading and writing go on; as of the last sync
  *  <topic>.diskqueue.000000.dat             messages; the next file has the next number
  *  <topic>:<channel>.diskqueue.…            of a channel; on Windows with ";" for ":"
- *  ….dat.bad                                a file that Go's nsqd has given up on
+ *  ….diskqueue.000000.dat.bad               messages that Go's nsqd has given up on
+ *  ….diskqueue.meta.dat.<digits>.tmp        metadata whose writing was interrupted
  *
  *  meta = "<depth>\n<number>,<offset> of the next read\n<number>,<offset> of the next write\n"
  *  data = record…
@@ -14,6 +15,11 @@
  * ```
  *
  * The size is that of what follows it; numbers in records are big-endian. There is no checksum.
+ *
+ * What comes behind the last `.diskqueue.` has none of its own and says which of the four kinds a file is, and neither
+ * ":" nor ";" is in a name. So a file belongs to one queue at most, whatever that is called: `a.diskqueue.000000.dat` may
+ * be a topic as well. (Go's nsqd looks for its files by the queues that nsqd.dat names; it finds the same.) Names that are
+ * only like these are not Go's.
  *
  * @module
  */
@@ -27,7 +33,8 @@ export const RECORD_OFFSET = { timestamp: 4, attempts: 12, id: 14, body: 14 + ME
 export const RECORD_SIZE_MIN = RECORD_OFFSET.body - RECORD_OFFSET.timestamp;
 
 const NUMBER_DIGITS = 6;
-const FILE_NAME = /^([^:;]+)(?:[:;]([^:;]+))?\.diskqueue\.(?:(meta)\.dat|(\d{6,})\.dat|.+)$/;
+const FILE_NAME =
+  /^([^:;]+)(?:[:;]([^:;]+))?\.diskqueue\.(?:(meta)\.dat|(\d{6}|[1-9]\d{6,})\.dat(\.bad)?|meta\.dat\.\d+\.tmp)$/;
 const META = /^(-?\d+)\n(\d+),(\d+)\n(\d+),(\d+)\n/;
 
 /** A file of messages. */
@@ -122,12 +129,13 @@ interface FileName {
   readonly topic: string;
   readonly channel: string | undefined;
   readonly isMeta: boolean;
+  /** Of a data file that is to be read. */
   readonly number: number | undefined;
 }
 
 /** Undefined for what no topic and channel of NSQ's could have. */
 function parseFileName(name: string): FileName | undefined {
-  const [, topic, channel, meta, digits] = FILE_NAME.exec(name) ?? [];
+  const [, topic, channel, meta, digits, bad] = FILE_NAME.exec(name) ?? [];
   if (topic === undefined || !isValidTopicName(topic) || isEphemeral(topic)) return undefined;
   if (channel !== undefined && (!isValidChannelName(channel) || isEphemeral(channel))) return undefined;
   return {
@@ -135,7 +143,7 @@ function parseFileName(name: string): FileName | undefined {
     topic,
     channel,
     isMeta: meta !== undefined,
-    number: digits === undefined ? undefined : Number(digits),
+    number: digits === undefined || bad !== undefined ? undefined : Number(digits),
   };
 }
 

@@ -7,7 +7,9 @@
  * 3. Topics move out of it into the data path, and Go's files into it. A crash: what has not moved yet, does.
  * 4. When the topics are loaded and in `nsqd.dat`, it becomes `nsq-diskqueue/`, for the operator to remove.
  *
- * A topic that has messages in both forms is refused before anything is touched.
+ * A topic that has messages in both forms is refused before anything is touched. Of what is in the data path only files
+ * are ever moved, and links to files, which have a name that is one of Go's: never a folder, and never a link to one,
+ * whatever it is called. Topics may have any name, too.
  *
  * @module
  */
@@ -52,8 +54,8 @@ const NOTHING: Import = { topics: new Set(), finish: () => Promise.resolve() };
 
 /** True when there are messages in the data path, or may be, that a start of nsqd takes over first. */
 export function needsImport(files: FileSystem, dataPath: string): boolean {
-  const names = namesIn(files, dataPath);
-  return names.includes(BUILT) || findDiskQueues(names).length > 0;
+  return foldersIn(files, dataPath).includes(BUILT) ||
+    findDiskQueues(queueFilesIn(files, dataPath)).length > 0;
 }
 
 /**
@@ -63,16 +65,16 @@ export function needsImport(files: FileSystem, dataPath: string): boolean {
  */
 export async function importDiskQueues(options: ImportOptions): Promise<Import> {
   const { dataPath, files, logger } = options;
-  const names = namesIn(files, dataPath);
-  if (names.includes(BUILT)) {
+  const folders = foldersIn(files, dataPath);
+  if (folders.includes(BUILT)) {
     logger.info("NSQ: importing the queues of Go's nsqd was interrupted, going on");
     return await complete(options);
   }
-  if (names.includes(BUILDING)) files.removeFolder(`${dataPath}/${BUILDING}`);
-  const queues = findDiskQueues(names);
+  if (folders.includes(BUILDING)) files.removeFolder(`${dataPath}/${BUILDING}`);
+  const queues = findDiskQueues(queueFilesIn(files, dataPath));
   if (queues.length === 0) return NOTHING;
   try {
-    await refuseBoth(options, queues);
+    await refuseTaken(options, queues);
     await new Builder(options, queues).build();
     files.rename(`${dataPath}/${BUILDING}`, `${dataPath}/${BUILT}`);
     await files.syncFolder(dataPath);
@@ -82,18 +84,24 @@ export async function importDiskQueues(options: ImportOptions): Promise<Import> 
   return await complete(options);
 }
 
-/** Throws for a topic that has messages in Go's files and in files of ours: which of them came first is not known. */
-async function refuseBoth({ files, dataPath }: ImportOptions, queues: readonly DiskQueue[]): Promise<void> {
-  const ours = new Set(new FileStores(dataPath, files).names());
+/**
+ * Throws for a topic that has messages in Go's files and in files of ours: which of them came first is not known. And where
+ * something else has a name that the import needs.
+ */
+async function refuseTaken({ files, dataPath }: ImportOptions, queues: readonly DiskQueue[]): Promise<void> {
+  const entries = new Map(files.list(dataPath).map(({ name, isFolder }) => [name, isFolder]));
+  for (const name of [BUILDING, BUILT]) {
+    if (entries.get(name) === false) throw new Error(`${dataPath}/${name} is in the way, which is no folder`);
+  }
   for (const queue of queues) {
-    const { topic } = queue;
-    if (!ours.has(topic) || namesIn(files, `${dataPath}/${topicFolder(topic)}`).length === 0) continue;
+    const folder = topicFolder(queue.topic);
+    const isFolder = entries.get(folder);
+    if (isFolder === undefined || isFolder && namesIn(files, `${dataPath}/${folder}`).length === 0) continue;
     if (!await hasMessages({ files, folder: dataPath, queue })) continue;
+    const other = isFolder ? `in ${folder}` : `${folder}, which is no folder, is in their way`;
     throw new Error(
-      `topic ${topic} has messages in ${queue.name}.diskqueue.* and in ${
-        topicFolder(topic)
-      }: move one of them, with ` +
-        "a copy of nsqd.dat, to a data path of its own and start another nsqd there; nothing was changed",
+      `topic ${queue.topic} has messages in ${queue.name}.diskqueue.* and ${other}: move one of them, with a copy of ` +
+        "nsqd.dat, to a data path of its own and start another nsqd there; nothing was changed",
     );
   }
 }
@@ -192,16 +200,16 @@ class Builder {
 /** Step 3, and what step 4 will be. */
 async function complete({ dataPath, files, logger }: ImportOptions): Promise<Import> {
   const built = `${dataPath}/${BUILT}`;
-  const move = async (from: string, to: string, isMoved: (name: string) => boolean) => {
-    for (const name of namesIn(files, from).filter(isMoved)) files.rename(`${from}/${name}`, `${to}/${name}`);
+  const move = async (names: readonly string[], from: string, to: string) => {
+    for (const name of names) files.rename(`${from}/${name}`, `${to}/${name}`);
     // Where they are now comes first: a name that is lost in one folder must not be missing in the other.
     await files.syncFolder(to);
     await files.syncFolder(from);
   };
-  await move(built, dataPath, (name) => !isQueueFile(name));
-  await move(dataPath, built, isQueueFile);
+  await move(foldersIn(files, built), built, dataPath);
+  await move(queueFilesIn(files, dataPath), dataPath, built);
   return {
-    topics: new Set(findDiskQueues(namesIn(files, built)).map(({ topic }) => topic)),
+    topics: new Set(findDiskQueues(queueFilesIn(files, built)).map(({ topic }) => topic)),
     async finish() {
       const folder = freeName(namesIn(files, dataPath));
       files.rename(built, `${dataPath}/${folder}`);
@@ -220,6 +228,33 @@ function freeName(names: readonly string[]): string {
 
 function namesIn(files: FileSystem, folder: string): string[] {
   return files.list(folder).map(({ name }) => name);
+}
+
+function foldersIn(files: FileSystem, folder: string): string[] {
+  return files.list(folder).flatMap(({ name, isFolder }) => isFolder ? [name] : []);
+}
+
+/** The names of Go's files in a folder. */
+function queueFilesIn(files: FileSystem, folder: string): string[] {
+  return files.list(folder)
+    .filter(({ name, isFolder }) =>
+      !isFolder && isQueueFile(name) && !isLinkToFolder(files, `${folder}/${name}`)
+    )
+    .map(({ name }) => name);
+}
+
+/** Tells of what is no folder itself, whether it leads to one. */
+function isLinkToFolder(files: FileSystem, path: string): boolean {
+  try {
+    files.list(path);
+    return true;
+  } catch (error) {
+    // A file; or a link to nothing: that is a file which is missing, and its reader will say so.
+    if (error instanceof Deno.errors.NotADirectory || error instanceof Deno.errors.NotFound) return false;
+    // Only a folder's content can be forbidden to be listed.
+    if (error instanceof Deno.errors.PermissionDenied) return true;
+    throw error;
+  }
 }
 
 function sizeOf({ files, folder, queue }: QueueSource): number {

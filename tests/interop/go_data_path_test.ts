@@ -116,6 +116,67 @@ for (const [release, findNsqd] of [["1.3", findLastNsqd], ["1.2", buildEarlierNs
     },
   );
 
+  interopTest(
+    `Topics and channels of Go's nsqd ${release} have the same content whatever they are called`,
+    findNsqd,
+    async (setup) => {
+      const dataPath = await newFolder(setup);
+      await runOn(dataPath, setup.goCommand, ["--mem-queue-size=1"], fillOdd);
+      const copy = await copyFolder(dataPath, `${setup.folder}/copy`);
+      const unnamed = await copyFolder(dataPath, `${setup.folder}/unnamed`);
+      await Deno.remove(`${unnamed}/nsqd.dat`);
+
+      const expected = await contentOf(copy, setup.goCommand);
+
+      assertEquals(expected.outline, ODD_OUTLINE);
+      assertEquals(await contentOf(dataPath, nsqdCommand()), expected);
+      // The names of the files tell all of it, too.
+      assertEquals(await contentOf(unnamed, nsqdCommand()), expected);
+    },
+  );
+
+  interopTest(
+    `Topics and channels with odd names go to Go's nsqd ${release} and come back`,
+    findNsqd,
+    async (setup) => {
+      const dataPath = await newFolder(setup);
+      await runOn(dataPath, nsqdCommand(), ["--node-id=7"], fillOdd);
+
+      const there = await exportNsq(dataPath, `${setup.folder}/there`, ["--node-id=7"]);
+      const copy = await copyFolder(there, `${setup.folder}/copy`);
+      const expected = await contentOf(dataPath, nsqdCommand(), ["--node-id=7"]);
+      assertEquals(expected.outline, ODD_OUTLINE);
+      assertEquals(await contentOf(copy, setup.goCommand), expected);
+
+      await runOn(there, setup.goCommand, [], () => Promise.resolve());
+      await runOn(there, nsqdCommand(), [], () => Promise.resolve());
+      const andBack = await exportNsq(there, `${setup.folder}/back`);
+      assertEquals(await contentOf(andBack, setup.goCommand), expected);
+    },
+  );
+
+  interopTest(
+    `Topics with odd names are left alone when queues of Go's nsqd ${release} come into their data path`,
+    findNsqd,
+    async (setup) => {
+      const dataPath = await newFolder(setup);
+      await runOn(dataPath, nsqdCommand(), ["--node-id=7"], fillOdd);
+      await Deno.mkdir(`${setup.folder}/go`);
+      await runOn(`${setup.folder}/go`, setup.goCommand, [], async (nsqd) => {
+        using client = await RawClient.connect(nsqd.tcpAddress);
+        for (const topic of ["b.diskqueue.meta.dat", "b"]) await client.ask(mpub(topic, ["1", "2", "3"]));
+      });
+      await Deno.remove(`${setup.folder}/go/nsqd.dat`);
+      for await (const { name } of Deno.readDir(`${setup.folder}/go`)) {
+        await Deno.copyFile(`${setup.folder}/go/${name}`, `${dataPath}/${name}`);
+      }
+
+      const { outline } = await contentOf(dataPath, nsqdCommand(), ["--node-id=7"]);
+
+      assertEquals(outline, { ...ODD_OUTLINE, "b": "running 3", "b.diskqueue.meta.dat": "running 3" });
+    },
+  );
+
   for (
     const args of [
       ["--sync-every=1"],
@@ -175,6 +236,47 @@ const OUTLINE: Outline = {
   "work": "running 0",
   "work:c": "running 6",
 };
+
+/** Names that look like those of Go's files, and of folders of ours. */
+const ODD_CHANNELS = {
+  "x.diskqueue": ["c", "c.diskqueue", ".diskqueue.000000.dat"],
+  "x.diskqueue.y": ["meta.dat"],
+  "x": ["diskqueue.meta.dat", "000000.dat"],
+  "a.diskqueue.000000.dat": ["a.diskqueue.meta.dat"],
+  "a.diskqueue.meta": ["000001"],
+  "a.diskqueue.meta.dat": ["c"],
+  "a.diskqueue.000000.dat.bad": ["c"],
+  "a.diskqueue.meta.dat.77.tmp": ["c"],
+  "a.diskqueue.000000.dat.topic": ["state"],
+  ".": ["."],
+  "..": [".."],
+  ".diskqueue.": [".diskqueue."],
+  "nsq-import.done": ["nsq-import.tmp"],
+  "nsqd.dat": ["nsqd.dat"],
+  [`${"x".repeat(53)}.diskqueue.`]: ["y".repeat(64)],
+  // Without a channel their messages are their own.
+  "a": [],
+  "x.diskqueue.000000": [],
+  "x.diskqueue.y.diskqueue.meta.dat": [],
+};
+
+/** What {@linkcode fillOdd} leaves. */
+const ODD_OUTLINE: Outline = Object.fromEntries(
+  Object.entries(ODD_CHANNELS).flatMap(([topic, channels]) => [
+    [topic, channels.length > 0 ? "running 0" : "running 3"],
+    ...channels.map((channel) => [`${topic}:${channel}`, "running 3"]),
+  ]),
+);
+
+/** Topics and channels of these names, with three messages each. */
+async function fillOdd(nsqd: NsqdProcess): Promise<void> {
+  using client = await RawClient.connect(nsqd.tcpAddress);
+  for (const [topic, channels] of Object.entries(ODD_CHANNELS)) {
+    await create(nsqd, topic, ...channels);
+    await client.ask(mpub(topic, ["1", "2", "3"].map((text) => `${text} of ${topic}`)));
+    for (const channel of channels) await settled(nsqd, topic, channel, 3);
+  }
+}
 
 /** Topics and channels, some paused; messages that wait, that were in flight, requeued and deferred. */
 async function fill(nsqd: NsqdProcess): Promise<void> {

@@ -248,6 +248,35 @@ exportTest("exportNsq() reads what a killed nsqd has left, and leaves it as it i
   assertEquals(contentOf(copy), before);
 });
 
+exportTest(
+  "exportNsq() gives files the names that NSQ's nsqd looks for, whatever topics and channels are called",
+  async (paths) => {
+    await withNsqd(paths.dataPath, {}, async (nsqd) => {
+      using client = await nsqd.connect();
+      nsqd.nsqd.broker.topic("x.diskqueue.y").channel(".diskqueue.000000.dat");
+      for (const topic of ["x.diskqueue.y", "x.diskqueue", "a.diskqueue.meta.dat", ".."]) {
+        await client.ask(pub(topic, `of ${topic}`));
+      }
+    });
+
+    await paths.export();
+
+    assertEquals(namesIn(DENO_FILES, paths.to), [
+      "...diskqueue.000000.dat",
+      "...diskqueue.meta.dat",
+      "a.diskqueue.meta.dat.diskqueue.000000.dat",
+      "a.diskqueue.meta.dat.diskqueue.meta.dat",
+      "nsqd.dat",
+      "x.diskqueue.diskqueue.000000.dat",
+      "x.diskqueue.diskqueue.meta.dat",
+      "x.diskqueue.y:.diskqueue.000000.dat.diskqueue.000000.dat",
+      "x.diskqueue.y:.diskqueue.000000.dat.diskqueue.meta.dat",
+    ]);
+    assertEquals(paths.queue("x.diskqueue.y:.diskqueue.000000.dat"), ["0 of x.diskqueue.y"]);
+    assertEquals(paths.queue(".."), ["0 of .."]);
+  },
+);
+
 exportTest("exportNsq() rolls files, and reads segments one after the other", async (paths) => {
   const bodies = Array.from({ length: 500 }, (_, i) => `${i} ${"x".repeat(50)}`);
   await withNsqd(paths.dataPath, { memQueueSize: 0, maxBytesPerFile: 1000 }, async (nsqd) => {

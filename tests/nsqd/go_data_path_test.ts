@@ -215,3 +215,35 @@ Deno.test("Nsqd does not start on messages of Go's nsqd beside its own for one t
     assertEquals(namesIn(DENO_FILES, dataPath), before);
   });
 });
+
+Deno.test("Nsqd takes over topics and channels whatever they are called, beside its own, and keeps them", async () => {
+  await withDataPath(async (dataPath) => {
+    await withNsqd(dataPath, {}, async (nsqd) => {
+      using client = await nsqd.connect();
+      nsqd.nsqd.broker.topic("ours.diskqueue.x").channel("c");
+      await client.ask(pub("ours.diskqueue.x", "1"));
+      await client.ask(pub("ours.diskqueue", "1"));
+    });
+    fillFolder(DENO_FILES, dataPath, {
+      ...goQueue("x.diskqueue.y:c.diskqueue.000000.dat", "1", "2"),
+      ...goQueue("x.diskqueue", "1", "2", "3"),
+      ...goQueue("x:diskqueue.meta.dat", "1"),
+    });
+    const expected = {
+      ...{ "ours.diskqueue.x": 0, "ours.diskqueue.x:c": 1, "ours.diskqueue": 1 },
+      ...{ "x.diskqueue.y": 0, "x.diskqueue.y:c.diskqueue.000000.dat": 2, "x.diskqueue": 3 },
+      ...{ "x": 0, "x:diskqueue.meta.dat": 1 },
+    };
+
+    for (let start = 0; start < 3; start++) {
+      await withNsqd(dataPath, {}, (nsqd) => {
+        assertEquals(outline(nsqd), expected);
+        return Promise.resolve();
+      });
+    }
+    assertEquals(namesIn(DENO_FILES, dataPath).filter((name) => !name.endsWith(".topic/")), [
+      "nsq-diskqueue/",
+      "nsqd.dat",
+    ]);
+  });
+});

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   dataFileName,
   decodeQueueMeta,
@@ -59,12 +59,62 @@ Deno.test("findDiskQueues() takes a name with the format's own words in it apart
   assertEquals([topic, channel], ["a.diskqueue.meta.dat", "x.diskqueue.y"]);
 });
 
+/** Names that topics and channels may have, and that look like what comes behind them in the names of files. */
+const ODD_NAMES = [
+  ...["a", ".", "..", "-", "000000", "dat", "meta", "diskqueue", ".diskqueue", "diskqueue.", ".diskqueue."],
+  ...["a.diskqueue", "a.diskqueue.x", "a.diskqueue.meta", "a.diskqueue.000001", "a.diskqueue.meta.dat"],
+  ...["a.diskqueue.000001.dat", "a.diskqueue.000001.dat.bad", "a.diskqueue.meta.dat.7.tmp", "meta.dat"],
+  ...["000001.dat", "a.diskqueue.diskqueue", "a.diskqueue.x.diskqueue.000000.dat", "a.topic", "nsqd.dat"],
+  ...["a.diskqueue.x.topic", "x".repeat(64), `${"x".repeat(54)}.diskqueue`, ".diskqueue.000000.dat"],
+];
+
+Deno.test("findDiskQueues() gives each file to the one queue that it is of, whatever topics and channels are called", () => {
+  const expected = new Map<string, { topic: string; channel: string | undefined; files: string[] }>();
+  for (const topic of ODD_NAMES) {
+    for (const channel of [undefined, ...ODD_NAMES]) {
+      const name = channel === undefined ? topic : `${topic}:${channel}`;
+      const files = [`${name}.diskqueue.meta.dat`, `${name}.diskqueue.000001.dat`];
+      expected.set(name, { topic, channel, files });
+    }
+  }
+  const files = [...expected.values()].flatMap(({ files }) => files);
+  assertEquals(new Set(files).size, files.length);
+
+  const found = findDiskQueues(files);
+
+  assertEquals(found.length, expected.size);
+  for (const { name, topic, channel, metaFile, dataFiles } of found) {
+    assertEquals(
+      { topic, channel, files: [metaFile, ...dataFiles.map(({ name }) => name)] },
+      expected.get(name),
+    );
+  }
+});
+
+Deno.test("isQueueFile() knows every file that Go's nsqd makes, and no folder of ours, whatever topics are called", () => {
+  for (const topic of ODD_NAMES) {
+    for (const tail of ["000000.dat", "1000000.dat.bad", "meta.dat", "meta.dat.5577006791947779410.tmp"]) {
+      assert(isQueueFile(`${topic}.diskqueue.${tail}`), `${topic} ${tail}`);
+      assert(isQueueFile(`t:${topic}.diskqueue.${tail}`), `${topic} ${tail}`);
+    }
+    assertEquals(isQueueFile(`${topic}.topic`), false, topic);
+  }
+});
+
 Deno.test("findDiskQueues() finds none in other files, and in those that Go has given up on", () => {
   assertEquals(
     findDiskQueues([
       "nsqd.dat",
       "a.topic",
       "a.diskqueue.00000.dat",
+      "a.diskqueue.0000000.dat",
+      "a.diskqueue.000000.dat.old",
+      "a.diskqueue.meta.dat.bad",
+      "a.diskqueue.x",
+      "a.diskqueue.x.topic",
+      ".diskqueue.000000.dat",
+      "a:.diskqueue.000000.dat",
+      ":a.diskqueue.000000.dat",
       "a.diskqueue.000000.dat.bad",
       "a.diskqueue.meta.dat.1234.tmp",
       "a b.diskqueue.000000.dat",
@@ -82,6 +132,10 @@ for (
     ["a:x.diskqueue.meta.dat", true],
     ["a.diskqueue.000000.dat.bad", true],
     ["a.diskqueue.meta.dat.1234.tmp", true],
+    ["a.diskqueue.0000000.dat.bad", false],
+    ["a.diskqueue.000000.dat.old", false],
+    ["a.diskqueue.meta.dat.tmp", false],
+    ["a.diskqueue.topic", false],
     ["a.topic", false],
     ["nsqd.dat", false],
     ["a b.diskqueue.000000.dat", false],

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
+import { encodeTopicState } from "../../src/broker/topic_state.ts";
 import type { FileSystem } from "../../src/storage/file_system.ts";
 import { importDiskQueues } from "../../src/storage/go_import.ts";
 import { FAKE_START_MS } from "../support/fake_clock.ts";
@@ -20,19 +21,27 @@ import { SimulatedFileSystem } from "../support/simulated_file_system.ts";
 const DATA_PATH = "/data";
 /** So small that queues have several segments. */
 const MAX_BYTES_PER_FILE = 400;
-const ROUNDS = 15;
+const ROUNDS = 10;
 
 const BODIES = {
   "a": ["own 1", "own 2"],
   "a:x": Array.from({ length: 12 }, (_, i) => `x ${i}`),
   "a:y": ["y 0", "y 1", "y 2"],
   "b:z": ["z"],
+  // Names that look like those of files.
+  "b.diskqueue": ["dotted"],
+  "b.diskqueue.000000.dat:b.diskqueue.x": ["dotted, too"],
 };
+/** The folder of a topic of ours that was there before, with its state. */
+const OURS = "ours.diskqueue.x.topic";
+const STATE = encodeTopicState({ first: 7, distributed: 7, end: 7, segments: [], channels: [] });
 const CONTENT: FolderContent = {
   ...goQueue("a", ...BODIES["a"]),
   ...goQueue("a:y", ...BODIES["a:y"]),
   ...goQueue("b:z", ...BODIES["b:z"]),
   ...goQueue("b"),
+  ...goQueue("b.diskqueue", ...BODIES["b.diskqueue"]),
+  ...goQueue("b.diskqueue.000000.dat:b.diskqueue.x", ...BODIES["b.diskqueue.000000.dat:b.diskqueue.x"]),
   "a:x.diskqueue.000000.dat": goRecords(goMessages(...BODIES["a:x"]).slice(0, 7)),
   "a:x.diskqueue.000001.dat": goRecords(goMessages(...BODIES["a:x"]).slice(7)),
   "a:x.diskqueue.000001.dat.bad": "bad",
@@ -49,6 +58,10 @@ function diskOfGo(random: Random): SimulatedDisk {
   files.makeFolder(DATA_PATH);
   fillFolder(files, DATA_PATH, CONTENT);
   for (const name of Object.keys(CONTENT)) files.syncSync(`${DATA_PATH}/${name}`);
+  files.makeFolder(`${DATA_PATH}/${OURS}`);
+  files.write(`${DATA_PATH}/${OURS}/state`, STATE);
+  files.syncSync(`${DATA_PATH}/${OURS}/state`);
+  files.syncSync(`${DATA_PATH}/${OURS}`);
   files.syncSync(DATA_PATH);
   files.syncSync("");
   return disk;
@@ -100,7 +113,11 @@ async function turn(): Promise<void> {
 function assertImported(disk: SimulatedDisk, random: Random): void {
   const files = new SimulatedFileSystem(disk, { random });
   assertEquals(messagesIn(files, DATA_PATH), MESSAGES);
-  assertEquals(namesIn(files, DATA_PATH), ["a.topic/", "b.topic/", "nsq-diskqueue/", "nsqd.dat"]);
+  assertEquals(namesIn(files, DATA_PATH), [
+    ...["a.topic/", "b.diskqueue.000000.dat.topic/", "b.diskqueue.topic/", "b.topic/"],
+    ...["nsq-diskqueue/", "nsqd.dat", `${OURS}/`],
+  ]);
+  assertEquals(files.readSync(`${DATA_PATH}/${OURS}/state`), STATE);
   const kept = namesIn(files, `${DATA_PATH}/nsq-diskqueue`);
   assertEquals(kept, Object.keys(CONTENT).filter((name) => name !== "nsqd.dat").sort());
   for (const name of kept) {

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
 import { DENO_FILES, type FileSystem } from "../../src/storage/file_system.ts";
 import { importDiskQueues } from "../../src/storage/go_import.ts";
@@ -89,6 +89,136 @@ importTest("importDiskQueues() gives each message to the topic or channel that h
     "b:z": texts("of z"),
   });
 });
+
+importTest(
+  "importDiskQueues() gives each message to its topic, whatever topics and channels are called",
+  async (path) => {
+    const queues = [
+      ...["x.diskqueue", "x.diskqueue.y", "x", ".", "..", "a.diskqueue.000000.dat", "a.diskqueue.meta", "a"],
+      ...[
+        "a.diskqueue.000000.dat.bad:a.diskqueue.meta.dat",
+        "a.diskqueue.meta.dat.1.tmp:.diskqueue.",
+        "a:000000.dat",
+      ],
+      ...["b.topic:c", "nsq-diskqueue:c", "nsq-import.done:c", "nsq-import.tmp:c", "nsqd.dat:state"],
+    ];
+    for (const queue of queues) path.fill(goQueue(queue, `of ${queue}`));
+
+    const topics = await path.import();
+
+    const expected = Object.fromEntries(queues.map((queue) => [queue, texts(`of ${queue}`)]));
+    assertEquals(path.messages(), expected);
+    assertEquals(new Set(topics), new Set(queues.map((queue) => queue.split(":")[0])));
+    assertEquals(path.names().filter((name) => !name.endsWith(".topic/")), ["nsq-diskqueue/"]);
+    assertEquals(path.names("nsq-diskqueue").length, 2 * queues.length);
+    assertEquals(path.names("nsq-diskqueue").filter((name) => name.endsWith("/")), []);
+  },
+);
+
+importTest(
+  "importDiskQueues() touches no folder, no link to one and no other file, whatever they are called",
+  async (path) => {
+    const ours = ["x.diskqueue", "x.diskqueue.y", "a.diskqueue.000000.dat", "a.diskqueue.meta.dat"];
+    for (const topic of ours) path.fill(goQueue(topic, `of ${topic}`));
+    await path.import();
+    Deno.removeSync(`${path.dataPath}/nsq-diskqueue`, { recursive: true });
+    const others = [
+      "a.diskqueue.000000.dat.old",
+      "a.diskqueue.x",
+      "b.diskqueue.000000.dat.topic",
+      "nsqd.dat",
+    ];
+    path.fill(Object.fromEntries(others.map((name) => [name, name])));
+    for (const name of ["a.diskqueue.000007.dat", "a.diskqueue.000000.dat.bad", "c.diskqueue.meta.dat"]) {
+      Deno.mkdirSync(`${path.dataPath}/${name}`);
+      Deno.writeTextFileSync(`${path.dataPath}/${name}/file`, "somebody's");
+    }
+    Deno.symlinkSync(`${path.dataPath}/a.diskqueue.000007.dat`, `${path.dataPath}/a.diskqueue.000008.dat`);
+    Deno.symlinkSync(`${path.dataPath}/x.diskqueue.topic`, `${path.dataPath}/x.diskqueue.000000.dat.bad`);
+    const before = path.names();
+    path.fill(goQueue("a:c", "of Go's"), {
+      "c.diskqueue.000000.dat": goRecords(goMessages("of Go's, too")),
+    });
+
+    // The folder that is called as its metadata is left alone, and so is not read.
+    await path.import();
+
+    assertEquals(path.names(), [...before, "a.topic/", "c.topic/", "nsq-diskqueue/"].sort());
+    assertEquals(path.messages(), {
+      ...Object.fromEntries(ours.map((topic) => [topic, texts(`of ${topic}`)])),
+      "a:c": texts("of Go's"),
+      "c": texts("of Go's, too"),
+    });
+    assertEquals(path.names("nsq-diskqueue"), [
+      "a:c.diskqueue.000000.dat",
+      "a:c.diskqueue.meta.dat",
+      "c.diskqueue.000000.dat",
+    ]);
+  },
+);
+
+importTest(
+  "importDiskQueues() takes what links to files lead to, as Go does, and leaves that where it is",
+  async (path) => {
+    const elsewhere = `${path.dataPath}/elsewhere`;
+    Deno.mkdirSync(elsewhere);
+    const [data] = Object.values(goQueue("t", "m"));
+    Deno.writeFileSync(`${elsewhere}/data`, data as Uint8Array);
+    Deno.symlinkSync(`${elsewhere}/data`, `${path.dataPath}/t.diskqueue.000000.dat`);
+
+    await path.import();
+
+    assertEquals(path.messages(), { "t": texts("m") });
+    assertEquals(path.names(), ["elsewhere/", "nsq-diskqueue/", "t.topic/"]);
+    assertEquals(path.names("elsewhere"), ["data"]);
+  },
+);
+
+importTest("importDiskQueues() refuses a link to nothing, and touches nothing", async (path) => {
+  path.fill(goQueue("a", "m"));
+  Deno.symlinkSync(`${path.dataPath}/nowhere`, `${path.dataPath}/b.diskqueue.000000.dat`);
+  const before = path.names();
+
+  await assertRejects(() => path.import(), Error, "No such file or directory");
+
+  assertEquals(path.names(), before);
+});
+
+for (
+  const [name, problem] of [
+    [
+      "t.topic",
+      "topic t has messages in t:c.diskqueue.* and t.topic, which is no folder, is in their way: move one",
+    ],
+    ["nsq-import.tmp", "<data>/nsq-import.tmp is in the way, which is no folder"],
+    ["nsq-import.done", "<data>/nsq-import.done is in the way, which is no folder"],
+  ] as const
+) {
+  importTest(
+    `importDiskQueues() refuses a file or link called ${name}, and touches nothing`,
+    async (path) => {
+      path.fill(goQueue("t:c", "m"));
+      Deno.mkdirSync(`${path.dataPath}/folder`);
+      for (
+        const make of [
+          () => path.fill({ [name]: "somebody's" }),
+          () => Deno.symlinkSync(`${path.dataPath}/folder`, `${path.dataPath}/${name}`),
+        ]
+      ) {
+        make();
+        const before = path.names();
+
+        const error = await assertRejects(() => path.import(), Error);
+
+        assertStringIncludes(error.message.replaceAll(path.dataPath, "<data>"), problem);
+        assertEquals(path.names(), before);
+        Deno.removeSync(`${path.dataPath}/${name}`);
+      }
+      await path.import();
+      assertEquals(path.messages(), { "t:c": texts("m") });
+    },
+  );
+}
 
 importTest("importDiskQueues() keeps ids, attempts and timestamps", async (path) => {
   const messages = [
