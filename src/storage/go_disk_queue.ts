@@ -14,7 +14,8 @@
  *  record = [ size i32 ][ timestamp i64, ns ][ attempts u16 ][ id, 16 bytes ][ body ]
  * ```
  *
- * The size is that of what follows it; numbers in records are big-endian. There is no checksum.
+ * The size is that of what follows it; numbers in records are big-endian. There is no checksum. An id is 16 hexadecimal
+ * digits, so bytes that are none are not where a message begins, which is all there is to tell a record by.
  *
  * What comes behind the last `.diskqueue.` has none of its own and says which of the four kinds a file is, and neither
  * ":" nor ";" is in a name. So a file belongs to one queue at most, whatever that is called: `a.diskqueue.000000.dat` may
@@ -24,6 +25,7 @@
  * @module
  */
 
+import { readI32 } from "../protocol/frames.ts";
 import { MESSAGE_ID_LENGTH } from "../protocol/message_id.ts";
 import { isEphemeral, isValidChannelName, isValidTopicName } from "../protocol/names.ts";
 
@@ -32,10 +34,16 @@ export const RECORD_OFFSET = { timestamp: 4, attempts: 12, id: 14, body: 14 + ME
 /** The least that a record can say its size is. */
 export const RECORD_SIZE_MIN = RECORD_OFFSET.body - RECORD_OFFSET.timestamp;
 
+/** A longer record is not believed without an id: NSQ's own limit, unless it is told another. */
+const SIZE_MAX_WITHOUT_ID = RECORD_SIZE_MIN + 1024 * 1024;
+
 const NUMBER_DIGITS = 6;
 const FILE_NAME =
   /^([^:;]+)(?:[:;]([^:;]+))?\.diskqueue\.(?:(meta)\.dat|(\d{6}|[1-9]\d{6,})\.dat(\.bad)?|meta\.dat\.\d+\.tmp)$/;
-const META = /^(-?\d+)\n(\d+),(\d+)\n(\d+),(\d+)\n/;
+/** Line ends as Go reads them: an operator may have written the file. */
+const META = /^(-?\d+)\r?\n(\d+),(\d+)\r?\n(\d+),(\d+)(?:\r?\n|$)/;
+/** A metadata file has fewer bytes. */
+export const META_LENGTH_MAX = 128;
 
 /** A file of messages. */
 export interface DataFile {
@@ -67,6 +75,16 @@ export interface QueueMeta {
   readonly depth: number;
   readonly read: QueuePlace;
   readonly write: QueuePlace;
+}
+
+/** What the beginning of a part of a data file holds. */
+export interface RecordScan {
+  /** Where its last whole record ends. */
+  readonly end: number;
+  /** The length of the record that begins there, if that is known and it does not end there, too. */
+  readonly next?: number;
+  /** Why none begins there. */
+  readonly reason?: string;
 }
 
 /** True for the name of any file of a disk queue, those given up on included. */
@@ -122,6 +140,53 @@ export function decodeQueueMeta(bytes: Uint8Array): QueueMeta | undefined {
 export function encodeQueueMeta({ depth, read, write }: QueueMeta): Uint8Array {
   const text = `${depth}\n${read.number},${read.offset}\n${write.number},${write.offset}\n`;
   return new TextEncoder().encode(text);
+}
+
+/**
+ * Looks for whole records, one after the other, in the first bytes of the `left` ones that there are. Only those that end
+ * by `until` count. From `proven` on it is not known that records follow one another: there each must have an id.
+ */
+export function scanRecords(
+  bytes: Uint8Array,
+  { left, until = Infinity, proven = Infinity }: {
+    readonly left: number;
+    readonly until?: number;
+    readonly proven?: number;
+  },
+): RecordScan {
+  let end = 0;
+  while (end + RECORD_OFFSET.timestamp <= bytes.length) {
+    const size = readI32(bytes, end);
+    const next = RECORD_OFFSET.timestamp + size;
+    if (size < RECORD_SIZE_MIN) return { end, reason: `a message of ${size} bytes` };
+    if (next > left - end) return { end, reason: `a message of ${size} bytes where the file ends` };
+    if (end + RECORD_OFFSET.body > bytes.length) return { end };
+    if ((end >= proven || size > SIZE_MAX_WITHOUT_ID) && !hasId(bytes, end)) {
+      return { end, reason: `a message of ${size} bytes without an id` };
+    }
+    if (next > bytes.length - end || end + next > until) return { end, next };
+    end += next;
+  }
+  const torn = left > end && left - end < RECORD_OFFSET.timestamp;
+  return { end, ...torn && { reason: "half of a message's size" } };
+}
+
+/** True when a record may begin with these bytes, as far as they go. */
+export function mayBeginRecord(bytes: Uint8Array): boolean {
+  if (bytes.length < RECORD_OFFSET.body) return true;
+  return readI32(bytes, 0) >= RECORD_SIZE_MIN && hasId(bytes, 0);
+}
+
+function hasId(bytes: Uint8Array, record: number): boolean {
+  for (let at = record + RECORD_OFFSET.id; at < record + RECORD_OFFSET.body; at++) {
+    if (!isHexDigit(bytes[at])) return false;
+  }
+  return true;
+}
+
+/** Lower case, as Go writes them. */
+function isHexDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39 || byte >= 0x61 && byte <= 0x66;
 }
 
 interface FileName {

@@ -19,8 +19,9 @@ import type { Logger } from "../base/logger.ts";
 import { firstPosition } from "../protocol/message_id.ts";
 import { FileStores, topicFolder } from "./file_segments.ts";
 import type { FileSystem } from "./file_system.ts";
-import { type DiskQueue, findDiskQueues, isQueueFile, type QueueMeta } from "./go_disk_queue.ts";
-import { type QueueDamage, type QueueSource, readQueue, readQueueMeta } from "./go_disk_queue_reader.ts";
+import { type DiskQueue, findDiskQueues, isQueueFile } from "./go_disk_queue.ts";
+import { readQueue } from "./go_disk_queue_reader.ts";
+import { findStart, type QueueDamage, type QueueSource, type QueueStart } from "./go_disk_queue_start.ts";
 import { ImportedLog } from "./go_import_log.ts";
 
 const BUILDING = "nsq-import.tmp";
@@ -107,8 +108,7 @@ async function refuseTaken({ files, dataPath }: ImportOptions, queues: readonly 
 }
 
 async function hasMessages(source: QueueSource): Promise<boolean> {
-  const blocks = readQueue(source, { meta: readQueueMeta(source), onDamage: () => {} });
-  const { done } = await blocks.next();
+  const { done } = await readQueue(source, await findStart(source), () => {}).next();
   return done !== true;
 }
 
@@ -158,22 +158,22 @@ class Builder {
   async #buildQueue(log: ImportedLog, queue: DiskQueue): Promise<void> {
     const { files, dataPath: folder, logger } = this.#options;
     const source = { files, folder, queue };
-    const meta = readQueueMeta(source);
+    const start = await findStart(source);
     const before = log.count;
-    await log.begin(queue.channel, sizeOf(source));
+    await log.begin(queue.channel, sizeOf(source, start));
+    for (const warning of start.warnings) logger.warn(`DISKQUEUE(${queue.name}): ${warning}`);
     const onDamage = (damage: QueueDamage) => logger.error(`DISKQUEUE(${queue.name}): ${textOf(damage)}`);
-    for await (const block of readQueue(source, { meta, onDamage })) {
+    for await (const block of readQueue(source, start, onDamage)) {
       await log.add(block);
       this.#bytes += block.end;
       this.#sayProgress(queue, log.count - before);
     }
     const count = log.count - before;
     this.#count += count;
-    logger.info(`DISKQUEUE(${queue.name}): imported ${count} messages${startOf(queue, meta)}`);
-    if (meta && meta.depth !== count) {
-      logger.warn(
-        `DISKQUEUE(${queue.name}): its metadata says ${meta.depth} messages, ${count} are in its files`,
-      );
+    logger.info(`DISKQUEUE(${queue.name}): imported ${count} messages${startText(queue, start)}`);
+    const depth = start.meta?.depth ?? count;
+    if (depth !== count) {
+      logger.warn(`DISKQUEUE(${queue.name}): its metadata says ${depth} messages, ${count} are in its files`);
     }
   }
 
@@ -257,16 +257,16 @@ function isLinkToFolder(files: FileSystem, path: string): boolean {
   }
 }
 
-function sizeOf({ files, folder, queue }: QueueSource): number {
-  return queue.dataFiles.reduce((sum, { name }) => sum + files.readEnd(`${folder}/${name}`, 0).size, 0);
+/** The bytes of the files that a queue is read from. */
+function sizeOf({ files, folder }: QueueSource, { parts }: QueueStart): number {
+  return parts.reduce((sum, { file }) => sum + files.readEnd(`${folder}/${file.name}`, 0).size, 0);
 }
 
 /** Where in its files a queue was read from. */
-function startOf({ dataFiles }: DiskQueue, meta: QueueMeta | undefined): string {
-  const first = dataFiles.find(({ number }) => number >= (meta?.read.number ?? 0));
+function startText({ metaFile }: DiskQueue, { parts: [first] }: QueueStart): string {
   if (!first) return "";
-  const offset = first.number === meta?.read.number ? meta.read.offset : 0;
-  return `, from byte ${offset} of ${first.name} on${meta ? "" : ", because it has no metadata"}`;
+  const reason = metaFile === undefined ? ", because it has no metadata" : "";
+  return `, from byte ${first.offset} of ${first.file.name} on${reason}`;
 }
 
 function textOf({ file, offset, length, reason }: QueueDamage): string {

@@ -177,6 +177,83 @@ for (const [release, findNsqd] of [["1.3", findLastNsqd], ["1.2", buildEarlierNs
     },
   );
 
+  interopTest(
+    `What Go's nsqd ${release} has written behind a hole, where its file was removed, has the same content`,
+    findNsqd,
+    async (setup) => {
+      const dataPath = await newFolder(setup);
+      const args = ["--mem-queue-size=0"];
+      await runOn(dataPath, setup.goCommand, args, async (nsqd) => {
+        using client = await RawClient.connect(nsqd.tcpAddress);
+        await create(nsqd, "t", "c");
+        await client.ask(mpub("t", ["1", "2", "3"]));
+        await consume(nsqd, "t", "c", 3, { leaving: 0 });
+      });
+      await Deno.remove(`${dataPath}/t:c.diskqueue.000000.dat`);
+      await runOn(dataPath, setup.goCommand, args, async (nsqd) => {
+        using client = await RawClient.connect(nsqd.tcpAddress);
+        await client.ask(mpub("t", ["4", "5"]));
+        await settled(nsqd, "t", "c", 2);
+      });
+      assertEquals(Deno.readFileSync(`${dataPath}/t:c.diskqueue.000000.dat`).slice(0, 4), new Uint8Array(4));
+      const copy = await copyFolder(dataPath, `${setup.folder}/copy`);
+
+      const expected = await contentOf(copy, setup.goCommand);
+      const actual = await contentOf(dataPath, nsqdCommand());
+
+      assertEquals(actual, expected);
+      assertEquals(actual.messages["t:c"].map(bodyOf), ["4", "5"]);
+    },
+  );
+
+  interopTest(
+    `What Go's nsqd ${release} has written over after a kill becomes no message`,
+    findNsqd,
+    async (setup) => {
+      const dataPath = await newFolder(setup);
+      const args = ["--mem-queue-size=0", "--sync-every=1000000", "--sync-timeout=1h"];
+      // What may be taken for a small size wherever the file is looked into.
+      const bodies = Array.from({ length: 50 }, (_, i) => `${i} ${"\0\0\0\x28".repeat(40)}`);
+      {
+        await using nsqd = await startNsqd({ command: setup.goCommand, dataPath, args });
+        using client = await RawClient.connect(nsqd.tcpAddress);
+        await client.ask(mpub("t", bodies));
+        await nsqd.kill();
+      }
+      await runOn(dataPath, setup.goCommand, args, async (nsqd) => {
+        using client = await RawClient.connect(nsqd.tcpAddress);
+        await client.ask(mpub("t", ["new 1", "new 22", "new 333"]));
+      });
+
+      const { messages } = await contentOf(dataPath, nsqdCommand());
+
+      assertEquals(messages["t"].map(bodyOf).sort(), ["new 1", "new 22", "new 333"]);
+    },
+  );
+
+  interopTest(
+    `A position of Go's nsqd ${release} inside a message loses none, and makes none of pieces`,
+    findNsqd,
+    async (setup) => {
+      const dataPath = await newFolder(setup);
+      const bodies = Array.from({ length: 500 }, (_, i) => String(i).padStart(6, "0") + "y".repeat(100));
+      await runOn(dataPath, setup.goCommand, ["--mem-queue-size=0"], async (nsqd) => {
+        using client = await RawClient.connect(nsqd.tcpAddress);
+        await client.ask(mpub("t", bodies));
+      });
+      for (const position of [0, 1, 136, 137, 412, 425, 67_864, 67_990, 67_999, 68_000, 68_100]) {
+        const copy = await copyFolder(dataPath, `${setup.folder}/${position}`);
+        await Deno.writeTextFile(`${copy}/t.diskqueue.meta.dat`, `495\n0,${position}\n0,68000\n`);
+
+        const { messages } = await contentOf(copy, nsqdCommand());
+
+        // Behind the end it cannot be right.
+        const read = position > 68_000 ? 0 : Math.floor(position / 136);
+        assertEquals(messages["t"].map(bodyOf).sort(), bodies.slice(read), `byte ${position}`);
+      }
+    },
+  );
+
   for (
     const args of [
       ["--sync-every=1"],

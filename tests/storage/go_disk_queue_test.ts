@@ -6,8 +6,12 @@ import {
   encodeQueueMeta,
   findDiskQueues,
   isQueueFile,
+  mayBeginRecord,
   metaFileName,
+  scanRecords,
 } from "../../src/storage/go_disk_queue.ts";
+import { bytesOf, i32, join } from "../support/frames.ts";
+import { goMessages, goRecords } from "../support/go_data_path.ts";
 
 const META = { depth: 22, read: { number: 2, offset: 188 }, write: { number: 7, offset: 376 } };
 const META_TEXT = "22\n2,188\n7,376\n";
@@ -168,18 +172,90 @@ Deno.test("decodeQueueMeta() takes a negative depth, which Go's bugs have left i
   assertEquals(decodeQueueMeta(new TextEncoder().encode("-1\n0,0\n0,0\n"))?.depth, -1);
 });
 
+for (const text of ["22\r\n2,188\r\n7,376\r\n", "22\n2,188\n7,376", `${META_TEXT}${META_TEXT}`]) {
+  Deno.test(`decodeQueueMeta() reads ${JSON.stringify(text)}, as Go does`, () => {
+    assertEquals(decodeQueueMeta(new TextEncoder().encode(text)), META);
+  });
+}
+
 for (
   const text of [
     "",
     "22\n2,188\n",
-    "22\n2,188\n7,37",
+    "22\n2,188\n7,",
+    "22\n2,188\n7,376 and more",
     "22\n-2,188\n7,376\n",
+    "22\n2,-188\n7,376\n",
+    "22\n2,188\n7,9007199254740992\n",
     "\0".repeat(15),
-    `9${META_TEXT}`.repeat(2),
   ]
 ) {
-  Deno.test(`decodeQueueMeta() refuses ${JSON.stringify(text)}, or reads what is whole`, () => {
-    const whole = text.startsWith("9");
-    assertEquals(decodeQueueMeta(new TextEncoder().encode(text))?.depth, whole ? 922 : undefined);
+  Deno.test(`decodeQueueMeta() refuses ${JSON.stringify(text)}`, () => {
+    assertEquals(decodeQueueMeta(new TextEncoder().encode(text)), undefined);
+  });
+}
+
+/** Three records, of 31 bytes each. */
+const RECORDS = goRecords(goMessages("a", "b", "c"));
+
+Deno.test("scanRecords() finds the end of the last whole record, however many bytes there are", () => {
+  for (let length = 0; length <= 93; length++) {
+    const { end, next, reason } = scanRecords(RECORDS.subarray(0, length), { left: 1000 });
+
+    assertEquals(end, Math.floor(length / 31) * 31, `${length} bytes`);
+    assertEquals(next, length % 31 < 30 ? undefined : 31, `${length} bytes`);
+    assertEquals(reason, undefined);
+  }
+});
+
+Deno.test("scanRecords() counts records up to a place, and says how long the one is that reaches beyond it", () => {
+  const ends = [0, 30, 31, 32, 61, 62, 93].map((until) => scanRecords(RECORDS, { left: 93, until }));
+
+  assertEquals(ends, [
+    { end: 0, next: 31 },
+    { end: 0, next: 31 },
+    { end: 31, next: 31 },
+    { end: 31, next: 31 },
+    { end: 31, next: 31 },
+    { end: 62, next: 31 },
+    { end: 93 },
+  ]);
+});
+
+Deno.test("scanRecords() wants ids where it is not known that records follow one another", () => {
+  const bytes = join(RECORDS, i32(30), new Uint8Array(26), "body", RECORDS);
+  const without = { end: 93, reason: "a message of 30 bytes without an id" };
+
+  assertEquals(scanRecords(bytes, { left: 220 }), { end: 220 });
+  assertEquals(scanRecords(bytes, { left: 220, proven: 94 }), { end: 220 });
+  assertEquals(scanRecords(bytes, { left: 220, proven: 93 }), without);
+  assertEquals(scanRecords(bytes, { left: 220, proven: -5 }), without);
+});
+
+Deno.test("scanRecords() wants an id of every record that is longer than NSQ's own limit", () => {
+  const size = 1024 * 1024 + 26;
+  const head = (size: number) => join(i32(size), new Uint8Array(26));
+
+  assertEquals(scanRecords(head(size), { left: 2 * size }), { end: 0, next: size + 4 });
+  assertEquals(scanRecords(head(size + 1), { left: 2 * size }), {
+    end: 0,
+    reason: "a message of 1048603 bytes without an id",
+  });
+});
+
+for (
+  const [what, bytes, may] of [
+    ["a record's head", RECORDS.slice(0, 30), true],
+    ["what may be the beginning of one, where the file ends", RECORDS.slice(0, 29), true],
+    ["NULs", new Uint8Array(30), false],
+    ["a size that cannot be", join(i32(25), RECORDS.slice(4, 30)), false],
+    ["an id with another character", join(RECORDS.slice(0, 29), "g"), false],
+    ["an id with a capital letter", join(RECORDS.slice(0, 29), "A"), false],
+    ["an id with each of the digits", join(RECORDS.slice(0, 14), "0123456789abcdef"), true],
+    ["text", bytesOf("the quick brown fox jumps over"), false],
+  ] as const
+) {
+  Deno.test(`mayBeginRecord() says ${may} of ${what}`, () => {
+    assertEquals(mayBeginRecord(bytes), may);
   });
 }

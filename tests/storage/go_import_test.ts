@@ -220,6 +220,29 @@ for (
   );
 }
 
+importTest("importDiskQueues() says what it makes of a position where no message begins", async (path) => {
+  const data = goRecords(goMessages("1", "2", "3"));
+  path.fill({
+    "t:c.diskqueue.000000.dat": data,
+    "t:c.diskqueue.meta.dat": "1\n0,40\n0,93\n",
+    "t.diskqueue.000000.dat": data,
+    "t.diskqueue.meta.dat": "1\n0,93\n0,62\n",
+  });
+
+  await path.import();
+
+  assertEquals(path.messages(), { "t:c": texts("1", "2", "3").slice(1), "t": texts("1", "2", "3") });
+  assertEquals(path.lines.slice(1, -2), [
+    "WARNING: DISKQUEUE(t:c): reading is to go on at byte 40 of t:c.diskqueue.000000.dat, inside a message: " +
+    "it goes on with all of that one, at byte 31",
+    "INFO: DISKQUEUE(t:c): imported 2 messages, from byte 31 of t:c.diskqueue.000000.dat on",
+    "WARNING: DISKQUEUE(t:c): its metadata says 1 messages, 2 are in its files",
+    "WARNING: DISKQUEUE(t): its metadata cannot be right, everything is taken: reading is at 0,93, behind writing at 0,62",
+    "INFO: DISKQUEUE(t): imported 3 messages, from byte 0 of t.diskqueue.000000.dat on",
+    "WARNING: DISKQUEUE(t): its metadata says 1 messages, 3 are in its files",
+  ]);
+});
+
 importTest("importDiskQueues() keeps ids, attempts and timestamps", async (path) => {
   const messages = [
     { body: "", id: "0000000000000001", attempts: 0, timestampNs: 0n },
