@@ -31,7 +31,11 @@ export const MAGIC_V2 = "  V2";
 /** The longest command line, line end included, in bytes: NSQ's read buffer. */
 export const LINE_LENGTH_MAX = 16 * 1024;
 
-/** Smallest and largest usual buffer, in bytes; only a command that needs more gets more, for its time. */
+/**
+ * Smallest and largest usual buffer, in bytes; only a command that needs more gets more, for its time. What grows is
+ * doubled, so that each byte is moved once or twice, and only when half of it is used, so that sizes that were announced
+ * and have not come cost no memory.
+ */
 const BUFFER_SIZE_MIN = 4 * 1024;
 const BUFFER_SIZE_MAX = 256 * 1024;
 
@@ -78,9 +82,10 @@ export class CommandReader {
   #walkedOffset = 0;
   #walkedMessages = 0;
   #walkedBytes = 0;
-  /** Bytes that the unfinished command needs in all, as far as is known. */
+  /** Bytes that the unfinished command has in all, as far as it has said; Infinity when it has more than it said. */
   #needed = 0;
   #ended = false;
+  #shrinks = false;
 
   /** Bytes that have come and are not part of a finished command. */
   get pendingBytes(): number {
@@ -90,21 +95,15 @@ export class CommandReader {
   /** The free part of the buffer, at least one byte long; what is put there is reported by `received()`. */
   space(): Uint8Array<ArrayBuffer> {
     const pending = this.#end - this.#start;
-    if (pending === 0) {
-      this.#start =
-        this.#end =
-        this.#offset =
-        this.#searched =
-          0;
-      if (this.bytes.length > BUFFER_SIZE_MAX) this.bytes = new Uint8Array(BUFFER_SIZE_MAX);
-    }
+    if (pending === 0) this.#clear();
     const wanted = Math.max(this.#needed, pending + 1);
-    if (wanted > this.bytes.length && 2 * pending >= this.bytes.length) {
-      // Grows with what has come, not with what was announced: a size alone costs no memory.
+    const sizeKept = this.#shrinks ? BUFFER_SIZE_MIN : BUFFER_SIZE_MAX;
+    this.#shrinks = false;
+    if (this.bytes.length > sizeKept && wanted <= sizeKept) {
+      this.#move(new Uint8Array(sizeKept));
+    } else if (wanted > this.bytes.length && 2 * pending >= this.bytes.length) {
       this.#move(new Uint8Array(Math.min(roundUp(wanted), 2 * this.bytes.length)));
-    } else if (this.#start > 0 && this.#start + wanted > this.bytes.length) {
-      this.#move(this.bytes);
-    } else if (this.bytes.length - this.#end === 0) {
+    } else if (this.#start + Math.min(wanted, this.bytes.length) > this.bytes.length) {
       this.#move(this.bytes);
     }
     return this.bytes.subarray(this.#end);
@@ -118,6 +117,14 @@ export class CommandReader {
     if (full && this.bytes.length < BUFFER_SIZE_MAX) {
       this.#move(new Uint8Array(Math.min(4 * this.bytes.length, BUFFER_SIZE_MAX)));
     }
+  }
+
+  /**
+   * Gives memory back that is not in use, with the next `space()`: a read that is under way holds what it was given.
+   * So an idle connection needs something small to read for it, such as the answer to a heartbeat.
+   */
+  shrink(): void {
+    this.#shrinks = true;
   }
 
   /** Says that no more bytes will come. */
@@ -142,11 +149,7 @@ export class CommandReader {
   nextLine(): boolean {
     const bytes = this.bytes;
     this.#start = this.#offset;
-    if (this.#searched < this.#start) {
-      this.#searched = this.#start;
-      this.#walkedOffset = 0;
-      this.#needed = 0;
-    }
+    if (this.#searched < this.#start) this.#begin();
     let end = this.#searched;
     // By hand, because indexOf would search what lies behind the bytes that have come.
     while (end < this.#end && bytes[end] !== NEWLINE) end++;
@@ -162,11 +165,7 @@ export class CommandReader {
   /** Takes what has come after the last command: it is another layer's. */
   takeRest(): Uint8Array {
     const rest = this.bytes.slice(this.#offset, this.#end);
-    this.#start =
-      this.#end =
-      this.#offset =
-      this.#searched =
-        0;
+    this.#clear();
     return rest;
   }
 
@@ -266,6 +265,7 @@ export class CommandReader {
    * @throws {ProtocolError} As NSQ's `readMPUB`.
    */
   takeMpub(limits: BodyLimits): boolean {
+    const announced = this.#offset - this.#start + this.size;
     if (!this.takeSize("E_BAD_BODY", "MPUB failed to read message count")) return false;
     const count = this.size;
     if (count <= 0 || count > mpubCountMax(limits.maxBodySizeBytes)) {
@@ -283,6 +283,7 @@ export class CommandReader {
           offset - start + 4,
           "E_BAD_MESSAGE",
           `MPUB failed to read message(${index}) body size`,
+          announced,
         );
       }
       const size = readI32(bytes, offset);
@@ -297,7 +298,12 @@ export class CommandReader {
       }
       if (this.#end - offset - 4 < size) {
         this.#walked(offset - start, index, total);
-        return this.#missing(offset - start + 4 + size, "E_BAD_MESSAGE", "MPUB failed to read message body");
+        return this.#missing(
+          offset - start + 4 + size,
+          "E_BAD_MESSAGE",
+          "MPUB failed to read message body",
+          announced,
+        );
       }
       offset += 4 + size;
       total += size;
@@ -322,9 +328,12 @@ export class CommandReader {
     this.#walkedBytes = bytes;
   }
 
-  #missing(count: number, code: ErrorCode, description: string): false {
+  /** `count` bytes have not all come; those, or what was announced for the whole command, are what it needs. */
+  #missing(count: number, code: ErrorCode, description: string, announced?: number): false {
     if (this.#ended) throw new ProtocolError(code, description, { cause: new Error("unexpected EOF") });
-    this.#needed = this.#offset - this.#start + count;
+    const needed = this.#offset - this.#start + count;
+    const whole = announced ?? needed;
+    this.#needed = whole >= needed ? whole : Infinity;
     return false;
   }
 
@@ -343,10 +352,26 @@ export class CommandReader {
     this.paramCount = count;
   }
 
+  /** Nothing is pending: the buffer begins anew. */
+  #clear(): void {
+    this.#start = this.#offset = this.#end = 0;
+    this.#begin();
+  }
+
+  /** Nothing is known of the command that begins at `#start`. */
+  #begin(): void {
+    this.#searched = this.#start;
+    this.#walkedOffset = this.#needed = 0;
+  }
+
   /** Moves the unfinished bytes to the front of `target`, which may be the buffer itself. */
   #move(target: Uint8Array<ArrayBuffer>): void {
     if (target === this.bytes) target.copyWithin(0, this.#start, this.#end);
-    else target.set(this.bytes.subarray(this.#start, this.#end));
+    else {
+      target.set(this.bytes.subarray(this.#start, this.#end));
+      // At once and not whenever the garbage collector comes to it: a large command leaves several behind.
+      if (this.bytes.length > BUFFER_SIZE_MAX) this.bytes.buffer.transfer(0);
+    }
     this.bytes = target;
     this.#end -= this.#start;
     this.#offset -= this.#start;
