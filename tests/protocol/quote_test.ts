@@ -40,6 +40,12 @@ const QUOTED: readonly (readonly [bytes: string | readonly number[], quoted: str
   [[0xc0, 0x80], '"\\xc0\\x80"'],
   [[0xf8, 0x88, 0x80, 0x80, 0x80], '"\\xf8\\x88\\x80\\x80\\x80"'],
   [[0xf4, 0x90, 0x80, 0x80], '"\\xf4\\x90\\x80\\x80"'],
+  // Longer than need be, in three and in four bytes; and the first and last that are not.
+  [[0xe0, 0x9f, 0xbf], '"\\xe0\\x9f\\xbf"'],
+  [[0xf0, 0x8f, 0xbf, 0xbf], '"\\xf0\\x8f\\xbf\\xbf"'],
+  [[0xc1, 0xbf], '"\\xc1\\xbf"'],
+  [[0xf5, 0x80, 0x80, 0x80], '"\\xf5\\x80\\x80\\x80"'],
+  ["\u0800\ud7ff\u{10000}", '"\u0800\\ud7ff\u{10000}"'],
 ];
 
 for (const [given, quoted] of QUOTED) {
@@ -50,6 +56,48 @@ for (const [given, quoted] of QUOTED) {
 
     // The result is a byte string: what goes over the wire is UTF-8 again.
     assertEquals(new TextDecoder().decode(bytesOf(text)), quoted);
+  });
+}
+
+Deno.test("quote() finds a character wherever a strict decoder does, for any two and three bytes", () => {
+  const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const isUtf8 = (bytes: Uint8Array) => {
+    try {
+      return strict.decode(bytes).length > 0;
+    } catch {
+      // Not UTF-8: that is the answer.
+      return false;
+    }
+  };
+  const wrong: string[] = [];
+  const compare = (bytes: Uint8Array) => {
+    // What is no UTF-8 has a byte that is shown as such; characters above ASCII never are.
+    const shown = quote(bytes);
+    if (/\\x[89a-f]/.test(shown) === isUtf8(bytes)) wrong.push(`${[...bytes]}: ${shown}`);
+  };
+
+  for (let first = 0x80; first < 0x100; first++) {
+    for (let second = 0; second < 0x100; second++) {
+      compare(Uint8Array.of(first, second));
+      for (const third of [0x00, 0x7f, 0x80, 0xbf, 0xc0]) {
+        compare(Uint8Array.of(first, second, third));
+        compare(Uint8Array.of(first, second, third, 0x80));
+      }
+    }
+  }
+
+  assertEquals(wrong, []);
+});
+
+for (const length of [0, 8191, 8192, 8193, 100_000]) {
+  Deno.test(`byteString() makes a string of ${length} bytes, and bytesOf() takes it`, () => {
+    const bytes = Uint8Array.from({ length }, (_, i) => i * 7);
+
+    const text = byteString(bytes);
+
+    assertEquals(text.length, length);
+    assertEquals(text.charCodeAt(length - 1), length === 0 ? NaN : (length - 1) * 7 & 0xff);
+    assertEquals(bytesOf(text), bytes);
   });
 }
 
