@@ -16,8 +16,9 @@ export class SnappyConnection implements Connection {
   readonly #inner: Connection;
   readonly #encoder = new SnappyEncoder();
   readonly #decoder = new SnappyDecoder();
-  /** Data that has been decoded and not been read, the first part from `#offset` on. */
+  /** Data that has been decoded and not been read: the parts from `#part` on, the first of them from `#offset` on. */
   #decoded: Uint8Array[] = [];
+  #part = 0;
   #offset = 0;
 
   constructor(inner: Connection) {
@@ -26,20 +27,30 @@ export class SnappyConnection implements Connection {
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
-    while (this.#decoded.length === 0) {
+    while (this.#part === this.#decoded.length) {
       const packed = new Uint8Array(READ_SIZE);
       const count = await this.#inner.read(packed);
       if (count === null) return null;
       this.#decoded = this.#decoder.decode(packed.subarray(0, count));
+      this.#part = 0;
     }
-    const data = this.#decoded[0].subarray(this.#offset, this.#offset + buffer.length);
-    buffer.set(data);
-    this.#offset += data.length;
-    if (this.#offset === this.#decoded[0].length) {
-      this.#decoded.shift();
+    // All that fits: a read for each of thousands of tiny chunks would take as many turns of whoever reads.
+    let end = 0;
+    while (end < buffer.length && this.#part < this.#decoded.length) {
+      const part = this.#decoded[this.#part];
+      const data = part.subarray(this.#offset, this.#offset + buffer.length - end);
+      buffer.set(data, end);
+      end += data.length;
+      this.#offset += data.length;
+      if (this.#offset < part.length) break;
+      this.#part++;
       this.#offset = 0;
     }
-    return data.length;
+    if (this.#part === this.#decoded.length) {
+      this.#decoded = [];
+      this.#part = 0;
+    }
+    return end;
   }
 
   async write(bytes: Uint8Array): Promise<number> {

@@ -36,7 +36,7 @@ export interface PeerInfo {
 
 /** Bytes of the size before the data of an answer. */
 const SIZE_LENGTH = 4;
-/** Room for the answers to a batch of registrations; a larger one gets room of its own. */
+/** Room for the answers to a batch of registrations; a larger one gets more as it comes. */
 const BUFFER_LENGTH = 8 * 1024;
 
 const ENCODER = new TextEncoder();
@@ -117,10 +117,16 @@ export class LookupAnswers {
 
   /** Where the next bytes go. Call it when `take()` has returned undefined. */
   space(): Uint8Array {
-    if (this.#start > 0) {
+    const pending = this.#end - this.#start;
+    if (pending === this.#buffer.length) {
+      // Grows with what has come, not with what was announced: a size alone costs no memory.
+      const larger = new Uint8Array(2 * pending);
+      larger.set(this.#buffer);
+      this.#buffer = larger;
+    } else if (this.#start > 0) {
       this.#buffer.copyWithin(0, this.#start, this.#end);
-      this.#end -= this.#start;
       this.#start = 0;
+      this.#end = pending;
     }
     return this.#buffer.subarray(this.#end);
   }
@@ -143,22 +149,10 @@ export class LookupAnswers {
     if (size > this.#sizeMax) {
       throw new RangeError(`response body size (${size}) is greater than limit (${this.#sizeMax})`);
     }
-    if (available < SIZE_LENGTH + size) {
-      this.#makeRoomFor(SIZE_LENGTH + size);
-      return undefined;
-    }
+    if (available < SIZE_LENGTH + size) return undefined;
     const from = this.#start + SIZE_LENGTH;
     this.#start = from + size;
     return this.#buffer.slice(from, from + size);
-  }
-
-  #makeRoomFor(length: number): void {
-    if (length <= this.#buffer.length) return;
-    const larger = new Uint8Array(length);
-    larger.set(this.#buffer.subarray(this.#start, this.#end));
-    this.#end -= this.#start;
-    this.#start = 0;
-    this.#buffer = larger;
   }
 }
 

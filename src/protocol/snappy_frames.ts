@@ -25,6 +25,7 @@ const CHUNK_HEADER_LENGTH = 4;
 const CHECKSUM_LENGTH = 4;
 
 const TYPE = { compressed: 0, plain: 1, skippableFrom: 0x80, identifier: 0xff } as const;
+const EMPTY = new Uint8Array(0);
 const IDENTIFIER = Uint8Array.of(0xff, 6, 0, 0, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59);
 
 /** Makes a stream. */
@@ -44,7 +45,9 @@ export class SnappyEncoder {
 
 /** Reads a stream, in whatever pieces it comes. */
 export class SnappyDecoder {
-  #pending = new Uint8Array(0);
+  /** The chunk that is not complete: the first `#pendingLength` bytes. */
+  #pending = EMPTY;
+  #pendingLength = 0;
   #begun = false;
 
   /**
@@ -53,7 +56,7 @@ export class SnappyDecoder {
    * @throws {SnappyError}
    */
   decode(bytes: Uint8Array): Uint8Array[] {
-    const input = this.#pending.length === 0 ? bytes : joined([this.#pending, bytes]);
+    const input = this.#pendingLength === 0 ? bytes : this.#keep(bytes);
     const data: Uint8Array[] = [];
     let offset = 0;
     while (input.length - offset >= CHUNK_HEADER_LENGTH) {
@@ -71,8 +74,31 @@ export class SnappyDecoder {
       }
       offset = start + length;
     }
-    this.#pending = input.slice(offset);
+    if (offset === input.length) {
+      // An idle connection keeps nothing.
+      this.#pending = EMPTY;
+      this.#pendingLength = 0;
+    } else if (this.#pendingLength === 0) {
+      this.#keep(input.subarray(offset));
+    } else if (offset > 0) {
+      this.#pending.copyWithin(0, offset, input.length);
+      this.#pendingLength = input.length - offset;
+    }
     return data;
+  }
+
+  /** Adds to the chunk that is not complete, and gives what there is of it. */
+  #keep(bytes: Uint8Array): Uint8Array {
+    const length = this.#pendingLength + bytes.length;
+    if (length > this.#pending.length) {
+      // Doubled, so that a chunk that comes byte by byte is not copied with each of them.
+      const larger = new Uint8Array(Math.max(length, 2 * this.#pending.length));
+      larger.set(this.#pending.subarray(0, this.#pendingLength));
+      this.#pending = larger;
+    }
+    this.#pending.set(bytes, this.#pendingLength);
+    this.#pendingLength = length;
+    return this.#pending.subarray(0, length);
   }
 
   #check(type: number, length: number): void {

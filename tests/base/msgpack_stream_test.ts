@@ -1,6 +1,7 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertLessOrEqual, assertThrows } from "@std/assert";
 import { decode, encode } from "@std/msgpack";
 import { MsgpackError, MsgpackStream, type MsgpackValue } from "../../src/base/msgpack_stream.ts";
+import { copiedBytes } from "../support/copied_bytes.ts";
 import { Random } from "../support/random.ts";
 
 /** Values, and the bytes that the specification gives them. */
@@ -92,6 +93,24 @@ Deno.test("MsgpackStream gives byte strings that later bytes do not change", () 
   for (let i = 0; i < 2000; i++) stream.push(bytesOf("c4 02 ffff")), stream.next();
 
   assertEquals(value, Uint8Array.of(1, 2));
+});
+
+Deno.test("MsgpackStream copies each byte a few times, also of large values that come in small pieces", () => {
+  const bytes = encode(Array.from({ length: 4 }, () => "x".repeat(100_000)));
+  const stream = new MsgpackStream({ sizeMax: 1024 * 1024 });
+  let values = 0;
+
+  const copied = copiedBytes(() => {
+    for (let round = 0; round < 3; round++) {
+      for (let at = 0; at < bytes.length; at += 100) {
+        stream.push(bytes.subarray(at, at + 100));
+        if (stream.next() !== undefined) values++;
+      }
+    }
+  });
+
+  assertEquals(values, 3);
+  assertLessOrEqual(copied, 3 * 5 * bytes.length);
 });
 
 Deno.test("MsgpackStream takes a value of as many bytes as there may be, and refuses a larger one", () => {

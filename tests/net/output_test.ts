@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { Output } from "../../src/net/output.ts";
+import { copiedBytes } from "../support/copied_bytes.ts";
 import { Random } from "../support/random.ts";
 
 const KIB = 1024;
@@ -61,6 +62,18 @@ Deno.test("Output grows without losing what is in it", () => {
   for (const part of parts) output.append(part);
 
   assertEquals([...output.take()], expected);
+});
+
+Deno.test("Output copies each byte a few times, however much comes in small parts", () => {
+  const output = new Output();
+  const part = new Uint8Array(100);
+
+  const copied = copiedBytes(() => {
+    for (let i = 0; i < 100_000; i++) output.append(part);
+  });
+
+  assertEquals(output.length, 10_000_000);
+  assertLessOrEqual(copied, 3 * output.length);
 });
 
 Deno.test("Output reuses its buffers", () => {

@@ -74,6 +74,22 @@ Deno.test("SnappyConnection.read() never says that it has read nothing", async (
   assertEquals([await snappy.read(buffer), await snappy.read(buffer)], [3, null]);
 });
 
+Deno.test("SnappyConnection.read() fills the buffer with what several chunks have", async () => {
+  const { inner, snappy } = connect();
+  const encoder = new SnappyEncoder();
+  const texts = ["one ", "two ", "three ", "four"];
+  inner.push(join(...texts.map((text) => encoder.encode(bytesOf(text)))));
+  inner.end();
+  const buffer = new Uint8Array(10);
+
+  const reads: string[] = [];
+  for (let count = await snappy.read(buffer); count !== null; count = await snappy.read(buffer)) {
+    reads.push(textOf(buffer.slice(0, count)));
+  }
+
+  assertEquals(reads, ["one two th", "ree four"]);
+});
+
 Deno.test("SnappyConnection.read() is null at the end, also in the middle of a chunk", async () => {
   const { inner, snappy } = connect();
   const stream = new SnappyEncoder().encode(bytesOf("abc"));

@@ -3,6 +3,7 @@ import { LINE_LENGTH_MAX } from "../../src/protocol/command_reader.ts";
 import { ProtocolError } from "../../src/protocol/errors.ts";
 import { type LookupCommand, LookupCommandReader, MAGIC_V1 } from "../../src/protocol/lookup_commands.ts";
 import { encodeLookupIdentify, LOOKUP_MAGIC } from "../../src/protocol/lookup_requests.ts";
+import { copiedBytes } from "../support/copied_bytes.ts";
 import { bytesOf, i32, join } from "../support/frames.ts";
 import { identifyNode, NODE } from "../support/lookup_frames.ts";
 import { Random } from "../support/random.ts";
@@ -226,6 +227,24 @@ Deno.test("LookupCommandReader.space() grows with what has come, not with what w
     reader.next();
     assertLessOrEqual(reader.space().length, Math.max(64 * 1024, received));
   }
+});
+
+Deno.test("LookupCommandReader copies each byte of a large body a few times, also when it comes in small pieces", () => {
+  const reader = new LookupCommandReader({ maxBodySizeBytes: 2 ** 20 });
+  const bytes = join("IDENTIFY\n", i32(2 ** 20), "x".repeat(2 ** 20 - 1));
+
+  const copied = copiedBytes(() => {
+    for (let at = 0; at < bytes.length;) {
+      const space = reader.space();
+      const count = Math.min(space.length, 100, bytes.length - at);
+      space.set(bytes.subarray(at, at + count));
+      reader.received(count);
+      reader.next();
+      at += count;
+    }
+  });
+
+  assertLessOrEqual(copied, 4 * bytes.length);
 });
 
 Deno.test("LookupCommandReader.space() gives a large buffer back when nothing waits", () => {

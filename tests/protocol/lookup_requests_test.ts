@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertLessOrEqual, assertThrows } from "@std/assert";
 import {
   decodePeerInfo,
   encodeLookupIdentify,
@@ -97,6 +97,22 @@ Deno.test("LookupAnswers takes nothing of an answer that has not all come", () =
 
     assertEquals(answers.take(), undefined);
     assertEquals(answers.empty, length === 0);
+  }
+});
+
+Deno.test("LookupAnswers grows with what has come, not with what was announced", () => {
+  const answers = new LookupAnswers(2 ** 30);
+  const announcement = i32(2 ** 30);
+  answers.space().set(announcement);
+  answers.received(announcement.length);
+  let received = announcement.length;
+
+  for (let i = 0; i < 100; i++) {
+    answers.take();
+    const count = Math.min(answers.space().length, 1000);
+    answers.received(count);
+    received += count;
+    assertLessOrEqual(answers.space().length, Math.max(8 * 1024, received));
   }
 });
 

@@ -59,7 +59,7 @@ for (const [given, quoted] of QUOTED) {
   });
 }
 
-Deno.test("quote() finds a character wherever a strict decoder does, for any two and three bytes", () => {
+Deno.test("quote() finds a character wherever a strict decoder does, whatever follows its first byte", () => {
   const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const isUtf8 = (bytes: Uint8Array) => {
     try {
@@ -77,7 +77,7 @@ Deno.test("quote() finds a character wherever a strict decoder does, for any two
   };
 
   for (let first = 0x80; first < 0x100; first++) {
-    for (let second = 0; second < 0x100; second++) {
+    for (const second of [0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff]) {
       compare(Uint8Array.of(first, second));
       for (const third of [0x00, 0x7f, 0x80, 0xbf, 0xc0]) {
         compare(Uint8Array.of(first, second, third));

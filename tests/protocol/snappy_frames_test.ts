@@ -1,7 +1,8 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertLessOrEqual, assertStringIncludes, assertThrows } from "@std/assert";
 import { crc32c } from "../../src/base/crc32c.ts";
 import { SnappyError } from "../../src/protocol/snappy_block.ts";
 import { CHUNK_DATA_MAX, SnappyDecoder, SnappyEncoder } from "../../src/protocol/snappy_frames.ts";
+import { copiedBytes } from "../support/copied_bytes.ts";
 import { bytesOf, join, textOf } from "../support/frames.ts";
 import { hex, SNAPPY_STREAMS } from "../support/golden_streams.ts";
 import { Random } from "../support/random.ts";
@@ -123,6 +124,18 @@ Deno.test("SnappyDecoder.decode() gives nothing for a chunk without data", () =>
   const compressed = chunk(0, join(plainBody(new Uint8Array()), hex("00")));
 
   assertEquals(new SnappyDecoder().decode(join(IDENTIFIER, plain, compressed)), []);
+});
+
+Deno.test("SnappyDecoder copies each byte of a chunk a few times, also when it comes byte by byte", () => {
+  const stream = new SnappyEncoder().encode(new Random(1).bytes(2 * CHUNK_DATA_MAX));
+  const parts = each(stream);
+  const decoder = new SnappyDecoder();
+
+  const copied = copiedBytes(() => {
+    for (const part of parts) decoder.decode(part);
+  });
+
+  assertLessOrEqual(copied, 5 * stream.length);
 });
 
 const FIRST_WRONG: readonly (readonly [name: string, stream: Uint8Array, message: string])[] = [
