@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { every, sleep } from "../../src/base/every.ts";
+import { assert, assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
+import { every, othersFirst, sleep } from "../../src/base/every.ts";
 
 /** Far longer than a test may take. */
 const LONG_MS = 3_600_000;
@@ -23,6 +23,26 @@ Deno.test("sleep() waits for the time", async () => {
 
   // Timers have whole ms, which may be rounded down.
   assert(performance.now() - before >= 19);
+});
+
+Deno.test("othersFirst() lets sockets be read, and not only timers run", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  using server = await listener.accept();
+  const buffer = new Uint8Array(1);
+  const turns: number[] = [];
+
+  for (let round = 0; round < 10; round++) {
+    let read = false;
+    const reading = server.read(buffer).finally(() => read = true);
+    await client.write(buffer);
+    let taken = 0;
+    for (; !read; taken++) await othersFirst();
+    await reading;
+    turns.push(taken);
+  }
+
+  assertLessOrEqual(Math.max(...turns), 5, `${turns}`);
 });
 
 Deno.test("every() does the work again and again until the signal aborts", async () => {

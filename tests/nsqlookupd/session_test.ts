@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { eventually } from "../support/eventually.ts";
 import { i32, join } from "../support/frames.ts";
 import { identifyNode, LOOKUP_MAGIC, NODE } from "../support/lookup_frames.ts";
 import { lookupTest } from "../support/nsqlookupd_in_memory.ts";
@@ -245,6 +246,8 @@ lookupTest("Session logs each registration that ends with a connection, however 
   nsqlookupd.newLines();
 
   await client.end();
+  // Others have their turn in between, also those who wait for a socket.
+  await eventually("the session has ended", () => nsqlookupd.connections.size === 0);
 
   const lines = nsqlookupd.newLines();
   assertEquals(lines.filter((line) => line.includes("UNREGISTER category:topic")).length, 2500);
