@@ -1,10 +1,12 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
+import { othersFirst } from "../../src/base/every.ts";
 import { discardBody, readBody, refuseBody } from "../../src/http/body.ts";
 import { HttpError } from "../../src/http/http_error.ts";
 import type { Peer } from "../../src/http/http_request.ts";
 
 const PEER: Peer = { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1234 } };
 const KIB = 1024;
+const MIB = 1024 * KIB;
 
 function post(body: BodyInit, headers: Record<string, string> = {}): Request {
   return new Request("http://localhost/", { method: "POST", body, headers });
@@ -40,6 +42,57 @@ Deno.test("readBody() does not read a body that is announced as too long", async
 Deno.test("readBody() reads a body in chunks up to the limit", async () => {
   assertEquals((await readBody(post(chunks(2, 3).stream), 5))?.length, 5);
 });
+
+for (const [announced, way] of [[64 * KIB, "at once"], [64 * KIB + 1, "in chunks"]] as const) {
+  Deno.test(`readBody() reads a body that is announced with ${announced} bytes ${way}`, async () => {
+    const { stream, read } = chunks(announced);
+    const request = post(stream, { "content-length": String(announced) });
+    let atOnce = 0;
+    const bytes = () => {
+      atOnce++;
+      return request.bytes();
+    };
+
+    const body = await readBody(
+      {
+        method: "POST",
+        url: request.url,
+        headers: request.headers,
+        body: request.body,
+        signal: request.signal,
+        bytes,
+      },
+      announced,
+    );
+
+    assertEquals([body?.length, read(), atOnce], [announced, 1, way === "at once" ? 1 : 0]);
+  });
+}
+
+const READERS: readonly (readonly [name: string, read: (body: BodyInit) => Promise<unknown>])[] = [
+  ["readBody()", (body) => readBody(post(body), MIB)],
+  ["discardBody()", (body) => discardBody(post(body))],
+  ["refuseBody()", (body) => refuseBody(post(body, { "content-length": "16000" }), PEER)],
+];
+
+for (const [name, readAll] of READERS) {
+  Deno.test(`${name} leaves others their turns while it reads many chunks that are there already`, async () => {
+    const { stream, read } = chunks(...Array.from({ length: 1000 }, () => 16));
+    let most = 0;
+    let ended = false;
+
+    const reading = readAll(stream).finally(() => ended = true);
+    for (let before = 0; !ended; before = read()) {
+      await othersFirst();
+      most = Math.max(most, read() - before);
+    }
+    await reading;
+
+    assertEquals(read(), 1000);
+    // Two turns of the one may fall into one of the other.
+    assertLessOrEqual(most, 2 * 64 + 1);
+  });
+}
 
 Deno.test("readBody() stops at the chunk that exceeds the limit", async () => {
   const { stream, read } = chunks(3, 3, 3, 3, 3, 3);
