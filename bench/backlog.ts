@@ -6,15 +6,15 @@
  * @module
  */
 
-import { AsyncGroup } from "../src/base/async_group.ts";
 import { nsqdCommand, type NsqdProcess, startNsqd } from "../tests/support/nsqd_process.ts";
 import { Flags } from "../tests/support/flags.ts";
-import { LoadConsumer } from "./load_consumer.ts";
-import { LoadPublisher } from "./load_publisher.ts";
-import { describeCount, describeMs } from "./load_report.ts";
+import { drain, fill, makeChannel } from "./fill_and_drain.ts";
+import { folderBytes } from "./folder_bytes.ts";
+import { describeCount, describeMebibytes, describeMs } from "./load_report.ts";
+import { markdownTable } from "./markdown_table.ts";
+import { measurePhase, pause, type Phase } from "./phase.ts";
 import { Probe } from "./probe.ts";
 import type { ProbePhase } from "./probe_worker.ts";
-import { readProcessUsage } from "./process_usage.ts";
 
 const USAGE = `usage: deno run -A bench/backlog.ts [flags]
 
@@ -28,8 +28,6 @@ const USAGE = `usage: deno run -A bench/backlog.ts [flags]
 
 const TOPIC = "backlog";
 const CHANNEL = "backlog";
-const CONNECTIONS = 2;
-const RSS_INTERVAL_MS = 50;
 
 interface BacklogOptions {
   readonly messages: number;
@@ -39,15 +37,9 @@ interface BacklogOptions {
   readonly restMs: number;
 }
 
-interface Phase {
-  readonly name: string;
-  readonly seconds: number;
+interface BacklogPhase extends Phase {
   readonly messages: number;
-  readonly cpuSeconds: number;
-  readonly peakRssBytes: number;
-  readonly endRssBytes: number;
   readonly diskBytes: number;
-  readonly probe: ProbePhase;
 }
 
 if (import.meta.main) {
@@ -71,90 +63,33 @@ if (import.meta.main) {
   console.log(describe(command, options, phases));
 }
 
-async function measureBacklog(nsqd: NsqdProcess, options: BacklogOptions): Promise<Phase[]> {
+async function measureBacklog(nsqd: NsqdProcess, options: BacklogOptions): Promise<BacklogPhase[]> {
   const address = options.probe === "tcp" ? nsqd.tcpAddress : nsqd.httpAddress;
   using probe = new Probe({ kind: options.probe, address, intervalMs: options.intervalMs });
   // The channel exists before the first message, so that the messages wait in it.
-  const subscribers = await openConsumers(nsqd.tcpAddress, options);
-  for (const consumer of subscribers) consumer.close();
+  const { messages, sizeBytes } = options;
+  const draining = { topic: TOPIC, channel: CHANNEL, sizeBytes };
+  await makeChannel(nsqd.tcpAddress, draining);
+  const phase = async (name: string, messages: number, work: () => Promise<void>) => ({
+    ...await measurePhase({ name, pid: nsqd.pid, probes: [probe], work }),
+    messages,
+    diskBytes: folderBytes(nsqd.dataPath),
+  });
   const rest = () => pause(options.restMs);
-  const phase = (name: string, messages: number, work: () => Promise<void>) =>
-    measurePhase({ nsqd, probe, name, messages, work });
   return [
     await phase("start", 0, rest),
-    await phase("fill", options.messages, () => fill(nsqd.tcpAddress, options)),
+    await phase("fill", messages, () => fill(nsqd.tcpAddress, { topic: TOPIC, messages, sizeBytes })),
     await phase("rest", 0, rest),
-    await phase("drain", options.messages, () => drain(nsqd.tcpAddress, options)),
+    await phase("drain", messages, () => drain(nsqd.tcpAddress, { ...draining, messages })),
     await phase("end", 0, rest),
   ];
 }
 
-async function measurePhase(
-  options: { nsqd: NsqdProcess; probe: Probe; name: string; messages: number; work: () => Promise<void> },
-): Promise<Phase> {
-  const { nsqd, probe, name, messages, work } = options;
-  const before = readProcessUsage(nsqd.pid);
-  let peakRssBytes = before?.rssBytes ?? 0;
-  const sample = () => {
-    const usage = readProcessUsage(nsqd.pid);
-    peakRssBytes = Math.max(peakRssBytes, usage?.rssBytes ?? 0);
-    return usage;
-  };
-  const timer = setInterval(sample, RSS_INTERVAL_MS);
-  const startedAt = performance.now();
-  await work();
-  const seconds = (performance.now() - startedAt) / 1000;
-  clearInterval(timer);
-  const after = sample();
-  return {
-    name,
-    seconds,
-    messages,
-    cpuSeconds: (after?.cpuSeconds ?? 0) - (before?.cpuSeconds ?? 0),
-    peakRssBytes,
-    endRssBytes: after?.rssBytes ?? 0,
-    diskBytes: folderBytes(nsqd.dataPath),
-    probe: await probe.endPhase(),
-  };
-}
-
-async function fill(tcpAddress: string, options: BacklogOptions): Promise<void> {
-  const { sizeBytes } = options;
-  const messages = Math.ceil(options.messages / CONNECTIONS);
-  const publishing = { topic: TOPIC, sizeBytes, batch: 200, window: 4, stamped: false, messages };
-  await using work = new AsyncGroup();
-  for (let i = 0; i < CONNECTIONS; i++) {
-    const publisher = await LoadPublisher.open(tcpAddress, publishing);
-    work.spawn("publisher", async (signal) => {
-      await publisher.run(signal);
-      publisher.close();
-    });
-  }
-  await work.wait();
-}
-
-async function drain(tcpAddress: string, options: BacklogOptions): Promise<void> {
-  const consumers = await openConsumers(tcpAddress, options);
-  await using work = new AsyncGroup();
-  for (const consumer of consumers) {
-    consumer.onProgress = () => {
-      const received = consumers.reduce((total, { received }) => total + received, 0);
-      if (received >= options.messages) { for (const each of consumers) each.close(); }
-    };
-    work.spawn("consumer", () => consumer.run());
-  }
-  await work.wait();
-}
-
-async function openConsumers(tcpAddress: string, options: BacklogOptions): Promise<LoadConsumer[]> {
-  const bufferBytes = 1024 * 1024 + 2 * options.sizeBytes;
-  const consuming = { topic: TOPIC, channel: CHANNEL, rdy: 2500, stamped: false, bufferBytes };
-  const consumers = [];
-  for (let i = 0; i < CONNECTIONS; i++) consumers.push(await LoadConsumer.open(tcpAddress, consuming));
-  return consumers;
-}
-
-function describe(command: readonly string[], options: BacklogOptions, phases: readonly Phase[]): string {
+function describe(
+  command: readonly string[],
+  options: BacklogOptions,
+  phases: readonly BacklogPhase[],
+): string {
   const { messages, sizeBytes, probe, intervalMs } = options;
   const head = [
     ...["phase", "seconds", "messages/s", "server cores", "peak RSS MiB", "end RSS MiB", "disk MiB"],
@@ -165,19 +100,18 @@ function describe(command: readonly string[], options: BacklogOptions, phases: r
     phase.seconds.toFixed(1),
     phase.messages > 0 ? describeCount(phase.messages / phase.seconds) : "",
     (phase.cpuSeconds / phase.seconds).toFixed(2),
-    mebibytes(phase.peakRssBytes),
-    mebibytes(phase.endRssBytes),
-    mebibytes(phase.diskBytes),
-    ...describeProbe(phase.probe),
+    describeMebibytes(phase.peakRssBytes),
+    describeMebibytes(phase.endRssBytes),
+    describeMebibytes(phase.diskBytes),
+    ...phase.probes.flatMap(describeProbe),
   ]);
-  const rule = head.map((_, column) => column === 0 ? "---" : "---:");
   const [start, fill, rest] = phases;
   const perMessage = (bytes: number) => ((bytes - start.endRssBytes) / messages).toFixed(0);
   return [
     command.map((word) => word.replace(/^\/.*\//, "")).join(" "),
     `${describeCount(messages)} messages of ${sizeBytes} B, probed by ${probe} every ${intervalMs} ms`,
     "",
-    ...[head, rule, ...rows].map((row) => `| ${row.join(" | ")} |`),
+    markdownTable(head, rows),
     "",
     `memory for a message: ${perMessage(rest.endRssBytes)} B at rest, ${
       perMessage(fill.peakRssBytes)
@@ -189,32 +123,4 @@ function describe(command: readonly string[], options: BacklogOptions, phases: r
 function describeProbe({ answers, lateness }: ProbePhase): string[] {
   const latencies = [answers?.p50Ms, answers?.p99Ms, answers?.maxMs, lateness?.p99Ms, lateness?.maxMs];
   return latencies.map((ms) => ms === undefined ? "–" : describeMs(ms));
-}
-
-function mebibytes(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(0);
-}
-
-function folderBytes(path: string): number {
-  let bytes = 0;
-  for (const entry of Deno.readDirSync(path)) {
-    const inner = `${path}/${entry.name}`;
-    if (entry.isDirectory) bytes += folderBytes(inner);
-    else bytes += fileBytes(inner);
-  }
-  return bytes;
-}
-
-function fileBytes(path: string): number {
-  try {
-    return Deno.statSync(path).size;
-  } catch (error) {
-    // The server may remove a file at any time.
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { markdownTable } from "./markdown_table.ts";
+
 /** One figure of one run; no value if the run failed. */
 export interface Measurement {
   readonly server: string;
@@ -23,8 +25,7 @@ export function compareTable(servers: readonly string[], measurements: readonly 
     const ratios = medians.slice(1).map((value) => ratio(value, medians[0]));
     return [measure, ofMeasure[0].unit, ...medians.map(describe), ...ratios];
   });
-  const rule = head.map((_, column) => column < 2 ? "---" : "---:");
-  return [head, rule, ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
+  return markdownTable(head, rows, { textColumns: 2 });
 }
 
 function median(measurements: readonly Measurement[]): number | undefined {

@@ -15,15 +15,19 @@ export const FRAME_MESSAGE = 2;
 export interface IdentifyOptions {
   readonly outputBufferSize?: number | undefined;
   readonly outputBufferTimeoutMs?: number | undefined;
+  readonly heartbeatIntervalMs?: number | undefined;
 }
 
 /** A connection with its receive buffer; `buffer[0..end]` is what was read and not parsed yet. */
 export class LoadConnection implements Disposable {
   readonly buffer: Uint8Array<ArrayBuffer>;
   end = 0;
+  /** Heartbeats that have come. */
+  heartbeats = 0;
   readonly #conn: Deno.TcpConn;
   #closed = false;
-  #heartbeats = 0;
+  /** Of these, the ones that have not been answered. */
+  #unanswered = 0;
 
   private constructor(conn: Deno.TcpConn, bufferBytes: number) {
     this.#conn = conn;
@@ -87,13 +91,30 @@ export class LoadConnection implements Disposable {
     if (size === 6 && buffer[offset + 7] === FRAME_RESPONSE && buffer[offset + 8] === 0x4f) return true;
     const text = this.#textAt(offset, size);
     if (text !== "_heartbeat_") throw new Error(`nsqd answered ${text}`);
-    this.#heartbeats += 1;
+    this.heartbeats += 1;
+    this.#unanswered += 1;
     return false;
+  }
+
+  /** Reads once, and counts the OKs that have come; -1 when the connection is closed. */
+  async readOks(): Promise<number> {
+    if (!await this.read()) return -1;
+    let oks = 0;
+    let at = 0;
+    for (;;) {
+      const size = frameSize(this.buffer, at);
+      if (this.end - at < 8 || this.end - at < 4 + size) break;
+      if (this.isOk(at, size)) oks += 1;
+      at += 4 + size;
+    }
+    this.consume(at);
+    await this.answerHeartbeats();
+    return oks;
   }
 
   /** Answers the heartbeats seen since the last call. */
   async answerHeartbeats(): Promise<void> {
-    for (; this.#heartbeats > 0; this.#heartbeats--) await this.write(new TextEncoder().encode("NOP\n"));
+    for (; this.#unanswered > 0; this.#unanswered--) await this.write(new TextEncoder().encode("NOP\n"));
   }
 
   /** Ends the connection; a pending `read()` gives false. */
@@ -113,6 +134,7 @@ export class LoadConnection implements Disposable {
       user_agent: "denosq-load",
       output_buffer_size: options.outputBufferSize,
       output_buffer_timeout: options.outputBufferTimeoutMs,
+      heartbeat_interval: options.heartbeatIntervalMs,
     }));
     const head = new TextEncoder().encode("  V2IDENTIFY\n\0\0\0\0");
     const packet = new Uint8Array(head.length + body.length);

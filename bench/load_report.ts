@@ -47,6 +47,11 @@ export function describeMs(ms: number): string {
   return ms < 1 ? `${Math.round(ms * 1000)} µs` : `${ms.toPrecision(ms < 1000 ? 3 : 4)} ms`;
 }
 
+/** Bytes as whole MiB. */
+export function describeMebibytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(0);
+}
+
 /** A count with a space between thousands. */
 export function describeCount(count: number): string {
   return Math.round(count).toString().replace(/\B(?=(\d{3})+$)/g, " ");

@@ -187,7 +187,7 @@ async function until(check: () => Promise<boolean>): Promise<void> {
 }
 
 function usageOf({ pid }: Running): ProcessUsage {
-  return readProcessUsage(pid) ?? { cpuSeconds: NaN, rssBytes: NaN, peakRssBytes: NaN };
+  return readProcessUsage(pid) ?? { cpuSeconds: NaN, readBytes: NaN, rssBytes: NaN, peakRssBytes: NaN };
 }
 
 function parseServer(text: string): Server {

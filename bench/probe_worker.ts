@@ -32,13 +32,16 @@ export interface ProbePhase {
 
 const answers = new LatencyHistogram();
 const lateness = new LatencyHistogram();
+/** The question that waits for its answer. */
+let asking: Promise<unknown> = Promise.resolve();
 
-self.onmessage = (event: MessageEvent<ProbeRequest>) => {
+self.onmessage = async (event: MessageEvent<ProbeRequest>) => {
   const request = event.data;
   if ("start" in request) {
     // A rejection ends the worker and reaches the main thread as its error event.
     probe(request.start);
   } else {
+    await asking;
     const phase: ProbePhase = { answers: answers.summary(), lateness: lateness.summary() };
     answers.reset();
     lateness.reset();
@@ -52,8 +55,11 @@ async function probe(options: ProbeOptions): Promise<void> {
   const conn = await Deno.connect({ hostname, port });
   conn.setNoDelay(true);
   const question = new TextEncoder().encode(options.kind === "tcp" ? PUBLISH : PING);
-  if (options.kind === "tcp") await conn.write(new TextEncoder().encode("  V2"));
   const answer = new Uint8Array(4096);
+  if (options.kind === "tcp") {
+    await conn.write(new TextEncoder().encode(WITHOUT_HEARTBEATS));
+    await conn.read(answer);
+  }
   for (;;) {
     const dueAt = performance.now() + options.intervalMs;
     await new Promise((resolve) => setTimeout(resolve, options.intervalMs));
@@ -61,14 +67,14 @@ async function probe(options: ProbeOptions): Promise<void> {
     lateness.record(askedAt - dueAt);
     await conn.write(question);
     // Both answers are far smaller than the buffer and come in one piece.
-    if (await conn.read(answer) === null) return;
-    if (options.kind === "tcp" && answer[7] === 0 && answer[8] === 0x5f) {
-      await conn.write(new TextEncoder().encode("NOP\n"));
-      continue;
-    }
+    const reading = conn.read(answer);
+    asking = reading;
+    if (await reading === null) return;
     for (let ms = performance.now() - askedAt; ms > 0; ms -= options.intervalMs) answers.record(ms);
   }
 }
 
-const PUBLISH = "PUB backlog_probe#ephemeral\n\0\0\0\x05probe";
+/** A heartbeat would be taken for an answer. */
+const WITHOUT_HEARTBEATS = '  V2IDENTIFY\n\0\0\0\x19{"heartbeat_interval":-1}';
+const PUBLISH = "PUB probe#ephemeral\n\0\0\0\x05probe";
 const PING = "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n";

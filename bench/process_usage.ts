@@ -1,5 +1,5 @@
 /**
- * What a process has used so far, read from Linux's /proc: processor time and memory. Works on any process of
+ * What a process has used so far, read from Linux's /proc: processor time, reads and memory. Works on any process of
  * the machine and needs nothing from it, so the server under load doesn't measure itself.
  *
  * @module
@@ -8,9 +8,11 @@
 /** Linux counts processor time in hundredths of a second, on every architecture that Deno runs on. */
 const TICKS_PER_SECOND = 100;
 
-/** Processor time and memory of a process. */
+/** Processor time, reads and memory of a process. */
 export interface ProcessUsage {
   readonly cpuSeconds: number;
+  /** What it has read, from files and sockets, whether or not the disk had to move. */
+  readonly readBytes: number;
   readonly rssBytes: number;
   /** The greatest RSS since the process started. */
   readonly peakRssBytes: number;
@@ -21,6 +23,7 @@ export function readProcessUsage(pid: number): ProcessUsage | undefined {
   try {
     return {
       cpuSeconds: cpuSeconds(Deno.readTextFileSync(`/proc/${pid}/stat`)),
+      readBytes: Number(/^rchar: (\d+)$/m.exec(Deno.readTextFileSync(`/proc/${pid}/io`))?.[1]),
       ...memory(Deno.readTextFileSync(`/proc/${pid}/status`)),
     };
   } catch (error) {

@@ -5,17 +5,16 @@
  * @module
  */
 
-import { AsyncGroup } from "../src/base/async_group.ts";
 import { type NsqdProcess, startNsqd } from "../tests/support/nsqd_process.ts";
-import { LoadConsumer } from "./load_consumer.ts";
-import { LoadPublisher, type PublisherOptions } from "./load_publisher.ts";
-import { describeCount } from "./load_report.ts";
+import { drain, fill, makeChannel } from "./fill_and_drain.ts";
+import { describeCount, describeMebibytes } from "./load_report.ts";
+import { markdownTable } from "./markdown_table.ts";
+import { pause } from "./phase.ts";
 import { readProcessUsage } from "./process_usage.ts";
 
 const TOPIC = "recovery";
 const CHANNEL = "recovery";
 const SIZE_BYTES = 200;
-const CONNECTIONS = 2;
 const HOUR_MS = 3_600_000;
 const FLAGS = ["--durability=disk", "--sync-timeout=500ms"];
 /** Longer than it takes to save the state. */
@@ -42,7 +41,7 @@ export async function measureRecovery(messages: number): Promise<string> {
     { title: "unfinished", messages: 5 * messages, consumed: 0 },
     { title: "deferred for an hour", messages, consumed: 0, deferMs: HOUR_MS },
   ];
-  const rows: string[] = [];
+  const rows: string[][] = [];
   for (const situation of situations) {
     console.error(`recovery: ${situation.messages} messages, ${situation.title}`);
     rows.push(await measure(situation));
@@ -50,13 +49,14 @@ export async function measureRecovery(messages: number): Promise<string> {
   return [
     `A restart after SIGKILL, messages of ${SIZE_BYTES} B in \`disk\`:`,
     "",
-    "| before the kill | RSS before MiB | files MiB | state KiB | start ms | RSS after MiB |",
-    "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ...rows,
+    markdownTable(
+      ["before the kill", "RSS before MiB", "files MiB", "state KiB", "start ms", "RSS after MiB"],
+      rows,
+    ),
   ].join("\n");
 }
 
-async function measure({ title, messages, consumed, deferMs }: Situation): Promise<string> {
+async function measure({ title, messages, consumed, deferMs }: Situation): Promise<string[]> {
   const dataPath = await Deno.makeTempDir({ prefix: "denosq_recovery_" });
   try {
     const cells = [`${describeCount(messages)} messages, ${title}`];
@@ -64,9 +64,10 @@ async function measure({ title, messages, consumed, deferMs }: Situation): Promi
       await using nsqd = await startNsqd({ dataPath, args: FLAGS });
       await nsqd.run(async () => {
         // The channel is there before the messages.
-        (await openConsumer(nsqd.tcpAddress)).close();
-        await publish(nsqd.tcpAddress, { messages, deferMs });
-        if (consumed > 0) await consume(nsqd.tcpAddress, consumed);
+        const draining = { topic: TOPIC, channel: CHANNEL };
+        await makeChannel(nsqd.tcpAddress, draining);
+        await fill(nsqd.tcpAddress, { topic: TOPIC, messages, sizeBytes: SIZE_BYTES, deferMs });
+        if (consumed > 0) await drain(nsqd.tcpAddress, { ...draining, messages: consumed, connections: 1 });
       });
       await pause(FLUSHED_MS);
       cells.push(rss(nsqd));
@@ -77,54 +78,10 @@ async function measure({ title, messages, consumed, deferMs }: Situation): Promi
     await using nsqd = await startNsqd({ dataPath, args: FLAGS, startTimeoutMs: 120_000 });
     cells.push(startMs(nsqd.log).toFixed(0), rss(nsqd));
     await nsqd.kill();
-    return `| ${cells.join(" | ")} |`;
+    return cells;
   } finally {
     await Deno.remove(dataPath, { recursive: true });
   }
-}
-
-async function publish(
-  tcpAddress: string,
-  { messages, deferMs }: { messages: number; deferMs: number | undefined },
-): Promise<void> {
-  if (messages === 0) return;
-  const options: PublisherOptions = {
-    topic: TOPIC,
-    sizeBytes: SIZE_BYTES,
-    batch: deferMs === undefined ? 200 : 1,
-    window: deferMs === undefined ? 4 : 500,
-    deferMs,
-    stamped: false,
-    messages: messages / CONNECTIONS,
-  };
-  await using work = new AsyncGroup();
-  for (let i = 0; i < CONNECTIONS; i++) {
-    const publisher = await LoadPublisher.open(tcpAddress, options);
-    work.spawn("publisher", async (signal) => {
-      await publisher.run(signal);
-      publisher.close();
-    });
-  }
-  await work.wait();
-}
-
-async function consume(tcpAddress: string, messages: number): Promise<void> {
-  const consumer = await openConsumer(tcpAddress);
-  consumer.onProgress = () => {
-    if (consumer.received >= messages) consumer.close();
-  };
-  await consumer.run();
-}
-
-function openConsumer(tcpAddress: string): Promise<LoadConsumer> {
-  const bufferBytes = 1024 * 1024;
-  return LoadConsumer.open(tcpAddress, {
-    topic: TOPIC,
-    channel: CHANNEL,
-    rdy: 2500,
-    stamped: false,
-    bufferBytes,
-  });
 }
 
 function sizes(dataPath: string): { bytes: number; stateBytes: number } {
@@ -150,9 +107,5 @@ function startMs(log: string): number {
 }
 
 function rss(nsqd: NsqdProcess): string {
-  return ((readProcessUsage(nsqd.pid)?.rssBytes ?? 0) / 2 ** 20).toFixed(0);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  return describeMebibytes(readProcessUsage(nsqd.pid)?.rssBytes ?? 0);
 }
