@@ -10,7 +10,9 @@ import { type ConsumerOptions, LoadConsumer } from "./load_consumer.ts";
 import { LoadPublisher } from "./load_publisher.ts";
 
 const CONNECTIONS = 2;
-const BATCH = 200;
+/** Messages in an MPUB, and bytes of their bodies, at most, unless another number is asked for. */
+const BATCH_MAX = 200;
+const BATCH_BYTES_MAX = 1024 * 1024;
 const WINDOW = 4;
 /** Of messages that are published one by one. */
 const WINDOW_SINGLE = 500;
@@ -20,8 +22,11 @@ const BUFFER_BYTES = 1024 * 1024;
 /** What a topic is filled with. */
 export interface Filling {
   readonly topic: string;
+  /** So many at least: whole batches are published. */
   readonly messages: number;
   readonly sizeBytes: number;
+  /** Messages in an MPUB; 1 is PUB. @default {200, or as many as are 1 MiB} */
+  readonly batch?: number;
   /** Every message is deferred by so much. */
   readonly deferMs?: number | undefined;
 }
@@ -34,17 +39,19 @@ export type Draining = Pick<ConsumerOptions, "topic" | "channel" | "requeue"> & 
 
 /** Publishes; settles when all of it is answered. */
 export async function fill(tcpAddress: string, filling: Filling): Promise<void> {
-  const { deferMs, messages } = filling;
-  if (messages === 0) return;
-  const single = deferMs !== undefined;
+  const { deferMs, messages, sizeBytes } = filling;
+  const connections = Math.min(CONNECTIONS, messages);
+  const share = Math.ceil(messages / connections);
+  const batchMax = Math.min(BATCH_MAX, Math.max(1, Math.floor(BATCH_BYTES_MAX / sizeBytes)));
+  const batch = deferMs === undefined ? Math.min(filling.batch ?? batchMax, share) : 1;
   await using work = new AsyncGroup();
-  for (let i = 0; i < CONNECTIONS; i++) {
+  for (let i = 0; i < connections; i++) {
     const publisher = await LoadPublisher.open(tcpAddress, {
       ...filling,
-      batch: single ? 1 : BATCH,
-      window: single ? WINDOW_SINGLE : WINDOW,
+      batch,
+      window: batch === 1 ? WINDOW_SINGLE : WINDOW,
       stamped: false,
-      messages: Math.ceil(messages / CONNECTIONS),
+      messages: share,
     });
     work.spawn("publisher", async (signal) => {
       await publisher.run(signal);

@@ -80,6 +80,11 @@ export class LoadConsumer implements Disposable {
     }
   }
 
+  /** Heartbeats that have come. */
+  get heartbeats(): number {
+    return this.#connection.heartbeats;
+  }
+
   /** Ends the connection. */
   close(): void {
     this.#connection.close();

@@ -44,7 +44,9 @@ export function describeLatency(latency: LatencySummary): string {
 
 /** A duration with three digits that matter. */
 export function describeMs(ms: number): string {
-  return ms < 1 ? `${Math.round(ms * 1000)} µs` : `${ms.toPrecision(ms < 1000 ? 3 : 4)} ms`;
+  if (ms < 1) return `${Math.round(ms * 1000)} µs`;
+  if (ms >= 10_000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${ms.toPrecision(ms < 1000 ? 3 : 4)} ms`;
 }
 
 /** Bytes as whole MiB. */

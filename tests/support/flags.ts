@@ -55,6 +55,14 @@ export class Flags {
     return Number(text);
   }
 
+  /** A number above 0, which may have a fraction. */
+  factor(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = /^\d*\.?\d+$/.test(text) ? Number(text) : 0;
+    return value > 0 ? value : this.refuse(`--${name} must be a number above 0, not "${text}"`);
+  }
+
   /** A whole number, -1 where NSQ takes that for "off". */
   countOrOff(name: string): number | undefined {
     return this.text(name) === "-1" ? -1 : this.count(name);
