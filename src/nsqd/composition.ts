@@ -8,6 +8,7 @@
 import { AsyncGroup } from "../base/async_group.ts";
 import { SystemClock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import { SYSTEM_TIMERS } from "../base/timers.ts";
 import type { Broker } from "../broker/broker.ts";
 import { DataPath } from "../storage/data_path.ts";
 import { FileStores } from "../storage/file_segments.ts";
@@ -93,7 +94,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     clock,
     logger,
     stores,
-    onKeeping: () => metadata.persistChanges(),
+    onKeeping: () => metadata.persistSync(),
     onWork: () => turn.schedule(),
     onChange: ({ topic, channel, kept }) => {
       lookup.changed(topic.name, channel?.name);
@@ -108,7 +109,14 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   });
   turn.attach(broker);
   const metadataFile = new MetadataFile(dataPath.path, logger);
-  const metadata = new MetadataKeeper({ logger, file: metadataFile, broker, health, tasks: loops });
+  const metadata = new MetadataKeeper({
+    logger,
+    timers: SYSTEM_TIMERS,
+    file: metadataFile,
+    broker,
+    health,
+    tasks: loops,
+  });
   const flush = new Flush({ logger, broker, turn, metadata, health });
 
   // Clients

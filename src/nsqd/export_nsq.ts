@@ -132,7 +132,7 @@ async function fill(folder: string, options: ExportNsqOptions, logger: Logger): 
   // nsqd would go on without what it cannot read now; nobody is to take what is here for all there is.
   if (failure !== undefined) throw failure;
   // Before the topics lose their channels to the export.
-  new MetadataFile(folder, quiet).persist(broker);
+  await new MetadataFile(folder, quiet).persist(broker);
   return await exportTopics(broker, { files: DENO_FILES, folder, logger, clock, nodeId, maxBytesPerFile });
 }
 

@@ -24,7 +24,7 @@ export interface FlushContext {
   readonly logger: Logger;
   readonly broker: Broker;
   readonly turn: Pick<Turn, "run">;
-  readonly metadata: Pick<MetadataKeeper, "retry" | "failing">;
+  readonly metadata: Pick<MetadataKeeper, "retry" | "keepingFailure">;
   readonly health: Pick<Health, "stored" | "storeFails" | "probe">;
 }
 
@@ -46,7 +46,7 @@ export class Flush {
   async syncTopics(): Promise<void> {
     if (this.#closing) return;
     const { broker, metadata, health } = this.#context;
-    metadata.retry();
+    const metadataTried = metadata.retry();
     for (const topic of this.#saveErrors.keys()) {
       if (broker.topics.get(topic.name) !== topic) this.#saveErrors.delete(topic);
     }
@@ -61,7 +61,8 @@ export class Flush {
     this.#saving = Promise.all(Array.from({ length: SYNC_TOPICS_MAX }, some)).then(() => {});
     await this.#saving;
     this.#saving = undefined;
-    const refused = this.#saveErrors.size > 0 || metadata.failing;
+    await metadataTried;
+    const refused = this.#saveErrors.size > 0 || metadata.keepingFailure !== undefined;
     if (health.storeFails && !refused) await health.probe();
   }
 

@@ -5,13 +5,25 @@
  * @module
  */
 
+import { errorText } from "../base/error_text.ts";
+import { othersFirst } from "../base/every.ts";
 import { NSQ_VERSION } from "../base/version.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Broker } from "../broker/broker.ts";
 import { isValidChannelName, isValidTopicName } from "../protocol/names.ts";
-import { DENO_FILES, replaceFileSync } from "../storage/file_system.ts";
+import {
+  DENO_FILES,
+  type FileSystem,
+  removeIfThere,
+  replaceFile,
+  replaceFileSync,
+} from "../storage/file_system.ts";
 
 const FILE_NAME = "nsqd.dat";
+/** Files that a write has left which was interrupted. */
+const LEFTOVER = /^nsqd\.dat(\.\d+)?\.tmp$/;
+/** Pieces of the text that are made before others have their turn: about a millisecond of work. */
+const PIECES_AT_ONCE = 2000;
 
 /** A topic, as the file has it. */
 interface TopicMetadata {
@@ -23,13 +35,17 @@ interface TopicMetadata {
 /** The metadata file of a data path. */
 export class MetadataFile {
   readonly path: string;
+  readonly #folder: string;
   readonly #logger: Logger;
+  readonly #files: FileSystem;
   /** The last attempt to write it has failed. */
   #failing = false;
 
-  constructor(dataPath: string, logger: Logger) {
+  constructor(dataPath: string, logger: Logger, files: FileSystem = DENO_FILES) {
     this.path = `${dataPath}/${FILE_NAME}`;
+    this.#folder = dataPath;
     this.#logger = logger;
+    this.#files = files;
   }
 
   /**
@@ -56,19 +72,50 @@ export class MetadataFile {
     }
   }
 
-  /** Writes the file, at once or not at all. Throws when it cannot. */
-  persist(broker: Broker): void {
-    // Once, however often it is tried on a disk that is full.
-    if (!this.#failing) this.#logger.info(`NSQ: persisting topic/channel metadata to ${this.path}`);
+  /**
+   * Writes the file, at once or not at all; others have their turns meanwhile, so what comes or goes while this runs may be
+   * in the file or not. `wanted` is asked right before the file is replaced. Rejects when it cannot be.
+   */
+  async persist(broker: Broker, wanted?: () => boolean): Promise<void> {
+    this.#announce();
     this.#failing = true;
-    replaceFileSync(DENO_FILES, this.path, new TextEncoder().encode(JSON.stringify(metadataOf(broker))));
+    const pieces: string[] = [];
+    for (const piece of piecesOf(broker)) {
+      if (pieces.push(piece) % PIECES_AT_ONCE === 0) await othersFirst();
+    }
+    await replaceFile(this.#files, this.path, new TextEncoder().encode(pieces.join("")), wanted);
     this.#failing = false;
+  }
+
+  /** As {@linkcode persist}, for who cannot wait: everybody waits for the disk. */
+  persistSync(broker: Broker): void {
+    this.#announce();
+    this.#failing = true;
+    replaceFileSync(this.#files, this.path, new TextEncoder().encode([...piecesOf(broker)].join("")));
+    this.#failing = false;
+  }
+
+  /** Removes what interrupted writes have left. */
+  removeLeftovers(): void {
+    try {
+      for (const { name } of this.#files.list(this.#folder)) {
+        if (LEFTOVER.test(name)) removeIfThere(this.#files, `${this.#folder}/${name}`);
+      }
+    } catch (error) {
+      // They do no harm.
+      this.#logger.warn(`failed to remove what was left of ${this.path} - ${errorText(error)}`);
+    }
+  }
+
+  /** Said once, however often it is tried on a disk that is full. */
+  #announce(): void {
+    if (!this.#failing) this.#logger.info(`NSQ: persisting topic/channel metadata to ${this.path}`);
   }
 
   #read(): TopicMetadata[] {
     let text: string;
     try {
-      text = Deno.readTextFileSync(this.path);
+      text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#files.readSync(this.path));
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return [];
       throw new Error(`failed to read metadata from ${this.path} - ${(error as Error).message}`, {
@@ -90,15 +137,24 @@ export class MetadataFile {
   }
 }
 
-/** What is kept; NSQ compat: a list without members is null. */
-function metadataOf(broker: Broker) {
-  const topics = [...broker.topics.values()].filter((topic) => !topic.ephemeral).map((topic) => {
-    const channels = [...topic.channels.values()]
-      .filter((channel) => !channel.ephemeral)
-      .map(({ name, paused }) => ({ name, paused }));
-    return { name: topic.name, paused: topic.paused, channels: channels.length > 0 ? channels : null };
-  });
-  return { topics: topics.length > 0 ? topics : null, version: NSQ_VERSION };
+/** The file's text, in pieces of a topic or channel each. NSQ compat: a list without members is null. */
+function* piecesOf(broker: Broker): Generator<string> {
+  let topicCount = 0;
+  for (const topic of broker.topics.values()) {
+    if (topic.ephemeral) continue;
+    yield `${topicCount++ === 0 ? '{"topics":[' : ","}${fieldsOf(topic)},"channels":`;
+    let channelCount = 0;
+    for (const channel of topic.channels.values()) {
+      if (!channel.ephemeral) yield `${channelCount++ === 0 ? "[" : ","}${fieldsOf(channel)}}`;
+    }
+    yield channelCount === 0 ? "null}" : "]}";
+  }
+  yield `${topicCount === 0 ? '{"topics":null' : "]"},"version":${JSON.stringify(NSQ_VERSION)}}`;
+}
+
+/** The fields that topics and channels have, of an object that is still open. */
+function fieldsOf({ name, paused }: { readonly name: string; readonly paused: boolean }): string {
+  return JSON.stringify({ name, paused }).slice(0, -1);
 }
 
 function topicsOf(value: unknown): TopicMetadata[] {

@@ -1,14 +1,26 @@
 /**
  * When the metadata file is written: soon after topics or channels have come or gone, at once where somebody must be
- * able to rely on it, and again with every sync while a disk refuses it.
+ * able to rely on it, and again with every sync while a disk refuses it. One write runs at a time, and nobody stands
+ * still meanwhile.
+ *
+ * ```
+ *  changed() ── 20 ms ──┐
+ *  persist() ───────────┼──▶ one write for all who ask while another runs ──▶ the file
+ *  keeping() ───────────┤                                                      ▲
+ *  retry() ─────────────┘            persistSync() ────────────────────────────┘
+ * ```
+ *
+ * Changes are counted, and so it is known what a write has in it: the file is as it should be when the last one is
+ * in, and a write that has fewer of them than the file never takes its place.
  *
  * @module
  */
 
 import type { AsyncGroup } from "../base/async_group.ts";
 import { errorText } from "../base/error_text.ts";
-import { sleep } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
+import { SharedRun } from "../base/shared_run.ts";
+import type { Timers } from "../base/timers.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Health } from "./health.ts";
 import type { MetadataFile } from "./metadata.ts";
@@ -19,6 +31,7 @@ const METADATA_DELAY_MS = 20;
 /** What the keeper works with. */
 export interface MetadataContext {
   readonly logger: Logger;
+  readonly timers: Pick<Timers, "sleep">;
   readonly file: MetadataFile;
   readonly broker: Broker;
   readonly health: Pick<Health, "stored">;
@@ -26,79 +39,149 @@ export interface MetadataContext {
   readonly tasks: Pick<AsyncGroup, "spawn">;
 }
 
+/** A write that runs, and what it writes. */
+interface Write {
+  readonly changes: number;
+  readonly end: Promise<void>;
+}
+
 /** Keeps the metadata file as it should be. */
 export class MetadataKeeper {
   readonly #context: MetadataContext;
   /** Everything is loaded that the file has. */
   #following = false;
-  /** The file is not as it should be. */
-  #changed = false;
+  /** How often something has changed, and how many of these changes are in the file. */
+  #changes = 0;
+  #written = 0;
   #scheduled = false;
-  /** What was last said about that, until it could be written. */
-  #error = "";
+  readonly #writes = new SharedRun(() => this.#begin());
+  #running: Write | undefined;
+  #failure: unknown;
 
   constructor(context: MetadataContext) {
     this.#context = context;
   }
 
-  /** True when the file could not be written the last time. */
-  get failing(): boolean {
-    return this.#error !== "";
+  /** Why the file could not be written the last time; undefined when it could. */
+  get keepingFailure(): unknown {
+    return this.#failure;
+  }
+
+  /**
+   * For who keeps something of topics and channels: undefined while the file knows all of them, else a promise that
+   * settles when it does, and rejects when it cannot be written.
+   */
+  keeping(): Promise<void> | undefined {
+    if (this.#written === this.#changes) return undefined;
+    return this.#running?.changes === this.#changes ? this.#running.end : this.#writes.request();
   }
 
   /** Everything is loaded: what there is is written, and so is what changes from now on. */
-  follow(): void {
+  async follow(): Promise<void> {
     this.#following = true;
+    this.#context.file.removeLeftovers();
     // Unlike NSQ, which does not start on a full disk: what is there can be consumed, which makes room.
-    this.persist();
+    await this.persist();
   }
 
   /** Topics or channels that are kept have come or gone. */
   changed(): void {
     if (!this.#following) return;
-    this.#changed = true;
+    this.#changes++;
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#context.tasks.spawn("metadata", async (signal) => {
-      await sleep(METADATA_DELAY_MS, signal);
+      await this.#context.timers.sleep(METADATA_DELAY_MS, signal);
       this.#scheduled = false;
-      if (this.#changed) this.persist();
+      await this.#catchUp();
     });
   }
 
-  /** Writes the file now. Logs a failure, does not throw it. */
-  persist(): void {
+  /** Writes the file with all that there is now. Logs a failure, does not reject. */
+  async persist(): Promise<void> {
+    this.#changes++;
+    await this.#catchUp();
+  }
+
+  /**
+   * Writes the file if it is not as it should be, while everybody waits: for the broker, as long as it cannot wait for
+   * `keeping()`. Throws when it cannot.
+   */
+  persistSync(): void {
+    const changes = this.#changes;
+    if (this.#written === changes) return;
     try {
-      this.#persist();
+      this.#context.file.persistSync(this.#context.broker);
     } catch (error) {
-      const { health, logger } = this.#context;
-      health.stored(error);
-      const text = errorText(error);
-      // It is tried again with every sync, and on a full disk said once.
-      if (text !== this.#error) logger.error(`failed to persist metadata - ${text}`);
-      this.#error = text;
-    }
-  }
-
-  /** Writes the file if it is not as it should be: nothing is kept of what it does not know. Throws when it cannot. */
-  persistChanges(): void {
-    if (this.#changed) this.#persist();
-  }
-
-  /** Writes the file if that has failed before. */
-  retry(): void {
-    // Only when writing it has failed is it still to be written now.
-    if (this.#changed && !this.#scheduled) this.persist();
-  }
-
-  #persist(): void {
-    this.#changed = false;
-    try {
-      this.#context.file.persist(this.#context.broker);
-      this.#error = "";
-    } catch (error) {
-      this.#changed = true;
+      this.#failed(error);
       throw error;
     }
+    this.#succeeded(changes);
   }
+
+  /** Writes the file if that has failed before. Logs a failure, does not reject. */
+  async retry(): Promise<void> {
+    // Only when writing it has failed is it still to be written now.
+    if (!this.#scheduled) await this.#catchUp();
+  }
+
+  /** Settles when no write runs any more, and the file is as it should be or cannot be. */
+  async finish(): Promise<void> {
+    await this.#catchUp();
+    await this.#writes.idle();
+  }
+
+  async #catchUp(): Promise<void> {
+    try {
+      await this.keeping();
+    } catch {
+      // It has been reported, and is tried again.
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const changes = this.#changes;
+    // Somebody did not wait for this, and has written it.
+    if (this.#written === changes) return;
+    const end = this.#write(changes);
+    this.#running = { changes, end };
+    await end;
+  }
+
+  async #write(changes: number): Promise<void> {
+    const { file, broker } = this.#context;
+    const isNews = () => this.#written < changes;
+    try {
+      await file.persist(broker, isNews);
+    } catch (error) {
+      // What is in the file is newer.
+      if (!isNews()) return;
+      this.#failed(error);
+      throw error;
+    } finally {
+      this.#running = undefined;
+    }
+    this.#succeeded(changes);
+  }
+
+  #succeeded(changes: number): void {
+    this.#written = Math.max(changes, this.#written);
+    this.#failure = undefined;
+  }
+
+  #failed(error: unknown): void {
+    const { health, logger } = this.#context;
+    health.stored(error);
+    const reason = reasonOf(error);
+    // It is tried again with every sync, and on a full disk said once.
+    if (this.#failure === undefined || reason !== reasonOf(this.#failure)) {
+      logger.error(`failed to persist metadata - ${reason}`);
+    }
+    this.#failure = error;
+  }
+}
+
+/** Why a write has failed, without the number in the name of its file, which is another one each time. */
+function reasonOf(error: unknown): string {
+  return errorText(error).replace(/\.\d+\.tmp\b/g, ".tmp");
 }

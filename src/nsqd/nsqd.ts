@@ -92,12 +92,13 @@ export class Nsqd implements Daemon {
     await listeners.closeHttp({ graceMs: HTTP_GRACE_MS });
     await this.#settle(clients);
     await left;
-    metadata.persist();
+    await metadata.persist();
     this.#logger.info("NSQ: closing topics");
     await flush.closeTopics();
     this.#logger.info("NSQ: stopping subsystems");
     loops.abort();
     await this.#settle(loops);
+    await metadata.finish();
     authorizer.close();
     dataPath[Symbol.dispose]();
     this.#logger.info("NSQ: bye");
@@ -171,7 +172,7 @@ export class Nsqd implements Daemon {
       nowMs: () => clock.nowMs(),
     });
     loadTopics(broker, { metadata: metadataFile, stores, imported: imported.topics });
-    metadata.follow();
+    await metadata.follow();
     await imported.finish();
   }
 
@@ -188,11 +189,12 @@ export class Nsqd implements Daemon {
   }
 
   async #release(): Promise<void> {
-    const { listeners, flush, authorizer, dataPath } = this.#parts;
+    const { listeners, flush, metadata, authorizer, dataPath } = this.#parts;
     listeners.tcp?.close();
     await listeners.closeHttp({ graceMs: 0 });
     // What was loaded is as it was; closing writes it back the same.
     await flush.closeTopics();
+    await metadata.finish();
     authorizer.close();
     dataPath[Symbol.dispose]();
   }

@@ -120,7 +120,8 @@ Deno.test("Nsqd.stop() ends while a client waits for a sync, and keeps the messa
       await client.ask("SUB t c\n");
       disk.hold();
       await client.send(pub("t", "a"));
-      await eventually("a sync", () => disk.syncs === 1);
+      await eventually("the message", () => countsOf(nsqd, "t", "c").depth === 1);
+      await eventually("a sync", () => disk.syncs > 0);
 
       const stopped = nsqd.nsqd.stop();
       disk.release();
@@ -138,7 +139,8 @@ Deno.test("Nsqd keeps no message of a topic that it cannot write down, until it 
   await withDataPath(async (dataPath) => {
     await withNsqd(dataPath, { ...OPTIONS, durability: "disk" }, async (nsqd) => {
       // It is in the way of the metadata file.
-      Deno.mkdirSync(`${dataPath}/nsqd.dat.tmp/folder`, { recursive: true });
+      Deno.removeSync(`${dataPath}/nsqd.dat`);
+      Deno.mkdirSync(`${dataPath}/nsqd.dat/folder`, { recursive: true });
       using refused = await nsqd.connect();
       assertMatch(await refused.ask(pub("t", "a")), /^E_PUB_FAILED PUB failed /);
       assertEquals((await post(nsqd, "/pub?topic=t", "a"))[0], 503);
@@ -146,7 +148,7 @@ Deno.test("Nsqd keeps no message of a topic that it cannot write down, until it 
       using other = await nsqd.connect();
       assertEquals(await other.ask(pub("memory.x", "b")), OK);
 
-      Deno.removeSync(`${dataPath}/nsqd.dat.tmp`, { recursive: true });
+      Deno.removeSync(`${dataPath}/nsqd.dat`, { recursive: true });
       using client = await nsqd.connect();
       assertEquals(await client.ask(pub("t", "c")), OK);
 
@@ -167,6 +169,64 @@ Deno.test("Nsqd knows the topic and the channel of a message that it has said it
       assertEquals(topics, [{ name: "t", paused: false, channels: [{ name: "c", paused: false }] }]);
     });
   });
+});
+
+diskTest("Nsqd serves everybody while nsqd.dat is synced", async (nsqd, disk, dataPath) => {
+  disk.hold();
+  assertEquals(await post(nsqd, "/topic/create?topic=memory.x", ""), [200, ""]);
+  await eventually("a sync", () => disk.syncs === 1);
+
+  assertEquals(await get(nsqd, "/ping"), [200, "OK"]);
+  using client = await nsqd.connect();
+  assertEquals(await client.ask(pub("memory.x", "a")), OK);
+  assertEquals(await post(nsqd, "/topic/create?topic=memory.y", ""), [200, ""]);
+  assertEquals(topicsIn(dataPath), []);
+  disk.release();
+
+  await eventually("both in the file", () => topicsIn(dataPath).join() === "memory.x,memory.y");
+});
+
+for (const path of ["/topic/pause?topic=t", "/channel/pause?topic=t&channel=c"]) {
+  diskTest(
+    `POST ${path} is answered when that is in nsqd.dat, and not earlier`,
+    async (nsqd, disk, dataPath) => {
+      await post(nsqd, "/topic/create?topic=t", "");
+      await post(nsqd, "/channel/create?topic=t&channel=c", "");
+      await eventually(
+        "the topic in the file",
+        () => Deno.readTextFileSync(`${dataPath}/nsqd.dat`).includes('"c"'),
+      );
+      disk.hold();
+      const { syncs } = disk;
+      let answered = false;
+
+      const answer = post(nsqd, path, "").finally(() => answered = true);
+      await eventually("a sync", () => disk.syncs === syncs + 1);
+      const early = [answered, Deno.readTextFileSync(`${dataPath}/nsqd.dat`).includes("true")];
+      disk.release();
+
+      assertEquals([early, await answer], [[false, false], [200, ""]]);
+      assertEquals(Deno.readTextFileSync(`${dataPath}/nsqd.dat`).includes("true"), true);
+    },
+  );
+}
+
+diskTest("Nsqd.stop() ends when nsqd.dat is written", async (nsqd, disk, dataPath) => {
+  disk.hold();
+  await post(nsqd, "/topic/create?topic=memory.x", "");
+  await eventually("a sync", () => disk.syncs === 1);
+  nsqd.nsqd.broker.topic("memory.y");
+
+  const stopped = nsqd.nsqd.stop();
+  await eventually("the end has begun", () => nsqd.lines.some((line) => line.includes("TCP: closing")));
+  await eventually("HTTP is closed", () => nsqd.nsqd.runningTasks().every((task) => task !== "httpServer"));
+  const early = [nsqd.lines.some((line) => line.includes("bye")), topicsIn(dataPath)];
+  disk.release();
+  await stopped;
+
+  assertEquals([early, nsqd.lines.at(-1)], [[false, []], "INFO: NSQ: bye"]);
+  assertEquals(topicsIn(dataPath), ["memory.x", "memory.y"]);
+  assertEquals([...Deno.readDirSync(dataPath)].filter(({ name }) => name.endsWith(".tmp")), []);
 });
 
 nsqdTest(
@@ -239,19 +299,29 @@ class SlowDisk implements Disposable {
 }
 
 /** A test with an nsqd on a slow disk. */
-function diskTest(name: string, test: (nsqd: NsqdInProcess, disk: SlowDisk) => Promise<void>): void {
+function diskTest(
+  name: string,
+  test: (nsqd: NsqdInProcess, disk: SlowDisk, dataPath: string) => Promise<void>,
+): void {
   Deno.test(name, () =>
     withDataPath(async (dataPath) => {
       using disk = new SlowDisk();
       await withNsqd(dataPath, OPTIONS, async (nsqd) => {
+        disk.syncs = 0;
         try {
-          await test(nsqd, disk);
+          await test(nsqd, disk, dataPath);
         } finally {
           disk.release();
           disk.fails = false;
         }
       });
     }));
+}
+
+/** Names of the topics in nsqd.dat. */
+function topicsIn(dataPath: string): string[] {
+  const { topics } = JSON.parse(Deno.readTextFileSync(`${dataPath}/nsqd.dat`));
+  return (topics ?? []).map(({ name }: { name: string }) => name);
 }
 
 async function post({ httpUrl }: NsqdInProcess, path: string, body: BodyInit): Promise<[number, string]> {

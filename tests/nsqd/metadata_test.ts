@@ -1,7 +1,12 @@
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { setImmediate } from "node:timers";
+import { assertEquals, assertGreaterOrEqual, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { MetadataFile } from "../../src/nsqd/metadata.ts";
 import { NsqdInMemory } from "../support/nsqd_in_memory.ts";
 import { withDataPath } from "../support/nsqd_in_process.ts";
+import { DATA_PATH, drive, namesIn, simulatedFiles, textOf } from "../support/simulated_data_path.ts";
+import { MixedRandom } from "../support/mixed_random.ts";
+import { SimulatedDisk } from "../support/simulated_disk.ts";
+import { FaultError, SimulatedFileSystem } from "../support/simulated_file_system.ts";
 
 /** What `load()` made: a line for each topic and channel. */
 function topicsOf({ broker }: NsqdInMemory): string[] {
@@ -23,82 +28,194 @@ async function load(text: string): Promise<NsqdInMemory> {
   return nsqd;
 }
 
-/** Writes the metadata of a broker that `fill` has filled, and gives the file's text to `use`. */
-async function persist(
+/** The ways to write the file. */
+const WAYS = ["persist", "persistSync"] as const;
+
+/** A test with the file of a broker that `fill` has filled, written in each of the ways. */
+function persistTest(
+  name: string,
   fill: (nsqd: NsqdInMemory) => void,
-  use: (text: string, nsqd: NsqdInMemory, dataPath: string) => void | Promise<void>,
-): Promise<void> {
-  await withDataPath(async (dataPath) => {
-    const nsqd = new NsqdInMemory();
-    fill(nsqd);
-    new MetadataFile(dataPath, nsqd.logger).persist(nsqd.broker);
-    await use(await Deno.readTextFile(`${dataPath}/nsqd.dat`), nsqd, dataPath);
-  });
+  test: (text: string, nsqd: NsqdInMemory, dataPath: string) => void | Promise<void>,
+): void {
+  for (const way of WAYS) {
+    Deno.test(`MetadataFile.${way}() ${name}`, () =>
+      withDataPath(async (dataPath) => {
+        const nsqd = new NsqdInMemory();
+        fill(nsqd);
+        await new MetadataFile(dataPath, nsqd.logger)[way](nsqd.broker);
+        await test(await Deno.readTextFile(`${dataPath}/nsqd.dat`), nsqd, dataPath);
+      }));
+  }
 }
 
-Deno.test("MetadataFile.persist() writes topics and channels in NSQ's form", async () => {
-  await persist(({ broker }) => {
-    broker.topic("one").channel("a");
-    broker.topic("one").channel("b").pause();
-    broker.topic("two").pause();
-  }, (text) => {
-    assertEquals(
-      text,
-      '{"topics":[' +
-        '{"name":"one","paused":false,"channels":[{"name":"a","paused":false},{"name":"b","paused":true}]},' +
-        '{"name":"two","paused":true,"channels":null}' +
-        '],"version":"1.3.0"}',
-    );
-  });
+persistTest("writes topics and channels in NSQ's form", ({ broker }) => {
+  broker.topic("one").channel("a");
+  broker.topic("one").channel("b").pause();
+  broker.topic("two").pause();
+}, (text) => {
+  assertEquals(
+    text,
+    '{"topics":[' +
+      '{"name":"one","paused":false,"channels":[{"name":"a","paused":false},{"name":"b","paused":true}]},' +
+      '{"name":"two","paused":true,"channels":null}' +
+      '],"version":"1.3.0"}',
+  );
 });
 
-Deno.test("MetadataFile.persist() writes a broker without topics as NSQ does", async () => {
-  await persist(() => {}, (text) => assertEquals(text, '{"topics":null,"version":"1.3.0"}'));
+persistTest("writes a broker without topics as NSQ does", () => {}, (text) => {
+  assertEquals(text, '{"topics":null,"version":"1.3.0"}');
 });
 
-Deno.test("MetadataFile.persist() leaves ephemeral topics and channels out", async () => {
-  await persist(({ broker }) => {
-    broker.topic("gone#ephemeral").channel("kept");
-    broker.topic("kept").channel("gone#ephemeral");
-  }, (text) => {
-    assertEquals(text, '{"topics":[{"name":"kept","paused":false,"channels":null}],"version":"1.3.0"}');
-  });
+persistTest("leaves ephemeral topics and channels out", ({ broker }) => {
+  broker.topic("gone#ephemeral").channel("kept");
+  broker.topic("kept").channel("gone#ephemeral");
+}, (text) => {
+  assertEquals(text, '{"topics":[{"name":"kept","paused":false,"channels":null}],"version":"1.3.0"}');
 });
 
-Deno.test("MetadataFile.persist() says so in the log, as NSQ does", async () => {
-  await persist(() => {}, (_text, { lines }, dataPath) => {
-    assertEquals(lines, [`INFO: NSQ: persisting topic/channel metadata to ${dataPath}/nsqd.dat`]);
-  });
+persistTest("says so in the log, as NSQ does", () => {}, (_text, { lines }, dataPath) => {
+  assertEquals(lines, [`INFO: NSQ: persisting topic/channel metadata to ${dataPath}/nsqd.dat`]);
 });
 
-Deno.test("MetadataFile.persist() leaves no other file behind, and the file to its owner only", async () => {
-  await persist(() => {}, async (_text, _nsqd, dataPath) => {
+persistTest(
+  "leaves no other file behind, and the file to its owner only",
+  () => {},
+  async (_t, _n, dataPath) => {
     const names = (await Array.fromAsync(Deno.readDir(dataPath))).map((entry) => entry.name);
 
     assertEquals(names, ["nsqd.dat"]);
     assertEquals((Deno.statSync(`${dataPath}/nsqd.dat`).mode ?? 0) & 0o777, 0o600);
-  });
+  },
+);
+
+persistTest("writes what load() reads", ({ broker }) => {
+  broker.topic("one").channel("a").pause();
+  broker.topic("one").channel("b");
+  broker.topic("two").pause();
+}, async (text) => {
+  assertEquals(topicsOf(await load(text)), ["one", "one/a paused", "one/b", "two paused"]);
 });
 
-Deno.test("MetadataFile.persist() leaves the old file as it was when it cannot write", async () => {
-  await persist(({ broker }) => broker.topic("kept"), async (text, nsqd, dataPath) => {
-    await Deno.mkdir(`${dataPath}/nsqd.dat.tmp`);
+for (const way of WAYS) {
+  Deno.test(`MetadataFile.${way}() leaves the old file as it was when it cannot write, and says so once`, async () => {
+    const nsqd = new NsqdInMemory();
+    const files = simulatedFiles();
+    const file = new MetadataFile(DATA_PATH, nsqd.logger, files);
+    const write = () => drive(files, (async () => await file[way](nsqd.broker))());
+    nsqd.broker.topic("kept");
+    await write();
+    const before = textOf(files, "nsqd.dat");
+    nsqd.lines.splice(0);
+    nsqd.broker.topic("refused");
 
-    assertThrows(() => new MetadataFile(dataPath, nsqd.logger).persist(nsqd.broker));
+    files.fault = (call) => call.startsWith("sync") ? "EIO" : undefined;
+    await assertRejects(write, FaultError);
+    await assertRejects(write, FaultError);
+    files.fault = () => undefined;
 
-    assertEquals(await Deno.readTextFile(`${dataPath}/nsqd.dat`), text);
+    assertEquals(textOf(files, "nsqd.dat"), before);
+    assertEquals(namesIn(files), ["nsqd.dat"]);
+    const persisting = "INFO: NSQ: persisting topic/channel metadata to /data/nsqd.dat";
+    assertEquals(nsqd.lines.filter((line) => line === persisting), [persisting]);
   });
-});
+}
 
-Deno.test("MetadataFile.load() reads back what persist() wrote", async () => {
-  const fill = ({ broker }: NsqdInMemory) => {
-    broker.topic("one").channel("a").pause();
-    broker.topic("one").channel("b");
-    broker.topic("two").pause();
+Deno.test("MetadataFile.persist() leaves others their turns, however many topics there are", async () => {
+  const nsqd = new NsqdInMemory();
+  for (let i = 0; i < 10_000; i++) nsqd.broker.topic(`t${i}`).channel("c");
+  const files = simulatedFiles();
+  let turns = 0;
+  let collected = false;
+  files.fault = (call) => {
+    collected ||= call === "write";
+    return undefined;
   };
-  await persist(fill, async (text) => {
-    assertEquals(topicsOf(await load(text)), ["one", "one/a paused", "one/b", "two paused"]);
-  });
+  const count = () => {
+    turns++;
+    if (!collected) setImmediate(count);
+  };
+
+  const write = new MetadataFile(DATA_PATH, nsqd.logger, files).persist(nsqd.broker);
+  setImmediate(count);
+  await drive(files, write);
+
+  // Of 30,000 pieces, 2000 at a time.
+  assertGreaterOrEqual(turns, 15);
+  assertEquals(JSON.parse(textOf(files, "nsqd.dat")).topics.length, 10_000);
+});
+
+Deno.test("MetadataFile.persist() replaces no file that is not wanted any more", async () => {
+  const nsqd = new NsqdInMemory();
+  const files = simulatedFiles();
+  const file = new MetadataFile(DATA_PATH, nsqd.logger, files);
+  file.persistSync(nsqd.broker);
+  nsqd.broker.topic("t");
+
+  await drive(files, file.persist(nsqd.broker, () => false));
+
+  assertEquals(textOf(files, "nsqd.dat"), '{"topics":null,"version":"1.3.0"}');
+  assertEquals(namesIn(files), ["nsqd.dat"]);
+});
+
+Deno.test("MetadataFile.persist() leaves the old file or the new one, whenever power is lost", async () => {
+  const nsqd = new NsqdInMemory();
+  const outcomes = new Set<string>();
+  let ended = false;
+  for (let call = 1; !ended; call++) {
+    for (let seed = 0; seed < 20; seed++) {
+      const { broker } = new NsqdInMemory();
+      const disk = new SimulatedDisk({ byFolder: true });
+      const files = simulatedFiles(disk);
+      const file = new MetadataFile(DATA_PATH, nsqd.logger, files);
+      file.persistSync(broker);
+      broker.topic("new");
+      files.random = new MixedRandom(seed);
+      files.lastCall = files.calls + call;
+
+      const end = await drive(files, file.persist(broker).then(() => "written", () => "interrupted"));
+      ended = end === "written";
+      const left = new SimulatedFileSystem(disk.survivor(new MixedRandom(seed), { gaps: true }), {
+        random: new MixedRandom(0),
+      });
+      outcomes.add(`${end}: ${textOf(left, "nsqd.dat")}`);
+    }
+  }
+
+  const [before, after] = ["null", '[{"name":"new","paused":false,"channels":null}]']
+    .map((topics) => `{"topics":${topics},"version":"1.3.0"}`);
+  assertEquals([...outcomes].sort(), [
+    `interrupted: ${after}`,
+    `interrupted: ${before}`,
+    `written: ${after}`,
+  ]);
+});
+
+Deno.test("MetadataFile.removeLeftovers() removes what interrupted writes have left, and nothing else", () => {
+  const nsqd = new NsqdInMemory();
+  const files = simulatedFiles();
+  const kept = ["nsqd.dat", "nsqd.dat.bak", "nsqd.dat.x.tmp", "other.tmp"];
+  for (const name of [...kept, "nsqd.dat.tmp", "nsqd.dat.0.tmp", "nsqd.dat.1234.tmp"]) {
+    files.write(`${DATA_PATH}/${name}`, Uint8Array.of(1));
+  }
+
+  new MetadataFile(DATA_PATH, nsqd.logger, files).removeLeftovers();
+
+  assertEquals(namesIn(files), kept);
+  assertEquals(nsqd.lines, []);
+});
+
+Deno.test("MetadataFile.removeLeftovers() goes on when it cannot remove them, with a warning", () => {
+  const nsqd = new NsqdInMemory();
+  const files = simulatedFiles();
+  files.write("/data/nsqd.dat.0.tmp", Uint8Array.of(1));
+  files.fault = () => "EROFS";
+
+  new MetadataFile(DATA_PATH, nsqd.logger, files).removeLeftovers();
+
+  assertEquals(nsqd.lines, [
+    "WARNING: failed to remove what was left of /data/nsqd.dat - " +
+    "Read-only file system (os error 30): remove '/data/nsqd.dat.0.tmp'",
+  ]);
 });
 
 /** Files, and what is made of them. */

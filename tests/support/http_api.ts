@@ -99,7 +99,10 @@ export function httpApi(given: HttpApiOptions = {}) {
       if (client === undefined) throw new Error("The consumer belongs to no client of this test");
       return client;
     },
-    persistMetadata: () => calls.push("persistMetadata"),
+    persistMetadata() {
+      calls.push("persistMetadata");
+      return Promise.resolve();
+    },
     optionValue: (key) => nsqdConfigValue(options, key),
     setLogLevel: (logLevel) => {
       logger.level = logLevel;

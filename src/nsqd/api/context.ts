@@ -49,8 +49,8 @@ export interface ApiContext {
   sessions(): Iterable<ClientSource>;
   /** The client that a consumer of the broker belongs to. */
   clientOf(consumer: Consumer): ClientSource;
-  /** Writes the metadata file now. Logs a failure, does not throw it. */
-  persistMetadata(): void;
+  /** Settles when the metadata file is written with what there is now. Logs a failure, does not reject. */
+  persistMetadata(): Promise<void>;
   /** The value that `GET /config/<key>` shows, or `undefined` if there is no such option. */
   optionValue(key: string): unknown;
   /** Changes the option and the log. */

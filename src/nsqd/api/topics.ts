@@ -41,16 +41,16 @@ export async function emptyTopic(nsqd: ApiContext, request: RequestContext): Pro
 }
 
 /** `POST /topic/pause` */
-export function pauseTopic(nsqd: ApiContext, request: RequestContext): void {
+export async function pauseTopic(nsqd: ApiContext, request: RequestContext): Promise<void> {
   existingTopic(nsqd, topicName(paramsOf(nsqd, request))).pause();
-  // At once, so that a crash does not undo it.
-  nsqd.persistMetadata();
+  // Before the answer, so that a crash does not undo it.
+  await nsqd.persistMetadata();
 }
 
 /** `POST /topic/unpause` */
-export function unpauseTopic(nsqd: ApiContext, request: RequestContext): void {
+export async function unpauseTopic(nsqd: ApiContext, request: RequestContext): Promise<void> {
   existingTopic(nsqd, topicName(paramsOf(nsqd, request))).unpause();
-  nsqd.persistMetadata();
+  await nsqd.persistMetadata();
 }
 
 /** `POST /channel/create` */
@@ -74,15 +74,15 @@ export async function emptyChannel(nsqd: ApiContext, request: RequestContext): P
 }
 
 /** `POST /channel/pause` */
-export function pauseChannel(nsqd: ApiContext, request: RequestContext): void {
+export async function pauseChannel(nsqd: ApiContext, request: RequestContext): Promise<void> {
   existingChannel(nsqd, paramsOf(nsqd, request)).pause();
-  nsqd.persistMetadata();
+  await nsqd.persistMetadata();
 }
 
 /** `POST /channel/unpause` */
-export function unpauseChannel(nsqd: ApiContext, request: RequestContext): void {
+export async function unpauseChannel(nsqd: ApiContext, request: RequestContext): Promise<void> {
   existingChannel(nsqd, paramsOf(nsqd, request)).unpause();
-  nsqd.persistMetadata();
+  await nsqd.persistMetadata();
 }
 
 /** So that a crash does not bring back what was dropped. A disk that refuses it now is asked again with every sync. */
