@@ -45,7 +45,8 @@ const LINES_MAX = 400;
 /** Longer files, each with the reason why it is one file. */
 const LONG_FILES: ReadonlyMap<string, string> = new Map([
   ["src/broker/channel.ts", "one state machine: every transition of a message touches the same counts"],
-  ["src/log/segment.ts", "adding, restoring and compacting share the image and its index"],
+  ["src/log/segment.ts", "adding, closing and copying messages share the image and its index"],
+  ["src/log/segment_image.ts", "the format is described, written and read in one place"],
   ["src/log/topic_log.ts", "where a message is kept, and when it goes, is one decision"],
   ["src/broker/topic.ts", "publishing, distributing and recovering share the topic's position"],
   ["src/nsqd/session/commands.ts", "one function for each command, in one place"],

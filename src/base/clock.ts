@@ -1,29 +1,56 @@
 /**
- * The time, passed in wherever it is needed, so that tests can hold it.
+ * The time, passed in wherever it is needed, so that tests can hold it. There are two clocks, and neither can take the
+ * other's place:
+ *
+ * - The wall clock says what time it is. It is set now and then: by an operator, by ntpd, when a machine that was
+ *   suspended goes on. It jumps then, forward or back. What is shown, sent or stored is by it: timestamps, due times.
+ * - The monotonic clock says how much time has passed, and never jumps. Whatever this process compares is by it:
+ *   timeouts, heartbeats, ages, intervals.
  *
  * @module
  */
 
-/** Tells the time of day. */
+/** Tells both times. */
 export interface Clock {
-  /** ms since 1970, with fractions. */
+  /** ms since 1970 by the wall clock, with fractions. */
   nowMs(): number;
-  /** ns since 1970 as two unsigned 32-bit halves, because a double cannot hold them. */
+  /** ns since 1970 by the wall clock as two unsigned 32-bit halves, because a double cannot hold them. */
   timestamp(): { high: number; low: number };
+  /** ms by the monotonic clock, with fractions; above 0. */
+  monotonicMs(): number;
 }
 
-/** How far the anchored clock may be off the system's before it is set anew, in ms. */
+/** When something was, by both clocks: to be shown, and to be compared. */
+export interface Moment {
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
+/** Now. */
+export function momentOf(clock: Clock): Moment {
+  return { wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() };
+}
+
+/** How far the wall clock may be off the system's before it is set anew, in ms. */
 const DRIFT_MAX_MS = 5;
+/** In longer than this, reading two clocks one after the other tells nothing of how far they are apart, in ms. */
+const READ_MAX_MS = 1;
 
 /**
- * The system's time in steps of about a µs. `Date.now()` has whole ms only, so the monotonic clock is
- * anchored to it, and anchored again by `adjust()` when the system's clock was set.
+ * The system's clocks in steps of about a µs. `Date.now()` has whole ms only, so the wall clock is the monotonic one
+ * with an anchor, which `adjust()` moves when the system's clock was set. Until then both say the same.
  */
 export class SystemClock implements Clock {
-  #anchorMs = performance.timeOrigin;
+  /** Never moved. */
+  readonly #startMs = performance.timeOrigin;
+  #wallAnchorMs = performance.timeOrigin;
 
   nowMs(): number {
-    return this.#anchorMs + performance.now();
+    return this.#wallAnchorMs + performance.now();
+  }
+
+  monotonicMs(): number {
+    return this.#startMs + performance.now();
   }
 
   timestamp(): { high: number; low: number } {
@@ -31,8 +58,18 @@ export class SystemClock implements Clock {
     return { high: Number(ns >> 32n), low: Number(ns & 0xffffffffn) };
   }
 
-  /** Follows the system's clock; to be called every second or so. */
-  adjust(): void {
-    if (Math.abs(Date.now() - this.nowMs()) > DRIFT_MAX_MS) this.#anchorMs = Date.now() - performance.now();
+  /**
+   * Lets the wall clock follow the system's; to be called every second or so.
+   *
+   * @returns By how many ms that has set it: forward above 0, back below, and mostly 0.
+   */
+  adjust(): number {
+    const beforeMs = performance.now();
+    const stepMs = Date.now() - (this.#wallAnchorMs + beforeMs);
+    // The process may have stood still in between; the next call will tell.
+    if (performance.now() - beforeMs > READ_MAX_MS) return 0;
+    if (Math.abs(stepMs) <= DRIFT_MAX_MS) return 0;
+    this.#wallAnchorMs += stepMs;
+    return stepMs;
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Percentiles of the recent past: how long the slowest 1 % took in the last ten minutes, or so. Time is an
- * argument; nothing here reads a clock.
+ * argument, by a clock that does not jump; nothing here reads one.
  *
  * The window is two halves, as in NSQ (internal/quantile/quantile.go): values go into the current half, and when
  * that is as old as half the window, the older half is emptied and takes its place. So a result covers between a

@@ -8,14 +8,14 @@ import { sleep } from "./every.ts";
 
 /** Tells the time, and lets it pass. */
 export interface Timers {
-  /** ms since some time in the past. */
-  nowMs(): number;
+  /** ms by a clock that does not jump, since some time in the past. */
+  monotonicMs(): number;
   /** Waits, but not longer than until the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-/** The system's time, which does not jump when its clock is set. */
-export const SYSTEM_TIMERS: Timers = { nowMs: () => performance.now(), sleep };
+/** The system's time. */
+export const SYSTEM_TIMERS: Timers = { monotonicMs: () => performance.now(), sleep };
 
 /** What the promise settles with, or `undefined` if that takes longer than `ms`. */
 export async function within<T>(timers: Timers, ms: number, promise: Promise<T>): Promise<T | undefined> {

@@ -6,21 +6,34 @@
  * @module
  */
 
+import { Budget } from "../base/budget.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import { Pace } from "../base/pace.ts";
 import type { Quantile } from "../base/quantile.ts";
+import type { SegmentStore } from "../log/segment_store.ts";
+import type { LogLimits } from "../log/topic_log.ts";
 import { isEphemeral } from "../protocol/names.ts";
+import { Background } from "./background.ts";
 import type { Channel, ChannelLimits } from "./channel.ts";
+import type { Consumer } from "./consumer.ts";
 import type { Durability } from "./durability.ts";
 import { NONE, Outstanding } from "./outstanding.ts";
-import type { SegmentStore } from "../log/segment_store.ts";
+import { PumpBudget } from "./pump_budget.ts";
 import { Topic, type TopicContext } from "./topic.ts";
-import type { LogLimits } from "../log/topic_log.ts";
 
-/** Messages that one channel delivers before others, and the sockets, have their turn. */
-const PUMP_MESSAGES_MAX = 5000;
-/** Deferred messages that become ready before others have their turn. */
-const DUE_MESSAGES_MAX = 50_000;
+/** Messages, and bytes of their bodies, that one channel delivers before other channels have their turn. */
+const CHANNEL_MESSAGES_MAX = 5000;
+const CHANNEL_BYTES_MAX = 4 * 1024 * 1024;
+/** What all channels deliver before the sockets have their turn. */
+const PUMP_MESSAGES_MAX = 20_000;
+const PUMP_BYTES_MAX = 8 * 1024 * 1024;
+/** Deferred messages that become ready, and messages in flight that time out, before others have their turn. */
+const SCAN_MESSAGES_MAX = 5000;
+/** Parked messages that get slots before others have their turn. */
+const WAKE_MESSAGES_MAX = 5000;
+/** Bytes of segments that may be being read at the same time. */
+const READING_BYTES_MAX = 32 * 1024 * 1024;
 
 /** Keeps the topics' stores. */
 export interface StoreFactory {
@@ -36,18 +49,26 @@ export interface BrokerOptions {
   readonly logger: Logger;
   readonly limits: ChannelLimits & LogLimits;
   readonly stores: StoreFactory;
+  /** The last program on these stores ended in order: nothing has happened since it saved its topics' states. */
+  readonly wasStopped: () => boolean;
   readonly newLatency: () => Quantile | undefined;
   /** What a publisher's OK means for a topic. */
   readonly durabilityOf: (topic: string) => Durability;
   /** Messages that a topic writes before it syncs them unasked. */
   readonly syncEvery: number;
   /**
-   * Messages are about to be acknowledged, or given to channels, for good: so must be what they belong to. Throws when
-   * that cannot be.
+   * Messages are about to be acknowledged, or given to channels, for good: so must be what they belong to. Undefined when
+   * that is so, else settles when it is, and rejects when it cannot be.
    */
-  readonly onKeeping: () => void;
+  readonly keeping: () => Promise<void> | undefined;
+  /** Why that could not be done, while it cannot. */
+  readonly keepingFailure: () => unknown;
   /** There is something for `commit` or `pump` to do. */
   readonly onWork: () => void;
+  /** Settles when others have had their turn: for work that is long, and can be done in pieces. */
+  readonly othersFirst: () => Promise<void>;
+  /** A fault in work that nobody waits for: the program cannot go on. */
+  readonly onFault: (error: unknown) => void;
   /** Starts a topic that is made while running, now or when its channels are known; by default it is started at once. */
   readonly startTopic?: (topic: Topic) => void;
   /** A topic or channel came or went; `kept` is false for ephemeral ones. */
@@ -64,28 +85,48 @@ export interface Commit {
   readonly pending: ReadonlyMap<Topic, Promise<void>>;
 }
 
+/** What goes on behind the answers. */
+export interface BackgroundWork {
+  /** What was deleted or emptied and is being taken apart. */
+  readonly tasks: number;
+  /** Segments that are being removed from the stores, and their bytes. */
+  readonly segments: number;
+  readonly bytes: number;
+}
+
 /** All topics. */
 export class Broker {
   readonly topics = new Map<string, Topic>();
-  readonly outstanding = new Outstanding();
+  readonly outstanding = new Outstanding<Channel, Consumer>();
+  /** What was deleted or emptied and is being taken apart. */
+  readonly background: Background;
   readonly #options: BrokerOptions;
   readonly #context: TopicContext;
   readonly #added = new Set<Topic>();
   readonly #awake = new Set<Channel>();
+  #isShrinking = false;
 
   constructor(options: BrokerOptions) {
     this.#options = options;
-    const { clock } = options;
+    const { clock, othersFirst, onFault } = options;
+    this.background = new Background({ othersFirst, onFault });
     this.#context = {
       limits: options.limits,
       logger: options.logger,
       outstanding: this.outstanding,
+      reads: new Budget(READING_BYTES_MAX),
+      background: this.background,
+      waking: new Pace(WAKE_MESSAGES_MAX, othersFirst),
+      wasStopped: options.wasStopped,
+      othersFirst,
       nowMs: () => clock.nowMs(),
+      monotonicMs: () => clock.monotonicMs(),
       timestamp: () => clock.timestamp(),
       newLatency: options.newLatency,
       durabilityOf: options.durabilityOf,
       syncEvery: options.syncEvery,
-      keeping: options.onKeeping,
+      keeping: options.keeping,
+      keepingFailure: options.keepingFailure,
       added: (topic) => {
         this.#added.add(topic);
         options.onWork();
@@ -153,26 +194,74 @@ export class Broker {
     return { failed, pending };
   }
 
-  /** Delivers what can be delivered. */
+  /** Delivers what can be delivered, up to a bound; `onWork` is called for the rest. `nowMs` is monotonic. */
   pump(nowMs: number): void {
+    const whole = new PumpBudget(PUMP_MESSAGES_MAX, PUMP_BYTES_MAX);
     const awake = [...this.#awake];
     this.#awake.clear();
-    for (const channel of awake) {
-      if (!channel.pump(nowMs, PUMP_MESSAGES_MAX)) this.#context.wake(channel);
+    const unfinished: Channel[] = [];
+    let next = 0;
+    for (; next < awake.length && !whole.isSpent; next++) {
+      const channel = awake[next];
+      whole.share(CHANNEL_MESSAGES_MAX, CHANNEL_BYTES_MAX, (part) => {
+        if (!channel.pump(nowMs, part)) unfinished.push(channel);
+      });
     }
+    // Those that have had no turn are the first in the next.
+    for (; next < awake.length; next++) this.#context.wake(awake[next]);
+    for (const channel of unfinished) this.#context.wake(channel);
   }
 
-  /** Makes the deferred messages ready that are due, and those in flight whose time is over. */
-  scan(nowMs: number): void {
+  /**
+   * Makes the deferred messages ready that are due, and those in flight whose time is over. `nowMs` is monotonic.
+   *
+   * @returns false when it stopped at a bound: there is more.
+   */
+  scan(nowMs: number): boolean {
     const table = this.outstanding;
-    for (let i = 0; i < DUE_MESSAGES_MAX; i++) {
-      const slot = table.firstDue(nowMs);
-      if (slot === NONE) break;
+    let left = SCAN_MESSAGES_MAX;
+    for (let slot = table.firstDue(nowMs); slot !== NONE && left > 0; slot = table.firstDue(nowMs)) {
       table.undefer(slot);
-      table.channel[slot]?.due(slot, nowMs);
+      left -= Math.max(table.owners.get(table.owner[slot])?.due(slot) ?? 0, 1);
     }
     for (const topic of this.topics.values()) {
-      for (const channel of topic.channels.values()) channel.expire(nowMs);
+      for (const channel of topic.channels.values()) {
+        if (left > 0) left -= channel.expire(nowMs, left);
+      }
     }
+    return left > 0;
+  }
+
+  /** The wall clock was set forward by so many ms, or back. */
+  wallClockStepped(stepMs: number): void {
+    this.outstanding.wallClockStepped(stepMs);
+  }
+
+  /** Gives memory back that tables do not need any more, behind what is more urgent; to be called now and then. */
+  shrink(): void {
+    if (this.#isShrinking) return;
+    this.#isShrinking = true;
+    this.background.add(this.#shrinking());
+  }
+
+  /** What is done in the background: pieces of work, and segments that are finished and still in the stores. */
+  get backgroundWork(): BackgroundWork {
+    let [segments, bytes] = [0, 0];
+    for (const { log } of this.topics.values()) {
+      segments += log.leaving.segments;
+      bytes += log.leaving.bytes;
+    }
+    return { tasks: this.background.size, segments, bytes };
+  }
+
+  /** Settles when nothing is done in the background any more. */
+  async idle(): Promise<void> {
+    await this.background.idle();
+    for (const topic of this.topics.values()) await topic.log.idle();
+  }
+
+  *#shrinking(): Generator<void> {
+    yield* this.outstanding.shrinking();
+    this.#isShrinking = false;
   }
 }

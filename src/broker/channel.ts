@@ -1,42 +1,48 @@
 /**
- * A channel: a cursor into its topic's log, plus the exceptions to it (src/broker/outstanding.ts), and the
+ * A channel: a cursor into its topic's log (cursor.ts), plus the exceptions to it (page.ts, outstanding.ts), and the
  * consumers that share its messages (nsqd/channel.go).
  *
  * ```
- *   pages      [ done ][ . . F . D . ][ . . . . . . ][ . . .
- *                          |   |     ^ cursor
- *                     in flight  deferred
+ *   log        [ finished ][ . . F . D . ][ . . . . P . ][ . . .
+ *                              |   |     ^ cursor    |
+ *                         in flight  deferred      parked
  * ```
  *
- * Every message of a page is one of: waiting (at or after the cursor), in flight, deferred, ready again, or
- * finished. Each of the first four is counted, so depth is never searched for. Synchronous, no I/O; times
- * are arguments.
+ * Every message is one of: waiting (at or after the cursor), in flight, deferred, parked (deferred for long), ready again,
+ * or finished. All but the last are counted, so depth is never searched for. A message costs memory while it has a slot;
+ * its bytes are in memory while its segment is, or else read on their own when it is about to be delivered.
+ *
+ * Synchronous, no I/O. Times that are arguments are of the monotonic clock; when a message is due, as its segment says it,
+ * is a time of the wall clock, and becomes one of the monotonic clock with the message's slot.
  *
  * @module
  */
 
+import type { Pace } from "../base/pace.ts";
 import type { Quantile } from "../base/quantile.ts";
+import type { Segment } from "../log/segment.ts";
+import type { MessagePlace } from "../log/message_reader.ts";
+import type { PositionRange, TopicLog } from "../log/topic_log.ts";
 import { MESSAGE_ID_LENGTH } from "../protocol/message_id.ts";
 import { isEphemeral } from "../protocol/names.ts";
-import {
-  type ChannelState,
-  decodePage,
-  encodeFinishedPage,
-  type PageRecord,
-  type PageState,
-} from "./topic_state.ts";
 import { type Consumer, NEARNESS } from "./consumer.ts";
 import { ConsumerTurns } from "./consumer_turns.ts";
-import { NONE, type Outstanding, type SlotList, STATE } from "./outstanding.ts";
-import { FINISHED, Page, PARKED, UNTOUCHED } from "./page.ts";
+import { Cursor, type CursorOwner } from "./cursor.ts";
+import { ForeignIds } from "./foreign_ids.ts";
+import { NONE, type Outstanding, type SlotList, type SlotOwner, STATE } from "./outstanding.ts";
+import { Page, type PageOwner } from "./page.ts";
 import { PageList } from "./page_list.ts";
-import type { Segment } from "../log/segment.ts";
-import type { TopicLog } from "../log/topic_log.ts";
+import { monotonicOf, Parking, type ParkingOwner, wallOf } from "./parking.ts";
+import type { PumpBudget } from "./pump_budget.ts";
+import { ReadAhead } from "./read_ahead.ts";
+import type { SlotMap } from "./slot_map.ts";
+import type { Retired } from "./retirement.ts";
+import type { ChannelState, PageState, SlotState } from "./topic_state.ts";
 
-/** A message that is deferred for longer than this when it is published is parked: it gets no slot yet. */
-const PARK_BEYOND_MS = 60_000;
-/** Parked messages are looked at this long before the first of them is due; it takes time to read them back. */
-const PARK_LEAD_MS = 10_000;
+/** Ready messages that are looked at to find those that should be read. */
+const LOOK_AHEAD_MAX = 4096;
+/** Rounds of `rest()` without a delivery after which a channel is not being read. */
+const IDLE_ROUNDS = 2;
 
 /** An answer of a consumer that does not fit the channel's state; the text is NSQ's. */
 export class ChannelError extends Error {
@@ -47,15 +53,21 @@ export class ChannelError extends Error {
 export interface ChannelOwner {
   readonly name: string;
   readonly log: TopicLog;
-  readonly outstanding: Outstanding;
+  readonly outstanding: Outstanding<Channel, Consumer>;
+  /** How many parked messages get slots at a time. */
+  readonly waking: Pace;
+  /** Now by the wall clock, in ms since 1970. */
+  nowMs(): number;
+  /** Now by the monotonic clock, in ms. */
+  monotonicMs(): number;
   /** The channel may be able to deliver. */
   wake(channel: Channel): void;
   /** What is saved of the channel is not as it was. */
   changed(): void;
-  /** The channel needs nothing of the segment any more. */
-  leave(segment: Segment): void;
-  /** Everything that was added to the segment so far is finished for the channel. */
-  drained(segment: Segment): void;
+  /** Less of the segment is needed than before. */
+  left(segment: Segment): void;
+  /** The channel was emptied: what it had is to be taken apart. */
+  retire(retired: Retired): void;
   /** The last consumer of an ephemeral channel has gone. */
   deserted(channel: Channel): void;
 }
@@ -71,69 +83,114 @@ export interface ChannelLimits {
 }
 
 /** A channel of a topic. */
-export class Channel {
+export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner {
   readonly name: string;
   readonly ephemeral: boolean;
+  /** Its number in the table of what is outstanding. */
+  readonly ownerId: number;
+  readonly outstanding: Outstanding<Channel, Consumer>;
   /** Time from publishing to FIN, when percentiles of it are asked for. */
   readonly latency: Quantile | undefined;
   readonly consumers = new Set<Consumer>();
+  /** Requeued messages, to be delivered again. */
+  readonly ready: SlotList = { head: NONE, tail: NONE };
   inFlightCount = 0;
-  deferredCount = 0;
   messageCount = 0;
   requeueCount = 0;
   timeoutCount = 0;
   zoneLocalMessageCount = 0;
   regionLocalMessageCount = 0;
   globalMessageCount = 0;
-  /** It has delivered messages that have kept the ids of another queue: ask `positionOf()` which one an id means. */
-  hasForeignIds = false;
 
   readonly #topic: ChannelOwner;
   readonly #limits: ChannelLimits;
   #paused = false;
   #deleted = false;
-  readonly #pages: PageList;
-  /** Messages at or after the cursor that have no other state. */
-  #waiting = 0;
-  /** Requeued messages, to be delivered again. */
-  readonly #ready: SlotList = { head: NONE, tail: NONE };
+  readonly #cursor: Cursor;
+  readonly #pages = new PageList();
+  /** The page that messages were delivered from last. */
+  #page: Page | undefined;
+  /** Of a page that has gone, for the next: it has grown to what is mostly in flight. */
+  #spareSlots: SlotMap | undefined;
   #readyCount = 0;
+  /** Deferred messages that have slots. */
+  #deferredSlots = 0;
+  readonly #parking: Parking;
+  readonly #readAhead: ReadAhead;
+  readonly #foreignIds = new ForeignIds();
+  /** When messages in flight were published, by slot, as far as that is asked for. */
+  readonly #publishedMs = new Map<number, number>();
   /** Consumers that went while messages were in flight to them. */
   readonly #departed = new Set<Consumer>();
   readonly #turns = new ConsumerTurns();
+  /** Rounds of `rest()` since something was delivered. */
+  #idleRounds = 0;
+
   constructor(
     options: { name: string; topic: ChannelOwner; limits: ChannelLimits; latency: Quantile | undefined },
   ) {
-    this.name = options.name;
-    this.ephemeral = isEphemeral(options.name);
-    this.latency = options.latency;
-    this.#topic = options.topic;
-    this.#pages = new PageList(options.topic.log);
-    this.#limits = options.limits;
+    const { name, topic, limits, latency } = options;
+    this.name = name;
+    this.ephemeral = isEphemeral(name);
+    this.latency = latency;
+    this.outstanding = topic.outstanding;
+    this.ownerId = topic.outstanding.owners.add(this);
+    this.#topic = topic;
+    this.#limits = limits;
+    this.#cursor = new Cursor(topic.log, this);
+    this.#parking = new Parking(topic, this);
+    this.#readAhead = new ReadAhead(topic.log, (missing) => this.#wasRead(missing));
   }
 
   /** Messages that wait to be delivered. */
   get depth(): number {
-    return this.#waiting + this.#readyCount;
+    return this.#cursor.waiting + this.#readyCount;
   }
 
   /** Waiting messages that have a place in the store. */
   get backendDepth(): number {
-    return this.#pages.waitingWhere((segment) => segment.stored);
+    return this.#cursor.waiting - this.memoryDepth;
   }
 
   /** Waiting messages that are in memory only. */
   get memoryDepth(): number {
-    return this.#pages.waitingWhere((segment) => !segment.stored);
+    return this.#cursor.waitingInMemory;
+  }
+
+  /** Messages that are not due yet. */
+  get deferredCount(): number {
+    return this.#deferredSlots + this.#parking.count;
   }
 
   get paused(): boolean {
     return this.#paused;
   }
 
+  /** What its cursor does not describe. */
+  get pages(): readonly Page[] {
+    return this.#pages.all;
+  }
+
+  /** True when the bytes of a message that is ready are in memory. */
+  isAtHand(position: number): boolean {
+    const segment = this.#pages.at(position)?.segment;
+    return segment !== undefined && (segment.resident || this.#readAhead.get(position) !== undefined);
+  }
+
+  /** It has messages in flight that have kept the ids of another queue: ask `positionOf()` which one an id means. */
+  get hasForeignIds(): boolean {
+    return !this.#foreignIds.isEmpty;
+  }
+
+  /** True when so many more messages can wait in it. */
+  hasRoomFor(count: number): boolean {
+    return !this.ephemeral || this.depth + count <= this.#limits.ephemeralDepthMax;
+  }
+
   /** Stops delivery. */
   pause(): void {
     this.#paused = true;
+    this.#rest();
   }
 
   /** Goes on with delivery. */
@@ -148,51 +205,42 @@ export class Channel {
     this.#topic.wake(this);
   }
 
-  /** Moves the cursor on to the first message that waits: what it has passed needs not be in memory. */
-  advance(): void {
-    this.#pages.firstUntouched();
-  }
-
-  /** Takes the messages [from, to) of the segment as the channel's. */
-  extend(segment: Segment, { from, to, nowMs }: { from: number; to: number; nowMs: number }): void {
-    let page = this.#pages.last;
-    if (page?.segment !== segment) {
-      page = new Page(segment, from);
-      this.#pages.push(page);
-    }
-    page.end = to;
+  /**
+   * Takes the messages [from, to) of the segment as the channel's. It is in memory, or has neither holes nor deferred
+   * messages, or it is taken as a whole and the channel has room for it.
+   */
+  extend(segment: Segment, from: number, to: number): void {
+    const waiting = segment.waitingIn(from, to);
+    const deferred = segment.deferredIn(from, to);
     this.messageCount += to - from;
-    let waiting = to - from;
-    if (segment.deferred > 0 && segment.resident) waiting -= this.#defer(page, from, nowMs);
-    this.#waiting += waiting;
-    if (this.ephemeral && this.depth > this.#limits.ephemeralDepthMax) this.#dropNewest(page, from, to);
-    if (segment.holes > 0 && segment.resident) this.loaded(segment, nowMs);
+    this.#cursor.extend(segment, from, to, waiting);
+    if (deferred > 0) this.#parking.take(this.#pageOf(segment, from), { from, to, deferred });
+    const surplus = this.ephemeral ? this.depth - this.#limits.ephemeralDepthMax : 0;
+    // NSQ compat: an ephemeral channel keeps as many messages as fit in memory, and those that came first.
+    if (surplus > 0) this.#cursor.dropNewest(segment, from, surplus);
     if (waiting > 0) this.#topic.wake(this);
-  }
-
-  /** The topic's own messages were dropped: the rest of a segment that the channel has begun does not come. */
-  passOver(): void {
-    const page = this.#pages.last;
-    if (!page) return;
-    const from = page.end;
-    page.end = page.segment.committed;
-    for (let i = from; i < page.end; i++) page.finish(i);
-    this.#checkDone(page);
+    else this.#cursor.settle();
   }
 
   /**
    * Delivers to consumers, in turn, while there are messages and consumers ready for them.
    *
-   * @returns false when it stopped at `most` messages.
+   * @returns false when it stopped at the end of the budget.
    */
-  pump(nowMs: number, most: number): boolean {
-    for (let delivered = 0; this.depth > 0 && !this.#paused; delivered++) {
-      if (delivered === most) return false;
-      // Attempts are counted.
-      if (delivered === 0) this.#topic.changed();
+  pump(nowMs: number, budget: PumpBudget): boolean {
+    let isFirst = true;
+    while (this.depth > 0 && !this.#paused) {
+      if (budget.isSpent) return false;
       const consumer = this.#turns.next();
-      if (!consumer || !this.#deliver(consumer, nowMs)) break;
+      const bytes = consumer ? this.#deliver(consumer, nowMs) : -1;
+      if (bytes < 0) break;
+      // Attempts are counted.
+      if (isFirst) this.#topic.changed();
+      isFirst = false;
+      budget.spend(bytes);
     }
+    if (!isFirst) this.#idleRounds = 0;
+    this.#cursor.settle();
     return true;
   }
 
@@ -201,85 +249,102 @@ export class Channel {
    * this node; but a message that was taken over from another queue has kept the id that it had there.
    */
   positionOf(consumer: Consumer, id: Uint8Array, position: number): number {
-    if (this.#isInFlight(position) && this.#foreignIdAt(position) === undefined) return position;
-    const table = this.#topic.outstanding;
-    for (let slot = consumer.inFlight.head; slot !== NONE; slot = table.next(slot)) {
-      const foreign = this.#foreignIdAt(table.position[slot]);
-      if (foreign?.every((byte, i) => byte === id[i])) return table.position[slot];
-    }
-    return position;
+    const holderOf = (position: number) => this.outstanding.holderOf(this.#slotAt(position));
+    if (holderOf(position) !== undefined && !this.#foreignIds.has(position)) return position;
+    return this.#foreignIds.of(id).find((position) => holderOf(position) === consumer) ?? position;
   }
 
   /** FIN: the consumer has done the message. */
   finish(consumer: Consumer, position: number, nowMs: number): void {
-    const page = this.#owned(consumer, position);
-    const index = position - page.segment.base;
-    if (this.latency && page.segment.resident) {
-      const { segment } = page;
-      const publishedMs = segment.timestampHigh(index) * (2 ** 32 / 1e6) + segment.timestampLow(index) / 1e6;
-      this.latency.insert(Math.max(nowMs - publishedMs, 0) * 1e6, nowMs);
+    const page = this.#pages.at(position);
+    const slot = this.#owned(consumer, page, position);
+    if (this.latency) {
+      const publishedMs = this.#publishedMs.get(slot);
+      if (publishedMs !== undefined) {
+        this.latency.insert(Math.max(this.#topic.nowMs() - publishedMs, 0) * 1e6, nowMs);
+      }
     }
-    this.#endFlight(consumer, page.state(index) - 1);
-    this.#pages.unpin(page);
+    this.#endFlight(consumer, slot);
     consumer.finishCount++;
-    this.#forget(page, index);
+    this.outstanding.release(slot);
+    if (page) {
+      page.take(position - page.segment.base);
+      this.#settlePage(page);
+    }
     this.#topic.wake(this);
   }
 
   /** REQ: the consumer gives the message back, to be delivered again after `delayMs`. */
   requeue(consumer: Consumer, position: number, options: { delayMs: number; nowMs: number }): void {
-    const page = this.#owned(consumer, position);
-    const slot = page.state(position - page.segment.base) - 1;
+    const slot = this.#owned(consumer, this.#pages.at(position), position);
     this.#endFlight(consumer, slot);
     consumer.requeueCount++;
     this.requeueCount++;
-    page.changed();
-    if (options.delayMs > 0) {
-      this.#deferSlot(slot, options.nowMs + options.delayMs);
-      this.#pages.unpin(page);
-    } else {
-      this.#makeReady(slot);
-    }
+    if (options.delayMs > 0) this.#defer(slot, options.nowMs + options.delayMs);
+    else this.#makeReady(slot);
     this.#topic.wake(this);
   }
 
   /** TOUCH: the consumer needs more time, but never more than the longest timeout in all. */
   touch(consumer: Consumer, position: number, nowMs: number): void {
-    const page = this.#owned(consumer, position);
-    const table = this.#topic.outstanding;
-    const slot = page.state(position - page.segment.base) - 1;
+    const slot = this.#owned(consumer, this.#pages.at(position), position);
+    const table = this.outstanding;
     const last = table.deliveredMs[slot] + this.#limits.maxMsgTimeoutMs;
     table.remove(consumer.inFlight, slot);
     table.key[slot] = Math.min(nowMs + consumer.msgTimeoutMs, last);
     table.insertByKey(consumer.inFlight, slot);
   }
 
-  /** Takes back the messages in flight whose time is over. */
-  expire(nowMs: number): void {
-    for (const consumer of this.consumers) this.#expireOf(consumer, nowMs);
-    for (const consumer of this.#departed) {
-      this.#expireOf(consumer, nowMs);
-      if (consumer.inFlight.head === NONE) this.#departed.delete(consumer);
+  /** Takes back messages in flight whose time is over, `most` at most; returns how many. */
+  expire(nowMs: number, most: number): number {
+    let count = 0;
+    for (const consumer of this.consumers) {
+      if (consumer.inFlight.head !== NONE) count += this.#expireOf(consumer, nowMs, most - count);
     }
+    for (const consumer of this.#departed) {
+      count += this.#expireOf(consumer, nowMs, most - count);
+      if (consumer.inFlight.head === NONE) this.#forgetDeparted(consumer);
+    }
+    return count;
   }
 
-  /** The deferred message of the slot, which is in no list now, is due; or it is time to look at parked ones. */
-  due(slot: number, nowMs: number): void {
-    const table = this.#topic.outstanding;
-    const page = this.#pages.at(table.position[slot]);
-    if (!page) throw new Error("A deferred message is in no page");
-    this.#pages.pin(page);
+  due(slot: number): number {
+    const table = this.outstanding;
+    const position = table.position[slot];
     if (table.state[slot] === STATE.parked) {
-      table.release(slot);
-      page.parkSlot = NONE;
-      page.waking = true;
-      if (page.segment.resident) this.#wakeParked(page, nowMs);
-      return;
+      const page = this.#pages.of(position);
+      if (page?.parkSlot === slot) {
+        return this.#parking.due(page);
+      }
+    } else if (this.#slotAt(position) === slot) {
+      this.#deferredSlots--;
+      this.#makeReady(slot);
+      this.#topic.wake(this);
+      return 1;
     }
-    this.deferredCount--;
-    page.changed();
-    this.#makeReady(slot);
-    this.#topic.wake(this);
+    // The channel was emptied, and its pages have not been taken apart: the slot is in no list any more.
+    table.state[slot] = STATE.ready;
+    return 0;
+  }
+
+  moved(from: number, to: number): boolean {
+    const table = this.outstanding;
+    const position = table.position[from];
+    if (table.state[from] === STATE.parked) {
+      const page = this.#pages.of(position);
+      if (page?.parkSlot !== from) return false;
+      page.parkSlot = to;
+      return true;
+    }
+    if (this.#slotAt(position) !== from) return false;
+    const page = this.#pages.at(position);
+    page?.slots.replace(position - page.segment.base, to);
+    const publishedMs = this.#publishedMs.get(from);
+    if (publishedMs !== undefined) {
+      this.#publishedMs.delete(from);
+      this.#publishedMs.set(to, publishedMs);
+    }
+    return true;
   }
 
   /**
@@ -296,6 +361,7 @@ export class Channel {
       );
     }
     this.consumers.add(consumer);
+    consumer.holderId = this.outstanding.holders.add(consumer);
     this.#turns.offer(consumer);
   }
 
@@ -305,34 +371,32 @@ export class Channel {
     consumer.readyCount = 0;
     this.#turns.remove(consumer);
     if (consumer.inFlight.head !== NONE) this.#departed.add(consumer);
+    else this.outstanding.holders.remove(consumer.holderId);
     // A deleted one has left its name to another.
     if (this.consumers.size === 0 && this.ephemeral && !this.#deleted) this.#topic.deserted(this);
   }
 
   /** Drops every message, whatever its state. */
   empty(): void {
-    const table = this.#topic.outstanding;
     const pages = this.#pages.clear();
-    for (const page of pages) {
-      for (const slot of page.slots()) {
-        if (table.state[slot] === STATE.deferred) table.undefer(slot);
-        table.release(slot);
-      }
-      this.#forgetParking(page);
-    }
+    for (const page of pages) page.isRetired = true;
+    this.#page = undefined;
     for (const consumer of [...this.consumers, ...this.#departed]) {
       consumer.inFlight.head = consumer.inFlight.tail = NONE;
       consumer.inFlightCount = 0;
       this.#turns.offer(consumer);
     }
-    this.#departed.clear();
-    this.#ready.head = this.#ready.tail = NONE;
+    for (const consumer of this.#departed) this.#forgetDeparted(consumer);
+    this.ready.head = this.ready.tail = NONE;
     this.#readyCount =
-      this.#waiting =
       this.inFlightCount =
-      this.deferredCount =
+      this.#deferredSlots =
+      this.#parking.count =
         0;
-    for (const page of pages) this.#topic.leave(page.segment);
+    this.#readAhead.clear();
+    this.#foreignIds.clear();
+    this.#publishedMs.clear();
+    this.#topic.retire({ pages, ranges: this.#cursor.clear(), owner: this.#deleted ? this.ownerId : NONE });
     this.#topic.wake(this);
   }
 
@@ -348,178 +412,164 @@ export class Channel {
     for (const consumer of this.consumers) consumer.sink.close();
   }
 
-  /** Another segment holds the same messages now. */
-  replaceSegment(segment: Segment, copy: Segment): void {
-    const page = this.pageOf(segment);
-    if (page) page.segment = copy;
+  /** Gives back what is in memory for reading if nobody reads; to be called now and then. */
+  rest(): void {
+    this.#idleRounds++;
+    if (!this.#isRead()) this.#rest();
   }
 
-  /** The active segment, whose messages are all finished, begins anew as `next`. */
-  restart(segment: Segment): void {
-    if (this.#pages.last?.segment === segment) this.#pages.forgetLast();
-  }
-
-  /** True when all the messages of the segment that the channel got are finished. */
-  hasFinished(segment: Segment): boolean {
-    const page = this.#pages.last;
-    return page?.segment !== segment || page.unfinished === 0;
-  }
-
-  /** The segment is in memory again: messages that are holes now are gone. */
-  loaded(segment: Segment, nowMs: number): void {
-    const page = this.pageOf(segment);
-    if (!page) return;
-    this.#loseHoles(page);
-    if (page.waking) this.#wakeParked(page, nowMs);
-    this.#topic.wake(this);
-    this.#checkDone(page);
-  }
-
-  /** The active segment has been sealed: perhaps nothing of it is left. */
+  /** No message is added to the segment any more. */
   sealed(segment: Segment): void {
-    const page = this.pageOf(segment);
-    if (page) this.#checkDone(page);
+    this.#cursor.sealed(segment);
+    const page = this.#pages.of(segment.base);
+    if (page) this.#settlePage(page);
   }
 
-  /** The channel's view of the segment, while it is not finished with it. */
-  pageOf(segment: Segment): Page | undefined {
-    return this.#pages.of(segment);
+  /** The segment, in memory now, has not the messages that it was taken to have; it was taken to have so many positions. */
+  segmentChanged(segment: Segment, countBefore: number): void {
+    const page = this.#pages.of(segment.base);
+    if (page) this.#loseHoles(page);
+    // What it has passed now it may leave.
+    this.#cursor.recount(segment, countBefore);
+    if (page) this.#settlePage(page);
+    // Other messages may be the next.
+    this.#topic.wake(this);
   }
 
-  /** What must be known to go on after a restart, of those segments, as far as they are the channels'. */
-  state(segments: readonly Segment[], distributed: number): ChannelState {
-    const pages: PageRecord[] = [];
-    // Pages come in the order of their segments; a segment without one is finished.
-    let next = 0;
-    for (const segment of segments) {
-      // The rest is the topic's own.
-      if (segment.base >= distributed) break;
-      while (next < this.#pages.all.length && this.#pages.all[next].segment.base < segment.base) next++;
-      const page = this.#pages.all[next];
-      const bytes = page?.segment === segment
-        ? page.record(this.#topic.outstanding)
-        : encodeFinishedPage(Math.min(segment.committed, distributed - segment.base));
-      if (bytes) pages.push({ base: segment.base, bytes });
+  deferred(position: number, attempts: number, dueMs: number): number {
+    const slot = this.outstanding.allocate(this.ownerId, position, attempts);
+    this.#defer(slot, monotonicOf(dueMs, this.#topic));
+    return slot;
+  }
+
+  looked(page: Page): void {
+    this.#settlePage(page);
+    this.#topic.changed();
+  }
+
+  passed(segment: Segment): void {
+    const page = this.#pages.of(segment.base);
+    if (page) this.#settlePage(page);
+    else this.#topic.left(segment);
+  }
+
+  readable(): void {
+    this.#topic.wake(this);
+  }
+
+  pageLoaded(page: Page): void {
+    this.#parking.loaded(page);
+    // Where its messages lie is noted when the segment leaves memory again.
+    if (page.isLocating) this.#topic.log.unpin(page.segment);
+    page.isLocating = false;
+    if (page.segment.holes > 0) {
+      // After a crash the saved state may speak of what was finished, and left out, since it was saved.
+      this.#loseHoles(page);
     }
-    return { name: this.name, pages };
+    this.#settlePage(page);
+    this.#topic.wake(this);
   }
 
-  /**
-   * Goes on where `state` ended: takes all that lies below `distributed`, and then what the state says of it. What lies
-   * at or after `knownEnd` came after the state was saved.
-   */
-  restore(state: ChannelState, options: { knownEnd: number; distributed: number; nowMs: number }): void {
+  pageReplaced(page: Page): void {
+    this.pageLoaded(page);
+  }
+
+  pageReleased(page: Page): void {
+    this.#dropPage(page);
+  }
+
+  /** What must be known to go on after a restart. What it says of pages is asked for later, but for those that come. */
+  state(): ChannelState {
+    const ranges = this.#cursor.ranges.map(({ from, to }) => ({ from, to }));
+    return { name: this.name, ranges, pages: this.#pageStates([...this.#pages.all]) };
+  }
+
+  /** Goes on where `state` ended: takes what it says of that which lies below `distributed`. */
+  restore(state: ChannelState, { distributed }: { distributed: number }): void {
     const { log } = this.#topic;
-    const records = new Map(state.pages.map((page) => [page.base, page.bytes]));
-    const pages: Page[] = [];
-    for (const segment of log.segments) {
-      const end = Math.min(segment.end, options.distributed) - segment.base;
-      if (end <= 0) break;
-      const record = records.get(segment.base);
-      const known = record && decodePage(record);
-      if (known && end === segment.count && known.finished[0]?.from === 0 && known.finished[0].to >= end) {
-        continue;
+    const ranges: PositionRange[] = [];
+    let waiting = 0;
+    let last: Segment | undefined;
+    for (const { from, to } of state.ranges) {
+      const end = Math.min(to, distributed);
+      for (const segment of log.allFrom(from)) {
+        if (segment.base >= end) break;
+        const first = Math.max(from - segment.base, 0);
+        waiting += log.waitingIn(segment, first, Math.min(end - segment.base, segment.count));
+        if (segment !== last) segment.ahead++;
+        last = segment;
       }
-      const page = new Page(segment, 0);
-      page.end = end;
-      pages.push(page);
-      if (known) this.#takeOver(page, known);
-      if (segment.deferred > 0 && segment.end > options.knownEnd) {
-        log.lookAt(segment, () => segment.resident && this.#defer(page, 0, options.nowMs));
-      }
-      this.#waiting += page.waiting;
-      // It had to be read, and was damaged.
-      if (segment.resident) this.#loseHoles(page);
+      if (from < end) ranges.push({ from, to: end });
     }
-    this.#pages.adopt(pages);
-    for (const page of pages) this.#checkDone(page);
+    this.#cursor.adopt(ranges, waiting);
+    for (const page of state.pages) this.#restorePage(page, distributed);
+    this.#cursor.settle();
   }
 
-  /** What the messages of a page of a recovered segment had become. */
-  #takeOver(page: Page, known: PageState): void {
-    const inPage = (index: number) => index < page.end && page.state(index) === UNTOUCHED;
-    for (const { from, to } of known.finished) {
-      for (let i = from; i < to && inPage(i); i++) page.finish(i);
-    }
-    for (const { from, to } of known.parked) {
-      for (let i = from; i < to && inPage(i); i++) this.#park(page, i, known.parkedDueMs);
-    }
-    for (const { index, attempts, dueMs } of known.outstanding) {
-      if (!inPage(index)) continue;
-      const slot = this.#topic.outstanding.allocate(this, page.segment.base + index, attempts);
-      page.setState(index, slot + 1);
-      if (dueMs > 0) {
-        this.#deferSlot(slot, dueMs);
-      } else {
-        this.#pages.pin(page);
-        this.#makeReady(slot);
-      }
-    }
-    this.#scheduleParking(page);
-  }
-
-  /** Gives one message to the consumer; false when none can be given now. */
-  #deliver(consumer: Consumer, nowMs: number): boolean {
-    const page = this.#waiting > 0 ? this.#pages.firstUntouched() : undefined;
-    const cursor = page ? page.segment.base + page.next : this.#topic.log.end;
-    const ready = this.#ready.head;
+  /** Gives one message to the consumer; returns its bytes, or -1 when none can be given now. */
+  #deliver(consumer: Consumer, nowMs: number): number {
+    const cursor = this.#cursor;
+    const segment = cursor.waiting > 0 ? cursor.front() : undefined;
+    const ready = this.ready.head;
     // Requeued messages go to the end of the line, as in NSQ: behind what had come when they were requeued.
-    if (ready !== NONE && (this.#topic.outstanding.key[ready] <= cursor || !page)) {
-      const readyPage = this.#pages.at(this.#topic.outstanding.position[ready]);
-      if (readyPage?.segment.resident) {
-        this.#deliverReady(consumer, readyPage, ready, nowMs);
-        return true;
-      }
+    if (ready !== NONE && (cursor.waiting === 0 || this.outstanding.key[ready] <= cursor.position)) {
+      const bytes = this.#deliverReady(consumer, ready, nowMs);
+      if (bytes >= 0) return bytes;
     }
-    if (!page || !page.segment.resident) return false;
-    const index = page.next++;
-    this.#waiting--;
-    if (page.segment.deferred > 0 && page.segment.dueMs(index) > nowMs) {
-      // Its segment was on disk only when the channel got it, so nobody knew.
-      this.#deferAt(page, index, nowMs);
-      this.#scheduleParking(page);
-      return true;
-    }
-    if (consumer.sampleRate > 0 && !sampled(consumer.sampleRate)) {
-      page.finish(index);
-      this.#checkDone(page);
-      return true;
-    }
-    const attempts = page.segment.earlierAttempts(index);
-    const slot = this.#topic.outstanding.allocate(this, page.segment.base + index, attempts);
-    this.#topic.outstanding.countAttempt(slot);
-    page.setState(index, slot + 1);
-    this.#pages.pin(page);
-    this.#beginFlight(consumer, page.segment, slot, { index, nowMs });
-    return true;
+    if (!segment) return -1;
+    const index = cursor.take(segment);
+    if (consumer.sampleRate > 0 && !sampled(consumer.sampleRate)) return 0;
+    const page = this.#page?.segment === segment ? this.#page : this.#pageOf(segment, index);
+    // The saved state may have had it as waiting and as requeued, when it was requeued while that was written.
+    if (page.isRestored && page.slots.get(index) !== NONE) return 0;
+    const slot = this.outstanding.allocate(this.ownerId, segment.base + index, 0);
+    page.put(index, slot);
+    return this.#beginFlight(consumer, slot, { segment, index, nowMs });
   }
 
-  #deliverReady(consumer: Consumer, page: Page, slot: number, nowMs: number): void {
-    const table = this.#topic.outstanding;
-    const index = table.position[slot] - page.segment.base;
-    table.remove(this.#ready, slot);
-    this.#readyCount--;
-    if (consumer.sampleRate > 0 && !sampled(consumer.sampleRate)) {
-      this.#pages.unpin(page);
-      this.#forget(page, index);
-      return;
+  /** As `#deliver`, for the message that is ready first. */
+  #deliverReady(consumer: Consumer, slot: number, nowMs: number): number {
+    const table = this.outstanding;
+    const position = table.position[slot];
+    const page = this.#pages.at(position);
+    if (!page) throw new Error("A message that is ready is in no page");
+    const segment = page.segment.resident ? page.segment : this.#readAhead.get(position);
+    if (!segment) {
+      this.#readAhead.request(this.#placesOfReady());
+      return -1;
     }
-    table.countAttempt(slot);
-    page.changed();
-    this.#beginFlight(consumer, page.segment, slot, { index, nowMs });
+    table.remove(this.ready, slot);
+    this.#readyCount--;
+    if (segment !== page.segment) {
+      this.#readAhead.forget(position);
+      if (this.#readAhead.isLow) this.#readAhead.request(this.#placesOfReady());
+    }
+    if (consumer.sampleRate > 0 && !sampled(consumer.sampleRate)) {
+      table.release(slot);
+      page.take(position - page.segment.base);
+      this.#settlePage(page);
+      return 0;
+    }
+    return this.#beginFlight(consumer, slot, { segment, index: position - segment.base, nowMs });
   }
 
   #beginFlight(
     consumer: Consumer,
-    segment: Segment,
     slot: number,
-    options: { index: number; nowMs: number },
-  ): void {
-    const table = this.#topic.outstanding;
+    { segment, index, nowMs }: { segment: Segment; index: number; nowMs: number },
+  ): number {
+    const table = this.outstanding;
+    const idAt = segment.foreignId(index);
+    if (idAt > 0) {
+      this.#foreignIds.add(segment.base + index, segment.bytes.subarray(idAt, idAt + MESSAGE_ID_LENGTH));
+      // Before the first delivery it may not have been in memory.
+      if (table.attempts[slot] === 0) table.attempts[slot] = segment.earlierAttempts(index);
+    }
+    table.countAttempt(slot);
     table.state[slot] = STATE.inFlight;
-    table.consumer[slot] = consumer;
-    table.deliveredMs[slot] = options.nowMs;
-    table.key[slot] = options.nowMs + consumer.msgTimeoutMs;
+    table.holder[slot] = consumer.holderId;
+    table.deliveredMs[slot] = nowMs;
+    table.key[slot] = nowMs + consumer.msgTimeoutMs;
     table.insertByKey(consumer.inFlight, slot);
     this.inFlightCount++;
     if (consumer.nearness === NEARNESS.global) this.globalMessageCount++;
@@ -527,218 +577,262 @@ export class Channel {
     else this.zoneLocalMessageCount++;
     consumer.inFlightCount++;
     consumer.messageCount++;
-    if (segment.foreignId(options.index) > 0) this.hasForeignIds = true;
-    consumer.sink.send(segment, options.index, table.attempts[slot]);
+    if (this.latency) this.#publishedMs.set(slot, publishedMsOf(segment, index));
+    return consumer.sink.send(segment, index, table.attempts[slot]);
+  }
+
+  /** Nothing is in flight any more to a consumer that has gone. */
+  #forgetDeparted(consumer: Consumer): void {
+    this.#departed.delete(consumer);
+    this.outstanding.holders.remove(consumer.holderId);
   }
 
   /** Takes the slot out of the consumer's list; the caller says what becomes of it. */
   #endFlight(consumer: Consumer, slot: number): void {
-    const table = this.#topic.outstanding;
+    const table = this.outstanding;
     table.remove(consumer.inFlight, slot);
-    table.consumer[slot] = undefined;
     this.inFlightCount--;
     consumer.inFlightCount--;
+    if (!this.#foreignIds.isEmpty) this.#foreignIds.remove(table.position[slot]);
+    if (this.latency) this.#publishedMs.delete(slot);
     this.#turns.offer(consumer);
   }
 
-  #expireOf(consumer: Consumer, nowMs: number): void {
-    const table = this.#topic.outstanding;
-    for (let slot = consumer.inFlight.head; slot !== NONE; slot = consumer.inFlight.head) {
-      if (table.key[slot] > nowMs) return;
+  #expireOf(consumer: Consumer, nowMs: number, most: number): number {
+    const table = this.outstanding;
+    let count = 0;
+    for (let slot = consumer.inFlight.head; slot !== NONE && count < most; slot = consumer.inFlight.head) {
+      if (table.key[slot] > nowMs) break;
       this.#endFlight(consumer, slot);
       this.timeoutCount++;
       this.#makeReady(slot);
-      this.#topic.wake(this);
-    }
-  }
-
-  /** Puts a message whose page is pinned at the end of the line. */
-  #makeReady(slot: number): void {
-    const table = this.#topic.outstanding;
-    table.state[slot] = STATE.ready;
-    table.key[slot] = this.#topic.log.end;
-    table.append(this.#ready, slot);
-    this.#readyCount++;
-  }
-
-  #deferSlot(slot: number, dueMs: number): void {
-    const table = this.#topic.outstanding;
-    table.state[slot] = STATE.deferred;
-    table.key[slot] = dueMs;
-    table.defer(slot);
-    this.deferredCount++;
-  }
-
-  /** Takes the deferred messages from `from` on out of the line, if they wait in it; returns how many. */
-  #defer(page: Page, from: number, nowMs: number): number {
-    const { segment } = page;
-    let count = 0;
-    for (let i = from; i < page.end; i++) {
-      if (segment.dueMs(i) === 0 || page.state(i) !== UNTOUCHED) continue;
-      this.#deferAt(page, i, nowMs);
       count++;
     }
-    this.#scheduleParking(page);
+    if (count > 0) this.#topic.wake(this);
     return count;
   }
 
-  #deferAt(page: Page, index: number, nowMs: number): void {
-    const { segment } = page;
-    const dueMs = segment.dueMs(index);
-    if (dueMs > nowMs + PARK_BEYOND_MS) {
-      this.#park(page, index, dueMs);
-      return;
-    }
-    const slot = this.#topic.outstanding.allocate(this, segment.base + index, segment.earlierAttempts(index));
-    page.setState(index, slot + 1);
-    this.#deferSlot(slot, dueMs);
+  /** Puts a message at the end of the line. */
+  #makeReady(slot: number): void {
+    const table = this.outstanding;
+    table.state[slot] = STATE.ready;
+    table.key[slot] = this.#topic.log.end;
+    table.append(this.ready, slot);
+    this.#readyCount++;
   }
 
-  /** Defers a message without a slot. */
-  #park(page: Page, index: number, dueMs: number): void {
-    page.setState(index, PARKED);
-    page.parked++;
-    page.parkedDueMs = Math.min(page.parkedDueMs, dueMs);
-    this.deferredCount++;
-  }
-
-  /** Sees to it that the page's parked messages are looked at in time. */
-  #scheduleParking(page: Page): void {
-    const table = this.#topic.outstanding;
-    const lookMs = page.parkedDueMs - PARK_LEAD_MS;
-    if (page.parked === 0 || page.waking) return;
-    if (page.parkSlot !== NONE) {
-      if (table.key[page.parkSlot] <= lookMs) return;
-      this.#forgetParking(page);
-    }
-    const slot = page.parkSlot = table.allocate(this, page.segment.base + page.start, 0);
-    table.state[slot] = STATE.parked;
-    table.key[slot] = lookMs;
+  #defer(slot: number, dueMs: number): void {
+    const table = this.outstanding;
+    this.#deferredSlots++;
+    table.state[slot] = STATE.deferred;
+    table.key[slot] = dueMs;
     table.defer(slot);
   }
 
-  #forgetParking(page: Page): void {
-    if (page.parkSlot === NONE) return;
-    this.#topic.outstanding.undefer(page.parkSlot);
-    this.#topic.outstanding.release(page.parkSlot);
-    page.parkSlot = NONE;
+  /** Where the next ready messages lie whose segments are not in memory. */
+  *#placesOfReady(): Generator<MessagePlace> {
+    const table = this.outstanding;
+    let looked = 0;
+    for (let slot = this.ready.head; slot !== NONE && looked++ < LOOK_AHEAD_MAX; slot = table.next(slot)) {
+      const position = table.position[slot];
+      const page = this.#pages.at(position);
+      if (!page || page.segment.resident) continue;
+      const [offset, length] = [table.offset[slot], table.length[slot]];
+      if (length === 0) this.#locate(page);
+      else yield { position, base: page.segment.base, offset, length };
+    }
   }
 
-  /** Gives slots to the parked messages that are due soon; their segment is in memory. */
-  #wakeParked(page: Page, nowMs: number): void {
-    page.waking = false;
-    page.parkedDueMs = Infinity;
+  /** Messages were read, but for those that were not where they should be. */
+  #wasRead(missing: readonly number[]): void {
+    for (const position of missing) {
+      const page = this.#pages.at(position);
+      const slot = this.#slotAt(position);
+      if (!page || slot === NONE) continue;
+      this.outstanding.length[slot] = 0;
+      this.#locate(page);
+    }
+    this.#topic.wake(this);
+  }
+
+  /** Has the page's segment read, to find where its messages lie, and what is wrong with it. */
+  #locate(page: Page): void {
+    if (page.isLocating || page.segment.resident) return;
+    page.isLocating = true;
+    this.#topic.log.pin(page.segment);
+  }
+
+  /** The page of the segment, which is made if there is none; the messages before `start` may not be the channel's. */
+  #pageOf(segment: Segment, start: number): Page {
+    let page = this.#pages.of(segment.base);
+    if (!page) {
+      page = new Page(this, segment, { start, slots: this.#spareSlots });
+      this.#spareSlots = undefined;
+      this.#pages.add(page);
+    }
+    return this.#page = page;
+  }
+
+  /** The page may be at its end, and its segment, too. */
+  #settlePage(page: Page): void {
     const { segment } = page;
-    for (let i = page.start; i < page.end && page.parked > 0; i++) {
-      if (page.state(i) !== PARKED) continue;
-      const dueMs = segment.dueMs(i);
-      if (dueMs > nowMs + PARK_BEYOND_MS) {
-        page.parkedDueMs = Math.min(page.parkedDueMs, dueMs);
-        continue;
-      }
-      page.parked--;
-      this.deferredCount--;
-      this.#deferAt(page, i, nowMs);
+    // The next message of the segment is mostly delivered at once.
+    const isPassed = segment.sealed && segment !== this.#cursor.segment;
+    if (isPassed) {
+      if (page.unfinished === 0) this.#dropPage(page);
+      else page.slots.trim();
     }
-    this.#scheduleParking(page);
-    this.#pages.unpin(page);
+    this.#topic.left(segment);
   }
 
-  /** NSQ compat: an ephemeral channel keeps as many messages as fit in memory, and those that came first. */
-  #dropNewest(page: Page, from: number, to: number): void {
-    let surplus = this.depth - this.#limits.ephemeralDepthMax;
-    for (let i = to - 1; i >= from && surplus > 0; i--) {
-      if (page.state(i) !== UNTOUCHED) continue;
-      page.finish(i);
-      this.#waiting--;
-      surplus--;
-    }
-    this.#checkDone(page);
+  #dropPage(page: Page): void {
+    this.#parking.forget(page);
+    this.#pages.remove(page);
+    if (this.#page === page) this.#page = undefined;
+    if (page.slots.size === 0) this.#spareSlots = page.slots;
+    page.detach();
   }
 
-  /** Messages of a segment in memory that are holes are gone. */
+  /** Messages of the page, whose segment is in memory, are gone that have slots or were parked. */
   #loseHoles(page: Page): void {
-    const { segment } = page;
-    for (let i = page.start; segment.holes > 0 && i < page.end; i++) {
-      if (!segment.has(i) && page.state(i) !== FINISHED) this.#lose(page, i);
+    for (const index of page.slots.indexes()) {
+      if (!page.segment.has(index)) this.#lose(page, index);
     }
+    this.#parking.recount(page);
   }
 
-  /** The message's segment has lost it. */
+  /** The message, which has a slot, is lost. */
   #lose(page: Page, index: number): void {
-    const table = this.#topic.outstanding;
-    const state = page.state(index);
-    if (state === UNTOUCHED) {
-      if (index >= page.next) this.#waiting--;
-      page.finish(index);
-      return;
-    }
-    if (state === PARKED) {
-      page.parked--;
-      this.deferredCount--;
-      page.finish(index);
-      return;
-    }
-    const slot = state - 1;
-    const consumer = table.consumer[slot];
-    if (table.state[slot] === STATE.inFlight && consumer) {
-      this.#endFlight(consumer, slot);
-      this.#pages.unpin(page);
+    const table = this.outstanding;
+    const slot = page.slots.get(index);
+    const holder = table.holderOf(slot);
+    if (holder) {
+      this.#endFlight(holder, slot);
     } else if (table.state[slot] === STATE.ready) {
-      table.remove(this.#ready, slot);
+      table.remove(this.ready, slot);
       this.#readyCount--;
-      this.#pages.unpin(page);
     } else {
       table.undefer(slot);
-      this.deferredCount--;
+      this.#deferredSlots--;
     }
     table.release(slot);
-    page.finish(index);
+    page.take(index);
   }
 
-  #isInFlight(position: number): boolean {
+  /** The slot of the message at the position, or `NONE`. */
+  #slotAt(position: number): number {
     const page = this.#pages.at(position);
-    const slot = page ? page.state(position - page.segment.base) - 1 : NONE;
-    return slot >= 0 && this.#topic.outstanding.state[slot] === STATE.inFlight;
+    return page ? page.slots.get(position - page.segment.base) : NONE;
   }
 
-  #foreignIdAt(position: number): Uint8Array | undefined {
-    const segment = this.#pages.at(position)?.segment;
-    const at = segment?.resident ? segment.foreignId(position - segment.base) : 0;
-    return at > 0 ? segment?.bytes.subarray(at, at + MESSAGE_ID_LENGTH) : undefined;
+  /** The slot of a message of the page that is in flight to the consumer. */
+  #owned(consumer: Consumer, page: Page | undefined, position: number): number {
+    const table = this.outstanding;
+    const slot = page ? page.slots.get(position - page.segment.base) : NONE;
+    if (slot === NONE || table.state[slot] !== STATE.inFlight) throw new ChannelError("ID not in flight");
+    if (table.holder[slot] !== consumer.holderId) throw new ChannelError("client does not own message");
+    return slot;
   }
 
-  /** The page of a message that is in flight to the consumer. */
-  #owned(consumer: Consumer, position: number): Page {
-    const page = this.#pages.at(position);
-    const table = this.#topic.outstanding;
-    const slot = page ? page.state(position - page.segment.base) - 1 : NONE;
-    if (!page || slot < 0 || table.state[slot] !== STATE.inFlight) throw new ChannelError("ID not in flight");
-    if (table.consumer[slot] !== consumer) throw new ChannelError("client does not own message");
-    return page;
-  }
-
-  /** The message is finished and in no list. */
-  #forget(page: Page, index: number): void {
-    this.#topic.outstanding.release(page.state(index) - 1);
-    page.finish(index);
-    this.#checkDone(page);
-  }
-
-  #checkDone(page: Page): void {
-    if (page.unfinished > 0) return;
-    this.#forgetParking(page);
-    const { segment } = page;
-    if (!segment.sealed) {
-      this.#topic.drained(segment);
-      return;
+  /** Somebody takes messages, or would if they were there; a consumer that is busy for long does not. */
+  #isRead(): boolean {
+    if (this.#paused) return false;
+    for (const consumer of this.consumers) {
+      if (consumer.ready || consumer.readyCount > 0 && this.#idleRounds <= IDLE_ROUNDS) return true;
     }
-    if (page.end < segment.count) return;
-    if (this.#pages.remove(page)) this.#topic.leave(segment);
+    return false;
+  }
+
+  #rest(): void {
+    this.#spareSlots = undefined;
+    this.#cursor.rest();
+    this.#readAhead.clear();
+  }
+
+  *#pageStates(pages: readonly Page[]): Generator<PageState> {
+    for (const page of pages) {
+      // What is in memory only is lost with the program, unless it was saved before.
+      if (page.isRetired || page.unfinished === 0 || page.segment.written === 0) continue;
+      const { segment: { base }, start, end, parked, woken } = page;
+      const nextDueMs = this.#parking.nextDueMs(page);
+      yield { base, start, end, parked, nextDueMs, woken, slots: this.#slotStates(page) };
+    }
+  }
+
+  #slotStates({ segment, slots }: Page): SlotState[] {
+    const table = this.outstanding;
+    return Array.from(slots.indexes(), (index) => {
+      const slot = slots.get(index);
+      const isDeferred = table.state[slot] === STATE.deferred;
+      const isThere = segment.resident && segment.stored;
+      const offset = isThere ? segment.batchOffset(index) : table.offset[slot];
+      const length = isThere ? segment.batchLength(offset) : table.length[slot];
+      const dueMs = isDeferred ? wallOf(table.key[slot], this.#topic) : 0;
+      return { index, attempts: table.attempts[slot], dueMs, offset, length };
+    });
+  }
+
+  #restorePage(state: PageState, distributed: number): void {
+    const { base, parked, unparked = [] } = state;
+    const { log } = this.#topic;
+    const segment = log.from(base);
+    if (segment?.base !== base || base >= distributed) return;
+    // The page was written some time after `distributed`: what came in between is the channel's again, and not to be twice.
+    const end = Math.min(state.end, distributed - base, segment.count);
+    const isAsked = unparked.length > 0 || parked > 0 && end < state.end;
+    // Only its messages say when these are due. What is found to be missing of them is known before there is a page.
+    if (isAsked) log.lookAt(segment, () => this.#restorePageOf(segment, { ...state, end }, distributed));
+    else this.#restorePageOf(segment, { ...state, end }, distributed);
+  }
+
+  #restorePageOf(segment: Segment, state: PageState, distributed: number): void {
+    const { start, end, parked, nextDueMs, woken, slots, unparked = [] } = state;
+    const page = this.#pageOf(segment, start);
+    page.isRestored = true;
+    page.woken = woken;
+    page.end = end;
+    for (const state of slots) {
+      if (segment.base + state.index < distributed) this.#restoreSlot(page, state);
+    }
+    this.#parking.restore(page, segment.isUnread ? parked : Math.min(parked, segment.deferred), nextDueMs);
+    // It was read because its end is missing: what the state says is parked may not be there.
+    if (segment.resident) this.#parking.recount(page);
+    for (const { from, to } of unparked) {
+      for (let index = from; index < Math.min(to, segment.count); index++) {
+        this.#restoreParked(page, index, nextDueMs);
+      }
+    }
+    if (page.unfinished === 0) this.#dropPage(page);
+  }
+
+  #restoreSlot(page: Page, { index, attempts, dueMs, offset, length }: SlotState): void {
+    const { segment } = page;
+    if (index >= segment.count || page.slots.get(index) !== NONE) return;
+    if (segment.resident && !segment.has(index)) return;
+    const table = this.outstanding;
+    const slot = table.allocate(this.ownerId, segment.base + index, attempts);
+    table.offset[slot] = offset;
+    table.length[slot] = length;
+    page.put(index, slot);
+    if (dueMs > 0) this.#defer(slot, monotonicOf(dueMs, this.#topic));
+    else this.#makeReady(slot);
+  }
+
+  /** A message that was parked and gets a slot. Where its segment cannot be read, it is due as early as the first one. */
+  #restoreParked(page: Page, index: number, firstDueMs: number): void {
+    const { segment } = page;
+    if (index >= segment.count || page.slots.get(index) !== NONE) return;
+    if (segment.resident && !segment.has(index)) return;
+    const dueMs = segment.resident ? segment.dueMs(index) : firstDueMs;
+    page.put(index, this.deferred(segment.base + index, 0, dueMs));
   }
 }
 
 /** Unlike NSQ, which delivers N+1 of 100 messages at a sample rate of N. */
 function sampled(rate: number): boolean {
   return Math.random() * 100 < rate;
+}
+
+function publishedMsOf(segment: Segment, index: number): number {
+  return segment.timestampHigh(index) * (2 ** 32 / 1e6) + segment.timestampLow(index) / 1e6;
 }

@@ -4,15 +4,15 @@
  * @module
  */
 
-import { NONE, type SlotList } from "./outstanding.ts";
+import { NONE, type SlotHolder, type SlotList } from "./outstanding.ts";
 import type { Segment } from "../log/segment.ts";
 
 /** Takes messages on their way out; implemented by the TCP session. */
 export interface MessageSink {
   /** False while too much output is waiting to be sent: a consumer that does not read stalls only itself. */
   readonly hasRoom: boolean;
-  /** Sends the message at the index of the segment. */
-  send(segment: Segment, index: number, attempts: number): void;
+  /** Sends the message at the index of the segment; returns the bytes of its body. */
+  send(segment: Segment, index: number, attempts: number): number;
   /** Ends the connection, because its channel is gone. */
   close(): void;
 }
@@ -23,7 +23,7 @@ export const NEARNESS = { zone: 0, region: 1, global: 2 } as const;
 export type Nearness = typeof NEARNESS[keyof typeof NEARNESS];
 
 /** A consumer's state and counters, as in NSQ's clientV2. */
-export class Consumer {
+export class Consumer implements SlotHolder {
   readonly sink: MessageSink;
   /** Delivered messages time out after this. */
   readonly msgTimeoutMs: number;
@@ -39,6 +39,8 @@ export class Consumer {
   requeueCount = 0;
   /** It is among those that may be ready; kept by ConsumerTurns. */
   inTurn = false;
+  /** Its number among those that have messages in flight; kept by its channel. */
+  holderId = NONE;
   /** Its messages in flight, by deadline. */
   readonly inFlight: SlotList = { head: NONE, tail: NONE };
 

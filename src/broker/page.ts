@@ -1,170 +1,133 @@
 /**
- * A channel's view of one segment: the run of its messages that are the channel's, how far its cursor has
- * come in it, and what became of each message out of order.
+ * A channel's view of one segment, as far as its cursor does not describe it: the messages that have slots (in flight,
+ * ready again, deferred), and the parked ones: deferred for so long that a slot for each is not worth its memory. What a
+ * page keeps follows these, not the length of the segment; what the cursor has passed and no page speaks of is finished.
+ *
+ * Which messages are parked is said by a moment in the order of what is due: those of the segment's deferred ones that are
+ * due after it. What is due before has had a slot, and is finished if it has none any more.
  *
  * @module
  */
 
-import { NONE, type Outstanding, STATE } from "./outstanding.ts";
-import type { Segment } from "../log/segment.ts";
-import { encodePage, type OutstandingState, type Range } from "./topic_state.ts";
+import { type DuePoint, isAfter, NOTHING_DUE } from "../log/message_reader.ts";
+import type { Segment, SegmentUser } from "../log/segment.ts";
+import { NONE, type Outstanding } from "./outstanding.ts";
+import { SlotMap } from "./slot_map.ts";
 
-/** The message has nothing but the cursor to say about it. */
-export const UNTOUCHED = 0;
-/** The message is finished for this channel. */
-export const FINISHED = -1;
-/** The message was deferred when it was published, and is due later than a slot is worth its memory. */
-export const PARKED = -2;
+/** Whose page it is; a channel. */
+export interface PageOwner {
+  readonly outstanding: Outstanding;
+  /** The page's segment is in memory again. */
+  pageLoaded(page: Page): void;
+  /** The page's segment is another one now, in memory, with the same messages but for those that everybody has finished. */
+  pageReplaced(page: Page): void;
+  /** The page's segment has left the log. */
+  pageReleased(page: Page): void;
+}
 
-const STATES_MIN = 16;
-
-/** The messages [start, end) of a segment. */
-export class Page {
+/** A channel's messages of a segment that are neither waiting nor finished. */
+export class Page implements SegmentUser {
   segment: Segment;
-  /** The first message that is the channel's. */
-  readonly start: number;
-  /** After the last one. */
+  /** The first message of the segment that is the channel's. */
+  start: number;
+  /** After the last deferred one that is: what follows may be the topic's, or have been dropped. */
   end: number;
-  /** The cursor: the next message that has not been looked at. */
-  next: number;
-  /** Finished messages. */
-  finished = 0;
+  readonly slots: SlotMap;
   /** Parked messages. */
   parked = 0;
-  /** When the first of them is due, in ms. */
-  parkedDueMs = Infinity;
-  /** The slot that waits for that on behalf of them all. */
+  /** What is due after this moment is parked. */
+  woken: DuePoint = NOTHING_DUE;
+  /** The slot that waits on behalf of the parked ones for the time to look at them. */
   parkSlot = NONE;
-  /** Its segment is being read, because parked messages are due soon. */
-  waking = false;
-  /** Messages in flight or ready again: while there are any, the segment stays in memory. */
-  busy = 0;
-  /** The cursor is in this page or in the one before: the segment stays in memory. */
-  near = false;
-  /** Messages at or after the cursor that are not untouched. */
-  #ahead = 0;
-  /** By message: `UNTOUCHED`, `FINISHED`, `PARKED`, or its slot in the outstanding table plus one. */
-  #states: Int32Array | undefined;
-  /** What `record()` said last, while nothing has changed. */
-  #record: Uint8Array | undefined;
+  /** What is being read for the sake of the parked ones. */
+  waking: "index" | "segment" | undefined;
+  /** Its segment is being read to find where its messages lie. */
+  isLocating = false;
+  /** It was made from the saved state. */
+  isRestored = false;
+  /** The channel was emptied. */
+  isRetired = false;
+  readonly #owner: PageOwner;
 
-  constructor(segment: Segment, start: number) {
+  /** `slots` has none in it. */
+  constructor(owner: PageOwner, segment: Segment, options: { start: number; slots?: SlotMap | undefined }) {
+    const { start, slots = new SlotMap() } = options;
+    this.#owner = owner;
     this.segment = segment;
-    this.start = this.end = this.next = start;
+    this.slots = slots;
+    this.start = this.end = start;
+    segment.addUser(this);
   }
 
   /** Messages that are not finished. */
   get unfinished(): number {
-    return this.end - this.start - this.finished;
+    return this.slots.size + this.parked;
   }
 
-  /** Messages at or after the cursor that are untouched. */
-  get waiting(): number {
-    return this.end - this.next - this.#ahead;
+  /** Gives the message at the index a slot; it has none. */
+  put(index: number, slot: number): void {
+    if (this.unfinished === 0) this.segment.open++;
+    this.slots.add(index, slot);
   }
 
-  /** Moves the cursor over a message that is not untouched. */
-  skip(): void {
-    this.next++;
-    this.#ahead--;
+  /** Takes the slot of the message at the index away. */
+  take(index: number): void {
+    this.slots.delete(index);
+    if (this.unfinished === 0) this.segment.open--;
   }
 
-  /** State of the message at the index. */
-  state(index: number): number {
-    const at = index - this.start;
-    return this.#states === undefined || at >= this.#states.length ? UNTOUCHED : this.#states[at];
+  /** So many more messages are parked, or fewer. */
+  park(count: number): void {
+    if (count === 0) return;
+    if (this.unfinished === 0) this.segment.open++;
+    this.parked += count;
+    if (this.unfinished === 0) this.segment.open--;
   }
 
-  /** Sets the state of the message at the index. */
-  setState(index: number, state: number): void {
-    const at = index - this.start;
-    if (this.#states === undefined || at >= this.#states.length) this.#grow(at + 1);
-    if (!this.#states) return;
-    if (index >= this.next && this.#states[at] === UNTOUCHED) this.#ahead++;
-    this.#states[at] = state;
-    this.#record = undefined;
+  /** A parked message has got a slot. */
+  unpark(index: number, slot: number): void {
+    this.parked--;
+    this.slots.add(index, slot);
   }
 
-  /** Attempts or times of its outstanding messages have changed. */
-  changed(): void {
-    this.#record = undefined;
+  /** True when the message at the index, in memory and the channel's, is parked. */
+  isParked(index: number): boolean {
+    const dueMs = this.segment.dueMs(index);
+    return dueMs > 0 && index >= this.start && index < this.end && isAfter({ dueMs, index }, this.woken);
   }
 
-  /** Marks the message at the index finished. */
-  finish(index: number): void {
-    this.setState(index, FINISHED);
-    this.finished++;
+  /** Ends the page's part in its segment. */
+  detach(): void {
+    this.segment.removeUser(this);
   }
 
-  /** Goes over the slots of its outstanding messages. */
-  *slots(): Generator<number> {
-    if (!this.#states) return;
-    for (const state of this.#states) {
-      if (state > 0) yield state - 1;
+  leaving(): void {
+    const { segment, slots } = this;
+    const table = this.#owner.outstanding;
+    if (slots.size === 0 || !segment.stored) return;
+    for (const index of slots.indexes()) {
+      const slot = slots.get(index);
+      const offset = table.offset[slot] = segment.batchOffset(index);
+      table.length[slot] = segment.batchLength(offset);
     }
   }
 
-  /** What must be known of its messages after a restart; undefined when they all wait. */
-  record(table: Outstanding): Uint8Array | undefined {
-    if (this.start === 0 && this.#states === undefined) return undefined;
-    return this.#record ??= this.#encode(table);
+  loaded(): void {
+    if (!this.isRetired) this.#owner.pageLoaded(this);
   }
 
-  #encode(table: Outstanding): Uint8Array {
-    const finished = new Runs(this.start);
-    const parked = new Runs(0);
-    const outstanding: OutstandingState[] = [];
-    let parkedDueMs = this.parked > 0 ? this.parkedDueMs : Infinity;
-    for (let i = 0; this.#states !== undefined && i < this.#states.length; i++) {
-      const state = this.#states[i];
-      if (state === UNTOUCHED) continue;
-      const index = this.start + i;
-      const slot = state - 1;
-      if (state === FINISHED) {
-        finished.add(index);
-      } else if (state === PARKED) {
-        parked.add(index);
-      } else if (table.state[slot] === STATE.deferred && table.attempts[slot] === 0) {
-        // Its segment says until when, too.
-        parked.add(index);
-        parkedDueMs = Math.min(parkedDueMs, table.key[slot]);
-      } else {
-        const dueMs = table.state[slot] === STATE.deferred ? table.key[slot] : 0;
-        outstanding.push({ index, attempts: table.attempts[slot], dueMs });
-      }
-    }
-    return encodePage({
-      finished: finished.ranges,
-      parked: parked.ranges,
-      parkedDueMs: parkedDueMs === Infinity ? 0 : parkedDueMs,
-      outstanding,
-    });
+  replaced(copy: Segment): void {
+    this.segment = copy;
+    if (!this.isRetired) this.#owner.pageReplaced(this);
   }
 
-  #grow(size: number): void {
-    const capacity = Math.max(
-      size,
-      STATES_MIN,
-      Math.min(2 * (this.#states?.length ?? 0), this.end - this.start),
-    );
-    const larger = new Int32Array(capacity);
-    if (this.#states) larger.set(this.#states);
-    this.#states = larger;
-  }
-}
-
-/** Joins indexes that come in order to ranges. */
-class Runs {
-  readonly ranges: Range[] = [];
-
-  /** Begins with what lies before `start`. */
-  constructor(start: number) {
-    if (start > 0) this.ranges.push({ from: 0, to: start });
+  released(): void {
+    if (!this.isRetired) this.#owner.pageReleased(this);
   }
 
-  add(index: number): void {
-    const last = this.ranges.at(-1);
-    if (last?.to === index) this.ranges[this.ranges.length - 1] = { from: last.from, to: index + 1 };
-    else this.ranges.push({ from: index, to: index + 1 });
+  restarted(next: Segment): void {
+    this.segment = next;
+    this.start = this.end = 0;
+    this.woken = NOTHING_DUE;
   }
 }

@@ -6,41 +6,60 @@
  * @module
  */
 
+import type { Budget } from "../base/budget.ts";
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Pace } from "../base/pace.ts";
 import type { Quantile } from "../base/quantile.ts";
 import { SharedRun } from "../base/shared_run.ts";
+import type { Segment, SegmentUser } from "../log/segment.ts";
+import { type Damage, endOfMessages, type Timestamp } from "../log/segment_image.ts";
+import type { Change } from "../log/segment_loader.ts";
+import type { SegmentStore } from "../log/segment_store.ts";
+import type { RecoveredLoss } from "../log/recovery.ts";
+import { type LogLimits, TopicLog } from "../log/topic_log.ts";
 import { writeU32 } from "../protocol/frames.ts";
 import { firstPosition } from "../protocol/message_id.ts";
 import { isEphemeral } from "../protocol/names.ts";
+import type { Background } from "./background.ts";
 import { Channel, type ChannelLimits } from "./channel.ts";
+import { Compaction } from "./compaction.ts";
+import type { Consumer } from "./consumer.ts";
 import type { Durability } from "./durability.ts";
 import type { Outstanding } from "./outstanding.ts";
-import { FINISHED } from "./page.ts";
-import type { Segment } from "../log/segment.ts";
-import { type Damage, endOfMessages, type Timestamp } from "../log/segment_image.ts";
-import type { SegmentStore } from "../log/segment_store.ts";
-import { type LogLimits, TopicLog } from "../log/topic_log.ts";
+import { type Retired, takeApart } from "./retirement.ts";
 import {
   type ChannelState,
   decodeTopicState,
   encodeTopicState,
-  type SegmentRecord,
+  neededIn,
   type TopicState,
 } from "./topic_state.ts";
 
-/** A segment of which less than this part is left is rewritten without the rest. */
-const COMPACT_BELOW = 0.25;
-/** Smaller segments are not worth rewriting, in bytes. */
-const COMPACT_SIZE_MIN = 64 * 1024;
+/** Messages of segments times channels that are passed on before others have their turn: a ms of work. */
+const DISTRIBUTE_AT_ONCE = 500;
+/** Segments that are left in one step. */
+const SEGMENTS_AT_ONCE = 16;
 
 /** What a topic uses of the broker it belongs to. */
 export interface TopicContext {
   readonly limits: ChannelLimits & LogLimits;
   readonly logger: Logger;
-  readonly outstanding: Outstanding;
-  /** Now, in ms since 1970 with fractions. */
+  readonly outstanding: Outstanding<Channel, Consumer>;
+  /** Bytes that all logs together may be reading. */
+  readonly reads: Budget;
+  /** Work that is long and can wait. */
+  readonly background: Background;
+  /** How many parked messages get slots at a time, in all topics. */
+  readonly waking: Pace;
+  /** The last program on these stores ended in order: nothing has happened since it saved its topics' states. */
+  wasStopped(): boolean;
+  /** Settles when others have had their turn. */
+  othersFirst(): Promise<void>;
+  /** Now by the wall clock, in ms since 1970 with fractions. */
   nowMs(): number;
+  /** Now by the monotonic clock, in ms with fractions. */
+  monotonicMs(): number;
   /** Now, in ns. */
   timestamp(): Timestamp;
   newLatency(): Quantile | undefined;
@@ -53,10 +72,12 @@ export interface TopicContext {
   /** Messages that may be synced by nobody but the topic, before it does so by itself. */
   readonly syncEvery: number;
   /**
-   * Messages are about to be acknowledged, or given to channels, for good: so must be what they belong to. Throws when
-   * that cannot be.
+   * Messages are about to be acknowledged, or given to channels, for good: so must be what they belong to. Undefined when
+   * that is so, else settles when it is, and rejects when it cannot be.
    */
-  keeping(): void;
+  keeping(): Promise<void> | undefined;
+  /** Why that could not be done, while it cannot. */
+  keepingFailure(): unknown;
   /** Writing to the store worked, or did not. */
   stored(error: unknown): void;
   /** A channel came or went. */
@@ -72,23 +93,33 @@ export class Topic {
   readonly channels = new Map<string, Channel>();
   readonly durability: Durability;
   readonly log: TopicLog;
-  readonly outstanding: Outstanding;
+  readonly outstanding: Outstanding<Channel, Consumer>;
   messageCount = 0;
   messageBytes = 0;
+  /** Messages that had been acknowledged and are lost, as far as is known: damaged, or missing at the start. */
+  lostCount = 0;
 
   readonly #context: TopicContext;
   readonly #store: SegmentStore | undefined;
+  readonly #compaction: Compaction;
   // What was written while a sync ran that fails is in the same segment: a later sync that works does not mean much.
   readonly #sync = new SharedRun(() => this.#syncStore(), { failsAll: true });
   readonly #saving = new SharedRun(() => this.#writeState());
   /** Messages that were written since they were synced. */
   #unsyncedMessages = 0;
+  /** The log's `closedEnd` that survives a loss of power. */
+  #syncedClosedEnd = 0;
   /** Position up to which messages are the channels'. */
   #distributed: number;
   #depth = 0;
   #backendDepth = 0;
   #paused = false;
   #started = false;
+  #deleted = false;
+  /** What was the topic's own is being passed to the channels. */
+  #distributing = false;
+  /** The segment that must be read before that goes on. */
+  #awaited: Awaited | undefined;
   #uncommittedMessages = 0;
   #uncommittedBytes = 0;
   /** Why the store has refused the last messages, while it does; empty while it works. */
@@ -99,61 +130,29 @@ export class Topic {
   #failure: unknown;
   /** Of channels that were there before a restart and have not been made anew. */
   readonly #channelStates = new Map<string, ChannelState>();
-  /** Where the log ended when that was saved. */
-  #knownEnd = 0;
-  /** Segments that are being read to be compacted. */
-  readonly #compacting = new Set<Segment>();
+  /** The topic is being closed: nothing happens after the state that is saved. */
+  #closing = false;
   /** The state has changed since it was saved. */
   #changed = false;
   #stateSaved = false;
+  /** Channels that were made and are kept. */
+  #channelsMade = 0;
   /** The active segment, if there was nothing in it when memory was last given back. */
   #empty: Segment | undefined;
 
   constructor(name: string, options: { context: TopicContext; store: SegmentStore | undefined }) {
+    const { context, store } = options;
     this.name = name;
     this.ephemeral = isEphemeral(name);
-    this.#context = options.context;
-    this.#store = options.store;
-    this.durability = options.store ? options.context.durabilityOf(name) : "memory";
-    this.outstanding = options.context.outstanding;
-    this.log = new TopicLog({
-      store: options.store,
-      limits: options.context.limits,
-      durable: this.durability !== "memory",
-      end: firstPosition(options.context.nowMs()),
-      owner: {
-        waitingInMemory: () => this.#waitingInMemory(),
-        committed: (segment, from, to) => this.#committed(segment, from, to),
-        sealed: (segment) => {
-          for (const channel of this.channels.values()) channel.sealed(segment);
-          this.leave(segment);
-        },
-        loaded: (segment) => this.#loaded(segment),
-        replaced: (segment, copy) => {
-          for (const channel of this.channels.values()) channel.replaceSegment(segment, copy);
-        },
-        damaged: (segment, damages) => this.#damaged(segment, damages),
-        missing: (segment) => {
-          this.#context.logger.error(
-            `TOPIC(${this.name}): ${missingText([segment])} - somebody has removed it`,
-          );
-        },
-        removeFailed: (segment, error) => {
-          this.#context.stored(error);
-          this.#context.logger.error(
-            `TOPIC(${this.name}): failed to remove segment ${segment.base} - ${errorText(error)}`,
-          );
-        },
-        loadFailed: (segment, error) => {
-          this.#context.stored(error);
-          this.#context.logger.error(
-            `TOPIC(${this.name}): failed to read segment ${segment.base} - ${errorText(error)}`,
-          );
-        },
-      },
-    });
+    this.#context = context;
+    this.#store = store;
+    this.durability = store ? context.durabilityOf(name) : "memory";
+    this.outstanding = context.outstanding;
+    this.log = this.#makeLog();
+    const isDistributed = (segment: Segment) => segment.end <= this.#distributed;
+    this.#compaction = new Compaction(this.log, { hasStore: store !== undefined, isDistributed });
     this.#distributed = this.log.end;
-    if (options.store) this.#recover(options.store);
+    if (store) this.#recover(store);
   }
 
   /** Messages that are not yet the channels'. */
@@ -170,15 +169,29 @@ export class Topic {
     return this.#paused;
   }
 
+  get waking(): Pace {
+    return this.#context.waking;
+  }
+
+  /** Now by the wall clock, in ms since 1970. */
+  nowMs(): number {
+    return this.#context.nowMs();
+  }
+
+  /** Now by the monotonic clock, in ms. */
+  monotonicMs(): number {
+    return this.#context.monotonicMs();
+  }
+
   /** Begins to pass messages to channels: after the channels that it had before a restart are there again. */
   start(): void {
     this.#started = true;
     // A channel of that name that is made later must not get, after a crash, what a deleted one had.
     for (const name of this.#channelStates.keys()) this.#changed ||= !this.channels.has(name);
     this.#channelStates.clear();
-    this.#distribute({ recovering: true });
+    this.#distribute();
     this.log.recovered();
-    for (const segment of [...this.log.segments]) this.leave(segment);
+    this.#context.background.add(this.#leaving(this.log.segments));
   }
 
   /** Makes the channels anew that it had before a restart: for a topic that the metadata file does not know. */
@@ -197,15 +210,10 @@ export class Topic {
       latency: this.#context.newLatency(),
     });
     this.channels.set(name, channel);
+    if (!channel.ephemeral) this.#channelsMade++;
     this.#context.logger.info(`TOPIC(${this.name}): new channel(${name})`);
     const state = this.#channelStates.get(name);
-    if (state) {
-      channel.restore(state, {
-        knownEnd: this.#knownEnd,
-        distributed: this.#distributed,
-        nowMs: this.#context.nowMs(),
-      });
-    }
+    if (state) channel.restore(state, { distributed: this.#distributed });
     this.#changed = true;
     this.#distribute();
     this.#context.channelsChanged(this, channel);
@@ -242,11 +250,13 @@ export class Topic {
     this.#commitEarlier();
     // No segment is to hold messages that were dropped and such that come later: a restart could not tell them apart.
     this.log.seal();
+    const first = this.#distributed;
     this.#distributed = this.log.end;
-    for (const channel of this.channels.values()) channel.passOver();
+    // What is waited for is dropped, too.
+    if (this.#awaited) this.#passOn();
     this.#changed = true;
     this.#depth = this.#backendDepth = 0;
-    for (const segment of [...this.log.segments]) this.leave(segment);
+    this.#context.background.add(this.#leaving([...this.log.allFrom(first)]));
   }
 
   /**
@@ -287,7 +297,7 @@ export class Topic {
     this.log.append(block, from, end, {
       count: kept,
       timestamp: this.#context.timestamp(),
-      dueMs: deferMs > 0 ? this.#context.nowMs() + deferMs : 0,
+      dueMs: deferMs > 0 ? Math.ceil(this.nowMs() + deferMs) : 0,
     });
   }
 
@@ -308,14 +318,174 @@ export class Topic {
    * says when the messages may not survive.
    */
   kept(): Promise<void> | undefined {
-    if (this.durability !== "fsync") return undefined;
-    return this.#sync.request();
+    if (this.durability === "memory") return undefined;
+    const keeping = this.#context.keeping();
+    const synced = this.durability === "fsync" ? this.#sync.request() : undefined;
+    if (!keeping || !synced) return keeping ?? synced;
+    const both = allOf([keeping, synced]);
+    // Who asks needs not wait: what has failed is reported.
+    both.catch(unheard);
+    return both;
+  }
+
+  /** The channel may be able to deliver. */
+  wake(channel: Channel): void {
+    this.#changed = true;
+    this.#context.wake(channel);
+  }
+
+  /** What is saved of a channel is not as it was. */
+  changed(): void {
+    this.#changed = true;
+  }
+
+  /** Less of the segment is needed than before, or nothing at all. */
+  left(segment: Segment): void {
+    if (segment.isFinished) this.#leave(segment);
+    else if (segment.sealed && segment.ahead === 0) this.#compaction.thinned(segment);
+  }
+
+  /** A channel was emptied: what it had is taken apart. */
+  retire(retired: Retired): void {
+    const { log, outstanding } = this;
+    const left = (segment: Segment) => this.left(segment);
+    this.#changed = true;
+    this.#context.background.add(takeApart(retired, { log, outstanding, left }));
+  }
+
+  /** The last consumer of an ephemeral channel has gone. */
+  deserted(channel: Channel): void {
+    this.deleteChannel(channel.name);
+  }
+
+  /**
+   * Makes what was written survive a loss of power, saves the state, and gives memory back; to be called now and then.
+   *
+   * @throws What the store threw.
+   */
+  async flush(): Promise<void> {
+    await this.sync();
+    this.#tidyUp();
+    await this.saveState();
+    this.#store?.rest();
+  }
+
+  /** There is something to compact. */
+  get isThinned(): boolean {
+    return this.#compaction.isWanted;
+  }
+
+  /**
+   * Rewrites segments of which little is left; `isEnough`, asked after each, ends it earlier.
+   *
+   * @throws What the store threw.
+   */
+  async compact(isEnough: () => boolean = () => false): Promise<void> {
+    if (!this.#closing && !this.#deleted) await this.#compaction.run(isEnough);
+  }
+
+  /** All that is done now and then, for programs that have no loops of their own for it. */
+  async maintain(): Promise<void> {
+    await this.flush();
+    if (!this.isThinned) return;
+    await this.compact();
+    await this.saveState();
+  }
+
+  /** Saves what has changed of the state; does nothing while no message is in the store. */
+  async saveState(): Promise<void> {
+    // Before the start there may be channels that have not taken their part of the state over yet.
+    const changed = this.#changed || this.log.hasRemoved;
+    if (this.#store && this.#started && changed) await this.#saving.request();
+  }
+
+  /** Makes what was written to the store survive a loss of power. */
+  async sync(): Promise<void> {
+    const isClosing = this.log.closedEnd > this.#syncedClosedEnd;
+    // What a run writes that has begun is not there before it has ended.
+    if (this.#unsyncedMessages > 0 || isClosing || this.#sync.isRunning) await this.#sync.request();
+  }
+
+  /**
+   * Saves every message and ends the connections of the consumers.
+   *
+   * @throws What the store threw.
+   */
+  async close(): Promise<void> {
+    const { logger } = this.#context;
+    this.#closing = true;
+    logger.info(`TOPIC(${this.name}): closing`);
+    for (const channel of this.channels.values()) {
+      logger.info(`CHANNEL(${channel.name}): closing`);
+      channel.closeConsumers();
+      if (channel.depth + channel.inFlightCount + channel.deferredCount > 0) {
+        logger.info(
+          `CHANNEL(${channel.name}): flushing ${channel.memoryDepth} memory ${channel.inFlightCount} in-flight ` +
+            `${channel.deferredCount} deferred messages to backend`,
+        );
+      }
+      if (channel.ephemeral) channel.empty();
+    }
+    await this.#compaction.idle();
+    await this.log.idle();
+    if (!this.#store) return;
+    try {
+      try {
+        await this.log.save();
+        await this.#sync.request();
+      } finally {
+        // What could be saved goes on where it was.
+        this.#changed = true;
+        await this.saveState();
+      }
+    } finally {
+      this.#store.close();
+    }
+  }
+
+  /** Deletes the topic with its channels and messages. */
+  delete(): void {
+    const { logger, background } = this.#context;
+    logger.info(`TOPIC(${this.name}): deleting`);
+    this.#deleted = true;
+    for (const channel of this.channels.values()) {
+      logger.info(`CHANNEL(${channel.name}): deleting`);
+      channel.delete();
+      this.#context.channelsChanged(this, channel);
+    }
+    this.channels.clear();
+    this.#depth = this.#backendDepth = 0;
+    background.add(this.log.dropping());
+    if (this.#store) background.include(this.#destroy(this.#store));
+  }
+
+  async #destroy(store: SegmentStore): Promise<void> {
+    try {
+      await store.destroy();
+    } catch (error) {
+      this.#context.stored(error);
+      this.#error(`failed to remove its files - ${errorText(error)}`);
+    }
+  }
+
+  /** No channel needs anything of the segment, and perhaps the topic does not either. */
+  #leave(segment: Segment): void {
+    // Before the start there may be channels that have not taken their messages over yet.
+    if (!this.#started || this.#deleted) return;
+    if (segment.end > this.#distributed || segment.committed < segment.count) return;
+    if (segment !== this.log.active) this.log.release(segment);
+    else if (!segment.stored && segment.count > 0) this.log.restartActive();
   }
 
   #commit(): void {
     const writes = this.log.mustWrite;
     try {
-      if (writes && this.durability !== "memory") this.#context.keeping();
+      const failure = writes && this.durability !== "memory" ? this.#context.keepingFailure() : undefined;
+      if (failure !== undefined) {
+        // Whoever tries again may find that it works.
+        void this.#context.keeping();
+        throw failure;
+      }
       this.log.commit();
       if (writes) this.#countUnsynced(this.#uncommittedMessages);
       this.messageCount += this.#uncommittedMessages;
@@ -340,120 +510,6 @@ export class Topic {
     }
   }
 
-  /** The channel may be able to deliver. */
-  wake(channel: Channel): void {
-    this.#changed = true;
-    this.#context.wake(channel);
-  }
-
-  /** What is saved of a channel is not as it was. */
-  changed(): void {
-    this.#changed = true;
-  }
-
-  /** A channel, or the topic, needs nothing of the segment any more. */
-  leave(segment: Segment): void {
-    // Before the start there may be channels that have not taken their messages over yet.
-    if (!this.#started) return;
-    if (segment.holders > 0 || segment.end > this.#distributed || segment.committed < segment.count) return;
-    if (segment.sealed || segment !== this.log.active) {
-      this.#compacting.delete(segment);
-      this.log.release(segment);
-    } else {
-      this.drained(segment);
-    }
-  }
-
-  /** Everything in the active segment is finished for one channel: it begins anew when it is for all. */
-  drained(segment: Segment): void {
-    if (segment.stored || segment !== this.log.active || segment.count === 0) return;
-    if (!this.#isFinished(segment)) return;
-    for (const channel of this.channels.values()) channel.restart(segment);
-    this.log.restartActive();
-  }
-
-  /** The last consumer of an ephemeral channel has gone. */
-  deserted(channel: Channel): void {
-    this.deleteChannel(channel.name);
-  }
-
-  /**
-   * Work that can wait: gives memory and disk space back, and saves the state.
-   *
-   * @throws What the store threw.
-   */
-  async maintain(): Promise<void> {
-    this.log.retry();
-    const { active } = this.log;
-    if (active?.stored && this.#isFinished(active)) this.log.seal();
-    else if (active) this.drained(active);
-    this.#shrink();
-    for (const channel of this.channels.values()) channel.advance();
-    await this.#compact();
-    await this.saveState();
-  }
-
-  /** Saves what has changed of the state; does nothing while no message is in the store. */
-  async saveState(): Promise<void> {
-    // Before the start there may be channels that have not taken their part of the state over yet.
-    const changed = this.#changed || this.log.hasRemoved;
-    if (this.#store && this.#started && changed) await this.#saving.request();
-  }
-
-  /** Makes what was written to the store survive a loss of power. */
-  async sync(): Promise<void> {
-    // What a run writes that has begun is not there before it has ended.
-    if (this.#unsyncedMessages > 0 || this.#sync.isRunning) await this.#sync.request();
-  }
-
-  /**
-   * Saves every message and ends the connections of the consumers.
-   *
-   * @throws What the store threw.
-   */
-  async close(): Promise<void> {
-    const { logger } = this.#context;
-    logger.info(`TOPIC(${this.name}): closing`);
-    for (const channel of this.channels.values()) {
-      logger.info(`CHANNEL(${channel.name}): closing`);
-      channel.closeConsumers();
-      if (channel.depth + channel.inFlightCount + channel.deferredCount > 0) {
-        logger.info(
-          `CHANNEL(${channel.name}): flushing ${channel.memoryDepth} memory ${channel.inFlightCount} in-flight ` +
-            `${channel.deferredCount} deferred messages to backend`,
-        );
-      }
-      if (channel.ephemeral) channel.empty();
-    }
-    await this.log.idle();
-    if (!this.#store) return;
-    try {
-      try {
-        this.log.save();
-      } finally {
-        // What could be saved goes on where it was.
-        this.#changed = true;
-        await this.saveState();
-      }
-      await this.#sync.request();
-    } finally {
-      this.#store.close();
-    }
-  }
-
-  /** Deletes the topic with its channels and messages. */
-  delete(): void {
-    this.#context.logger.info(`TOPIC(${this.name}): deleting`);
-    for (const channel of this.channels.values()) {
-      this.#context.logger.info(`CHANNEL(${channel.name}): deleting`);
-      channel.delete();
-      this.#context.channelsChanged(this, channel);
-    }
-    this.channels.clear();
-    this.empty();
-    this.#store?.destroy();
-  }
-
   /** What others have appended in this turn is not to fail, or be kept, together with what comes now. */
   #commitEarlier(): void {
     if (this.#uncommittedMessages === 0) return;
@@ -473,8 +529,10 @@ export class Topic {
 
   async #syncStore(): Promise<void> {
     this.#unsyncedMessages = 0;
+    const { closedEnd } = this.log;
     try {
       await this.#store?.sync();
+      this.#syncedClosedEnd = closedEnd;
       this.#syncFailure = "";
       // While the store refuses messages there may have been nothing to sync.
       if (this.durability === "fsync" && this.#refusal === "") this.#context.stored(undefined);
@@ -493,15 +551,13 @@ export class Topic {
   }
 
   async #writeState(): Promise<void> {
-    const inStore = this.log.inStore.length > 0;
-    const { hasRemoved } = this.log;
-    if (!inStore && !this.#stateSaved && !hasRemoved) return;
+    const { isInStore, hasRemoved } = this.log;
+    if (!isInStore && !this.#stateSaved && !hasRemoved) return;
     this.#changed = this.log.hasRemoved = false;
     try {
-      // What the state gives to a channel would be nobody's if that channel is not known after a crash.
-      if (inStore) this.#context.keeping();
-      await this.#store?.writeState(inStore ? encodeTopicState(this.#state()) : undefined);
-      this.#stateSaved = inStore;
+      if (isInStore) await this.#channelsKept();
+      await this.#store?.writeState(isInStore ? this.#encodedState() : undefined);
+      this.#stateSaved = isInStore;
     } catch (error) {
       this.#changed = true;
       this.log.hasRemoved ||= hasRemoved;
@@ -509,25 +565,59 @@ export class Topic {
     }
   }
 
+  /** What the state gives to a channel would be nobody's if that channel is not known after a crash: waits until all are. */
+  async #channelsKept(): Promise<void> {
+    for (let known = -1; known !== this.#channelsMade;) {
+      known = this.#channelsMade;
+      await this.#context.keeping();
+    }
+  }
+
+  /** The state at this moment, but for pages that change while it is written: what they say is later then. */
+  async *#encodedState(): AsyncGenerator<Uint8Array> {
+    let isFirst = true;
+    for (const piece of encodeTopicState(this.#state())) {
+      if (!isFirst) await this.#context.othersFirst();
+      isFirst = false;
+      yield piece;
+    }
+  }
+
+  #state(): TopicState {
+    const channels = [...this.channels.values()].filter((channel) => !channel.ephemeral);
+    return {
+      // Without a channel that is kept, what the ephemeral ones had is the topic's no more than before.
+      distributed: this.#distributed,
+      end: this.log.committedEnd,
+      // What ends in a loss of power is an interrupted write, unless it was closed for good.
+      closedEnd: Math.min(this.log.closedEnd, this.#syncedClosedEnd),
+      stored: this.log.storedRanges(),
+      channels: channels.map((channel) => channel.state()),
+    };
+  }
+
   #recover(store: SegmentStore): void {
-    const inStore = this.log.recover();
     const state = this.#readState(store);
+    this.#syncedClosedEnd = state?.closedEnd ?? 0;
     this.#distributed = state?.distributed ?? 0;
+    const losses = this.log.recover(state);
+    for (const loss of losses) this.#tellLoss(loss, state);
     if (state) {
       this.log.end = Math.max(this.log.end, state.end);
       for (const channel of state.channels) this.#channelStates.set(channel.name, channel);
-      for (const segment of [...this.log.segments]) {
-        // Removed before the state was saved, but power was lost before that had reached the disk.
-        if (segment.end <= state.first) this.log.release(segment);
-      }
-      this.#knownEnd = state.end;
-      this.#tellMissing(state.segments.filter(({ base }) => !inStore.has(base)));
     }
     if (this.log.segments.length === 0) this.#distributed = this.log.end;
-    for (const segment of this.log.segments) {
-      const own = Math.max(Math.min(segment.end - this.#distributed, segment.count), 0);
+    this.#countOwn();
+  }
+
+  #countOwn(): void {
+    this.#depth = this.#backendDepth = 0;
+    for (const segment of this.log.allFrom(this.#distributed)) {
+      const own = segment.base + segment.committed - Math.max(segment.base, this.#distributed);
+      // Nobody knows how many there are before it can be read.
+      if (own <= 0 || segment.isUnread) continue;
       this.#depth += own;
-      this.#backendDepth += own;
+      if (segment.stored) this.#backendDepth += own;
     }
   }
 
@@ -558,19 +648,6 @@ export class Topic {
     }
   }
 
-  #state(): TopicState {
-    const segments = this.log.inStore;
-    const channels = [...this.channels.values()].filter((channel) => !channel.ephemeral);
-    return {
-      first: this.log.segments[0]?.base ?? this.log.end,
-      // Without a channel that is kept, what the ephemeral ones had is the topic's no more than before.
-      distributed: this.#distributed,
-      end: this.log.committedEnd,
-      segments: segments.map(({ base, count }) => ({ base, count })),
-      channels: channels.map((channel) => channel.state(segments, this.#distributed)),
-    };
-  }
-
   #committed(segment: Segment, from: number, to: number): void {
     if (from === to) return;
     this.#changed = true;
@@ -579,36 +656,82 @@ export class Topic {
       if (segment.stored) this.#backendDepth += to - from;
       return;
     }
-    const nowMs = segment.deferred > 0 ? this.#context.nowMs() : 0;
-    for (const channel of this.channels.values()) channel.extend(segment, { from, to, nowMs });
+    for (const channel of this.channels.values()) channel.extend(segment, from, to);
     this.#distributed = segment.base + to;
     // Ephemeral channels without room have finished it already.
-    this.leave(segment);
+    this.left(segment);
   }
 
   /** Passes the messages that are the topic's own to the channels. */
-  #distribute({ recovering } = { recovering: false }): void {
-    if (this.#keepsBack) return;
-    const nowMs = this.#context.nowMs();
-    for (const segment of [...this.log.segments]) {
-      const from = Math.max(this.#distributed - segment.base, 0);
-      const to = segment.committed;
-      if (from >= to) continue;
-      const extend = () => {
-        for (const channel of this.channels.values()) channel.extend(segment, { from, to, nowMs });
-      };
-      if (recovering && segment.deferred > 0) this.log.lookAt(segment, extend);
-      else extend();
-      this.#distributed = segment.base + segment.committed;
-      this.#changed = true;
-      this.leave(segment);
+  #distribute(): void {
+    if (this.#keepsBack || this.#distributed >= this.log.end) return;
+    this.#distributing = true;
+    this.#context.background.add(this.#passing());
+  }
+
+  *#passing(): Generator<void> {
+    let passed = 0;
+    while (!this.#isHeld) {
+      const segment = this.log.from(this.#distributed);
+      const from = segment ? Math.max(this.#distributed - segment.base, 0) : 0;
+      if (!segment || from >= segment.committed) break;
+      if (!this.#canPass(segment, from)) {
+        this.#awaited = new Awaited(segment, this.log, () => this.#passOn());
+        return;
+      }
+      this.#pass(segment, from);
+      passed += this.channels.size;
+      if (passed >= DISTRIBUTE_AT_ONCE) {
+        passed = 0;
+        yield;
+      }
     }
-    this.#depth = this.#backendDepth = 0;
+    this.#distributing = false;
+  }
+
+  /** Which of a part of a segment wait only its messages say; an ephemeral channel may have room for a part only. */
+  #canPass(segment: Segment, from: number): boolean {
+    if (segment.resident) return true;
+    if (segment.isUnread) return false;
+    if (segment.deferred === 0 && segment.holes === 0) return true;
+    const waiting = segment.messages - segment.deferred;
+    return from === 0 && [...this.channels.values()].every((channel) => channel.hasRoomFor(waiting));
+  }
+
+  /** The segment that had to be read is there, or has gone. */
+  #passOn(): void {
+    const awaited = this.#awaited;
+    this.#awaited = undefined;
+    this.#context.background.add(this.#passing());
+    awaited?.[Symbol.dispose]();
+  }
+
+  #pass(segment: Segment, from: number): void {
+    const to = segment.committed;
+    for (const channel of this.channels.values()) channel.extend(segment, from, to);
+    this.#distributed = segment.base + to;
+    this.#depth -= to - from;
+    if (segment.stored) this.#backendDepth -= to - from;
+    this.#changed = true;
+    this.left(segment);
   }
 
   /** New messages are the topic's own for now. */
   get #keepsBack(): boolean {
-    return this.channels.size === 0 || this.#paused || !this.#started;
+    return this.#isHeld || this.#distributing;
+  }
+
+  /** The topic passes nothing on. */
+  get #isHeld(): boolean {
+    return this.channels.size === 0 || this.#paused || !this.#started || this.#deleted;
+  }
+
+  /** Leaves the segments that nobody needs. */
+  *#leaving(segments: readonly Segment[]): Generator<void> {
+    for (const [i, segment] of [...segments].entries()) {
+      if (segment.sealed) this.left(segment);
+      if (i % SEGMENTS_AT_ONCE === SEGMENTS_AT_ONCE - 1) yield;
+    }
   }
 
   #waitingInMemory(): number {
@@ -626,40 +749,15 @@ export class Topic {
     return Math.max(Math.min(count, room), 0);
   }
 
-  #loaded(segment: Segment): void {
-    const nowMs = this.#context.nowMs();
-    for (const channel of this.channels.values()) channel.loaded(segment, nowMs);
-  }
-
-  #damaged(segment: Segment, damages: readonly Damage[]): void {
-    const { logger } = this.#context;
-    for (const { offset, length, reason, torn } of damages) {
-      const where = `TOPIC(${this.name}): segment ${segment.base}`;
-      // What was never written to its end was never acknowledged.
-      if (torn) {
-        logger.warn(`${where} ends in ${length} bytes of an interrupted write at byte ${offset}, cut off`);
-      } else {logger.error(
-          `${where} is damaged at byte ${offset}, ${length} bytes are kept aside - ${reason}`,
-        );}
+  /** Gives back what nobody uses, and tries again what the store has refused. */
+  #tidyUp(): void {
+    this.log.retry();
+    const { active } = this.log;
+    if (active?.stored && active.count > 0 && active.isFinished && active.end <= this.#distributed) {
+      this.log.seal();
     }
-  }
-
-  /** Tells of segments that the state knows and the store does not have; after a stop in order they are lost. */
-  #tellMissing(segments: readonly SegmentRecord[]): void {
-    if (segments.length === 0) return;
-    // Not again at the next start.
-    this.#changed = true;
-    this.#context.logger.warn(
-      `TOPIC(${this.name}): ${missingText(segments)} - finished since the last flush, or lost`,
-    );
-  }
-
-  #isFinished(segment: Segment): boolean {
-    if (segment.end > this.#distributed || segment.committed < segment.count) return false;
-    for (const channel of this.channels.values()) {
-      if (!channel.hasFinished(segment)) return false;
-    }
-    return true;
+    this.#shrink();
+    for (const channel of this.channels.values()) channel.rest();
   }
 
   /** Gives the memory of a topic back that has been idle since the last call: it may once have been a busy one. */
@@ -670,45 +768,136 @@ export class Topic {
     this.#empty = empty;
   }
 
-  /**
-   * Rewrites segments of which little is left, so that a few deferred messages do not keep them whole; and those in
-   * memory of which only parked messages are left, so that these are on disk only.
-   */
-  async #compact(): Promise<void> {
-    for (const segment of [...this.log.segments]) {
-      const pages = [...this.channels.values()].map((channel) => channel.pageOf(segment)).filter((page) =>
-        !!page
-      );
-      // Segments come in order: what a cursor has not passed here, it has not passed in any later one.
-      if (!segment.sealed || segment.end > this.#distributed) return;
-      if (pages.some((page) => page.near || page.waiting > 0)) return;
-      if (segment.used < COMPACT_SIZE_MIN) continue;
-      const left = pages.reduce((sum, page) => sum + page.unfinished, 0);
-      const toDisk = !segment.stored && this.#store !== undefined && left > 0 &&
-        pages.every((page) => page.parked === page.unfinished);
-      if (!toDisk && left >= COMPACT_BELOW * (segment.count - segment.holes)) continue;
-      if (!segment.resident) {
-        if (!this.#compacting.has(segment)) {
-          this.#compacting.add(segment);
-          this.log.pin(segment);
-        }
-        continue;
+  #makeLog(): TopicLog {
+    const { limits, reads, othersFirst } = this.#context;
+    return new TopicLog({
+      store: this.#store,
+      limits,
+      durable: this.durability !== "memory",
+      end: firstPosition(this.nowMs()),
+      reads,
+      othersFirst,
+      owner: {
+        waitingInMemory: () => this.#waitingInMemory(),
+        committed: (segment, from, to) => this.#committed(segment, from, to),
+        sealed: (segment) => this.#sealed(segment),
+        changed: (segment, change) => this.#segmentChanged(segment, change),
+        damaged: (segment, damages) => this.#damaged(segment, damages),
+        missing: (segment) => this.#missing(segment),
+        removeFailed: (segment, error) => {
+          this.#context.stored(error);
+          this.#error(`failed to remove segment ${segment.base} - ${errorText(error)}`);
+        },
+        loadFailed: (segment, error) => {
+          this.#context.stored(error);
+          this.#error(`failed to read segment ${segment.base} - ${errorText(error)}`);
+        },
+      },
+    });
+  }
+
+  #sealed(segment: Segment): void {
+    for (const channel of this.channels.values()) channel.sealed(segment);
+    this.left(segment);
+  }
+
+  /** The segment, which was just read, has not the messages that it was taken to have. */
+  #segmentChanged(segment: Segment, { count, lost }: Change): void {
+    this.lostCount += lost;
+    for (const channel of this.channels.values()) channel.segmentChanged(segment, count);
+    this.#countOwn();
+    if (segment.count === 0) this.log.release(segment);
+    else this.left(segment);
+  }
+
+  #damaged(segment: Segment, damages: readonly Damage[]): void {
+    for (const { offset, length, reason, torn } of damages) {
+      const where = `segment ${segment.base}`;
+      // What was never written to its end was never acknowledged.
+      if (torn) {
+        this.#context.logger.warn(
+          `TOPIC(${this.name}): ${where} ends in ${length} bytes of an interrupted write at byte ${offset}, cut off`,
+        );
+      } else {
+        this.#error(`${where} is damaged at byte ${offset}, ${length} bytes are kept aside - ${reason}`);
       }
-      const copy = segment.compacted(
-        (index) =>
-          pages.some((page) => index >= page.start && index < page.end && page.state(index) !== FINISHED),
-        { stored: segment.stored || toDisk },
-      );
-      const replaced = await this.log.replace(segment, copy);
-      if (this.#compacting.delete(segment) && replaced) this.log.unpin(copy);
     }
+  }
+
+  #missing(segment: Segment): void {
+    // Its files go before its segments leave the log.
+    if (this.#deleted) return;
+    const messages = messagesText(segment.messages);
+    this.#error(`segment ${segment.base} is missing, with ${messages} - somebody has removed it`);
+  }
+
+  /** Tells of messages that the state knows and the store does not have; after a stop in order they are lost. */
+  #tellLoss({ kind, base, ranges }: RecoveredLoss, state: TopicState | undefined): void {
+    // Not again at the next start.
+    this.#changed = true;
+    const count = ranges.reduce(
+      (sum, { from, to }) => sum + (state ? neededIn(state, { from, to }) : to - from),
+      0,
+    );
+    if (count === 0) return;
+    const missing = `from segment ${base} on ${messagesText(count)} ${count === 1 ? "is" : "are"} missing`;
+    if (kind === "missing" && !this.#context.wasStopped()) {
+      this.#context.logger.warn(`TOPIC(${this.name}): ${missing} - finished since the last flush, or lost`);
+      return;
+    }
+    this.lostCount += count;
+    if (kind === "missing") this.#error(`${missing} - lost`);
+    if (kind === "shorter") this.#error(`segment ${base} has lost its end, with ${messagesText(count)}`);
+  }
+
+  #error(text: string): void {
+    this.#context.logger.error(`TOPIC(${this.name}): ${text}`);
   }
 }
 
-function missingText(segments: readonly SegmentRecord[]): string {
-  const count = segments.reduce((sum, segment) => sum + segment.count, 0);
-  const which = segments.length === 1
-    ? `segment ${segments[0].base} is`
-    : `${segments.length} segments from ${segments[0].base} on are`;
-  return `${which} missing, with ${count} message${count === 1 ? "" : "s"}`;
+/** Keeps a segment in memory until it has been looked at. */
+class Awaited implements SegmentUser, Disposable {
+  readonly #segment: Segment;
+  readonly #log: TopicLog;
+  readonly #onEnd: () => void;
+
+  /** `onEnd` is called when the segment is in memory, or has left the log. */
+  constructor(segment: Segment, log: TopicLog, onEnd: () => void) {
+    this.#segment = segment;
+    this.#log = log;
+    this.#onEnd = onEnd;
+    segment.addUser(this);
+    log.pin(segment);
+  }
+
+  leaving(): void {}
+
+  loaded(): void {
+    this.#onEnd();
+  }
+
+  replaced(): void {}
+
+  restarted(): void {}
+
+  released(): void {
+    this.#onEnd();
+  }
+
+  [Symbol.dispose](): void {
+    this.#segment.removeUser(this);
+    this.#log.unpin(this.#segment);
+  }
+}
+
+function unheard(): void {
+  // See kept().
+}
+
+async function allOf(promises: readonly Promise<void>[]): Promise<void> {
+  await Promise.all(promises);
+}
+
+function messagesText(count: number): string {
+  return `${count} message${count === 1 ? "" : "s"}`;
 }

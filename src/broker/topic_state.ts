@@ -1,126 +1,110 @@
 /**
- * What a topic must know besides its segments to go on after a restart, and the bytes it is saved as:
+ * What a topic must know besides its segments to go on after a restart: where its channels' cursors are, and what is out of
+ * order. It grows with what is in flight, deferred or requeued, and not with what lies before or behind the cursors. The
+ * bytes, version 4:
  *
  * ```
- *  "NSQSTA" [ version u16 ][ crc u32 of what follows ]
- *  [ first ][ distributed ][ end ][ segments ][ channels ]
- *  segment = [ distance from the one before ][ messages ]
- *  channel = [ name's length ][ name ][ pages ] page…
- *  page    = [ base ][ record's length ] record
- *  record  = [ n ]( [ gap ][ length ] )×n                                        finished messages
- *            [ n ]( [ gap ][ length ] )×n [ earliest due, ms ]                   parked messages
- *            [ n ]( [ gap ][ attempts ][ due, ms ] )×n                           outstanding messages
+ *  file    = "NSQSTA" [ version u16 ] chunk… [ 0 u32 ][ chunks u32 ]
+ *  chunk   = [ length u32 ][ crc u32 of the items ] item…
+ *  items   = [ distributed ][ end ][ closed end ] ranges channel… [ 0 ]
+ *  ranges  = [ n ]( [ gap ][ length ] )×n
+ *  channel = [ 1 ][ name's length ][ name ] ranges page… [ 0 ]
+ *  page    = [ 1 ][ base ][ start ][ end ][ parked ][ next due ][ woken: due ][ woken: index + 1 ]
+ *            [ n ]( [ gap ][ attempts ][ due ][ offset ][ length ] )×n
  * ```
  *
- * The version and the checksum (CRC-32C) are big-endian, every other number is a varint: seven bits a byte, the low
- * ones first. A gap is the distance from the end of the entry before. So what costs many bytes is rare: a message that
- * is finished or deferred out of order. A page is as long as a channel's view of one segment; it changes seldom, and
- * is encoded once for every change.
+ * The numbers of items are varints: seven bits a byte, the low ones first; those of the file and its chunks are
+ * big-endian, the checksums CRC-32C. A gap is the distance from the end of the entry before, times are in ms. The ranges of
+ * the topic are the positions that were in the store, those of a channel what its cursor has not passed. A page is as in
+ * page.ts, with the messages that have slots and where their batches lie.
+ *
+ * To change this format: write a new version number, keep the reader of the old one, add a golden file of the old one to
+ * tests/broker/golden. What changed so far:
+ *
+ * - Version 3 had a record of each segment and of each channel's part of it, finished ones too (topic_state_v3.ts).
  *
  * @module
  */
 
-import { concat } from "@std/bytes/concat";
 import { crc32c } from "../base/crc32c.ts";
+import type { DuePoint } from "../log/message_reader.ts";
+import type { PositionRange } from "../log/topic_log.ts";
+import { readU32, writeU32 } from "../protocol/frames.ts";
+import { StateFormatError, VarintReader, VarintWriter } from "./varints.ts";
+import { decodeTopicStateV3 } from "./topic_state_v3.ts";
 
-/** Messages [from, to) of a segment, by index. */
-export interface Range {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** A message that was delivered, or requeued, and is not finished. */
-export interface OutstandingState {
+/** A message that has a slot. */
+export interface SlotState {
+  /** In its segment. */
   readonly index: number;
   readonly attempts: number;
-  /** When it is due; 0 is at once: it was in flight or ready again. */
+  /** When it is due, in ms since 1970; 0 is at once: it was in flight or ready again. */
   readonly dueMs: number;
+  /** Where its batch lies in the segment's file; 0 bytes when that is not known. */
+  readonly offset: number;
+  readonly length: number;
 }
 
-/** What became of a segment's messages in one channel; the others wait. */
+/** A page. */
 export interface PageState {
-  /** By index, as all the lists here. */
-  readonly finished: readonly Range[];
-  /** Deferred when they were published: their segment says until when. */
-  readonly parked: readonly Range[];
-  /** When the first of the parked ones is due. */
-  readonly parkedDueMs: number;
-  readonly outstanding: readonly OutstandingState[];
-}
-
-/** A segment that the store has. */
-export interface SegmentRecord {
+  /** Position of its segment. */
   readonly base: number;
-  /** Messages, finished ones too. */
-  readonly count: number;
-}
-
-/** A page's record, by the position of its segment. */
-export interface PageRecord {
-  readonly base: number;
-  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  readonly parked: number;
+  /** When the first of the parked ones is due, in ms since 1970; 0 is unknown. */
+  readonly nextDueMs: number;
+  readonly woken: DuePoint;
+  readonly slots: readonly SlotState[];
+  /** Of version 3: parked messages that are to get slots, by index. */
+  readonly unparked?: readonly { readonly from: number; readonly to: number }[];
 }
 
 /** A channel's part. */
 export interface ChannelState {
   readonly name: string;
-  /** In the segments without a page every message waits. */
-  readonly pages: readonly PageRecord[];
+  /** What the cursor has not passed. */
+  readonly ranges: readonly PositionRange[];
+  readonly pages: Iterable<PageState>;
 }
 
 /** A topic's state. */
 export interface TopicState {
-  /** What lies before it is finished, even when the store still has it. */
-  readonly first: number;
   /** Messages below are the channels', the others the topic's own. */
   readonly distributed: number;
   /** Position after the last message. */
   readonly end: number;
-  /** By position. One that is not in the store any more is finished, or was removed by somebody else. */
-  readonly segments: readonly SegmentRecord[];
-  readonly channels: readonly ChannelState[];
-}
-
-/** The saved state cannot be read. */
-export class StateFormatError extends Error {
-  override readonly name = "StateFormatError";
+  /** The segments that begin before this position were closed. */
+  readonly closedEnd: number;
+  /** Positions that were in the store. */
+  readonly stored: readonly PositionRange[];
+  readonly channels: Iterable<ChannelState>;
 }
 
 const MAGIC = new TextEncoder().encode("NSQSTA");
-const VERSION = 3;
-const HEADER_LENGTH = 12;
-/** The most bytes of a varint of 53 bits. */
-const VARINT_LENGTH_MAX = 8;
+const VERSION = 4;
+const HEADER_LENGTH = 8;
+const CHUNK_HEADER_LENGTH = 8;
+/** So long a chunk gets, more or less: what is encoded and written in one go. */
+const CHUNK_LENGTH = 64 * 1024;
 
-/** The state as bytes. */
-export function encodeTopicState(state: TopicState): Uint8Array<ArrayBuffer> {
-  const out = new VarintWriter();
-  out.put(state.first);
-  out.put(state.distributed);
-  out.put(state.end);
-  out.put(state.segments.length);
-  let last = 0;
-  for (const { base, count } of state.segments) {
-    out.put(base - last);
-    out.put(count);
-    last = base;
-  }
-  out.put(state.channels.length);
-  for (const channel of state.channels) {
-    out.putBytes(new TextEncoder().encode(channel.name));
-    out.put(channel.pages.length);
-    for (const page of channel.pages) {
-      out.put(page.base);
-      out.putBytes(page.bytes);
-    }
-  }
+/** The state as bytes, in pieces: what it says of a channel's pages is asked for only when their turn comes. */
+export function* encodeTopicState(state: TopicState): Generator<Uint8Array> {
   const header = new Uint8Array(HEADER_LENGTH);
   header.set(MAGIC);
-  const bytes = concat([header, out.bytes]);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(6, VERSION);
-  view.setUint32(8, crc32c(bytes, HEADER_LENGTH));
-  return bytes;
+  header[7] = VERSION;
+  yield header;
+  const out = new VarintWriter();
+  let chunks = 0;
+  for (const _ of putItems(out, state)) {
+    if (out.length < CHUNK_LENGTH) continue;
+    yield chunkOf(out);
+    chunks++;
+  }
+  yield chunkOf(out);
+  const end = new Uint8Array(CHUNK_HEADER_LENGTH);
+  writeU32(end, 4, chunks + 1);
+  yield end;
 }
 
 /**
@@ -129,144 +113,176 @@ export function encodeTopicState(state: TopicState): Uint8Array<ArrayBuffer> {
  * @throws {StateFormatError}
  */
 export function decodeTopicState(bytes: Uint8Array): TopicState {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < HEADER_LENGTH || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw new StateFormatError("Not a state file");
   }
-  if (view.getUint16(6) !== VERSION) {
-    throw new StateFormatError(`State file of version ${view.getUint16(6)}, this program knows ${VERSION}`);
+  const version = bytes[6] << 8 | bytes[7];
+  if (version === 3) return decodeTopicStateV3(bytes);
+  if (version !== VERSION) {
+    throw new StateFormatError(`State file of version ${version}, this program knows ${VERSION}`);
   }
-  if (view.getUint32(8) !== crc32c(bytes, HEADER_LENGTH)) throw new StateFormatError("Wrong checksum");
-  const input = new VarintReader(bytes, HEADER_LENGTH);
-  let base = 0;
-  return {
-    first: input.take(),
+  const input = new VarintReader(itemsOf(bytes));
+  const head = {
     distributed: input.take(),
     end: input.take(),
-    segments: input.list(() => ({ base: base += input.take(), count: input.take() })),
-    channels: input.list(() => ({
-      name: new TextDecoder().decode(input.takeBytes()),
-      pages: input.list(() => ({ base: input.take(), bytes: input.takeBytes() })),
-    })),
+    closedEnd: input.take(),
+    stored: takeRanges(input),
   };
+  return { ...head, channels: input.untilZero(() => takeChannel(input)) };
 }
 
-/** A page's record. */
-export function encodePage(page: PageState): Uint8Array {
-  const out = new VarintWriter();
-  for (const ranges of [page.finished, page.parked]) {
-    out.put(ranges.length);
-    let end = 0;
-    for (const { from, to } of ranges) {
-      out.put(from - end);
-      out.put(to - from);
-      end = to;
+/** Positions [from, to) that the topic or a channel had still to deliver, more or less: never fewer than there were. */
+export function neededIn(state: TopicState, range: PositionRange): number {
+  const own = overlap(range, { from: state.distributed, to: Infinity });
+  let most = 0;
+  for (const { ranges, pages } of state.channels) {
+    let needed = overlapOf(ranges, range);
+    for (const { base, start, end, slots, parked, unparked = [] } of pages) {
+      for (const { from, to } of unparked) needed += overlap({ from: base + from, to: base + to }, range);
+      // Deferred ones that the cursor has not come to are in its ranges.
+      const passed = { from: Math.max(base + start, range.from), to: Math.min(base + end, range.to) };
+      needed += Math.min(parked, Math.max(passed.to - passed.from - overlapOf(ranges, passed), 0));
+      for (const { index } of slots) {
+        const place = { from: base + index, to: base + index + 1 };
+        if (overlap(place, range) > 0 && overlapOf(ranges, place) === 0) needed++;
+      }
     }
+    most = Math.max(most, needed);
   }
-  out.put(page.parkedDueMs);
-  out.put(page.outstanding.length);
+  return own + most;
+}
+
+function overlapOf(ranges: readonly PositionRange[], range: PositionRange): number {
+  return ranges.reduce((sum, other) => sum + overlap(other, range), 0);
+}
+
+function overlap(a: PositionRange, b: PositionRange): number {
+  return Math.max(Math.min(a.to, b.to) - Math.max(a.from, b.from), 0);
+}
+
+/** Puts the items one after the other, and yields where a chunk may end. */
+function* putItems(out: VarintWriter, state: TopicState): Generator<void> {
+  out.put(state.distributed);
+  out.put(state.end);
+  out.put(state.closedEnd);
+  putRanges(out, state.stored);
+  yield;
+  for (const { name, ranges, pages } of state.channels) {
+    out.put(1);
+    out.putBytes(new TextEncoder().encode(name));
+    putRanges(out, ranges);
+    for (const page of pages) {
+      putPage(out, page);
+      yield;
+    }
+    out.put(0);
+  }
+  out.put(0);
+}
+
+function putPage(out: VarintWriter, page: PageState): void {
+  const { base, start, end: pageEnd, parked, nextDueMs, woken, slots } = page;
+  out.put(1);
+  out.put(base);
+  out.put(start);
+  out.put(pageEnd);
+  out.put(parked);
+  out.put(nextDueMs);
+  out.put(Math.max(woken.dueMs, 0));
+  out.put(woken.index + 1);
+  out.put(slots.length);
   let end = 0;
-  for (const { index, attempts, dueMs } of page.outstanding) {
+  for (const { index, attempts, dueMs, offset, length } of slots) {
     out.put(index - end);
     out.put(attempts);
     out.put(dueMs);
+    out.put(offset);
+    out.put(length);
     end = index + 1;
   }
-  return out.bytes.slice();
 }
 
-/** The record of a page of which all `count` messages are finished. */
-export function encodeFinishedPage(count: number): Uint8Array {
-  return encodePage({ finished: [{ from: 0, to: count }], parked: [], parkedDueMs: 0, outstanding: [] });
-}
-
-/** What a page's record says. */
-export function decodePage(bytes: Uint8Array): PageState {
-  const input = new VarintReader(bytes, 0);
-  const ranges = () => {
-    let end = 0;
-    return input.list((): Range => {
-      const from = end + input.take();
-      end = from + input.take();
-      return { from, to: end };
-    });
+function takeChannel(input: VarintReader): ChannelState {
+  return {
+    name: new TextDecoder().decode(input.takeBytes()),
+    ranges: takeRanges(input),
+    pages: input.untilZero(() => takePage(input)),
   };
-  const finished = ranges();
-  const parked = ranges();
-  const parkedDueMs = input.take();
+}
+
+function takePage(input: VarintReader): PageState {
+  const page = {
+    base: input.take(),
+    start: input.take(),
+    end: input.take(),
+    parked: input.take(),
+    nextDueMs: input.take(),
+    woken: { dueMs: input.take(), index: input.take() - 1 },
+  };
   let end = 0;
-  const outstanding = input.list((): OutstandingState => {
-    const index = end + input.take();
+  const slots = input.list(() => {
+    const index = input.takeBeyond(end);
     end = index + 1;
-    return { index, attempts: input.take(), dueMs: input.take() };
+    return {
+      index,
+      attempts: input.take(),
+      dueMs: input.take(),
+      offset: input.take(),
+      length: input.take(),
+    };
   });
-  return { finished, parked, parkedDueMs, outstanding };
+  return { ...page, slots };
 }
 
-/** Whole numbers of up to 53 bits; fractions are rounded up. */
-class VarintWriter {
-  #bytes = new Uint8Array(256);
-  #length = 0;
-
-  get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
-  }
-
-  put(value: number): void {
-    this.#reserve(VARINT_LENGTH_MAX);
-    let left = Math.ceil(value);
-    while (left >= 128) {
-      this.#bytes[this.#length++] = left % 128 | 128;
-      left = Math.floor(left / 128);
-    }
-    this.#bytes[this.#length++] = left;
-  }
-
-  /** A length, and that many bytes. */
-  putBytes(bytes: Uint8Array): void {
-    this.put(bytes.length);
-    this.#reserve(bytes.length);
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.length;
-  }
-
-  #reserve(length: number): void {
-    const needed = this.#length + length;
-    if (needed <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(2 * this.#bytes.length, needed));
-    larger.set(this.bytes);
-    this.#bytes = larger;
+function putRanges(out: VarintWriter, ranges: readonly PositionRange[]): void {
+  out.put(ranges.length);
+  let end = 0;
+  for (const { from, to } of ranges) {
+    out.put(from - end);
+    out.put(to - from);
+    end = to;
   }
 }
 
-/** Reads what a {@linkcode VarintWriter} wrote; the checksum has been looked at before. */
-class VarintReader {
-  readonly #bytes: Uint8Array;
-  #at: number;
+function takeRanges(input: VarintReader): PositionRange[] {
+  let end = 0;
+  return input.list(() => {
+    const from = input.takeBeyond(end);
+    end = input.takeBeyond(from);
+    return { from, to: end };
+  });
+}
 
-  constructor(bytes: Uint8Array, at: number) {
-    this.#bytes = bytes;
-    this.#at = at;
-  }
+/** What has been put, as a chunk; the next begins. */
+function chunkOf(out: VarintWriter): Uint8Array {
+  const items = out.takeAll();
+  const chunk = new Uint8Array(CHUNK_HEADER_LENGTH + items.length);
+  chunk.set(items, CHUNK_HEADER_LENGTH);
+  writeU32(chunk, 0, items.length);
+  writeU32(chunk, 4, crc32c(items));
+  return chunk;
+}
 
-  take(): number {
-    let value = 0;
-    for (let scale = 1;; scale *= 128) {
-      const byte = this.#bytes[this.#at++];
-      if (byte === undefined) throw new StateFormatError("State file ends too early");
-      value += (byte & 127) * scale;
-      if (byte < 128) return value;
+/** The items of all chunks. */
+function itemsOf(bytes: Uint8Array): Uint8Array {
+  const items = new Uint8Array(bytes.length);
+  let length = 0;
+  let chunks = 0;
+  for (let at = HEADER_LENGTH; at + CHUNK_HEADER_LENGTH <= bytes.length;) {
+    const start = at + CHUNK_HEADER_LENGTH;
+    const end = start + readU32(bytes, at);
+    const check = readU32(bytes, at + 4);
+    if (end === start) {
+      if (check !== chunks || end !== bytes.length) throw new StateFormatError("State file without an end");
+      return items.subarray(0, length);
     }
+    if (end > bytes.length || crc32c(bytes, start, end) !== check) {
+      throw new StateFormatError("Wrong checksum");
+    }
+    items.set(bytes.subarray(start, end), length);
+    length += end - start;
+    chunks++;
+    at = end;
   }
-
-  takeBytes(): Uint8Array {
-    const length = this.take();
-    this.#at += length;
-    if (this.#at > this.#bytes.length) throw new StateFormatError("State file ends too early");
-    return this.#bytes.subarray(this.#at - length, this.#at);
-  }
-
-  list<T>(one: () => T): T[] {
-    return Array.from({ length: this.take() }, one);
-  }
+  throw new StateFormatError("State file ends too early");
 }

@@ -15,7 +15,7 @@ import {
 
 /** Now, and how long ago is too long. In ms. */
 export interface LookupTimes {
-  readonly nowMs: number;
+  readonly monotonicMs: number;
   /** A producer that was heard of longer ago is not told of. */
   readonly inactiveProducerTimeoutMs: number;
   /** A producer that was marked less long ago as not having a topic any more is not told of as one of it. */
@@ -98,11 +98,14 @@ export function nodesAnswer(db: RegistrationDb, times: LookupTimes): NodesAnswer
   return { producers: [...nodes.values()] };
 }
 
-function isActive(producer: Producer, { nowMs, inactiveProducerTimeoutMs }: LookupTimes): boolean {
-  return nowMs - producer.lastUpdateMs <= inactiveProducerTimeoutMs;
+function isActive(
+  { lastUpdate }: Producer,
+  { monotonicMs, inactiveProducerTimeoutMs }: LookupTimes,
+): boolean {
+  return monotonicMs - lastUpdate.monotonicMs <= inactiveProducerTimeoutMs;
 }
 
 function isTombstoned(topic: RegisteredTopic, producer: Producer, times: LookupTimes): boolean {
-  const sinceMs = topic.tombstones?.get(producer);
-  return sinceMs !== undefined && times.nowMs - sinceMs < times.tombstoneLifetimeMs;
+  const since = topic.tombstones?.get(producer);
+  return since !== undefined && times.monotonicMs - since.monotonicMs < times.tombstoneLifetimeMs;
 }

@@ -1,6 +1,6 @@
 /**
  * Which producers there are, and which topics and channels they have (nsqlookupd/registration_db.go). Pure: no I/O,
- * and time is an argument.
+ * and time is an argument: a moment is compared by the monotonic clock, and shown by the other.
  *
  * ```
  *  producers, oldest first
@@ -22,6 +22,7 @@
  * @module
  */
 
+import type { Moment } from "../base/clock.ts";
 import type { NodeInfo } from "../protocol/lookup_requests.ts";
 import { isEphemeral } from "../protocol/names.ts";
 
@@ -61,16 +62,16 @@ export class Producer {
   readonly info: ProducerInfo;
   /** Greater than that of every older one. */
   readonly serial: number;
-  /** When it was last heard of, in ms. */
-  lastUpdateMs: number;
+  /** When it was last heard of. */
+  lastUpdate: Moment;
   /** Topics and channels that it is registered for. The database counts them. */
   registrationCount = 0;
 
-  constructor(options: { id: string; info: ProducerInfo; serial: number; nowMs: number }) {
+  constructor(options: { id: string; info: ProducerInfo; serial: number; now: Moment }) {
     this.id = options.id;
     this.info = options.info;
     this.serial = options.serial;
-    this.lastUpdateMs = options.nowMs;
+    this.lastUpdate = options.now;
   }
 }
 
@@ -81,8 +82,8 @@ export interface RegisteredTopic {
   readonly producers: readonly Producer[];
   /** Producers of each channel, the oldest first; they are producers of the topic, too. */
   readonly channels: ReadonlyMap<string, readonly Producer[]>;
-  /** When producers were marked as not having the topic any more, in ms; absent while none is. */
-  readonly tombstones: ReadonlyMap<Producer, number> | undefined;
+  /** When producers were marked as not having the topic any more; absent while none is. */
+  readonly tombstones: ReadonlyMap<Producer, Moment> | undefined;
 }
 
 /** The database. */
@@ -114,8 +115,8 @@ export class RegistrationDb {
   }
 
   /** Adds a producer. */
-  addProducer(id: string, info: ProducerInfo, nowMs: number): Producer {
-    const producer = new Producer({ id, info, nowMs, serial: this.#serial++ });
+  addProducer(id: string, info: ProducerInfo, now: Moment): Producer {
+    const producer = new Producer({ id, info, now, serial: this.#serial++ });
     this.#producers.push(producer);
     return producer;
   }
@@ -198,13 +199,13 @@ export class RegistrationDb {
   }
 
   /** Marks the producers at `node`, which is `address:http_port`, as not having the topics any more. */
-  tombstone(topicName: string, node: string, nowMs: number): void {
+  tombstone(topicName: string, node: string, now: Moment): void {
     for (const topic of this.#matching(topicName)) {
       for (const producer of topic.producers) {
         const { broadcast_address, http_port } = producer.info;
         if (`${broadcast_address}:${http_port}` !== node) continue;
         topic.tombstones ??= new Map();
-        topic.tombstones.set(producer, nowMs);
+        topic.tombstones.set(producer, now);
       }
     }
   }
@@ -265,7 +266,7 @@ class TopicEntry implements RegisteredTopic {
   readonly name: string;
   readonly producers: Producer[] = [];
   readonly channels = new Map<string, Producer[]>();
-  tombstones: Map<Producer, number> | undefined;
+  tombstones: Map<Producer, Moment> | undefined;
 
   constructor(name: string) {
     this.name = name;

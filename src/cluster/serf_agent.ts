@@ -84,11 +84,11 @@ export class SerfAgent {
       signal.addEventListener("abort", () => resolve("aborted"), { once: true });
     });
     for (; !signal.aborted && !this.#retired; this.#restartCount++) {
-      const startMs = this.#timers.nowMs();
+      const startMs = this.#timers.monotonicMs();
       const problem = await this.#runOnce(signal, aborted);
       if (signal.aborted || this.#retired) break;
       this.#problem = problem;
-      if (this.#timers.nowMs() - startMs >= STABLE_AFTER_MS) this.#backoff.reset();
+      if (this.#timers.monotonicMs() - startMs >= STABLE_AFTER_MS) this.#backoff.reset();
       const delayMs = this.#backoff.next();
       this.#logger.error(`SERF: ${problem}; trying again in ${formatDuration(delayMs)}`);
       await this.#timers.sleep(delayMs, signal);

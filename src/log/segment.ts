@@ -1,7 +1,6 @@
 /**
- * A segment: a few MiB of a topic's log as one byte array, the image of its file, plus typed arrays for what
- * the broker asks of each message. No object per message: ten million waiting ones do not slow the garbage
- * collector. Never does I/O.
+ * A segment: a few MiB of a topic's log as one byte array, the image of its file, plus what the broker asks of each
+ * message (message_table.ts). While its file has it all, neither needs to be in memory. Never does I/O.
  *
  * The image's format is in segment_image.ts.
  *
@@ -11,43 +10,65 @@
 import { crc32c } from "../base/crc32c.ts";
 import { readU32, writeU32 } from "../protocol/frames.ts";
 import { MESSAGE_ID_LENGTH } from "../protocol/message_id.ts";
+import { readImage } from "./image_reader.ts";
+import { BATCHES_AT_ONCE, BYTES_AT_ONCE, keptRuns, type Run } from "./kept_runs.ts";
+import { MessageTable } from "./message_table.ts";
 import {
   ATTRIBUTE,
-  type Batch,
+  ATTRIBUTE_HEADER_LENGTH,
+  ATTRIBUTES_LENGTH_MAX,
+  BATCH_BYTES_MAX,
   BATCH_HEADER_LENGTH,
-  BATCH_MAGIC,
+  BatchReader,
   type Closing,
   CLOSING_BATCH_LENGTH,
   type Damage,
   DUE_ATTRIBUTE_LENGTH,
-  firstBatch,
-  isZero,
-  nextBatch,
-  ORIGIN_ATTRIBUTE_LENGTH,
-  ORIGIN_LENGTH,
-  readBatch,
+  type DueIndex,
+  INDEX_ENTRIES_MAX,
+  INDEX_ENTRY_LENGTH,
+  KIND,
   SEGMENT_HEADER_LENGTH,
   SEGMENT_MESSAGES_MAX,
   type Timestamp,
   writeAttribute,
+  writeBatchHeader,
   writeHeader,
+  writeIndexEntry,
+  writeSummary,
   writeU64,
 } from "./segment_image.ts";
 
 /** The usual most bytes of a segment's image. */
 export const SEGMENT_BYTES_MAX = 4 * 1024 * 1024;
-/** Numbers kept of each message: offset of its body, timestamp's high and low half. */
-const STRIDE = 3;
-const MESSAGES_MIN = 64;
+/** Entries of an index that are written before others have their turn. */
+const INDEX_ENTRIES_AT_ONCE = 10 * INDEX_ENTRIES_MAX;
+const NO_TIMESTAMP: Timestamp = { high: 0, low: 0 };
 
 /** What is kept of messages besides their bodies. */
 export interface MessageFacts {
   readonly count: number;
   readonly timestamp: Timestamp;
-  /** When they are due, in ms; 0 is at once. */
+  /** When they are due, in whole ms since 1970; 0 is at once. */
   readonly dueMs: number;
-  /** Of one message that was taken over from another queue: its id there and its attempts, `ORIGIN_LENGTH` bytes. */
-  readonly origin?: Uint8Array | undefined;
+  /** Further attributes of all of them, as bytes of their image. */
+  readonly attributes?: Uint8Array | undefined;
+  /** Each message comes with attributes of its own, as in a batch of kind `own`. */
+  readonly own?: boolean;
+}
+
+/** Who looks at a segment in memory, or may want to. */
+export interface SegmentUser {
+  /** Its bytes are about to leave memory. */
+  leaving(): void;
+  /** It is in memory again; when it was damaged, it has more holes than before. */
+  loaded(): void;
+  /** A copy without the messages that all users have finished is in its place. */
+  replaced(copy: Segment): void;
+  /** Its messages are all finished, and it begins anew as another. */
+  restarted(next: Segment): void;
+  /** It has left the log. */
+  released(): void;
 }
 
 /** Part of a topic's log. */
@@ -62,51 +83,106 @@ export class Segment {
   committed = 0;
   /** Positions without a message. */
   holes = 0;
-  /** Messages that were deferred when they were published. */
-  deferred = 0;
+  /** The holes are known. */
+  isCounted = true;
+  /** Nothing is known but its place: the positions up to the next segment are taken for its own. */
+  isUnread = false;
   /** No message is added any more. */
   sealed = false;
-  /** Number of channels that have not finished all of it. */
-  holders = 0;
+  /** Number of channels whose cursor has not passed all of it. */
+  ahead = 0;
+  /** Number of channels that have looked at messages of it and not finished them. */
+  open = 0;
   /** Bytes of the image; they stay known while it is not in memory. */
   used = SEGMENT_HEADER_LENGTH;
   /** Bytes of the image that its file has. */
   written = 0;
+  /** When the first deferred message is due, as far as that is known from its file; 0 is unknown. */
+  earliestDueMs = 0;
+  /** Where its file has an index of the deferred messages. */
+  dueIndex: DueIndex | undefined;
 
   /** The image; undefined while it is on disk only. */
   #bytes: Uint8Array | undefined;
-  #meta: Uint32Array | undefined;
-  /** When each message is due, in ms; 0 is at once. Absent while no message is deferred. */
-  #due: Float64Array | undefined;
-  /** Where in the image each message's origin is, or 0. Absent while none has one. */
-  #origins: Uint32Array | undefined;
+  #table: MessageTable | undefined;
+  /** Deferred messages, while it is on disk only. */
+  #deferred = 0;
+  /** The image ends with the batch that closes it. */
+  #hasClosing = false;
   /** Where the batch begins that the next message may join, or 0. */
   #openBatch = 0;
   /** Bytes of the image when messages were last committed. */
   #committedUsed = SEGMENT_HEADER_LENGTH;
+  #users: Set<SegmentUser> | undefined;
 
-  constructor(options: { base: number; capacityBytes: number; stored: boolean }) {
-    this.base = options.base;
-    this.stored = options.stored;
-    this.#bytes = new Uint8Array(Math.max(options.capacityBytes, SEGMENT_HEADER_LENGTH));
-    this.#meta = new Uint32Array(MESSAGES_MIN * STRIDE);
-    writeHeader(this.bytes, options.base);
+  /** An empty one with room for so many bytes; without `capacityBytes` it is not in memory. */
+  constructor(options: { base: number; capacityBytes?: number; stored: boolean }) {
+    const { base, capacityBytes, stored } = options;
+    this.base = base;
+    this.stored = stored;
+    if (capacityBytes === undefined) return;
+    this.#bytes = new Uint8Array(Math.max(capacityBytes, SEGMENT_HEADER_LENGTH));
+    this.#table = new MessageTable();
+    writeHeader(this.#bytes, base);
   }
 
   /** A finished segment that is on disk. */
   static onDisk(options: { base: number; closing?: Closing | undefined; size: number }): Segment {
-    const segment = new Segment({ base: options.base, capacityBytes: 0, stored: true });
-    segment.count = segment.committed = options.closing?.positions ?? 0;
-    segment.deferred = options.closing?.deferred ?? 0;
-    segment.used = segment.written = options.size;
+    const { base, closing, size } = options;
+    const segment = new Segment({ base, stored: true });
+    segment.count = segment.committed = closing?.positions ?? 0;
+    segment.isCounted = closing?.messages !== undefined;
+    segment.holes = segment.count - (closing?.messages ?? segment.count);
+    segment.#deferred = closing?.deferred ?? 0;
+    segment.earliestDueMs = closing?.earliestDueMs ?? 0;
+    segment.dueIndex = closing?.index;
+    segment.used = segment.written = size;
+    segment.#hasClosing = closing !== undefined;
     segment.sealed = true;
-    segment.evict();
     return segment;
+  }
+
+  /** A segment that is on disk and has not been read, with room for so many positions. */
+  static unread({ base, size, countMax }: { base: number; size: number; countMax: number }): Segment {
+    // It is there, even if not so much is known of it.
+    const segment = Segment.onDisk({ base, size: Math.max(size, SEGMENT_HEADER_LENGTH) });
+    segment.count = segment.committed = countMax;
+    segment.isUnread = true;
+    return segment;
+  }
+
+  /** A batch of a segment, read on its own, as a segment of its messages; undefined when the bytes are none. */
+  static ofBatch(bytes: Uint8Array): Segment | undefined {
+    const batch = new BatchReader(bytes);
+    if (!batch.read(0) || batch.end !== bytes.length || batch.kind & KIND.index) return undefined;
+    if (batch.count === 0 || batch.count > SEGMENT_MESSAGES_MAX) return undefined;
+    const segment = new Segment({ base: batch.firstPosition, stored: true });
+    segment.#bytes = bytes;
+    segment.#table = new MessageTable(batch.count);
+    if (!segment.#table.index(batch, 0, 0)) return undefined;
+    segment.count = segment.committed = batch.count;
+    return segment;
+  }
+
+  /** Bytes that a segment needs for messages of that many bytes, with their sizes. */
+  static capacityFor(bytes: number, attributesLength = 0): number {
+    return SEGMENT_HEADER_LENGTH + batchesLength(bytes, DUE_ATTRIBUTE_LENGTH + attributesLength) +
+      closingLength(0);
   }
 
   /** Position after the last message. */
   get end(): number {
     return this.base + this.count;
+  }
+
+  /** Messages, without holes. */
+  get messages(): number {
+    return this.count - this.holes;
+  }
+
+  /** Messages that were deferred when they were published. */
+  get deferred(): number {
+    return this.#table?.deferred ?? this.#deferred;
   }
 
   /** True while its messages are in memory. */
@@ -125,47 +201,83 @@ export class Segment {
     return this.#bytes;
   }
 
+  /** Its file says at its end what it has. */
+  get isClosed(): boolean {
+    return this.#hasClosing && this.written === this.used;
+  }
+
+  /** No channel needs any of its messages. */
+  get isFinished(): boolean {
+    return this.ahead === 0 && this.open === 0;
+  }
+
+  /** Who is told what happens to it. */
+  get users(): Iterable<SegmentUser> {
+    return this.#users ?? [];
+  }
+
+  addUser(user: SegmentUser): void {
+    (this.#users ??= new Set()).add(user);
+  }
+
+  removeUser(user: SegmentUser): void {
+    this.#users?.delete(user);
+    if (this.#users?.size === 0) this.#users = undefined;
+  }
+
   /** True when that many more messages of that many bytes, with their sizes, fit. */
-  fits(count: number, bytes: number): boolean {
-    const attributes = DUE_ATTRIBUTE_LENGTH + ORIGIN_ATTRIBUTE_LENGTH;
-    const needed = BATCH_HEADER_LENGTH + attributes + bytes + CLOSING_BATCH_LENGTH;
+  fits(count: number, bytes: number, attributesLength = 0): boolean {
+    const needed = batchesLength(bytes, DUE_ATTRIBUTE_LENGTH + attributesLength) +
+      closingLength(this.deferred === 0 ? 0 : this.deferred + count);
     return this.count + count <= SEGMENT_MESSAGES_MAX && this.used + needed <= this.capacityBytes;
   }
 
   /** Adds `count` messages, the bytes [from, to) of `block`, each a size and a body. They must fit. */
   append(block: Uint8Array, from: number, to: number, facts: MessageFacts): void {
-    const { count, timestamp, dueMs, origin } = facts;
+    const { count, timestamp, dueMs, attributes, own = false } = facts;
+    const { high, low } = timestamp;
+    if (attributes && attributes.length > ATTRIBUTES_LENGTH_MAX) {
+      throw new RangeError(`${attributes.length} bytes of attributes, at most ${ATTRIBUTES_LENGTH_MAX} fit`);
+    }
     const bytes = this.bytes;
-    if (origin !== undefined || !this.#joins(timestamp, dueMs)) this.#beginBatch(facts);
-    const start = this.used;
-    // One copy of the whole block: an MPUB costs little more than its bytes.
-    bytes.set(block.subarray(from, to), start);
-    this.used = start + to - from;
-    const batch = this.#openBatch;
-    writeU32(bytes, batch + 8, this.used - batch - BATCH_HEADER_LENGTH + 2);
-    writeU32(bytes, batch + 12, readU32(bytes, batch + 12) + count);
-
-    this.#grow(this.count + count);
-    const meta = this.#metadata();
-    let offset = start;
-    let at = this.count * STRIDE;
-    for (let i = 0; i < count; i++) {
-      meta[at] = offset + 4;
-      meta[at + 1] = timestamp.high;
-      meta[at + 2] = timestamp.low;
-      at += STRIDE;
-      offset += 4 + readU32(bytes, offset);
+    const table = this.#messageTable();
+    table.reserve(this.count + count);
+    const first = this.count;
+    if (!this.#joins(facts)) this.#beginBatch(facts);
+    let index = first;
+    let at = from;
+    while (index < first + count) {
+      const batch = this.#openBatch;
+      const batchStart = this.#messagesOf(batch);
+      // From the block to the image.
+      const shift = this.used - at;
+      const room = batchStart + BATCH_BYTES_MAX - this.used;
+      const isEmpty = this.used === batchStart;
+      const start = at;
+      const before = index;
+      while (index < first + count) {
+        const sizeAt = own ? at + 2 + (block[at] << 8 | block[at + 1]) : at;
+        const end = sizeAt + 4 + readU32(block, sizeAt);
+        if (end - start > room && !(isEmpty && index === before)) break;
+        table.set(index++, sizeAt + 4 + shift, high, low);
+        at = end;
+      }
+      // One copy of many messages: an MPUB costs little more than its bytes.
+      bytes.set(block.subarray(start, at), this.used);
+      this.used += at - start;
+      writeU32(bytes, batch + 8, this.used - batch - BATCH_HEADER_LENGTH + 2);
+      writeU32(bytes, batch + 12, readU32(bytes, batch + 12) + index - before);
+      if (attributes) this.#noteOrigin(batch, before, index);
+      if (index === first + count) break;
+      bytes[batch + 12] |= KIND.more;
+      this.count = index;
+      this.#beginBatch(facts);
     }
-    if (dueMs > 0) {
-      this.#dueTimes().fill(dueMs, this.count, this.count + count);
-      this.deferred += count;
-    }
-    if (origin !== undefined) {
-      this.#originOffsets()[this.count] = start - ORIGIN_LENGTH;
-      // The next message is not to join: it has another origin, or none.
-      this.#openBatch = 0;
-    }
-    this.count += count;
+    if (at !== to) throw new RangeError(`A block of ${to - from} bytes has messages of ${at - from}`);
+    this.count = first + count;
+    if (dueMs > 0) table.setDue(first, this.count, dueMs);
+    // The next message is not to join: it has other attributes.
+    if (attributes !== undefined || own) this.#openBatch = 0;
   }
 
   /** Makes the messages so far the topic's. */
@@ -176,37 +288,40 @@ export class Segment {
     this.#openBatch = 0;
   }
 
-  /** Takes back the messages that were not committed. */
+  /** Takes back the messages that were not committed, and with them what closes the segment. */
   rollback(): void {
-    this.#metadata().fill(0, this.committed * STRIDE, this.count * STRIDE);
-    for (let i = this.committed; i < this.count; i++) {
-      if (this.dueMs(i) > 0) this.deferred--;
-    }
-    this.#due?.fill(0, this.committed, this.count);
-    this.#origins?.fill(0, this.committed, this.count);
+    this.#messageTable().truncate(this.committed, this.count);
     this.count = this.committed;
     this.used = this.#committedUsed;
     this.written = Math.min(this.written, this.used);
+    this.sealed = false;
+    this.dueIndex = undefined;
+    this.#hasClosing = false;
     this.#openBatch = 0;
   }
 
   /** Begins anew after the last message: for a segment whose messages are all finished. */
   restartAt(base: number): Segment {
-    const next = new Segment({ base, capacityBytes: 0, stored: this.stored });
+    const next = new Segment({ base, stored: this.stored });
     next.#bytes = this.#bytes;
-    next.#meta = this.#meta;
+    next.#table = this.#table;
+    next.#table?.truncate(0, this.count);
+    next.#users = this.#users;
+    // The memory is the other's now.
+    this.#bytes = this.#table = this.#users = undefined;
     writeHeader(next.bytes, base);
+    for (const user of next.users) user.restarted(next);
     return next;
   }
 
   /** True when there is a message at the index, false at a hole. */
   has(index: number): boolean {
-    return this.#metadata()[index * STRIDE] !== 0;
+    return index < this.count && this.#messageTable().body(index) !== 0;
   }
 
   /** Where the body of the message at the index begins in `bytes`. */
   bodyOffset(index: number): number {
-    return this.#metadata()[index * STRIDE];
+    return this.#messageTable().body(index);
   }
 
   /** Length of the body of the message at the index. */
@@ -216,22 +331,22 @@ export class Segment {
 
   /** High half of the timestamp of the message at the index. */
   timestampHigh(index: number): number {
-    return this.#metadata()[index * STRIDE + 1];
+    return this.#messageTable().timestampHigh(index);
   }
 
   /** Low half of the timestamp of the message at the index. */
   timestampLow(index: number): number {
-    return this.#metadata()[index * STRIDE + 2];
+    return this.#messageTable().timestampLow(index);
   }
 
   /** When the message at the index is due, in ms; 0 is at once. */
   dueMs(index: number): number {
-    return this.#due === undefined ? 0 : this.#due[index];
+    return this.#messageTable().dueMs(index);
   }
 
   /** Where in `bytes` the id is that the message at the index had in another queue, or 0. */
   foreignId(index: number): number {
-    return this.#origins === undefined ? 0 : this.#origins[index];
+    return this.#messageTable().origin(index);
   }
 
   /** Attempts to deliver the message at the index that another queue had made. */
@@ -240,23 +355,47 @@ export class Segment {
     return at === 0 ? 0 : this.bytes[at + MESSAGE_ID_LENGTH] << 8 | this.bytes[at + MESSAGE_ID_LENGTH + 1];
   }
 
-  /** Forgets the batch that closes it, which could not be written: it is found again by reading. */
-  reopenImage(): void {
-    this.used = this.written;
+  /** Deferred messages among [from, to). The segment is in memory, or that is all of it. */
+  deferredIn(from: number, to: number): number {
+    if (this.deferred === 0) return 0;
+    return from === 0 && to === this.count ? this.deferred : this.#messageTable().deferredIn(from, to);
   }
 
-  /** Adds the batch that says how many positions the segment has. */
+  /** Messages among [from, to) that are not deferred. The segment is in memory, or that is all of it. */
+  waitingIn(from: number, to: number): number {
+    const present = this.holes === 0
+      ? to - from
+      : from === 0 && to === this.count
+      ? this.messages
+      : this.#messageTable().presentIn(from, to);
+    return present - this.deferredIn(from, to);
+  }
+
+  /** Where in the image the batch begins that has the message at the index. */
+  batchOffset(index: number): number {
+    return this.#messageTable().batchOf(index);
+  }
+
+  /** Bytes of the batch that begins there. */
+  batchLength(offset: number): number {
+    return BATCH_HEADER_LENGTH - 2 + readU32(this.bytes, offset + 8);
+  }
+
+  /** The deferred messages, ordered by the time they are due and then by index. */
+  dueOrder(): Uint16Array {
+    return this.#messageTable().dueOrder(this.count);
+  }
+
+  /** Forgets the batches that close it, which could not be written: they are found again by reading. */
+  reopenImage(): void {
+    this.used = this.written;
+    this.dueIndex = undefined;
+    this.#hasClosing = false;
+  }
+
+  /** Adds the index of what is deferred, and the batch that says what the segment has. */
   close(): void {
-    this.sealed = true;
-    if (this.used + CLOSING_BATCH_LENGTH > this.capacityBytes) this.#resize(this.used + CLOSING_BATCH_LENGTH);
-    this.#openBatch = 0;
-    const start = this.used;
-    const bytes = this.bytes;
-    this.#writeBatchHeader(start, this.end, { high: 0, low: 0 }, 3 + 8);
-    writeAttribute(bytes, start + BATCH_HEADER_LENGTH, ATTRIBUTE.end, 8);
-    writeU32(bytes, start + BATCH_HEADER_LENGTH + 3, this.count);
-    writeU32(bytes, start + BATCH_HEADER_LENGTH + 7, this.deferred);
-    this.used = start + CLOSING_BATCH_LENGTH;
+    lastOf(this.#closing());
   }
 
   /** Completes the checksums of the bytes from `written` on and returns these bytes: they end the batch. */
@@ -264,7 +403,7 @@ export class Segment {
     const bytes = this.bytes;
     let offset = Math.max(this.written, SEGMENT_HEADER_LENGTH);
     while (offset < this.used) {
-      const end = offset + BATCH_HEADER_LENGTH - 2 + readU32(bytes, offset + 8);
+      const end = offset + this.batchLength(offset);
       writeU32(bytes, offset + 4, crc32c(bytes, offset + 8, end));
       offset = end;
     }
@@ -274,191 +413,230 @@ export class Segment {
 
   /** Gives the memory back: its file has it all, or it is not needed any more. */
   evict(): void {
+    this.#deferred = this.deferred;
     // At once and not whenever the garbage collector frees many of them together, which stalls everything.
     if (this.#bytes?.buffer instanceof ArrayBuffer) this.#bytes.buffer.transfer(0);
-    this.#bytes = undefined;
-    this.#meta = undefined;
-    this.#due = undefined;
-    this.#origins = undefined;
+    this.#table?.drop();
+    this.#bytes = this.#table = undefined;
     this.#openBatch = 0;
   }
 
   /**
-   * Takes the image of a file: of this segment when it was evicted, or of an unknown one.
+   * Takes the image of a file: of this segment when it was evicted, or of an unknown one. One that was once closed does not
+   * end in an interrupted write.
    *
    * @returns What was damaged, and is a hole now.
    * @throws {SegmentFormatError}
    */
-  restore(image: Uint8Array): Damage[] {
-    let offset = firstBatch(image, this.base);
+  restore(image: Uint8Array, options: { wasClosed?: boolean } = {}): readonly Damage[] {
+    return lastOf(this.restoring(image, options));
+  }
+
+  /**
+   * As {@linkcode Segment.restore}, in steps that are short; the messages are there after the last.
+   *
+   * @throws {SegmentFormatError}
+   */
+  *restoring(
+    image: Uint8Array,
+    { wasClosed = false }: { wasClosed?: boolean } = {},
+  ): Generator<void, readonly Damage[]> {
+    const isKnown = this.count > 0 && !this.isUnread;
+    const { table, count, messages, closing, wholeEnd, damages } = yield* readImage(image, {
+      base: this.base,
+      countMax: this.count > 0 ? this.count : SEGMENT_MESSAGES_MAX,
+      isKnown,
+      mayBeTorn: !isKnown && !wasClosed,
+    });
     this.#bytes = image;
-    const knownCount = this.count;
-    this.count = this.deferred = 0;
-    this.#meta = new Uint32Array(Math.max(knownCount, MESSAGES_MIN) * STRIDE);
-    const damages: Damage[] = [];
-    let present = 0;
-    let closed = -1;
-    let wholeEnd = SEGMENT_HEADER_LENGTH;
-    while (offset < image.length) {
-      const batch = readBatch(image, offset);
-      if (typeof batch === "string") {
-        const next = nextBatch(image, offset + 1);
-        const torn = next === image.length && (batch.startsWith("torn") || isZero(image, offset, next));
-        damages.push({ offset, length: next - offset, reason: batch, torn });
-        offset = next;
-        continue;
-      }
-      if (batch.closing) closed = batch.closing.positions;
-      if (batch.count > 0) {
-        const index = batch.firstPosition - this.base;
-        // Of a refused write there may be messages in the file that nobody knows.
-        if (knownCount > 0 && index >= knownCount) break;
-        if (index < this.count || index + batch.count > SEGMENT_MESSAGES_MAX) {
-          const reason = "positions out of order";
-          damages.push({ offset, length: batch.end - offset, reason, torn: false });
-        } else {
-          this.#index(batch, index);
-          present += batch.count;
-        }
-      }
-      offset = wholeEnd = batch.end;
-    }
-    this.count = Math.max(this.count, knownCount, closed);
-    this.#grow(this.count);
-    this.holes = this.count - present;
+    this.#table = table;
+    this.count = Math.max(count, isKnown ? this.count : 0, closing?.positions ?? 0);
+    table.reserve(this.count);
+    this.holes = this.count - messages;
+    this.isCounted = true;
+    this.isUnread = false;
     this.used = this.written = wholeEnd;
+    // An index that speaks of messages that are lost would mislead.
+    this.dueIndex = closing?.index?.entries === table.deferred ? closing.index : undefined;
     this.#openBatch = 0;
     this.commit();
-    if (closed >= 0) this.sealed = true;
+    this.#hasClosing = closing !== undefined;
+    if (closing) this.sealed = true;
     return damages;
   }
 
-  /** A closed copy that holds only the messages for which `keep` is true, at the same positions. */
+  /** As {@linkcode Segment.compacting}, at once. */
   compacted(keep: (index: number) => boolean, options: { stored: boolean }): Segment {
-    let size = SEGMENT_HEADER_LENGTH + CLOSING_BATCH_LENGTH;
-    for (let i = 0; i < this.count; i++) {
-      if (!this.has(i) || !keep(i)) continue;
-      size += BATCH_HEADER_LENGTH + DUE_ATTRIBUTE_LENGTH + ORIGIN_ATTRIBUTE_LENGTH + 4 + this.bodyLength(i);
-    }
-    const copy = new Segment({ base: this.base, capacityBytes: size, stored: options.stored });
-    for (let i = 0; i < this.count; i++) {
-      if (!this.has(i) || !keep(i)) {
-        // The next message begins a batch of its own, because positions in a batch are consecutive.
-        copy.#openBatch = 0;
-        copy.#grow(copy.count + 1);
-        copy.count++;
-        copy.holes++;
-        continue;
-      }
-      const offset = this.bodyOffset(i) - 4;
-      const timestamp = { high: this.timestampHigh(i), low: this.timestampLow(i) };
-      copy.append(this.bytes, offset, offset + 4 + this.bodyLength(i), {
-        count: 1,
-        timestamp,
-        dueMs: this.dueMs(i),
-        origin: this.#originOf(i),
-      });
-    }
-    copy.commit();
-    copy.holders = this.holders;
-    copy.close();
+    const copy = lastOf(this.compacting(keep, options));
+    if (!copy) throw new Error(`Segment ${this.base} is not in memory`);
     return copy;
   }
 
-  #index(batch: Batch, index: number): void {
-    this.#grow(index + batch.count);
-    const meta = this.#metadata();
-    let offset = batch.messages;
-    for (let i = index; i < index + batch.count; i++) {
-      meta[i * STRIDE] = offset + 4;
-      meta[i * STRIDE + 1] = batch.timestamp.high;
-      meta[i * STRIDE + 2] = batch.timestamp.low;
-      offset += 4 + readU32(this.bytes, offset);
+  /**
+   * Makes a closed copy that holds only the messages for which `keep` is true, at the same positions, in steps that are
+   * short. Undefined when the segment leaves memory meanwhile.
+   */
+  *compacting(
+    keep: (index: number) => boolean,
+    options: { stored: boolean },
+  ): Generator<void, Segment | undefined> {
+    const { base, bytes, count } = this;
+    const steps = keptRuns(bytes, this.#messageTable().batches(), keep);
+    let step = steps.next();
+    for (; !step.done; step = steps.next()) {
+      yield;
+      if (this.#bytes !== bytes) return undefined;
     }
-    this.count = index + batch.count;
-    if (batch.dueMs > 0) {
-      this.#dueTimes().fill(batch.dueMs, index, this.count);
-      this.deferred += batch.count;
+    const { runs, size, deferred } = step.value;
+    const capacityBytes = SEGMENT_HEADER_LENGTH + size + closingLength(deferred);
+    const copy = new Segment({ base, capacityBytes, stored: options.stored });
+    copy.#messageTable().reserve(count);
+    let stepEnd = copy.used + BYTES_AT_ONCE;
+    for (const [i, run] of runs.entries()) {
+      copy.#takeRun(bytes, run);
+      if (i % BATCHES_AT_ONCE !== BATCHES_AT_ONCE - 1 && copy.used < stepEnd) continue;
+      stepEnd = copy.used + BYTES_AT_ONCE;
+      yield;
+      if (this.#bytes === bytes) continue;
+      copy.evict();
+      return undefined;
     }
-    if (batch.origin > 0) this.#originOffsets().fill(batch.origin, index, this.count);
+    copy.count = count;
+    copy.holes = count - copy.#messageTable().presentIn(0, count);
+    copy.commit();
+    yield* copy.#closing();
+    return copy;
   }
 
-  #originOf(index: number): Uint8Array | undefined {
-    const at = this.foreignId(index);
-    return at === 0 ? undefined : this.bytes.subarray(at, at + ORIGIN_LENGTH);
+  /** Adds messages of a batch of another segment's image, byte for byte. */
+  #takeRun(image: Uint8Array, run: Run): void {
+    const source = new BatchReader(image);
+    source.readUnchecked(run.batch);
+    const start = this.used;
+    const bytes = this.bytes;
+    bytes.set(image.subarray(run.batch, source.messages), start);
+    const messages = start + source.messages - run.batch;
+    bytes.set(image.subarray(run.from, run.to), messages);
+    this.used = messages + run.to - run.from;
+    writeU32(bytes, start + 8, this.used - start - BATCH_HEADER_LENGTH + 2);
+    writeU32(bytes, start + 12, run.count);
+    // Whatever was torn is known by now.
+    bytes[start + 12] = source.kind & ~KIND.more;
+    writeU64(bytes, start + 16, this.base + run.index);
+    const copied = new BatchReader(bytes);
+    copied.readUnchecked(start);
+    this.#messageTable().index(copied, run.index, start);
   }
 
-  #joins(timestamp: Timestamp, dueMs: number): boolean {
+  /** Closes it, in steps that are short. */
+  *#closing(): Generator<void, void> {
+    this.sealed = true;
+    this.#openBatch = 0;
+    const end = this.used + closingLength(this.deferred);
+    if (end > this.capacityBytes) this.#resize(end);
+    const order = this.dueOrder();
+    this.earliestDueMs = order.length > 0 ? this.dueMs(order[0]) : 0;
+    this.dueIndex = order.length > 0 ? { offset: this.used, entries: order.length } : undefined;
+    const offsets = this.#messageTable().batchOffsets(order.length > 0 ? this.count : 0);
+    for (let rank = 0; rank < order.length; rank += INDEX_ENTRIES_MAX) {
+      this.#writeIndexBlock(order.subarray(rank, rank + INDEX_ENTRIES_MAX), offsets);
+      if ((rank + INDEX_ENTRIES_MAX) % INDEX_ENTRIES_AT_ONCE === 0) yield;
+    }
+    writeBatchHeader(this.bytes, this.used, {
+      kind: KIND.closing,
+      position: this.end,
+      timestamp: NO_TIMESTAMP,
+      attributesLength: CLOSING_BATCH_LENGTH - BATCH_HEADER_LENGTH,
+    });
+    writeSummary(this.bytes, this.used + BATCH_HEADER_LENGTH, this.#summary());
+    this.used += CLOSING_BATCH_LENGTH;
+    this.#hasClosing = true;
+  }
+
+  #joins({ timestamp, dueMs, attributes, own }: MessageFacts): boolean {
     const at = this.#openBatch;
-    if (at === 0 || dueMs > 0) return false;
+    if (at === 0 || dueMs > 0 || attributes !== undefined || own) return false;
     const bytes = this.bytes;
     return readU32(bytes, at + 24) === timestamp.high && readU32(bytes, at + 28) === timestamp.low &&
-      bytes[at + 32] === 0 && bytes[at + 33] === 0;
+      this.#messagesOf(at) === at + BATCH_HEADER_LENGTH && this.used - at < BATCH_BYTES_MAX;
   }
 
-  #beginBatch({ timestamp, dueMs, origin }: MessageFacts): void {
+  /** Where the messages of a batch begin. */
+  #messagesOf(batch: number): number {
+    return batch + BATCH_HEADER_LENGTH + (this.bytes[batch + 32] << 8 | this.bytes[batch + 33]);
+  }
+
+  #beginBatch({ timestamp, dueMs, attributes, own }: MessageFacts): void {
     const start = this.used;
-    const length = (dueMs > 0 ? DUE_ATTRIBUTE_LENGTH : 0) + (origin ? ORIGIN_ATTRIBUTE_LENGTH : 0);
-    this.#writeBatchHeader(start, this.end, timestamp, length);
-    let at = start + BATCH_HEADER_LENGTH;
+    const dueLength = dueMs > 0 ? DUE_ATTRIBUTE_LENGTH : 0;
+    const attributesLength = dueLength + (attributes?.length ?? 0);
+    const kind = own ? KIND.own : 0;
+    writeBatchHeader(this.bytes, start, { kind, position: this.end, timestamp, attributesLength });
+    const at = start + BATCH_HEADER_LENGTH;
     if (dueMs > 0) {
       writeAttribute(this.bytes, at, ATTRIBUTE.due, 8);
-      writeU64(this.bytes, at + 3, Math.ceil(dueMs * 1000));
-      at += DUE_ATTRIBUTE_LENGTH;
+      writeU64(this.bytes, at + ATTRIBUTE_HEADER_LENGTH, dueMs * 1000);
     }
-    // Last, so that it ends where the message begins.
-    if (origin) {
-      writeAttribute(this.bytes, at, ATTRIBUTE.origin, ORIGIN_LENGTH);
-      this.bytes.set(origin, at + 3);
-      at += ORIGIN_ATTRIBUTE_LENGTH;
-    }
-    this.used = at;
+    if (attributes) this.bytes.set(attributes, at + dueLength);
+    this.used = at + attributesLength;
     this.#openBatch = start;
+    this.#messageTable().addBatch(this.count, start);
   }
 
-  #writeBatchHeader(start: number, position: number, timestamp: Timestamp, attributesLength: number): void {
-    const bytes = this.bytes;
-    writeU32(bytes, start, BATCH_MAGIC);
-    writeU32(bytes, start + 4, 0);
-    writeU32(bytes, start + 8, 2 + attributesLength);
-    writeU32(bytes, start + 12, 0);
-    writeU64(bytes, start + 16, position);
-    writeU32(bytes, start + 24, timestamp.high);
-    writeU32(bytes, start + 28, timestamp.low);
-    bytes[start + 32] = attributesLength >>> 8;
-    bytes[start + 33] = attributesLength;
+  /** The messages [from, to) are of a batch whose attributes may have an origin. */
+  #noteOrigin(batch: number, from: number, to: number): void {
+    const reader = new BatchReader(this.bytes);
+    reader.readUnchecked(batch);
+    if (reader.origin > 0) this.#messageTable().setOrigin(from, to, reader.origin);
   }
 
-  #metadata(): Uint32Array {
-    if (!this.#meta) throw new Error(`Segment ${this.base} is not in memory`);
-    return this.#meta;
-  }
-
-  #dueTimes(): Float64Array {
-    return this.#due ??= new Float64Array(this.#metadata().length / STRIDE);
-  }
-
-  #originOffsets(): Uint32Array {
-    return this.#origins ??= new Uint32Array(this.#metadata().length / STRIDE);
-  }
-
-  #grow(count: number): void {
-    const meta = this.#metadata();
-    if (count * STRIDE <= meta.length) return;
-    const capacity = Math.min(Math.max(count, 2 * meta.length / STRIDE), SEGMENT_MESSAGES_MAX);
-    const larger = new Uint32Array(capacity * STRIDE);
-    larger.set(meta);
-    this.#meta = larger;
-    if (this.#due) {
-      const due = new Float64Array(capacity);
-      due.set(this.#due);
-      this.#due = due;
+  #writeIndexBlock(indexes: Uint16Array, batchOffsets: Uint32Array): void {
+    const { bytes, used, end } = this;
+    writeBatchHeader(bytes, used, { kind: KIND.index, position: end, timestamp: NO_TIMESTAMP });
+    let at = used + BATCH_HEADER_LENGTH;
+    for (const index of indexes) {
+      const offset = batchOffsets[index];
+      writeIndexEntry(bytes, at, {
+        dueMs: this.dueMs(index),
+        index,
+        offset,
+        length: this.batchLength(offset),
+      });
+      at += INDEX_ENTRY_LENGTH;
     }
-    if (this.#origins) {
-      const origins = new Uint32Array(capacity);
-      origins.set(this.#origins);
-      this.#origins = origins;
+    writeU32(bytes, used + 8, 2 + at - used - BATCH_HEADER_LENGTH);
+    this.used = at;
+  }
+
+  #summary(): Closing {
+    const table = this.#messageTable();
+    let first = -1;
+    let last = -1;
+    let bodyBytes = 0;
+    for (let i = 0; i < this.count; i++) {
+      const body = table.body(i);
+      if (body === 0) continue;
+      if (first < 0) first = i;
+      last = i;
+      bodyBytes += readU32(this.bytes, body - 4);
     }
+    const timestampOf = (index: number): Timestamp =>
+      index < 0 ? NO_TIMESTAMP : { high: table.timestampHigh(index), low: table.timestampLow(index) };
+    return {
+      positions: this.count,
+      messages: this.messages,
+      deferred: this.deferred,
+      earliestDueMs: this.earliestDueMs,
+      index: this.dueIndex,
+      firstTimestamp: timestampOf(first),
+      lastTimestamp: timestampOf(last),
+      bodyBytes,
+    };
+  }
+
+  #messageTable(): MessageTable {
+    if (!this.#table) throw new Error(`Segment ${this.base} is not in memory`);
+    return this.#table;
   }
 
   #resize(capacityBytes: number): void {
@@ -466,4 +644,24 @@ export class Segment {
     larger.set(this.bytes.subarray(0, this.used));
     this.#bytes = larger;
   }
+}
+
+/** What work in steps comes to. */
+function lastOf<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** The most bytes that messages of so many bytes take in batches: two of them are never less full than one. */
+function batchesLength(bytes: number, attributesLength: number): number {
+  const batches = 1 + Math.floor(2 * bytes / BATCH_BYTES_MAX);
+  return bytes + batches * (BATCH_HEADER_LENGTH + attributesLength);
+}
+
+/** Bytes of the index of so many deferred messages, and of the closing batch. */
+function closingLength(deferred: number): number {
+  const blocks = Math.ceil(deferred / INDEX_ENTRIES_MAX);
+  return blocks * BATCH_HEADER_LENGTH + deferred * INDEX_ENTRY_LENGTH + CLOSING_BATCH_LENGTH;
 }

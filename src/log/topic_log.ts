@@ -7,57 +7,36 @@
  * - In a durable log every segment is a stored one. Else at most `memQueueSize` waiting messages are in memory
  *   only, and what comes beyond goes to stored segments. A segment is of one kind from its first message on.
  * - A stored segment that nobody pins is evicted from memory once it is finished and written. Pinning it
- *   reads it back in the background.
+ *   reads it back in the background (segment_loader.ts); single messages are read without it (message_reader.ts).
+ * - A segment that is finished leaves the log at once, and the store in the background.
  *
  * Does no I/O but through its store.
  *
  * @module
  */
 
+import type { Budget } from "../base/budget.ts";
+import { type DuePoint, type MessagePlace, MessageReader } from "./message_reader.ts";
+import { type Expectation, type RecoveredLoss, recoverSegments } from "./recovery.ts";
 import { type MessageFacts, Segment, SEGMENT_BYTES_MAX } from "./segment.ts";
-import {
-  BATCH_HEADER_LENGTH,
-  CLOSING_BATCH_LENGTH,
-  type Damage,
-  DUE_ATTRIBUTE_LENGTH,
-  endOfMessages,
-  isTornHeader,
-  ORIGIN_ATTRIBUTE_LENGTH,
-  SEGMENT_HEADER_LENGTH,
-  SEGMENT_MESSAGES_MAX,
-  SegmentFormatError,
-} from "./segment_image.ts";
+import { type DueEntry, endOfMessages, SEGMENT_MESSAGES_MAX } from "./segment_image.ts";
+import { SegmentList } from "./segment_list.ts";
+import { type LoaderOwner, SegmentLoader } from "./segment_loader.ts";
 import type { SegmentStore } from "./segment_store.ts";
 
 /** A small topic starts small: thousands of idle ones must not cost much memory. */
 const SEGMENT_BYTES_MIN = 4 * 1024;
-/** Room for a batch's header and attributes, and for closing the segment. */
-export const SEGMENT_OVERHEAD = SEGMENT_HEADER_LENGTH + BATCH_HEADER_LENGTH + DUE_ATTRIBUTE_LENGTH +
-  ORIGIN_ATTRIBUTE_LENGTH + CLOSING_BATCH_LENGTH;
-
-/** So often is a file read that the disk cannot read before it is put aside, with every `--sync-timeout` once. */
-const LOAD_ATTEMPTS_MAX = 5;
+/** Segments that are dropped before others have their turn. */
+const SEGMENTS_AT_ONCE = 16;
 
 /** What the log asks of, and tells, its topic. */
-export interface LogOwner {
+export interface LogOwner extends LoaderOwner {
   /** Waiting messages that are in memory only, for the channel that has most. */
   waitingInMemory(): number;
   /** Messages [from, to) of the segment have become the topic's. */
   committed(segment: Segment, from: number, to: number): void;
-  /** The segment is in memory again; when it was damaged, it has more holes than before. */
-  loaded(segment: Segment): void;
-  /** A copy, without some of its messages, is in the segment's place. */
-  replaced(segment: Segment, copy: Segment): void;
   /** No more messages are added to the segment. */
   sealed(segment: Segment): void;
-  /** What an operator should know. */
-  damaged(segment: Segment, damages: readonly Damage[]): void;
-  /** Reading a segment back failed; it will be tried again. */
-  loadFailed(segment: Segment, error: unknown): void;
-  /** Somebody has removed the segment from the store. */
-  missing(segment: Segment): void;
-  /** What is not needed any more is still in the store; it will be tried again. */
-  removeFailed(segment: Segment, error: unknown): void;
 }
 
 /** Sizes that bound a log. */
@@ -68,49 +47,72 @@ export interface LogLimits {
   readonly maxBytesPerFile: number;
 }
 
+/** What a log is made from. */
+export interface LogOptions {
+  readonly owner: LogOwner;
+  readonly store: SegmentStore | undefined;
+  readonly limits: LogLimits;
+  /** Every message is written to the store. */
+  readonly durable: boolean;
+  /** Position that an empty log begins at. */
+  readonly end: number;
+  /** Bytes that all logs together may be reading. */
+  readonly reads: Budget;
+  /** Settles when others have had their turn. */
+  readonly othersFirst: () => Promise<void>;
+}
+
+/** Positions [from, to). */
+export interface PositionRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** A topic's messages. */
 export class TopicLog {
-  /** The segments, by position. */
-  readonly segments: Segment[] = [];
   /** Position after the last message. */
   end: number;
   /** Segments were removed since the state was saved: they may be back after a loss of power. */
   hasRemoved = false;
-  readonly #owner: LogOwner;
-  readonly #store: SegmentStore | undefined;
-  readonly #limits: LogLimits;
-  readonly #durable: boolean;
+  readonly #options: LogOptions;
+  readonly #list = new SegmentList();
+  readonly #loader: SegmentLoader | undefined;
+  readonly #reader: MessageReader | undefined;
   /** The last segment, while messages can be added to it. */
   #active: Segment | undefined;
   /** Segments with messages that are not committed. */
   readonly #uncommitted: Segment[] = [];
+  /** Segments that are in memory only, by position. */
+  #inMemory: Segment[] = [];
+  /** Bytes of the sealed segments, more or less. */
+  #sealedBytes = 0;
   /** Messages that may be added to memory before it must be counted again what waits there. */
   #memoryBudget = 0;
-  readonly #pins = new Map<Segment, number>();
-  readonly #loading = new Map<Segment, Promise<void>>();
-  /** How often in a row the disk could not read a segment. */
-  readonly #failedLoads = new WeakMap<Segment, number>();
   /** Segments in memory that were to be put on disk: it has failed, but there may be an image of them all the same. */
   readonly #perhapsStored = new Set<Segment>();
-  /** Segments that are finished, and that the store could not remove. */
+  /** Segments that have left the log and are still in the store. */
+  readonly #leaving = new Set<Segment>();
+  /** Of these, the ones that the store could not remove. */
   readonly #unremoved = new Set<Segment>();
-  /** Segments stay in memory: channels are to look at them. */
-  #recovering = false;
+  /** Settles when the store has removed what it can. */
+  #removing: Promise<void> | undefined;
+  /** Parts of segments that are being read. */
+  readonly #reading = new Set<Promise<unknown>>();
+  /** What many channels ask at the start of the program. */
+  readonly #deferredIndexes = new Map<Segment, readonly number[]>();
 
-  constructor(
-    options: {
-      owner: LogOwner;
-      store: SegmentStore | undefined;
-      limits: LogLimits;
-      durable: boolean;
-      end: number;
-    },
-  ) {
-    this.#durable = options.durable;
-    this.#owner = options.owner;
-    this.#store = options.store;
-    this.#limits = options.limits;
+  constructor(options: LogOptions) {
+    this.#options = options;
     this.end = options.end;
+    const { owner, store, reads, othersFirst } = options;
+    if (!store) return;
+    this.#loader = new SegmentLoader({ owner, store, reads, othersFirst, segments: this.#list });
+    this.#reader = new MessageReader(store, reads);
+  }
+
+  /** The segments, by position. */
+  get segments(): readonly Segment[] {
+    return this.#list.all;
   }
 
   /** The segment that messages are added to. */
@@ -118,11 +120,22 @@ export class TopicLog {
     return this.#active;
   }
 
-  /** Segments that the store has, by position; those that it could not remove are finished. */
-  get inStore(): Segment[] {
-    const segments = this.segments.filter((segment) => segment.written > 0);
-    if (this.#unremoved.size === 0) return segments;
-    return [...segments, ...this.#unremoved].sort((a, b) => a.base - b.base);
+  /** Segments that are in memory only, by position. */
+  get inMemory(): readonly Segment[] {
+    return this.#inMemory;
+  }
+
+  /** True while something is in the store, be it only what is being removed. */
+  get isInStore(): boolean {
+    return this.#leaving.size > 0 || this.#unremoved.size > 0 ||
+      this.segments.some((segment) => segment.written > 0);
+  }
+
+  /** Segments that have left the log and are still in the store, and their bytes. */
+  get leaving(): { readonly segments: number; readonly bytes: number } {
+    let bytes = 0;
+    for (const segment of this.#leaving) bytes += segment.written;
+    return { segments: this.#leaving.size, bytes };
   }
 
   /** Position after the last message that is the topic's. */
@@ -136,6 +149,46 @@ export class TopicLog {
     return this.#uncommitted.some((segment) => segment.stored);
   }
 
+  /** The segment that has the position, or else the first one behind it. */
+  from(position: number): Segment | undefined {
+    return this.#list.from(position);
+  }
+
+  /** The segments that have positions at or behind it; the log is not to change meanwhile. */
+  *allFrom(position: number): Generator<Segment> {
+    const { all } = this.#list;
+    for (let i = this.#list.indexFrom(position); i < all.length; i++) yield all[i];
+  }
+
+  /** True while the segment is part of the log. */
+  has(segment: Segment): boolean {
+    return this.#list.has(segment);
+  }
+
+  /** What is in the store, committed, as few ranges of positions. */
+  storedRanges(): PositionRange[] {
+    const ranges: PositionRange[] = [];
+    for (const segment of this.segments) {
+      if (segment.written === 0) continue;
+      const last = ranges.at(-1);
+      const to = segment.base + segment.committed;
+      if (last?.to === segment.base) ranges[ranges.length - 1] = { from: last.from, to };
+      else ranges.push({ from: segment.base, to });
+    }
+    return ranges;
+  }
+
+  /** Every segment in the store that begins before this position has been closed there. */
+  get closedEnd(): number {
+    let end = 0;
+    for (const segment of this.segments) {
+      if (segment.written === 0) continue;
+      if (!segment.isClosed) return segment.base;
+      end = segment.end;
+    }
+    return end;
+  }
+
   /** Adds messages, the bytes [from, to) of `block`, each a size and a body. */
   append(block: Uint8Array, from: number, to: number, facts: MessageFacts): void {
     let left = facts.count;
@@ -143,8 +196,8 @@ export class TopicLog {
     while (left > 0) {
       const kind = this.#kindOfNext();
       const count = Math.min(left, kind.most, SEGMENT_MESSAGES_MAX);
-      const end = count === left ? to : endOfMessages(block, start, count);
-      const segment = this.#room(kind.stored, count, end - start);
+      const end = count === left ? to : endOfMessages(block, start, count, facts.own);
+      const segment = this.#room(kind.stored, count, end - start, facts);
       if (!segment) continue;
       segment.append(block, start, end, { ...facts, count });
       if (this.#uncommitted.at(-1) !== segment) this.#uncommitted.push(segment);
@@ -172,14 +225,15 @@ export class TopicLog {
     for (const segment of this.#uncommitted.splice(0)) {
       const from = segment.committed;
       segment.commit();
-      this.#owner.committed(segment, from, segment.count);
-      this.#evictUnpinned(segment);
+      this.#options.owner.committed(segment, from, segment.count);
+      this.#loader?.evictUnpinned(segment);
     }
   }
 
   /** Takes the added messages back. Their positions are not used again: a file may still hold some of them. */
   rollback(): void {
     for (const segment of this.#uncommitted.splice(0)) {
+      if (segment.sealed) this.#sealedBytes -= segment.used;
       segment.rollback();
       if (segment === this.#active) this.#active = undefined;
       if (segment.count === 0) {
@@ -187,7 +241,7 @@ export class TopicLog {
         continue;
       }
       try {
-        if (segment.stored) this.#store?.truncate(segment.base, segment.written);
+        if (segment.stored) this.#options.store?.truncate(segment.base, segment.written);
         segment.close();
         if (segment.stored) this.#write(segment);
       } catch {
@@ -195,8 +249,8 @@ export class TopicLog {
         segment.sealed = true;
         segment.reopenImage();
       }
-      this.#owner.sealed(segment);
-      this.#evictUnpinned(segment);
+      // Again, for those that were: now it has no messages that are not the topic's.
+      this.#seal(segment);
     }
     this.#memoryBudget = 0;
   }
@@ -220,56 +274,108 @@ export class TopicLog {
         segment.reopenImage();
       }
     }
-    this.#owner.sealed(segment);
-    this.#evictUnpinned(segment);
+    this.#seal(segment);
   }
 
   /** Removes a segment that nobody needs. */
   release(segment: Segment): void {
-    const at = this.segments.indexOf(segment);
-    if (at < 0) return;
-    this.segments.splice(at, 1);
-    this.#pins.delete(segment);
+    if (!this.#list.remove(segment)) return;
     if (segment === this.#active) this.#active = undefined;
-    if (segment.stored || segment.written > 0 || this.#perhapsStored.delete(segment)) this.#remove(segment);
+    if (segment.sealed) this.#sealedBytes = Math.max(this.#sealedBytes - segment.used, 0);
+    this.#loader?.forget(segment);
+    for (const user of [...segment.users]) user.released();
+    if (!segment.stored) this.#inMemory = this.#inMemory.filter((other) => other !== segment);
+    const isPerhapsStored = this.#perhapsStored.delete(segment);
+    if (segment.stored || segment.written > 0 || isPerhapsStored) this.#remove(segment);
     segment.evict();
   }
 
   /** Puts an empty segment in the place of the active one, whose messages are all finished, and reuses its memory. */
-  restartActive(): Segment {
+  restartActive(): void {
     const segment = this.#active;
     if (!segment || segment.stored) throw new Error("No segment in memory to begin anew");
     const next = segment.restartAt(this.end);
-    this.segments[this.segments.length - 1] = next;
+    this.#loader?.replaced(segment, next);
+    this.#list.replace(segment, next);
+    this.#inMemory[this.#inMemory.length - 1] = next;
     this.#memoryBudget = 0;
-    this.#pins.delete(segment);
     this.#active = next;
-    return next;
   }
 
   /** Keeps a segment in memory, and brings it there. */
   pin(segment: Segment): void {
-    this.#pins.set(segment, (this.#pins.get(segment) ?? 0) + 1);
-    if (!segment.resident) this.#load(segment);
+    this.#loader?.pin(segment);
   }
 
   /** Takes a `pin` back. */
   unpin(segment: Segment): void {
-    const pins = (this.#pins.get(segment) ?? 0) - 1;
-    if (pins > 0) {
-      this.#pins.set(segment, pins);
-    } else {
-      this.#pins.delete(segment);
-      this.#evictUnpinned(segment);
+    this.#loader?.unpin(segment);
+  }
+
+  /** True while somebody keeps the segment in memory. */
+  isPinned(segment: Segment): boolean {
+    return this.#loader?.isPinned(segment) ?? false;
+  }
+
+  /** Settles when a pinned segment is in memory, or could not be read. */
+  async loaded(segment: Segment): Promise<void> {
+    await this.#loader?.loaded(segment);
+  }
+
+  /** Single messages of stored segments, by position, as far as they are where they are said to be. */
+  async readMessages(places: readonly MessagePlace[]): Promise<ReadonlyMap<number, Segment>> {
+    const reader = this.#reader;
+    return reader ? await this.#tracked(this.#readSlowly(reader, places)) : new Map();
+  }
+
+  /** Some of what is due next in a stored segment, in order; undefined when its index cannot be used. */
+  async readDue(segment: Segment, after: DuePoint): Promise<DueEntry[] | undefined> {
+    if (!segment.dueIndex || !this.#reader) return undefined;
+    try {
+      return await this.#tracked(this.#reader.readDue(segment.base, segment.dueIndex, after));
+    } catch {
+      // Read as a whole, the segment tells what is wrong.
+      return undefined;
     }
+  }
+
+  /** Messages [from, to) of a segment that are not deferred: also of a part of one on disk, which is read for that. */
+  waitingIn(segment: Segment, from: number, to: number): number {
+    if (segment.resident || from === 0 && to === segment.count) return segment.waitingIn(from, to);
+    if (segment.isUnread || segment.deferred === 0 && segment.holes === 0) return to - from;
+    const deferred = segment.holes === 0 ? this.#deferredOf(segment) : undefined;
+    if (deferred) return to - from - deferred.filter((index) => index >= from && index < to).length;
+    let count = to - from;
+    this.lookAt(segment, () => {
+      if (segment.resident) count = segment.waitingIn(from, to);
+    });
+    return count;
   }
 
   /** Tries again what the store has refused: reading pinned segments, and removing finished ones. */
   retry(): void {
-    for (const segment of this.#pins.keys()) {
-      if (!segment.resident) this.#load(segment);
-    }
-    for (const segment of this.#unremoved) this.#remove(segment);
+    this.#loader?.retry();
+    if (this.#unremoved.size === 0) return;
+    for (const segment of this.#unremoved) this.#leaving.add(segment);
+    this.#removing ??= this.#removeAll();
+  }
+
+  /**
+   * Makes a copy of a segment that is in memory, of the messages for which `keep` is true now, and puts it in its place.
+   *
+   * @returns The copy, or undefined when the segment has gone meanwhile.
+   * @throws What the store threw; everything is as before then.
+   */
+  async rewrite(
+    segment: Segment,
+    keep: (index: number) => boolean,
+    options: { stored: boolean },
+  ): Promise<Segment | undefined> {
+    const steps = segment.compacting(keep, options);
+    let step = steps.next();
+    for (; !step.done; step = steps.next()) await this.#options.othersFirst();
+    const copy = step.value;
+    return copy && await this.replace(segment, copy) ? copy : undefined;
   }
 
   /**
@@ -279,23 +385,30 @@ export class TopicLog {
    * @throws What the store threw; everything is as before then.
    */
   async replace(segment: Segment, copy: Segment): Promise<boolean> {
-    if (copy.stored && this.#store) {
-      const image = copy.unwritten();
-      copy.written = copy.used;
-      if (!segment.stored) this.#perhapsStored.add(segment);
-      await this.#store.replace(copy.base, image, () => this.segments.includes(segment));
-      this.#perhapsStored.delete(segment);
+    let isReplaced = false;
+    try {
+      isReplaced = await this.#putInStore(segment, copy) && this.#list.replace(segment, copy);
+    } finally {
+      if (!isReplaced) copy.evict();
     }
-    const at = this.segments.indexOf(segment);
-    if (at < 0) return false;
-    this.segments[at] = copy;
-    copy.holders = segment.holders;
-    const pins = this.#pins.get(segment);
-    this.#pins.delete(segment);
-    if (pins !== undefined) this.#pins.set(copy, pins);
+    if (!isReplaced) return false;
+    this.#sealedBytes += copy.used - segment.used;
+    if (!segment.stored) {
+      this.#inMemory = copy.stored
+        ? this.#inMemory.filter((other) => other !== segment)
+        : this.#inMemory.map((other) => other === segment ? copy : other);
+    }
+    this.#loader?.replaced(segment, copy);
     // At once: what is finished from now on is finished in the copy.
-    this.#owner.replaced(segment, copy);
-    this.#evictUnpinned(copy);
+    copy.ahead = segment.ahead;
+    copy.open = segment.open;
+    for (const user of [...segment.users]) {
+      segment.removeUser(user);
+      copy.addUser(user);
+      user.replaced(copy);
+    }
+    segment.evict();
+    this.#loader?.evictUnpinned(copy);
     return true;
   }
 
@@ -304,16 +417,19 @@ export class TopicLog {
    *
    * @throws What the store threw first; every segment has been tried.
    */
-  save(): void {
-    if (!this.#store) return;
+  async save(): Promise<void> {
+    if (!this.#options.store) return;
     this.seal();
     const errors: unknown[] = [];
-    for (const segment of this.segments) {
+    for (const segment of [...this.segments]) {
+      // What nobody needs any more may leave meanwhile.
+      if (segment.written === segment.used || !this.has(segment)) continue;
       try {
-        if (segment.written < segment.used) this.#write(segment);
+        this.#write(segment);
       } catch (error) {
         errors.push(error);
       }
+      await this.#options.othersFirst();
     }
     if (errors.length > 0) throw errors[0];
   }
@@ -321,140 +437,140 @@ export class TopicLog {
   /**
    * Takes the segments that the store has kept. Those that had to be read stay in memory until `recovered()`.
    *
-   * @returns The positions of all that are in the store, those too that are of no use.
+   * @param expected What the state says of them.
+   * @returns What of that is not there.
    */
-  recover(): Set<number> {
-    if (!this.#store) return new Set();
-    this.#recovering = true;
-    const stored = this.#store.list();
-    for (const [i, { base, size, closing }] of stored.entries()) {
-      const countMax = Math.min((stored[i + 1]?.base ?? Infinity) - base, SEGMENT_MESSAGES_MAX);
-      const segment = closing
-        ? Segment.onDisk({ base, size, closing })
-        : this.#recoverUnclosed(this.#store, base, countMax);
-      if (!segment) continue;
-      this.segments.push(segment);
+  recover(expected: Expectation | undefined): readonly RecoveredLoss[] {
+    const { store, owner } = this.#options;
+    const loader = this.#loader;
+    if (!store || !loader) return [];
+    loader.keepAll();
+    const { segments, useless, losses } = recoverSegments({ store, owner, loader, expected });
+    for (const segment of segments) {
+      this.#list.push(segment);
+      this.#sealedBytes += segment.used;
       this.end = Math.max(this.end, segment.end);
     }
-    return new Set(stored.map(({ base }) => base));
+    for (const segment of useless) this.#remove(segment);
+    return losses;
   }
 
-  /** Lets channels look at a segment's messages before `recovered()`: it is in memory for as long as `look` takes. */
+  /** Lets channels look at a segment's messages at once: it is in memory for as long as `look` takes. */
   lookAt(segment: Segment, look: () => void): void {
-    const wasResident = segment.resident;
-    try {
-      if (!wasResident && this.#store) this.#take(segment, this.#store.readSync(segment.base));
-    } catch (error) {
-      // Its messages are looked at when they are needed.
-      this.#owner.loadFailed(segment, error);
-    }
-    look();
-    if (!wasResident && !this.#pins.has(segment)) segment.evict();
+    if (this.#loader) this.#loader.lookAt(segment, look);
+    else look();
   }
 
   /** The channels are there again, and need only what they have pinned. */
   recovered(): void {
-    this.#recovering = false;
-    for (const segment of this.segments) this.#evictUnpinned(segment);
+    this.#deferredIndexes.clear();
+    this.#loader?.keepPinned();
   }
 
-  /** Settles when no segment is being read. */
+  /** Settles when nothing is being read or removed. */
   async idle(): Promise<void> {
-    while (this.#loading.size > 0) await Promise.all(this.#loading.values());
+    while (this.#reading.size > 0) await Promise.allSettled(this.#reading);
+    await this.#loader?.idle();
+    await this.#removing;
   }
 
-  /** A segment that was being written when the program was killed: what is whole of it counts. */
-  #recoverUnclosed(store: SegmentStore, base: number, countMax: number): Segment | undefined {
-    const segment = Segment.onDisk({ base, size: 0 });
-    let image: Uint8Array;
+  /** Gives all memory back, of a log whose store is gone, in steps. */
+  *dropping(): Generator<void> {
+    this.#active = undefined;
+    this.#leaving.clear();
+    this.#unremoved.clear();
+    for (const [i, segment] of [...this.segments].entries()) {
+      this.#list.remove(segment);
+      this.#loader?.forget(segment);
+      segment.evict();
+      if (i % SEGMENTS_AT_ONCE === SEGMENTS_AT_ONCE - 1) yield;
+    }
+    this.#inMemory = [];
+  }
+
+  /** Which messages of a segment on disk are deferred, as its index says; undefined when it does not. */
+  #deferredOf(segment: Segment): readonly number[] | undefined {
+    const known = this.#deferredIndexes.get(segment);
+    if (known) return known;
     try {
-      image = store.readSync(base);
-    } catch (error) {
-      this.#owner.loadFailed(segment, error);
-      // What it holds is known when it can be read again: until then it is the channels' as if it were full.
-      const closing = { positions: countMax, deferred: 0 };
-      return Segment.onDisk({ base, size: SEGMENT_HEADER_LENGTH, closing });
-    }
-    if (isTornHeader(image, base)) {
-      const { length } = image;
-      if (length > 0) {
-        this.#owner.damaged(segment, [{ offset: 0, length, reason: "torn header", torn: true }]);
-      }
-      this.#remove(segment);
-      return undefined;
-    }
-    try {
-      this.#take(segment, image);
-    } catch (error) {
-      if (!(error instanceof SegmentFormatError)) throw error;
-      this.#setAside(segment, image.length, error);
-      return undefined;
-    }
-    if (segment.count === 0) {
-      this.#remove(segment);
-      return undefined;
-    }
-    try {
-      if (segment.used < image.length) store.truncate(base, segment.used);
-      segment.close();
-      this.#write(segment);
+      const indexes = this.#reader?.readDueSync(segment.base, segment.dueIndex)?.map(({ index }) => index);
+      if (indexes) this.#deferredIndexes.set(segment, indexes);
+      return indexes;
     } catch {
-      // The disk is full, perhaps: what is in the file can be delivered all the same.
-      segment.reopenImage();
+      // Read as a whole, the segment tells what is wrong.
+      return undefined;
     }
-    return segment;
   }
 
-  /** Takes an image as the segment's; what is damaged in it is kept aside, once, and told. */
-  #take(segment: Segment, image: Uint8Array): void {
-    const damages = segment.restore(image).filter((damage) =>
-      damage.torn || this.#keepDamage(segment, damage)
-    );
-    if (damages.length > 0) this.#owner.damaged(segment, damages);
-  }
-
-  /** False when it is kept already, and was told then. */
-  #keepDamage(segment: Segment, { offset, length }: Damage): boolean {
+  /** Puts a copy of a segment in its place in the store; false when that one has gone meanwhile. */
+  async #putInStore(segment: Segment, copy: Segment): Promise<boolean> {
+    const { store } = this.#options;
+    if (!copy.stored || !store) return true;
+    const image = copy.unwritten();
+    copy.written = copy.used;
+    if (!segment.stored) this.#perhapsStored.add(segment);
+    // From now on the copy may be in the store, even if this fails: what is not in it is not lost.
+    segment.isCounted = false;
     try {
-      return this.#store?.keepDamage(segment.base, offset, segment.bytes.subarray(offset, offset + length)) ??
-        true;
-    } catch (error) {
-      this.#owner.loadFailed(segment, error);
-      return true;
+      const isReplaced = await store.replace(copy.base, image, () => this.has(segment));
+      this.#perhapsStored.delete(segment);
+      return isReplaced;
+    } finally {
+      segment.isCounted = false;
     }
   }
 
-  /** False when that did not work: then its file must stay where it is. */
-  #setAside(segment: Segment, length: number, error: Error): boolean {
+  /** Who reads again as soon as this is taken would otherwise, with files alone, keep the runtime from looking at sockets. */
+  async #readSlowly(reader: MessageReader, places: readonly MessagePlace[]): Promise<Map<number, Segment>> {
+    const messages = await reader.read(places);
+    await this.#options.othersFirst();
+    return messages;
+  }
+
+  async #tracked<T>(reading: Promise<T>): Promise<T> {
+    this.#reading.add(reading);
     try {
-      this.#store?.setAside(segment.base);
-    } catch (cause) {
-      this.#owner.removeFailed(segment, cause);
-      return false;
+      return await reading;
+    } finally {
+      this.#reading.delete(reading);
     }
-    this.#owner.damaged(segment, [{ offset: 0, length, reason: error.message, torn: false }]);
-    return true;
+  }
+
+  #seal(segment: Segment): void {
+    this.#sealedBytes += segment.used;
+    this.#options.owner.sealed(segment);
+    this.#loader?.evictUnpinned(segment);
   }
 
   #remove(segment: Segment): void {
-    try {
-      this.#store?.remove(segment.base);
-      this.hasRemoved = true;
-      this.#unremoved.delete(segment);
-    } catch (error) {
-      if (!this.#unremoved.has(segment)) this.#owner.removeFailed(segment, error);
-      this.#unremoved.add(segment);
+    this.#leaving.add(segment);
+    this.#removing ??= this.#removeAll();
+  }
+
+  /** One after the other, so that however many there are, others have their turn. */
+  async #removeAll(): Promise<void> {
+    for (const segment of this.#leaving) {
+      try {
+        await this.#options.store?.remove(segment.base);
+        this.hasRemoved = true;
+        this.#unremoved.delete(segment);
+      } catch (error) {
+        if (!this.#unremoved.has(segment)) this.#options.owner.removeFailed(segment, error);
+        this.#unremoved.add(segment);
+      }
+      this.#leaving.delete(segment);
     }
+    this.#removing = undefined;
   }
 
   #kindOfNext(): { stored: boolean; most: number } {
     const active = this.#active;
+    const { store, durable, limits, owner } = this.#options;
     if (active?.stored) return { stored: true, most: Infinity };
-    if (!this.#store) return { stored: false, most: Infinity };
-    if (this.#durable) return { stored: true, most: Infinity };
+    if (!store) return { stored: false, most: Infinity };
+    if (durable) return { stored: true, most: Infinity };
     if (this.#memoryBudget <= 0) {
-      this.#memoryBudget = this.#limits.memQueueSize - this.#owner.waitingInMemory() -
-        this.#uncommittedInMemory();
+      this.#memoryBudget = limits.memQueueSize - owner.waitingInMemory() - this.#uncommittedInMemory();
     }
     return this.#memoryBudget > 0
       ? { stored: false, most: this.#memoryBudget }
@@ -470,9 +586,10 @@ export class TopicLog {
   }
 
   /** A segment of that kind with room for that many messages of that many bytes; undefined to ask for the kind anew. */
-  #room(stored: boolean, count: number, bytes: number): Segment | undefined {
+  #room(stored: boolean, count: number, bytes: number, facts: MessageFacts): Segment | undefined {
+    const attributesLength = facts.attributes?.length ?? 0;
     const active = this.#active;
-    if (active && active.stored === stored && active.fits(count, bytes)) return active;
+    if (active && active.stored === stored && active.fits(count, bytes, attributesLength)) return active;
     if (active) {
       this.seal();
       if (active.stored) {
@@ -482,72 +599,24 @@ export class TopicLog {
       }
     }
     // A log that grows gets larger segments.
-    const total = this.segments.reduce((sum, segment) => sum + segment.used, 0);
-    const usual = Math.min(SEGMENT_BYTES_MAX, this.#limits.maxBytesPerFile);
+    const usual = Math.min(SEGMENT_BYTES_MAX, this.#options.limits.maxBytesPerFile);
     const capacityBytes = Math.max(
-      Math.min(Math.max(2 * total, SEGMENT_BYTES_MIN), usual),
-      bytes + SEGMENT_OVERHEAD,
+      Math.min(Math.max(2 * this.#sealedBytes, SEGMENT_BYTES_MIN), usual),
+      Segment.capacityFor(bytes, attributesLength),
     );
     const segment = new Segment({ base: this.end, capacityBytes, stored });
-    this.segments.push(segment);
+    this.#list.push(segment);
+    if (!stored) this.#inMemory.push(segment);
     this.#active = segment;
     return segment;
   }
 
   #write(segment: Segment): void {
     if (this.#perhapsStored.has(segment)) {
-      this.#store?.remove(segment.base);
+      this.#options.store?.truncate(segment.base, 0);
       this.#perhapsStored.delete(segment);
     }
-    this.#store?.append(segment.base, segment.unwritten());
+    this.#options.store?.append(segment.base, segment.unwritten());
     segment.written = segment.used;
-  }
-
-  #evictUnpinned(segment: Segment): void {
-    if (!segment.stored || !segment.sealed || segment.written < segment.used || !segment.resident) return;
-    if (this.#recovering) return;
-    if (this.#pins.has(segment) || segment.committed < segment.count) return;
-    segment.evict();
-  }
-
-  #load(segment: Segment): void {
-    const store = this.#store;
-    if (!store || this.#loading.has(segment)) return;
-    const loading = store.read(segment.base).then((image) => {
-      // At once: who pins the segment after it was evicted again is not to wait for a reading that has ended.
-      this.#loading.delete(segment);
-      this.#failedLoads.delete(segment);
-      this.#restore(segment, image);
-    }).catch((error) => {
-      this.#loading.delete(segment);
-      if (!this.segments.includes(segment)) return;
-      // Its messages are lost: channels go on without them, instead of waiting for ever.
-      if (error instanceof SegmentFormatError || this.#isUnreadable(segment, error)) {
-        if (!this.#setAside(segment, segment.used, error)) throw error;
-      } else if (error instanceof Deno.errors.NotFound) {
-        this.#owner.missing(segment);
-      } else {
-        throw error;
-      }
-      this.#restore(segment, new Segment({ base: segment.base, capacityBytes: 0, stored: true }).bytes);
-    }).catch((error) => this.#owner.loadFailed(segment, error));
-    this.#loading.set(segment, loading);
-  }
-
-  /** True when the disk has failed so often to read the segment's file that it hardly ever will. */
-  #isUnreadable(segment: Segment, error: Error & { readonly code?: string }): boolean {
-    if (error.code !== "EIO" && error.code !== "EISDIR") return false;
-    const attempts = (this.#failedLoads.get(segment) ?? 0) + 1;
-    this.#failedLoads.set(segment, attempts);
-    return attempts >= LOAD_ATTEMPTS_MAX;
-  }
-
-  #restore(segment: Segment, image: Uint8Array): void {
-    if (!this.segments.includes(segment)) return;
-    this.#take(segment, image);
-    // Pinned, so that it stays while the owner looks at it.
-    this.pin(segment);
-    this.#owner.loaded(segment);
-    this.unpin(segment);
   }
 }

@@ -17,8 +17,8 @@ export interface WireOwner {
   sent(): void;
   /** Writing has failed: the connection is of no use any more. */
   writeFailed(error: unknown): void;
-  /** Now, in ms. */
-  nowMs(): number;
+  /** Now, in ms by the monotonic clock. */
+  monotonicMs(): number;
 }
 
 /** One connection, read and written. */
@@ -54,8 +54,8 @@ export class Wire {
   }
 
   /** How long the write that is under way has taken; 0 without one. */
-  writingMs(nowMs: number): number {
-    return this.#writing === undefined ? 0 : nowMs - this.#writeStartedMs;
+  writingMs(monotonicMs: number): number {
+    return this.#writing === undefined ? 0 : monotonicMs - this.#writeStartedMs;
   }
 
   /** Reads into the buffer; the number of bytes, or null at the end. */
@@ -104,7 +104,7 @@ export class Wire {
       while (this.output.length > 0 && !this.#closed && !this.held && !this.#upgrading) {
         const bytes = this.output.take();
         this.#writingBytes = bytes.length;
-        this.#writeStartedMs = this.#owner.nowMs();
+        this.#writeStartedMs = this.#owner.monotonicMs();
         await writeAll(this.#connection, bytes);
         // Asked for here, because output may have come, and filled the wire, since the write began.
         const wasWritable = this.writable;

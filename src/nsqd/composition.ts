@@ -6,12 +6,13 @@
  */
 
 import { AsyncGroup } from "../base/async_group.ts";
-import { SystemClock } from "../base/clock.ts";
+import { momentOf, SystemClock } from "../base/clock.ts";
+import { othersFirst } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
 import { SYSTEM_TIMERS } from "../base/timers.ts";
 import type { Broker } from "../broker/broker.ts";
 import { DataPath } from "../storage/data_path.ts";
-import { FileStores } from "../storage/file_segments.ts";
+import { FileStores } from "../storage/file_stores.ts";
 import type { ApiContext } from "./api/context.ts";
 import { nsqdHttpApi } from "./api/endpoints.ts";
 import { HttpGuard } from "./api/guard.ts";
@@ -41,9 +42,8 @@ export type NsqdParts = ReturnType<typeof compose>;
 export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logger) {
   const settings = new Settings(start.options);
   const clock = new SystemClock();
-  const nowMs = () => clock.nowMs();
   const hostname = Deno.hostname();
-  const startTimeMs = Date.now();
+  const started = momentOf(clock);
   const loops = new AsyncGroup();
   /** Apart from the loops, because connections end before the topics close. */
   const clients = new AsyncGroup();
@@ -76,7 +76,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const makeGossip = () => {
     const { topics } = broker;
     const httpsPort = listeners.https?.port;
-    gossip = Gossip.of({ options: start.options, logger, topics, nodeInfo: nodeInfo(), httpsPort, nowMs });
+    gossip = Gossip.of({ options: start.options, logger, clock, topics, nodeInfo: nodeInfo(), httpsPort });
   };
 
   // Topics, and where they are kept
@@ -94,8 +94,12 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     clock,
     logger,
     stores,
-    onKeeping: () => metadata.persistSync(),
+    wasStopped: () => dataPath.wasStopped,
+    keeping: () => metadata.keeping(),
+    keepingFailure: () => metadata.keepingFailure,
     onWork: () => turn.schedule(),
+    othersFirst,
+    onFault: (error) => fail("background", error),
     onChange: ({ topic, channel, kept }) => {
       lookup.changed(topic.name, channel?.name);
       gossip?.changed(topic.name, channel?.name);
@@ -108,6 +112,11 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     },
   });
   turn.attach(broker);
+  /** Tells those that compare times of day when the clock was set. */
+  const followWallClock = () => {
+    const stepMs = clock.adjust();
+    if (stepMs !== 0) broker.wallClockStepped(stepMs);
+  };
   const metadataFile = new MetadataFile(dataPath.path, logger);
   const metadata = new MetadataKeeper({
     logger,
@@ -117,7 +126,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     health,
     tasks: loops,
   });
-  const flush = new Flush({ logger, broker, turn, metadata, health });
+  const flush = new Flush({ logger, clock, broker, turn, metadata, health, dataPath, stores });
 
   // Clients
   const authorizer = new Authorizer({
@@ -125,7 +134,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     timeoutMs: start.options.httpClientRequestTimeoutMs,
     rootCa: start.tls.rootCa,
     signal: clients.signal,
-    nowMs,
+    clock,
   });
   const connections = new Set<Session>();
   const sessions = new Sessions({
@@ -142,6 +151,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const runningTasks = () => [...loops.running, ...clients.running];
   const apiContext: ApiContext = {
     broker,
+    clock,
     get options() {
       return settings.options;
     },
@@ -153,12 +163,11 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     get httpPort() {
       return listeners.http?.port;
     },
-    startTimeMs,
+    started,
     hasGossip: isGossipOn(start.options),
     get gossip() {
       return gossip;
     },
-    nowMs,
     health: () => health.text,
     sessions: () => sessions.speaking(),
     clientOf: (consumer) => sessions.clientOf(consumer),
@@ -181,6 +190,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   return {
     settings,
     clock,
+    followWallClock,
     loops,
     clients,
     fail,

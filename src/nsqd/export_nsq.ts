@@ -5,13 +5,14 @@
  * @module
  */
 
+import { othersFirst } from "../base/every.ts";
 import { LOG_LEVELS, Logger } from "../base/logger.ts";
 import { Broker } from "../broker/broker.ts";
 import { string } from "../config/kind.ts";
 import { type Exit, exitOnOptionError, type Loaded, loadOptions } from "../config/load.ts";
 import { COMMON_OPTIONS, defaultOf, option, OptionError, type OptionsOf } from "../config/option.ts";
 import { DataPath } from "../storage/data_path.ts";
-import { FileStores } from "../storage/file_segments.ts";
+import { FileStores } from "../storage/file_stores.ts";
 import { DENO_FILES } from "../storage/file_system.ts";
 import { ExportClock, type Exported, exportTopics } from "../storage/go_export.ts";
 import { needsImport } from "../storage/go_import.ts";
@@ -90,7 +91,7 @@ export async function exportNsq(options: ExportNsqOptions, logger: Logger): Prom
   removeFolder(folder);
   DENO_FILES.makeFolder(folder);
   try {
-    const exported = await fill(folder, { ...options, dataPath: path }, logger);
+    const exported = await fill(folder, { dataPath, options, logger });
     removeFolder(to, { recursive: false });
     DENO_FILES.rename(folder, to);
     await DENO_FILES.syncFolder(`${to}/..`);
@@ -101,13 +102,16 @@ export async function exportNsq(options: ExportNsqOptions, logger: Logger): Prom
   }
 }
 
-async function fill(folder: string, options: ExportNsqOptions, logger: Logger): Promise<Exported> {
-  const { dataPath, nodeId, maxBytesPerFile } = options;
+async function fill(
+  folder: string,
+  { dataPath, options, logger }: { dataPath: DataPath; options: ExportNsqOptions; logger: Logger },
+): Promise<Exported> {
+  const { nodeId, maxBytesPerFile } = options;
   // What the broker says of topics that come and go is not what happens in the data path.
   const level = options.logLevel > LOG_LEVELS.warn ? options.logLevel : LOG_LEVELS.warn;
   const quiet = new Logger({ prefix: options.logPrefix, level });
   const clock = new ExportClock(Date.now());
-  const stores = new FileStores(dataPath, readOnly(DENO_FILES));
+  const stores = new FileStores(dataPath.path, readOnly(DENO_FILES));
   let failure: unknown;
   const broker = new Broker({
     clock,
@@ -123,12 +127,16 @@ async function fill(folder: string, options: ExportNsqOptions, logger: Logger): 
     newLatency: () => undefined,
     durabilityOf: () => "memory",
     syncEvery: Infinity,
-    onKeeping() {},
+    wasStopped: () => dataPath.wasStopped,
+    keeping: () => undefined,
+    keepingFailure: () => undefined,
     onWork() {},
+    othersFirst,
+    onFault: (error) => failure ??= error,
     onChange() {},
     onStored: (error) => failure ??= error,
   });
-  loadTopics(broker, { metadata: new MetadataFile(dataPath, quiet), stores });
+  loadTopics(broker, { metadata: new MetadataFile(dataPath.path, quiet), stores });
   // nsqd would go on without what it cannot read now; nobody is to take what is here for all there is.
   if (failure !== undefined) throw failure;
   // Before the topics lose their channels to the export.

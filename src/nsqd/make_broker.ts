@@ -12,7 +12,18 @@ import type { NsqdOptions } from "./options.ts";
 /** What the broker is made with besides the options: the world, and who is told what happens. */
 export type BrokerContext = Pick<
   BrokerOptions,
-  "clock" | "logger" | "stores" | "onKeeping" | "onWork" | "onChange" | "onStored" | "startTopic"
+  | "clock"
+  | "logger"
+  | "stores"
+  | "wasStopped"
+  | "keeping"
+  | "keepingFailure"
+  | "onWork"
+  | "othersFirst"
+  | "onFault"
+  | "onChange"
+  | "onStored"
+  | "startTopic"
 >;
 
 /** What an ephemeral topic or channel keeps when `--mem-queue-size=0` would let it keep nothing. */
@@ -33,7 +44,9 @@ export function makeBroker(options: NsqdOptions, context: BrokerContext): Broker
       ephemeralDepthMax: options.memQueueSize > 0 ? options.memQueueSize : EPHEMERAL_DEPTH_DEFAULT,
     },
     newLatency: () =>
-      quantiles.length > 0 ? new Quantile({ quantiles, windowMs, nowMs: context.clock.nowMs() }) : undefined,
+      quantiles.length > 0
+        ? new Quantile({ quantiles, windowMs, nowMs: context.clock.monotonicMs() })
+        : undefined,
     durabilityOf: (topic) => durability.of(topic),
     syncEvery: options.syncEvery,
   });

@@ -11,13 +11,7 @@ import { NSQ_VERSION } from "../base/version.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Broker } from "../broker/broker.ts";
 import { isValidChannelName, isValidTopicName } from "../protocol/names.ts";
-import {
-  DENO_FILES,
-  type FileSystem,
-  removeIfThere,
-  replaceFile,
-  replaceFileSync,
-} from "../storage/file_system.ts";
+import { DENO_FILES, type FileSystem, removeIfThere, replaceFile } from "../storage/file_system.ts";
 
 const FILE_NAME = "nsqd.dat";
 /** Files that a write has left which was interrupted. */
@@ -74,24 +68,16 @@ export class MetadataFile {
 
   /**
    * Writes the file, at once or not at all; others have their turns meanwhile, so what comes or goes while this runs may be
-   * in the file or not. `wanted` is asked right before the file is replaced. Rejects when it cannot be.
+   * in the file or not. Rejects when it cannot be written.
    */
-  async persist(broker: Broker, wanted?: () => boolean): Promise<void> {
+  async persist(broker: Broker): Promise<void> {
     this.#announce();
     this.#failing = true;
     const pieces: string[] = [];
     for (const piece of piecesOf(broker)) {
       if (pieces.push(piece) % PIECES_AT_ONCE === 0) await othersFirst();
     }
-    await replaceFile(this.#files, this.path, new TextEncoder().encode(pieces.join("")), wanted);
-    this.#failing = false;
-  }
-
-  /** As {@linkcode persist}, for who cannot wait: everybody waits for the disk. */
-  persistSync(broker: Broker): void {
-    this.#announce();
-    this.#failing = true;
-    replaceFileSync(this.#files, this.path, new TextEncoder().encode([...piecesOf(broker)].join("")));
+    await replaceFile(this.#files, this.path, new TextEncoder().encode(pieces.join("")));
     this.#failing = false;
   }
 

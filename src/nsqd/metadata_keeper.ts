@@ -5,13 +5,12 @@
  *
  * ```
  *  changed() ── 20 ms ──┐
- *  persist() ───────────┼──▶ one write for all who ask while another runs ──▶ the file
- *  keeping() ───────────┤                                                      ▲
- *  retry() ─────────────┘            persistSync() ────────────────────────────┘
+ *  persist() ───────────┤
+ *  keeping() ───────────┼──▶ one write for all who ask while another runs ──▶ the file
+ *  retry() ─────────────┘
  * ```
  *
- * Changes are counted, and so it is known what a write has in it: the file is as it should be when the last one is
- * in, and a write that has fewer of them than the file never takes its place.
+ * Changes are counted, and so it is known what a write has in it: the file is as it should be when the last one is in.
  *
  * @module
  */
@@ -103,22 +102,6 @@ export class MetadataKeeper {
     await this.#catchUp();
   }
 
-  /**
-   * Writes the file if it is not as it should be, while everybody waits: for the broker, as long as it cannot wait for
-   * `keeping()`. Throws when it cannot.
-   */
-  persistSync(): void {
-    const changes = this.#changes;
-    if (this.#written === changes) return;
-    try {
-      this.#context.file.persistSync(this.#context.broker);
-    } catch (error) {
-      this.#failed(error);
-      throw error;
-    }
-    this.#succeeded(changes);
-  }
-
   /** Writes the file if that has failed before. Logs a failure, does not reject. */
   async retry(): Promise<void> {
     // Only when writing it has failed is it still to be written now.
@@ -141,47 +124,32 @@ export class MetadataKeeper {
 
   async #begin(): Promise<void> {
     const changes = this.#changes;
-    // Somebody did not wait for this, and has written it.
-    if (this.#written === changes) return;
     const end = this.#write(changes);
     this.#running = { changes, end };
     await end;
   }
 
   async #write(changes: number): Promise<void> {
-    const { file, broker } = this.#context;
-    const isNews = () => this.#written < changes;
     try {
-      await file.persist(broker, isNews);
+      await this.#context.file.persist(this.#context.broker);
     } catch (error) {
-      // What is in the file is newer.
-      if (!isNews()) return;
       this.#failed(error);
       throw error;
     } finally {
       this.#running = undefined;
     }
-    this.#succeeded(changes);
-  }
-
-  #succeeded(changes: number): void {
-    this.#written = Math.max(changes, this.#written);
+    this.#written = changes;
     this.#failure = undefined;
   }
 
   #failed(error: unknown): void {
     const { health, logger } = this.#context;
     health.stored(error);
-    const reason = reasonOf(error);
+    const reason = errorText(error);
     // It is tried again with every sync, and on a full disk said once.
-    if (this.#failure === undefined || reason !== reasonOf(this.#failure)) {
+    if (this.#failure === undefined || reason !== errorText(this.#failure)) {
       logger.error(`failed to persist metadata - ${reason}`);
     }
     this.#failure = error;
   }
-}
-
-/** Why a write has failed, without the number in the name of its file, which is another one each time. */
-function reasonOf(error: unknown): string {
-  return errorText(error).replace(/\.\d+\.tmp\b/g, ".tmp");
 }

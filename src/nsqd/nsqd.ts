@@ -9,7 +9,7 @@ import type { AsyncGroup } from "../base/async_group.ts";
 import type { SystemClock } from "../base/clock.ts";
 import type { Daemon } from "../base/daemon.ts";
 import { errorText } from "../base/error_text.ts";
-import { every } from "../base/every.ts";
+import { every, othersFirst } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
 import { versionLine } from "../base/version.ts";
 import type { Broker } from "../broker/broker.ts";
@@ -70,10 +70,14 @@ export class Nsqd implements Daemon {
     if (http) loops.spawn("httpServer", () => http.finished);
     if (https) loops.spawn("httpsServer", () => https.finished);
     loops.spawn("lookupLoop", (signal) => lookup.run(signal));
-    this.#loop("queueScanLoop", QUEUE_SCAN_INTERVAL_MS, () => broker.scan(clock.nowMs()));
+    this.#loop("queueScanLoop", QUEUE_SCAN_INTERVAL_MS, async () => {
+      while (!broker.scan(clock.monotonicMs())) await othersFirst();
+    });
     this.#loop("keepAliveLoop", KEEP_ALIVE_INTERVAL_MS, () => sessions.keepAlive());
-    this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => clock.adjust());
+    this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => this.#parts.followWallClock());
     this.#loop("syncLoop", settings.options.syncTimeoutMs, () => flush.syncTopics());
+    this.#loop("compactionLoop", settings.options.syncTimeoutMs, () => flush.compactTopics());
+    loops.spawn("removal", () => flush.removeDeleted());
     for (const { name, run } of this.#parts.gossip?.tasks ?? []) loops.spawn(name, run);
   }
 
@@ -94,11 +98,12 @@ export class Nsqd implements Daemon {
     await left;
     await metadata.persist();
     this.#logger.info("NSQ: closing topics");
-    await flush.closeTopics();
+    const isSaved = await flush.closeTopics();
     this.#logger.info("NSQ: stopping subsystems");
     loops.abort();
     await this.#settle(loops);
     await metadata.finish();
+    if (isSaved) await this.#noteStop();
     authorizer.close();
     dataPath[Symbol.dispose]();
     this.#logger.info("NSQ: bye");
@@ -172,8 +177,25 @@ export class Nsqd implements Daemon {
       nowMs: () => clock.nowMs(),
     });
     loadTopics(broker, { metadata: metadataFile, stores, imported: imported.topics });
+    await this.#useDataPath();
     await metadata.follow();
     await imported.finish();
+  }
+
+  /**
+   * Unlike NSQ, which does not start when it cannot write: what is there can be consumed, which makes room. When nothing is
+   * there, somebody has made a mistake.
+   */
+  async #useDataPath(): Promise<void> {
+    const { dataPath, broker, flush } = this.#parts;
+    if (broker.topics.size === 0) {
+      try {
+        await dataPath.probe();
+      } catch (cause) {
+        throw new Error(`failed to write to data-path: ${errorText(cause)}`, { cause });
+      }
+    }
+    await flush.useDataPath();
   }
 
   #loop(name: string, intervalMs: number, work: () => void | Promise<void>): void {
@@ -193,9 +215,19 @@ export class Nsqd implements Daemon {
     listeners.tcp?.close();
     await listeners.closeHttp({ graceMs: 0 });
     // What was loaded is as it was; closing writes it back the same.
-    await flush.closeTopics();
+    const isSaved = await flush.closeTopics();
     await metadata.finish();
+    // What could not be loaded has not been touched: that is as it was left.
+    if (isSaved && dataPath.wasStopped) await this.#noteStop();
     authorizer.close();
     dataPath[Symbol.dispose]();
+  }
+
+  async #noteStop(): Promise<void> {
+    try {
+      await this.#parts.dataPath.stop();
+    } catch (error) {
+      this.#logger.error(`failed to note the end in the data path - ${errorText(error)}`);
+    }
   }
 }

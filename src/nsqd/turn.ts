@@ -23,7 +23,7 @@ export interface TurnMember {
 
 /** Gathers the work of a turn. */
 export class Turn {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, "monotonicMs">;
   readonly #onError: (error: unknown) => void;
   #broker: Broker | undefined;
   #scheduled = false;
@@ -31,7 +31,7 @@ export class Turn {
   readonly #withOutput = new Set<TurnMember>();
 
   /** `onError` is told of a fault in the work of a turn: the program cannot go on then. */
-  constructor(clock: Clock, onError: (error: unknown) => void = rethrow) {
+  constructor(clock: Pick<Clock, "monotonicMs">, onError: (error: unknown) => void = rethrow) {
     this.#clock = clock;
     this.#onError = onError;
   }
@@ -77,7 +77,7 @@ export class Turn {
       member.publishKept(pending);
     }
     this.#publishers.clear();
-    broker.pump(this.#clock.nowMs());
+    broker.pump(this.#clock.monotonicMs());
     for (const member of this.#withOutput) member.flush();
     this.#withOutput.clear();
   }

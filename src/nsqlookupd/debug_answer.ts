@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Moment } from "../base/clock.ts";
 import { EVERY_TOPIC, type Producer, type RegistrationDb } from "../cluster/registration_db.ts";
 import { HttpError } from "../http/http_error.ts";
 
@@ -25,7 +26,7 @@ export function debugAnswer(db: RegistrationDb): unknown {
   const count = db.producers.reduce((sum, { registrationCount }) => sum + 1 + registrationCount, 0);
   if (count > DEBUG_PRODUCERS_MAX) throw new HttpError(503, "TOO_MANY_REGISTRATIONS");
   const answer: Record<string, unknown[]> = {};
-  const add = (key: string, producers: readonly Producer[], tombstones?: ReadonlyMap<Producer, number>) => {
+  const add = (key: string, producers: readonly Producer[], tombstones?: ReadonlyMap<Producer, Moment>) => {
     if (producers.length === 0) return;
     answer[key] = producers.map((producer) => describe(producer, tombstones?.get(producer)));
   };
@@ -37,16 +38,16 @@ export function debugAnswer(db: RegistrationDb): unknown {
   return answer;
 }
 
-function describe({ id, info, lastUpdateMs }: Producer, tombstonedMs: number | undefined): unknown {
+function describe({ id, info, lastUpdate }: Producer, tombstoned: Moment | undefined): unknown {
   return {
     broadcast_address: info.broadcast_address,
     hostname: info.hostname,
     http_port: info.http_port,
     id,
-    last_update: Math.round(lastUpdateMs * NS_PER_MS),
+    last_update: Math.round(lastUpdate.wallMs * NS_PER_MS),
     tcp_port: info.tcp_port,
-    tombstoned: tombstonedMs !== undefined,
-    tombstoned_at: tombstonedMs === undefined ? NEVER_NS : Math.round(tombstonedMs * NS_PER_MS),
+    tombstoned: tombstoned !== undefined,
+    tombstoned_at: tombstoned === undefined ? NEVER_NS : Math.round(tombstoned.wallMs * NS_PER_MS),
     topology_region: info.topology_region,
     topology_zone: info.topology_zone,
     version: info.version,

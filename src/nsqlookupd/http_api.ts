@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Clock } from "../base/clock.ts";
+import { type Clock, momentOf } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { oneLine } from "../base/one_line.ts";
 import { NSQ_VERSION } from "../base/version.ts";
@@ -71,7 +71,7 @@ export function nsqlookupdHttpApi(nsqlookupd: HttpApiContext): Router {
 }
 
 function timesOf({ clock, options }: HttpApiContext): LookupTimes {
-  return { ...options, nowMs: clock.nowMs() };
+  return { ...options, monotonicMs: clock.monotonicMs() };
 }
 
 /** `GET /lookup` */
@@ -123,7 +123,7 @@ function tombstone({ db, logger, clock }: HttpApiContext, request: RequestContex
   const topic = requiredParam(params, "topic");
   const node = requiredParam(params, "node");
   logger.info(`DB: setting tombstone for producer@${oneLine(node)} of topic(${oneLine(topic)})`);
-  db.tombstone(topic, node, clock.nowMs());
+  db.tombstone(topic, node, momentOf(clock));
 }
 
 function addTopic({ db }: HttpApiContext, topic: string, channel?: string): void {

@@ -68,7 +68,7 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
       throw error;
     }
     this.#loop("limitsLoop", LIMITS_INTERVAL_MS, () => this.#checkLimits());
-    this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => this.clock.adjust());
+    this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => void this.clock.adjust());
   }
 
   get failed(): Promise<Error> {
@@ -132,8 +132,8 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
   }
 
   #checkLimits(): void {
-    const nowMs = this.clock.nowMs();
-    for (const session of this.connections) session.checkLimits(nowMs);
+    const monotonicMs = this.clock.monotonicMs();
+    for (const session of this.connections) session.checkLimits(monotonicMs);
   }
 
   async #stop(): Promise<void> {

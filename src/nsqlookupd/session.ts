@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Clock } from "../base/clock.ts";
+import { type Clock, type Moment, momentOf } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
 import { errorText } from "../base/error_text.ts";
 import { othersFirst } from "../base/every.ts";
@@ -44,7 +44,7 @@ export interface SessionContext {
   readonly connections: Set<Session>;
 }
 
-/** A client of the TCP protocol. */
+/** A client of the TCP protocol. Its times are by the monotonic clock. */
 export class Session implements WireOwner {
   readonly #context: SessionContext;
   readonly #peer: string;
@@ -53,7 +53,8 @@ export class Session implements WireOwner {
   /** Set by IDENTIFY. */
   #producer: Producer | undefined;
   readonly #acceptedMs: number;
-  #readMs: number;
+  /** When it last sent something; or when it was last waited for, if that was later. */
+  #lastRead: Moment;
   /** A whole command has come. */
   #introduced = false;
   /** Since when a command has been incomplete, or 0. */
@@ -69,7 +70,8 @@ export class Session implements WireOwner {
     this.#peer = connection.peer;
     this.#reader = new LookupCommandReader(options);
     this.#wire = new Wire(connection, this, options.maxOutputPendingSizeBytes);
-    this.#acceptedMs = this.#readMs = this.nowMs();
+    this.#lastRead = momentOf(context.clock);
+    this.#acceptedMs = this.#lastRead.monotonicMs;
   }
 
   /** Serves the client until one side ends the connection. */
@@ -93,17 +95,19 @@ export class Session implements WireOwner {
   }
 
   /** Ends the connection of a client that takes longer than it may. */
-  checkLimits(nowMs: number): void {
+  checkLimits(monotonicMs: number): void {
     if (this.#wire.closed) return;
     const { handshakeTimeoutMs, commandTimeoutMs, idleTimeoutMs, writeTimeoutMs } = this.#context.options;
     const waits = this.#room === undefined;
-    if (isOver(nowMs - this.#acceptedMs, handshakeTimeoutMs) && !this.#introduced) {
+    if (isOver(monotonicMs - this.#acceptedMs, handshakeTimeoutMs) && !this.#introduced) {
       this.#end("no command in time after connecting - i/o timeout");
-    } else if (waits && this.#incompleteMs > 0 && isOver(nowMs - this.#incompleteMs, commandTimeoutMs)) {
+    } else if (
+      waits && this.#incompleteMs > 0 && isOver(monotonicMs - this.#incompleteMs, commandTimeoutMs)
+    ) {
       this.#end("failed to read the rest of a command - i/o timeout");
-    } else if (waits && isOver(nowMs - this.#readMs, idleTimeoutMs)) {
+    } else if (waits && isOver(monotonicMs - this.#lastRead.monotonicMs, idleTimeoutMs)) {
       this.#end("failed to read command - i/o timeout");
-    } else if (isOver(this.#wire.writingMs(nowMs), writeTimeoutMs)) {
+    } else if (isOver(this.#wire.writingMs(monotonicMs), writeTimeoutMs)) {
       this.#end("failed to write - i/o timeout");
     } else if (!this.#shrunk) {
       this.#shrunk = true;
@@ -111,8 +115,8 @@ export class Session implements WireOwner {
     }
   }
 
-  nowMs(): number {
-    return this.#context.clock.nowMs();
+  monotonicMs(): number {
+    return this.#context.clock.monotonicMs();
   }
 
   writable(): void {
@@ -183,7 +187,7 @@ export class Session implements WireOwner {
       this.#answer(this.#execute(command));
     }
     if (!this.#reader.isInCommand) this.#incompleteMs = 0;
-    else if (this.#incompleteMs === 0) this.#incompleteMs = this.#readMs;
+    else if (this.#incompleteMs === 0) this.#incompleteMs = this.#lastRead.monotonicMs;
   }
 
   #execute(command: LookupCommand): Readonly<Uint8Array> {
@@ -202,10 +206,10 @@ export class Session implements WireOwner {
 
   #ping(): Readonly<Uint8Array> {
     if (this.#producer) {
-      const last = formatDuration(this.#readMs - this.#producer.lastUpdateMs);
+      const last = formatDuration(this.#lastRead.monotonicMs - this.#producer.lastUpdate.monotonicMs);
       this.#context.logger.info(`CLIENT(${this.#peer}): pinged (last ping ${last})`);
       // NSQ compat: no other command keeps a producer active.
-      this.#producer.lastUpdateMs = this.#readMs;
+      this.#producer.lastUpdate = this.#lastRead;
     }
     return LOOKUP_OK;
   }
@@ -215,7 +219,7 @@ export class Session implements WireOwner {
     const { broadcast_address, tcp_port, http_port, version } = info;
     const said = `Address:${broadcast_address} TCP:${tcp_port} HTTP:${http_port} Version:${version}`;
     logger.info(`CLIENT(${this.#peer}): IDENTIFY ${oneLine(said)}`);
-    this.#producer = db.addProducer(this.#peer, { remote_address: this.#peer, ...info }, this.#readMs);
+    this.#producer = db.addProducer(this.#peer, { remote_address: this.#peer, ...info }, this.#lastRead);
     this.#logEach("REGISTER", [CLIENT_REGISTRATION]);
     const answer = {
       broadcast_address: options.broadcastAddress,
@@ -286,7 +290,7 @@ export class Session implements WireOwner {
       const count = await this.#wire.read(this.#reader.space());
       if (count === null || this.#wire.closed) return false;
       this.#reader.received(count);
-      this.#readMs = this.nowMs();
+      this.#lastRead = momentOf(this.#context.clock);
       this.#shrunk = false;
       return true;
     } catch (error) {
@@ -299,8 +303,8 @@ export class Session implements WireOwner {
     this.#room = Promise.withResolvers();
     await this.#room.promise;
     this.#room = undefined;
-    this.#readMs = this.nowMs();
-    if (this.#incompleteMs > 0) this.#incompleteMs = this.#readMs;
+    this.#lastRead = momentOf(this.#context.clock);
+    if (this.#incompleteMs > 0) this.#incompleteMs = this.#lastRead.monotonicMs;
   }
 
   #end(reason: string): void {

@@ -5,11 +5,13 @@
  * @module
  */
 
-import { DENO_FILES, removeIfThere } from "./file_system.ts";
+import { DENO_FILES, type FileSystem, removeIfThere, removeQuietly } from "./file_system.ts";
 
 /** How long an older Deno, which cannot ask for a lock without waiting, waits for it, in ms. */
 const LOCK_WAIT_MS = 250;
 
+/** Is there between a stop in order and the next start. */
+const STOPPED_FILE = "nsqd.stopped";
 const PROBE_FILE = "nsqd.probe";
 /** More than what a full disk has left in the file system's own nooks. */
 const PROBE_BYTES = 64 * 1024;
@@ -17,11 +19,16 @@ const PROBE_BYTES = 64 * 1024;
 /** A folder that one daemon uses at a time. */
 export class DataPath implements Disposable {
   readonly path: string;
+  readonly #files: FileSystem;
   #handle: Deno.FsFile | undefined;
+  #wasStopped = false;
+  /** The file that says so is still there. */
+  #saysStopped = false;
 
   /** The empty path is the working directory. */
-  constructor(path: string) {
+  constructor(path: string, files: FileSystem = DENO_FILES) {
     this.path = path === "" ? Deno.cwd() : path;
+    this.#files = files;
   }
 
   /**
@@ -41,6 +48,43 @@ export class DataPath implements Disposable {
       throw error;
     }
     this.#handle = handle;
+    this.look();
+  }
+
+  /** Finds out how the last program here ended, as locking the folder does. */
+  look(): void {
+    this.#wasStopped = this.#files.list(this.path).some(({ name }) => name === STOPPED_FILE);
+    this.#saysStopped = this.#wasStopped;
+  }
+
+  /** The last program here ended in order: what it has saved is all there was. Known once the folder is locked. */
+  get wasStopped(): boolean {
+    return this.#wasStopped;
+  }
+
+  /**
+   * The folder is in use: should the program be killed, the next one is not to believe that it ended in order. Costs
+   * nothing once that is done.
+   *
+   * @throws Why it cannot be; to be tried again then.
+   */
+  async use(): Promise<void> {
+    if (!this.#saysStopped) return;
+    removeIfThere(this.#files, this.#stoppedFile);
+    await this.#files.syncFolder(this.path);
+    this.#saysStopped = false;
+  }
+
+  /**
+   * The program ends in order, and all is saved.
+   *
+   * @throws Why that cannot be written down.
+   */
+  async stop(): Promise<void> {
+    // It has nothing but its name, which is there at once or not at all.
+    this.#files.write(this.#stoppedFile, new Uint8Array());
+    this.#saysStopped = true;
+    await this.#files.syncFolder(this.path);
   }
 
   /**
@@ -51,16 +95,22 @@ export class DataPath implements Disposable {
   async probe(): Promise<void> {
     const file = `${this.path}/${PROBE_FILE}`;
     try {
-      DENO_FILES.write(file, new Uint8Array(PROBE_BYTES));
-      await DENO_FILES.syncFile(file);
-    } finally {
-      removeIfThere(DENO_FILES, file);
+      this.#files.write(file, new Uint8Array(PROBE_BYTES));
+      await this.#files.syncFile(file);
+    } catch (error) {
+      removeQuietly(this.#files, file);
+      throw error;
     }
+    removeIfThere(this.#files, file);
   }
 
   [Symbol.dispose](): void {
     this.#handle?.close();
     this.#handle = undefined;
+  }
+
+  get #stoppedFile(): string {
+    return `${this.path}/${STOPPED_FILE}`;
   }
 }
 

@@ -1,12 +1,12 @@
 /**
- * Segments as files: a folder for each topic, a file for each segment, named after the position of its first
- * message, and the state beside them:
+ * Segments as files: in the topic's folder a file for each segment, named after the position of its first message, and
+ * the state beside them:
  *
  * ```
  *  <data path>/<topic>.topic/000006a1b2c3d4.seg
  *                            000006a1b2c7d4.seg
  *                            000006a1b2c7d4.1042.bad    damaged bytes of a segment, from that offset on
- *                            000006a1b2cbd4.seg.bad     a whole file that cannot be read
+ *                            000006a1b2cbd4.seg.bad     a whole file that cannot be used
  *                            state
  * ```
  *
@@ -15,19 +15,19 @@
  * @module
  */
 
-import { CLOSING_BATCH_LENGTH, closingOf } from "../log/segment_image.ts";
-import type { SegmentStore, StoredSegment } from "../log/segment_store.ts";
-import type { StoreFactory } from "../broker/broker.ts";
+import { closingOf, TAIL_LENGTH } from "../log/segment_image.ts";
+import type { ImagePart, SegmentStore, StoredSegment } from "../log/segment_store.ts";
 import {
   type AppendFile,
-  DENO_FILES,
   type FileSystem,
   removeIfThere,
+  removeQuietly,
   replaceFile,
   TEMPORARY_SUFFIX,
 } from "./file_system.ts";
+import { OPEN_FILES_MAX, OpenFiles } from "./open_files.ts";
+import { TopicFolder } from "./topic_folder.ts";
 
-const FOLDER_SUFFIX = ".topic";
 const SEGMENT_SUFFIX = ".seg";
 const ASIDE_SUFFIX = ".bad";
 const STATE_FILE = "state";
@@ -35,65 +35,36 @@ const STATE_FILE = "state";
 const NAME_DIGITS = 14;
 const SEGMENT_NAME = /^([0-9a-f]{14})\.seg$/;
 
-/** The name of a topic's folder. */
-export function topicFolder(topic: string): string {
-  return topic + FOLDER_SUFFIX;
-}
-
-/** The topics' folders in a data path. */
-export class FileStores implements StoreFactory {
-  readonly #dataPath: string;
-  readonly #files: FileSystem;
-
-  /** `dataPath` must exist. */
-  constructor(dataPath: string, files: FileSystem = DENO_FILES) {
-    this.#dataPath = dataPath;
-    this.#files = files;
-  }
-
-  names(): string[] {
-    return this.#files.list(this.#dataPath)
-      .filter((entry) => entry.isFolder && entry.name.endsWith(FOLDER_SUFFIX))
-      .map((entry) => entry.name.slice(0, -FOLDER_SUFFIX.length))
-      .sort();
-  }
-
-  open(topic: string): FileSegments {
-    return new FileSegments({ dataPath: this.#dataPath, name: topicFolder(topic), files: this.#files });
-  }
-}
+/** Files of a topic that are synced at the same time: after a disk has refused it for long there may be thousands. */
+const SYNC_FILES_MAX = 16;
 
 /** The files of one topic. */
 export class FileSegments implements SegmentStore {
-  readonly #dataPath: string;
-  readonly #folder: string;
+  readonly #folder: TopicFolder;
   readonly #files: FileSystem;
   /** The file that was written last: the next write is nearly always to the same. */
   #file: { readonly base: number; readonly file: AppendFile } | undefined;
+  /** What the file had that was open before: when it has less now, somebody has removed it. */
+  #closed: { readonly base: number; readonly size: number } | undefined;
   /** Segments that have been added to since they were synced. */
   readonly #unsynced = new Set<number>();
-  /** The folder is known to be there. */
-  #made = false;
-  /** Its name in the data path may not survive a loss of power yet. */
-  #folderIsNew = false;
-  /** Names in it may not survive a loss of power yet. */
-  #namesAreNew = false;
-  /** Segments that were removed may be back after a loss of power. */
-  #removed = false;
-  /** What is in the folder now, if there is one, is of another topic of the same name. */
-  #destroyed = false;
+  /** Something was written since `rest()` was called. */
+  #isBusy = false;
+  /** Segments whose files go, or are replaced, while they are synced: what was in them need not survive any more. */
+  #leftMeanwhile: Set<number> | undefined;
+  readonly #openFiles: OpenFiles;
 
   /** The folder is made with the first segment. */
-  constructor(options: { dataPath: string; name: string; files: FileSystem }) {
-    this.#dataPath = options.dataPath;
-    this.#folder = `${options.dataPath}/${options.name}`;
+  constructor(options: { dataPath: string; name: string; files: FileSystem; open?: OpenFiles }) {
+    this.#folder = new TopicFolder(options);
     this.#files = options.files;
+    this.#openFiles = options.open ?? new OpenFiles(OPEN_FILES_MAX);
   }
 
   list(): StoredSegment[] {
     const segments: StoredSegment[] = [];
-    for (const name of this.#names()) {
-      if (name.endsWith(TEMPORARY_SUFFIX)) this.#files.remove(`${this.#folder}/${name}`);
+    for (const name of this.#folder.names()) {
+      if (name.endsWith(TEMPORARY_SUFFIX)) this.#removeLeftover(name);
       const digits = SEGMENT_NAME.exec(name)?.[1];
       if (digits !== undefined) segments.push(this.#describe(parseInt(digits, 16)));
     }
@@ -114,16 +85,23 @@ export class FileSegments implements SegmentStore {
   }
 
   truncate(base: number, size: number): void {
-    this.#open(base).file.truncate(size);
+    // Before: when it fails, what is in the file may still be to be synced, as an earlier program has left it.
     this.#unsynced.add(base);
+    this.#open(base).file.truncate(size);
   }
 
   async replace(base: number, image: Uint8Array, wanted: () => boolean): Promise<boolean> {
-    const replaced = await this.#replaceFile(this.#path(base), image, () => {
-      if (!wanted()) return false;
-      this.#closeFile(base);
-      return true;
-    });
+    let replaced: boolean;
+    try {
+      replaced = await this.#replaceFile(this.#path(base), image, () => {
+        if (!wanted()) return false;
+        this.#leaveFile(base);
+        return true;
+      });
+    } catch (error) {
+      this.#leftMeanwhile?.delete(base);
+      throw error;
+    }
     if (replaced) this.#unsynced.delete(base);
     return replaced;
   }
@@ -132,27 +110,40 @@ export class FileSegments implements SegmentStore {
     return await this.#files.read(this.#path(base));
   }
 
+  async readPart(base: number, part: ImagePart): Promise<Uint8Array> {
+    return (await this.#files.readPart(this.#path(base), part)).bytes;
+  }
+
   readSync(base: number): Uint8Array {
     return this.#files.readSync(this.#path(base));
   }
 
-  remove(base: number): void {
-    this.#closeFile(base);
+  readPartSync(base: number, part: ImagePart): Uint8Array {
+    return this.#files.readPartSync(this.#path(base), part).bytes;
+  }
+
+  async remove(base: number): Promise<void> {
+    if (this.#folder.isDestroyed) return;
+    this.#leaveFile(base);
     this.#unsynced.delete(base);
-    this.#removed = true;
-    removeIfThere(this.#files, this.#path(base));
+    this.#folder.nameRemoved();
+    try {
+      await this.#files.unlink(this.#path(base));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
 
   setAside(base: number): void {
-    this.#closeFile(base);
-    this.#unsynced.delete(base);
     this.#files.rename(this.#path(base), this.#path(base) + ASIDE_SUFFIX);
+    this.#leaveFile(base);
+    this.#unsynced.delete(base);
   }
 
   keepDamage(base: number, offset: number, bytes: Uint8Array): boolean {
     const name = `${nameOf(base)}.${offset}${ASIDE_SUFFIX}`;
-    if (this.#names().includes(name)) return false;
-    this.#files.write(`${this.#folder}/${name}`, bytes);
+    if (this.#folder.names().includes(name)) return false;
+    this.#files.write(`${this.#folder.path}/${name}`, bytes);
     return true;
   }
 
@@ -165,14 +156,17 @@ export class FileSegments implements SegmentStore {
     }
   }
 
-  async writeState(state: Uint8Array | undefined): Promise<void> {
+  async writeState(state: AsyncIterable<Uint8Array> | undefined): Promise<void> {
     if (state) {
       // Syncs the folder, and so what was removed from it.
       await this.#replaceFile(this.#statePath, state, () => true);
-    } else if (!this.#destroyed) {
+    } else if (!this.#folder.isDestroyed) {
       // Before: without the state a segment that was removed must not be back.
-      if (this.#removed) await this.#syncRemoved();
-      if (!this.#destroyed) removeIfThere(this.#files, this.#statePath);
+      if (this.#folder.hasRemoved) await this.#folder.syncRemoved();
+      if (this.#folder.isDestroyed) return;
+      removeIfThere(this.#files, this.#statePath);
+      // After: a state that is back would miss them.
+      await this.#folder.syncRemoved();
     }
   }
 
@@ -181,57 +175,61 @@ export class FileSegments implements SegmentStore {
   }
 
   async sync(): Promise<void> {
-    if (this.#destroyed) return;
+    if (this.#folder.isDestroyed) return;
     await this.#syncNames();
     const bases = [...this.#unsynced];
     this.#unsynced.clear();
-    try {
-      await Promise.all(bases.map((base) => this.#syncSegment(base)));
-    } catch (error) {
-      for (const base of bases) this.#unsynced.add(base);
-      throw error;
-    }
+    const left = this.#leftMeanwhile = new Set<number>();
+    const errors: unknown[] = [];
+    const next = bases.values();
+    const some = async () => {
+      for (const base of next) await this.#syncSegment(base, left).catch((error) => errors.push(error));
+    };
+    await Promise.all(Array.from({ length: SYNC_FILES_MAX }, some));
+    this.#leftMeanwhile = undefined;
+    if (errors.length > 0) throw errors[0];
+  }
+
+  rest(): void {
+    if (!this.#isBusy) this.closeFile();
+    this.#isBusy = false;
   }
 
   close(): void {
-    if (this.#file) this.#closeFile(this.#file.base);
-    if (this.#made && this.#names().length === 0) this.#removeFolder();
+    this.closeFile();
+    this.#folder.removeEmpty();
   }
 
-  destroy(): void {
-    this.#destroyed = true;
-    if (this.#file) this.#closeFile(this.#file.base);
+  async destroy(): Promise<void> {
+    if (this.#folder.isDestroyed) return;
+    this.closeFile();
+    this.#closed = undefined;
     this.#unsynced.clear();
-    // The state last: when it ends half-way, what is left of the topic is not to be without it.
-    for (const name of this.#names()) {
-      if (SEGMENT_NAME.test(name)) removeIfThere(this.#files, `${this.#folder}/${name}`);
-    }
-    this.#removeFolder();
+    await this.#folder.destroy();
+  }
+
+  /** Ends the writing to the file that is open, until the next. */
+  closeFile(): void {
+    this.#openFiles.closed(this);
+    if (!this.#file) return;
+    const { base, file } = this.#file;
+    this.#closed = { base, size: file.size };
+    this.#file = undefined;
+    file.close();
   }
 
   get #statePath(): string {
-    return `${this.#folder}/${STATE_FILE}`;
+    return `${this.#folder.path}/${STATE_FILE}`;
   }
 
   #path(base: number): string {
-    return `${this.#folder}/${nameOf(base)}${SEGMENT_SUFFIX}`;
-  }
-
-  #names(): string[] {
-    try {
-      const names = this.#files.list(this.#folder).map((entry) => entry.name);
-      this.#made = true;
-      return names;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw error;
-    }
+    return `${this.#folder.path}/${nameOf(base)}${SEGMENT_SUFFIX}`;
   }
 
   #describe(base: number): StoredSegment {
     try {
-      const { size, end } = this.#files.readEnd(this.#path(base), CLOSING_BATCH_LENGTH);
-      return { base, size, closing: closingOf(end) };
+      const { size, end } = this.#files.readEnd(this.#path(base), TAIL_LENGTH);
+      return { base, size, closing: closingOf(end, base) };
     } catch {
       // Who reads all of it is told why that does not work; the other segments can be used.
       return { base, size: 0, closing: undefined };
@@ -239,24 +237,49 @@ export class FileSegments implements SegmentStore {
   }
 
   #open(base: number): { readonly file: AppendFile } {
+    this.#isBusy = true;
     if (this.#file?.base === base) return this.#file;
-    if (this.#file) this.#closeFile(this.#file.base);
-    this.#makeFolder();
-    try {
-      this.#file = { base, file: this.#files.openAppend(this.#path(base)) };
-    } catch (error) {
-      // Somebody has removed the folder: the next attempt makes it again.
-      if (error instanceof Deno.errors.NotFound) this.#made = false;
-      throw error;
-    }
-    if (this.#file.file.size === 0) this.#namesAreNew = true;
-    return this.#file;
+    this.closeFile();
+    this.#folder.make();
+    this.#openFiles.makeRoom();
+    const opened = { base, file: this.#openAppend(base) };
+    if (opened.file.size === 0) this.#folder.nameAdded();
+    this.#file = opened;
+    this.#openFiles.opened(this);
+    return opened;
   }
 
-  #closeFile(base: number): void {
-    if (this.#file?.base !== base) return;
-    this.#file.file.close();
-    this.#file = undefined;
+  #openAppend(base: number): AppendFile {
+    const path = this.#path(base);
+    let file: AppendFile;
+    try {
+      file = this.#files.openAppend(path);
+    } catch (error) {
+      // Somebody has removed the folder: the next attempt makes it again.
+      if (error instanceof Deno.errors.NotFound) this.#folder.lost();
+      throw error;
+    }
+    if (this.#closed?.base !== base || file.size >= this.#closed.size) return file;
+    // Somebody has removed it: without what was before, nothing that is added could be found again.
+    file.close();
+    removeQuietly(this.#files, path);
+    throw new Deno.errors.NotFound(`File is gone: open '${path}'`);
+  }
+
+  /** The file of the segment is about to go, or to be replaced; a sync of it that runs may fail. */
+  #leaveFile(base: number): void {
+    if (this.#file?.base === base) this.closeFile();
+    if (this.#closed?.base === base) this.#closed = undefined;
+    this.#leftMeanwhile?.add(base);
+  }
+
+  /** A file whose writing was interrupted. On a disk that cannot be written to it stays, and is no harm. */
+  #removeLeftover(name: string): void {
+    try {
+      this.#files.remove(`${this.#folder.path}/${name}`);
+    } catch {
+      // The next start tries again.
+    }
   }
 
   /** Takes a write back that did not end. */
@@ -266,75 +289,55 @@ export class FileSegments implements SegmentStore {
     } catch {
       // The torn batch stays in the file: it is found, and left out, when the file is read.
     }
-    if (this.#file?.file === file) this.#closeFile(this.#file.base);
+    if (this.#file?.file === file) this.closeFile();
   }
 
   async #syncNames(): Promise<void> {
-    const { folderIsNew, namesAreNew } = { folderIsNew: this.#folderIsNew, namesAreNew: this.#namesAreNew };
-    this.#folderIsNew = this.#namesAreNew = false;
     try {
-      if (folderIsNew) await this.#files.syncFolder(this.#dataPath);
-      if (namesAreNew) await this.#files.syncFolder(this.#folder);
+      await this.#folder.syncNew();
     } catch (error) {
-      // There is nothing to lose any more.
-      if (this.#destroyed) return;
-      this.#folderIsNew ||= folderIsNew;
-      this.#namesAreNew ||= namesAreNew;
+      if (error instanceof Deno.errors.NotFound) {
+        // Somebody has removed the folder, with all that was in it: what is written next is written anew.
+        this.closeFile();
+        this.#unsynced.clear();
+      }
       throw error;
     }
   }
 
-  async #syncRemoved(): Promise<void> {
-    this.#removed = false;
-    try {
-      await this.#files.syncFolder(this.#folder);
-    } catch (error) {
-      // The folder may be gone, with all that was in it.
-      if (this.#destroyed || error instanceof Deno.errors.NotFound) return;
-      this.#removed = true;
-      throw error;
-    }
-  }
-
-  async #syncSegment(base: number): Promise<void> {
+  async #syncSegment(base: number, left: ReadonlySet<number>): Promise<void> {
     try {
       if (this.#file?.base === base) await this.#file.file.sync();
       else await this.#files.syncFile(this.#path(base));
     } catch (error) {
-      // A segment that was removed meanwhile has nothing to lose.
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-
-  /** Puts a file in the place of another, unless all is destroyed meanwhile. */
-  async #replaceFile(path: string, bytes: Uint8Array, wanted: () => boolean): Promise<boolean> {
-    if (this.#destroyed) return false;
-    this.#makeFolder();
-    try {
-      return await replaceFile(this.#files, path, bytes, () => !this.#destroyed && wanted());
-    } catch (error) {
-      if (this.#destroyed) return false;
+      // A segment that was removed or replaced meanwhile has nothing to lose.
+      if (left.has(base) || this.#folder.isDestroyed) return;
+      if (error instanceof Deno.errors.NotFound) {
+        // Somebody else has removed it, or the folder: what is written next is written anew.
+        this.#folder.lost();
+        if (this.#file?.base === base) this.closeFile();
+      } else {
+        this.#unsynced.add(base);
+      }
       throw error;
     }
   }
 
-  /** Makes the topic's folder, but never the data path: that one is gone by mistake. */
-  #makeFolder(): void {
-    if (this.#made) return;
-    this.#destroyed = false;
-    const wasNew = this.#folderIsNew;
-    // Before: when it fails, the folder may be there all the same.
-    this.#folderIsNew = true;
-    if (!this.#files.makeFolder(this.#folder)) this.#folderIsNew = wasNew;
-    this.#made = true;
-  }
-
-  #removeFolder(): void {
-    this.#made = false;
+  /** Puts a file in the place of another, unless all is destroyed meanwhile. */
+  async #replaceFile(
+    path: string,
+    bytes: Uint8Array | AsyncIterable<Uint8Array>,
+    wanted: () => boolean,
+  ): Promise<boolean> {
+    if (this.#folder.isDestroyed) return false;
+    this.#folder.make();
     try {
-      this.#files.removeFolder(this.#folder);
+      return await replaceFile(this.#files, path, bytes, () => !this.#folder.isDestroyed && wanted());
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (this.#folder.isDestroyed) return false;
+      // Somebody has removed the folder: the next attempt makes it again.
+      if (error instanceof Deno.errors.NotFound) this.#folder.lost();
+      throw error;
     }
   }
 }

@@ -3,7 +3,7 @@
  * place that loses what was not synced and fails any call (tests/support/simulated_file_system.ts).
  *
  * Writes are synchronous (25 times cheaper than asynchronous ones on Deno, docs/performance.md). Syncing takes as
- * long as the disk does, so it is asynchronous but for the start and the end of the program.
+ * long as the disk does, so it is asynchronous.
  *
  * @module
  */
@@ -44,6 +44,8 @@ export interface FileSystem {
   makeFolder(path: string): boolean;
   /** Removes a folder with all that is in it. */
   removeFolder(path: string): void;
+  /** As `removeFolder`, for many files: nothing else waits for it. */
+  removeTree(path: string): Promise<void>;
   /** Opens a file, which is made if it is not there, to add bytes to its end. */
   openAppend(path: string): AppendFile;
   /** Writes a file, which is made or emptied before. */
@@ -56,34 +58,37 @@ export interface FileSystem {
   readEnd(path: string, length: number): { readonly size: number; readonly end: Uint8Array };
   /** The size of a file and its bytes from `offset` on, up to `length` of them, for the caller to keep. */
   readPart(path: string, part: FilePart): Promise<{ readonly size: number; readonly bytes: Uint8Array }>;
+  /** As `readPart`, for the start of the program. */
+  readPartSync(path: string, part: FilePart): { readonly size: number; readonly bytes: Uint8Array };
   /** Gives a file or folder another name, under which what was there before is gone; at once or not at all. */
   rename(from: string, to: string): void;
   /** Removes a file. */
   remove(path: string): void;
+  /** As `remove`, for what may be long: nothing else waits for it. */
+  unlink(path: string): Promise<void>;
   /** Makes a file's bytes survive a loss of power. */
   syncFile(path: string): Promise<void>;
   /** Makes what was made, renamed or removed in a folder survive a loss of power. */
   syncFolder(path: string): Promise<void>;
-  /** As `syncFile` and `syncFolder`, for the start and the end of the program, and for rare small files. */
-  syncSync(path: string): void;
 }
 
 /**
  * Puts bytes in the place of a file, at once or not at all, whatever happens, a loss of power included.
- * `wanted` is asked right before the file is replaced.
+ * They may come in pieces. `wanted` is asked right before the file is replaced.
  *
  * @returns false when it was not wanted any more.
  */
 export async function replaceFile(
   files: FileSystem,
   path: string,
-  bytes: Uint8Array,
+  bytes: Uint8Array | AsyncIterable<Uint8Array>,
   wanted: () => boolean = () => true,
 ): Promise<boolean> {
   // Of its own: a topic that was deleted, and one that has its name now, may save their states at the same time.
   const temporary = `${path}.${replaced++}${TEMPORARY_SUFFIX}`;
   try {
-    files.write(temporary, bytes);
+    if (bytes instanceof Uint8Array) files.write(temporary, bytes);
+    else await writePieces(files, temporary, bytes);
     // Before the renaming: a name that survives must not stand for bytes that did not.
     await files.syncFile(temporary);
     if (!wanted()) {
@@ -93,24 +98,31 @@ export async function replaceFile(
     files.rename(temporary, path);
   } catch (error) {
     removeQuietly(files, temporary);
+    // The same fault is the same text, however often it is tried.
+    if (error instanceof Error) error.message = error.message.replaceAll(temporary, path);
     throw error;
   }
   await files.syncFolder(folderOf(path));
   return true;
 }
 
-/** As {@linkcode replaceFile}, for rare small files and the start of the program. */
-export function replaceFileSync(files: FileSystem, path: string, bytes: Uint8Array): void {
-  const temporary = path + TEMPORARY_SUFFIX;
+async function writePieces(
+  files: FileSystem,
+  path: string,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  let file: AppendFile | undefined;
+  let isEmpty = true;
   try {
-    files.write(temporary, bytes);
-    files.syncSync(temporary);
-    files.rename(temporary, path);
-  } catch (error) {
-    removeQuietly(files, temporary);
-    throw error;
+    for await (const piece of pieces) {
+      if (isEmpty) files.write(path, piece);
+      else (file ??= files.openAppend(path)).append(piece);
+      isEmpty = false;
+    }
+    if (isEmpty) files.write(path, new Uint8Array());
+  } finally {
+    file?.close();
   }
-  files.syncSync(folderOf(path));
 }
 
 /** Removes a file if there is one. */
@@ -123,7 +135,7 @@ export function removeIfThere(files: FileSystem, path: string): void {
 }
 
 /** For what is left of a failure that is reported anyway; the next attempt, or the next start, takes it away. */
-function removeQuietly(files: FileSystem, path: string): void {
+export function removeQuietly(files: FileSystem, path: string): void {
   try {
     files.remove(path);
   } catch {
@@ -152,6 +164,8 @@ export const DENO_FILES: FileSystem = {
 
   removeFolder: (path) => Deno.removeSync(path, { recursive: true }),
 
+  removeTree: (path) => Deno.remove(path, { recursive: true }),
+
   openAppend: (path) => new DenoAppendFile(path),
 
   write(path, bytes) {
@@ -173,17 +187,29 @@ export const DENO_FILES: FileSystem = {
   },
 
   async readPart(path, { offset, length }) {
-    using file = await Deno.open(path);
-    const { size } = await file.stat();
+    // Opening costs less when it is waited for; reading may take as long as the disk does.
+    using file = Deno.openSync(path);
+    const { size } = file.statSync();
     const bytes = new Uint8Array(Math.max(Math.min(size - offset, length), 0));
-    await file.seek(offset, Deno.SeekMode.Start);
+    file.seekSync(offset, Deno.SeekMode.Start);
     for (let read = 0; read < bytes.length;) read += await file.read(bytes.subarray(read)) ?? bytes.length;
+    return { size, bytes };
+  },
+
+  readPartSync(path, { offset, length }) {
+    using file = Deno.openSync(path);
+    const { size } = file.statSync();
+    const bytes = new Uint8Array(Math.max(Math.min(size - offset, length), 0));
+    file.seekSync(offset, Deno.SeekMode.Start);
+    for (let read = 0; read < bytes.length;) read += file.readSync(bytes.subarray(read)) ?? bytes.length;
     return { size, bytes };
   },
 
   rename: (from, to) => Deno.renameSync(from, to),
 
   remove: (path) => Deno.removeSync(path),
+
+  unlink: (path) => Deno.remove(path),
 
   async syncFile(path) {
     using file = await Deno.open(path, { write: true });
@@ -193,11 +219,6 @@ export const DENO_FILES: FileSystem = {
   async syncFolder(path) {
     using folder = await Deno.open(path);
     await folder.sync();
-  },
-
-  syncSync(path) {
-    using file = Deno.openSync(path);
-    file.syncSync();
   },
 };
 
@@ -231,6 +252,8 @@ class DenoAppendFile implements AppendFile {
     this.#syncing++;
     try {
       await syncer.syncData();
+      // Whoever has removed the file has removed what is in it: nothing of that is safe.
+      if (syncer.statSync().nlink === 0) throw new Deno.errors.NotFound(`File is gone: sync '${this.#path}'`);
     } finally {
       this.#syncing--;
       if (this.#closed) this.#closeSyncer();

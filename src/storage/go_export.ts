@@ -14,6 +14,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Channel } from "../broker/channel.ts";
 import { Consumer, type MessageSink } from "../broker/consumer.ts";
+import { PumpBudget } from "../broker/pump_budget.ts";
 import type { Segment } from "../log/segment.ts";
 import type { Topic } from "../broker/topic.ts";
 import { MESSAGE_ID_LENGTH, writeMessageId } from "../protocol/message_id.ts";
@@ -38,6 +39,10 @@ export class ExportClock implements Clock {
   }
 
   nowMs(): number {
+    return this.#nowMs;
+  }
+
+  monotonicMs(): number {
     return this.#nowMs;
   }
 
@@ -151,7 +156,7 @@ class Drain implements MessageSink {
     return this;
   }
 
-  send(segment: Segment, index: number, attempts: number): void {
+  send(segment: Segment, index: number, attempts: number): number {
     const { isTopics, startMs, nodeId } = this.#options;
     const position = segment.base + index;
     this.#positions.push(position);
@@ -170,6 +175,7 @@ class Drain implements MessageSink {
       body,
     });
     this.longestBytes = Math.max(this.longestBytes, body.length);
+    return body.length;
   }
 
   close(): void {}
@@ -179,7 +185,7 @@ class Drain implements MessageSink {
     const nowMs = clock.nowMs();
     if (channel.deferredCount > 0) this.#broker.scan(nowMs);
     channel.awake(this.#consumer);
-    channel.pump(nowMs, BATCH_MESSAGES);
+    channel.pump(nowMs, new PumpBudget(BATCH_MESSAGES, Infinity));
     for (const position of this.#positions.splice(0)) channel.finish(this.#consumer, position, nowMs);
   }
 

@@ -17,7 +17,7 @@
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
 import { firstPosition } from "../protocol/message_id.ts";
-import { FileStores, topicFolder } from "./file_segments.ts";
+import { FileStores } from "./file_stores.ts";
 import type { FileSystem } from "./file_system.ts";
 import { type DiskQueue, findDiskQueues, isQueueFile } from "./go_disk_queue.ts";
 import { readQueue } from "./go_disk_queue_reader.ts";
@@ -94,8 +94,9 @@ async function refuseTaken({ files, dataPath }: ImportOptions, queues: readonly 
   for (const name of [BUILDING, BUILT]) {
     if (entries.get(name) === false) throw new Error(`${dataPath}/${name} is in the way, which is no folder`);
   }
+  const stores = new FileStores(dataPath, files);
   for (const queue of queues) {
-    const folder = topicFolder(queue.topic);
+    const folder = stores.folderOf(queue.topic);
     const isFolder = entries.get(folder);
     if (isFolder === undefined || isFolder && namesIn(files, `${dataPath}/${folder}`).length === 0) continue;
     if (!await hasMessages({ files, folder: dataPath, queue })) continue;

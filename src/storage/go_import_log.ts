@@ -1,7 +1,7 @@
 /**
  * Makes a topic's log out of the messages of Go's disk queues. Each queue becomes a run of segments of its own: the
  * channels' first, then the topic's, with `distributed` between them. So the log holds a message as often as the queues
- * did, and says of each channel that it has finished the others' runs.
+ * did, and a channel's cursor has its own run before it and has passed the others'.
  *
  * Ids, timestamps and attempts stay what they were: a message's `origin` in the log. One segment is in memory at a time.
  *
@@ -9,10 +9,16 @@
  */
 
 import { Segment, SEGMENT_BYTES_MAX } from "../log/segment.ts";
-import { ORIGIN_LENGTH } from "../log/segment_image.ts";
+import { type ChannelState, encodeTopicState } from "../broker/topic_state.ts";
+import {
+  ATTRIBUTE,
+  ATTRIBUTE_HEADER_LENGTH,
+  ORIGIN_ATTRIBUTE_LENGTH,
+  ORIGIN_LENGTH,
+  writeAttribute,
+} from "../log/segment_image.ts";
 import type { SegmentStore } from "../log/segment_store.ts";
-import { SEGMENT_OVERHEAD } from "../log/topic_log.ts";
-import { type ChannelState, encodeFinishedPage, encodeTopicState } from "../broker/topic_state.ts";
+import type { PositionRange } from "../log/topic_log.ts";
 import { readU32, writeU32 } from "../protocol/frames.ts";
 import { MESSAGE_ID_LENGTH } from "../protocol/message_id.ts";
 import { RECORD_OFFSET } from "./go_disk_queue.ts";
@@ -38,7 +44,8 @@ export class ImportedLog {
   #end: number;
   #channel: string | undefined;
   #sizeHint = 0;
-  readonly #origin = new Uint8Array(ORIGIN_LENGTH);
+  /** The attribute that a message's origin is. */
+  readonly #origin = new Uint8Array(ORIGIN_ATTRIBUTE_LENGTH);
   /** A message as the log has it: its size and its body. */
   #message = new Uint8Array(0);
 
@@ -47,6 +54,7 @@ export class ImportedLog {
     this.#store = options.store;
     this.#end = options.first;
     this.#bytesMax = Math.min(SEGMENT_BYTES_MAX, options.maxBytesPerFile);
+    writeAttribute(this.#origin, 0, ATTRIBUTE.origin, ORIGIN_LENGTH);
   }
 
   /** Messages that were added. */
@@ -58,7 +66,7 @@ export class ImportedLog {
   async begin(channel: string | undefined, sizeBytes: number): Promise<void> {
     await this.#write();
     this.#channel = channel;
-    this.#sizeHint = SEGMENT_OVERHEAD + GROWTH_MAX * sizeBytes;
+    this.#sizeHint = Segment.capacityFor(GROWTH_MAX * sizeBytes, ORIGIN_ATTRIBUTE_LENGTH);
   }
 
   /** Adds messages of that queue. */
@@ -66,7 +74,9 @@ export class ImportedLog {
     for (let at = 0; at < end;) {
       const length = RECORD_OFFSET.timestamp + readU32(bytes, at);
       const size = 4 + length - RECORD_OFFSET.body;
-      const segment = this.#active?.fits(1, size) ? this.#active : await this.#next(size);
+      const segment = this.#active?.fits(1, size, ORIGIN_ATTRIBUTE_LENGTH)
+        ? this.#active
+        : await this.#next(size);
       this.#append(segment, bytes.subarray(at, at + length));
       at += length;
     }
@@ -80,7 +90,10 @@ export class ImportedLog {
 
   async #next(size: number): Promise<Segment> {
     await this.#write();
-    const capacityBytes = Math.max(Math.min(this.#sizeHint, this.#bytesMax), SEGMENT_OVERHEAD + size);
+    const capacityBytes = Math.max(
+      Math.min(this.#sizeHint, this.#bytesMax),
+      Segment.capacityFor(size, ORIGIN_ATTRIBUTE_LENGTH),
+    );
     return this.#active = new Segment({ base: this.#end, capacityBytes, stored: true });
   }
 
@@ -89,8 +102,9 @@ export class ImportedLog {
     if (4 + body.length > this.#message.length) this.#message = new Uint8Array(2 * (4 + body.length));
     writeU32(this.#message, 0, body.length);
     this.#message.set(body, 4);
-    this.#origin.set(record.subarray(RECORD_OFFSET.id, RECORD_OFFSET.body));
-    this.#origin.set(record.subarray(RECORD_OFFSET.attempts, RECORD_OFFSET.id), MESSAGE_ID_LENGTH);
+    const attempts = record.subarray(RECORD_OFFSET.attempts, RECORD_OFFSET.id);
+    this.#origin.set(record.subarray(RECORD_OFFSET.id, RECORD_OFFSET.body), ATTRIBUTE_HEADER_LENGTH);
+    this.#origin.set(attempts, ATTRIBUTE_HEADER_LENGTH + MESSAGE_ID_LENGTH);
     segment.append(this.#message, 0, 4 + body.length, {
       count: 1,
       timestamp: {
@@ -98,7 +112,7 @@ export class ImportedLog {
         low: readU32(record, RECORD_OFFSET.timestamp + 4),
       },
       dueMs: 0,
-      origin: this.#origin,
+      attributes: this.#origin,
     });
     this.#end = segment.end;
   }
@@ -116,20 +130,20 @@ export class ImportedLog {
     await this.#store.sync();
   }
 
-  #state(): Uint8Array {
-    const runs = this.#segments.filter(({ channel }) => channel !== undefined);
+  async *#state(): AsyncGenerator<Uint8Array> {
     const own = this.#segments.find(({ channel }) => channel === undefined);
-    const names = new Set(runs.flatMap(({ channel }) => channel === undefined ? [] : [channel]));
-    return encodeTopicState({
-      first: this.#segments[0].base,
+    const runs = new Map<string, PositionRange>();
+    for (const { base, count, channel } of this.#segments) {
+      if (channel !== undefined) {
+        runs.set(channel, { from: runs.get(channel)?.from ?? base, to: base + count });
+      }
+    }
+    yield* encodeTopicState({
       distributed: own?.base ?? this.#end,
       end: this.#end,
-      segments: this.#segments.map(({ base, count }) => ({ base, count })),
-      channels: [...names].map((name): ChannelState => ({
-        name,
-        pages: runs.filter(({ channel }) => channel !== name)
-          .map(({ base, count }) => ({ base, bytes: encodeFinishedPage(count) })),
-      })),
+      closedEnd: this.#end,
+      stored: [{ from: this.#segments[0].base, to: this.#end }],
+      channels: [...runs].map(([name, run]): ChannelState => ({ name, ranges: [run], pages: [] })),
     });
   }
 }

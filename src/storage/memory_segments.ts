@@ -8,7 +8,7 @@
 import { concat } from "@std/bytes/concat";
 import type { StoreFactory } from "../broker/broker.ts";
 import { closingOf } from "../log/segment_image.ts";
-import type { SegmentStore, StoredSegment } from "../log/segment_store.ts";
+import type { ImagePart, SegmentStore, StoredSegment } from "../log/segment_store.ts";
 
 /** The topics' segments. */
 export class MemoryStores implements StoreFactory {
@@ -42,7 +42,7 @@ export class MemorySegments implements SegmentStore {
   list(): StoredSegment[] {
     return [...this.#images.keys()]
       .map((base) => this.#join(base))
-      .map(({ base, image }) => ({ base, size: image.length, closing: closingOf(image) }))
+      .map(({ base, image }) => ({ base, size: image.length, closing: closingOf(image, base) }))
       .sort((a, b) => a.base - b.base);
   }
 
@@ -70,12 +70,22 @@ export class MemorySegments implements SegmentStore {
     return this.readSync(base);
   }
 
+  async readPart(base: number, part: ImagePart): Promise<Uint8Array> {
+    await Promise.resolve();
+    return this.readPartSync(base, part);
+  }
+
   readSync(base: number): Uint8Array {
     return this.#join(base).image.slice();
   }
 
-  remove(base: number): void {
+  readPartSync(base: number, { offset, length }: ImagePart): Uint8Array {
+    return this.#join(base).image.slice(offset, offset + length);
+  }
+
+  async remove(base: number): Promise<void> {
     this.#images.delete(base);
+    await Promise.resolve();
   }
 
   setAside(base: number): void {
@@ -93,10 +103,9 @@ export class MemorySegments implements SegmentStore {
     return this.#state;
   }
 
-  async writeState(state: Uint8Array | undefined): Promise<void> {
-    const copy = state?.slice();
+  async writeState(state: AsyncIterable<Uint8Array> | undefined): Promise<void> {
     const generation = this.#generation;
-    await Promise.resolve();
+    const copy = state ? concat(await Array.fromAsync(state)) : undefined;
     if (generation === this.#generation) this.#state = copy;
   }
 
@@ -106,13 +115,16 @@ export class MemorySegments implements SegmentStore {
 
   async sync(): Promise<void> {}
 
+  rest(): void {}
+
   close(): void {}
 
-  destroy(): void {
+  destroy(): Promise<void> {
     this.#generation++;
     this.#images.clear();
     this.#damages.clear();
     this.#state = undefined;
+    return Promise.resolve();
   }
 
   #join(base: number): { base: number; image: Uint8Array } {

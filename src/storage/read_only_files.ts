@@ -15,15 +15,17 @@ export function readOnly(files: FileSystem): FileSystem {
     readSync: (path) => files.readSync(path),
     readEnd: (path, length) => files.readEnd(path, length),
     readPart: (path, part) => files.readPart(path, part),
+    readPartSync: (path, part) => files.readPartSync(path, part),
     openAppend: (path) => new ForgetfulFile(files.readEnd(path, 0).size),
     makeFolder: () => false,
     removeFolder() {},
+    removeTree: () => Promise.resolve(),
     write() {},
     rename() {},
     remove() {},
+    unlink: () => Promise.resolve(),
     syncFile: () => Promise.resolve(),
     syncFolder: () => Promise.resolve(),
-    syncSync() {},
   };
 }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { SystemClock } from "../../src/base/clock.ts";
+import { momentOf, SystemClock } from "../../src/base/clock.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 
 /** How far the system's clock and the clock under test may be apart, in ms: one is read after the other. */
 const TOLERANCE_MS = 1000;
@@ -33,37 +34,99 @@ Deno.test("SystemClock.timestamp() is nowMs() in ns, in two halves of 32 bits", 
   assert(high >= 0 && high < 2 ** 32 && low >= 0 && low < 2 ** 32);
 });
 
-Deno.test("SystemClock.adjust() follows the system's clock when it was set", () => {
+Deno.test("SystemClock has one time until the system's clock is set", () => {
+  const clock = new SystemClock();
+
+  const before = clock.monotonicMs();
+  const nowMs = clock.nowMs();
+
+  assert(before <= nowMs && nowMs <= clock.monotonicMs());
+});
+
+Deno.test("SystemClock.adjust() follows the system's clock when it was set, and says by how many ms", () => {
+  using system = new StandingSystem();
   const clock = new SystemClock();
   clock.adjust();
-  const now = Date.now;
-  try {
-    Date.now = () => now() + 3_600_000;
 
+  for (const stepMs of [90_000, 3_600_000, -7_200_000, 6, -6]) {
     const before = clock.nowMs();
-    clock.adjust();
-    const moved = clock.nowMs() - before;
+    system.wallMs += stepMs;
 
-    assert(Math.abs(moved - 3_600_000) < TOLERANCE_MS, `moved by ${moved} ms`);
-  } finally {
-    Date.now = now;
+    assertEquals(clock.adjust(), stepMs);
+    assertEquals(clock.nowMs() - before, stepMs);
+    assertEquals(clock.adjust(), 0);
   }
 });
 
-Deno.test("SystemClock.adjust() leaves a clock alone that is off by less than 5 ms", () => {
+Deno.test("SystemClock.monotonicMs() goes on when the system's clock is set", () => {
+  using system = new StandingSystem();
   const clock = new SystemClock();
-  const { now: systemNow } = Date;
-  const performanceNow = performance.now;
-  try {
-    performance.now = () => 1000;
-    Date.now = () => 10_000_000;
-    clock.adjust();
-    Date.now = () => 10_000_004;
-    clock.adjust();
+  const before = clock.monotonicMs();
 
-    assertEquals(clock.nowMs(), 10_000_000);
-  } finally {
-    Date.now = systemNow;
-    performance.now = performanceNow;
+  for (const stepMs of [3_600_000, -7_200_000]) {
+    system.wallMs += stepMs;
+    clock.adjust();
   }
+  const afterSteps = clock.monotonicMs();
+  system.passedMs += 10;
+
+  assertEquals([afterSteps - before, clock.monotonicMs() - before], [0, 10]);
 });
+
+Deno.test("SystemClock.adjust() leaves a clock alone that is off by up to 5 ms", () => {
+  using system = new StandingSystem();
+  const clock = new SystemClock();
+  clock.adjust();
+
+  for (const offMs of [5, -5]) {
+    system.wallMs = StandingSystem.WALL_MS + offMs;
+    assertEquals(clock.adjust(), 0);
+  }
+
+  assertEquals(clock.nowMs(), StandingSystem.WALL_MS);
+});
+
+Deno.test("SystemClock.adjust() takes no notice when the process stood still between two looks at the time", () => {
+  using system = new StandingSystem();
+  const clock = new SystemClock();
+  clock.adjust();
+
+  system.stallMs = 50;
+  const stalled = clock.adjust();
+  system.stallMs = 0;
+
+  assertEquals([stalled, clock.adjust()], [0, 0]);
+});
+
+Deno.test("momentOf() is now by both clocks", () => {
+  const clock = new FakeClock();
+  clock.advance(5);
+  clock.step(1000);
+
+  assertEquals(momentOf(clock), { wallMs: 1_706_702_401_005, monotonicMs: 1_577_836_800_005 });
+});
+
+/** The system's clocks, which stand still until they are moved. */
+class StandingSystem implements Disposable {
+  static readonly WALL_MS = 10_000_000_000;
+  wallMs = StandingSystem.WALL_MS;
+  passedMs = 1000;
+  /** How long the process stands still while it looks at the time of day. */
+  stallMs = 0;
+  readonly #systemNow = Date.now;
+  readonly #performanceNow = performance.now;
+
+  constructor() {
+    performance.now = () => this.passedMs;
+    Date.now = () => {
+      this.passedMs += this.stallMs;
+      this.wallMs += this.stallMs;
+      return this.wallMs;
+    };
+  }
+
+  [Symbol.dispose](): void {
+    Date.now = this.#systemNow;
+    performance.now = this.#performanceNow;
+  }
+}

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Quantile } from "../../src/base/quantile.ts";
 import { ChannelError } from "../../src/broker/channel.ts";
+import { PumpBudget } from "../../src/broker/pump_budget.ts";
 import { bytes, testBroker, testChannel } from "../support/broker_setup.ts";
 
 Deno.test("Channel delivers messages in the order they came, each once", () => {
@@ -39,10 +40,21 @@ Deno.test("Channel.pump() stops after as many messages as it was told, and says 
   const consumer = subscribe();
   publish("a", "b", "c");
 
-  assertEquals(channel.pump(clock.nowMs(), 2), false);
+  assertEquals(channel.pump(clock.monotonicMs(), new PumpBudget(2, 1000)), false);
   assertEquals(consumer.take(), ["a", "b"]);
-  assertEquals(channel.pump(clock.nowMs(), 2), true);
+  assertEquals(channel.pump(clock.monotonicMs(), new PumpBudget(2, 1000)), true);
   assertEquals(consumer.take(), ["c"]);
+});
+
+Deno.test("Channel.pump() stops when it has given as many bytes as it was told, and says so", () => {
+  const { channel, clock, publish, subscribe } = testChannel();
+  const consumer = subscribe();
+  publish("four", "five!", "six");
+
+  assertEquals(channel.pump(clock.monotonicMs(), new PumpBudget(100, 5)), false);
+  assertEquals(consumer.take(), ["four", "five!"]);
+  assertEquals(channel.pump(clock.monotonicMs(), new PumpBudget(100, 5)), true);
+  assertEquals(consumer.take(), ["six"]);
 });
 
 Deno.test("Channel.pause() stops delivery until unpause()", () => {
@@ -86,9 +98,9 @@ Deno.test("Channel.finish() measures the time since the message was published", 
   pump();
 
   clock.advance(1250);
-  channel.finish(consumer.consumer, consumer.deliveries[0].position, clock.nowMs());
+  channel.finish(consumer.consumer, consumer.deliveries[0].position, clock.monotonicMs());
 
-  const { percentiles } = latency.result(clock.nowMs());
+  const { percentiles } = latency.result(clock.monotonicMs());
   assertEquals(percentiles?.map(({ value }) => Math.round(value / 1e6)), [1250]);
 });
 
@@ -99,7 +111,7 @@ Deno.test("Channel.requeue() puts a message behind those that wait, with one att
   pump();
 
   const requeue = (position: number) =>
-    channel.requeue(consumer.consumer, position, { delayMs: 0, nowMs: clock.nowMs() });
+    channel.requeue(consumer.consumer, position, { delayMs: 0, nowMs: clock.monotonicMs() });
   requeue(consumer.deliveries[0].position);
   publish("c");
   for (let i = 0; i < 3; i++) {
@@ -120,13 +132,13 @@ Deno.test("Channel.requeue() with a delay keeps a message until it is due", () =
   pump();
 
   const [{ position }] = consumer.deliveries;
-  channel.requeue(consumer.consumer, position, { delayMs: 500, nowMs: clock.nowMs() });
+  channel.requeue(consumer.consumer, position, { delayMs: 500, nowMs: clock.monotonicMs() });
   assertEquals([channel.deferredCount, channel.inFlightCount, channel.depth], [1, 0, 0]);
   clock.advance(499);
-  broker.scan(clock.nowMs());
+  broker.scan(clock.monotonicMs());
   assertEquals([channel.deferredCount, channel.depth], [1, 0]);
   clock.advance(1);
-  broker.scan(clock.nowMs());
+  broker.scan(clock.monotonicMs());
   assertEquals([channel.deferredCount, channel.depth], [0, 1]);
   pump();
 
@@ -142,7 +154,7 @@ Deno.test("Channel delivers deferred messages in the order they are due", () => 
   assertEquals([channel.deferredCount, channel.depth, channel.messageCount], [3, 0, 3]);
 
   clock.advance(1000);
-  broker.scan(clock.nowMs());
+  broker.scan(clock.monotonicMs());
   pump();
 
   assertEquals(consumer.deliveries.map(({ body, attempts }) => [body, attempts]), [
@@ -159,8 +171,8 @@ Deno.test("Channel.empty() drops messages in every state, and frees their slots"
   pump();
   const [, ready, deferred] = consumer.deliveries.map(({ position }) => position);
   consumer.hasRoom = false;
-  channel.requeue(consumer.consumer, ready, { delayMs: 0, nowMs: clock.nowMs() });
-  channel.requeue(consumer.consumer, deferred, { delayMs: 50, nowMs: clock.nowMs() });
+  channel.requeue(consumer.consumer, ready, { delayMs: 0, nowMs: clock.monotonicMs() });
+  channel.requeue(consumer.consumer, deferred, { delayMs: 50, nowMs: clock.monotonicMs() });
   topic.publish(bytes("deferred too"), { deferMs: 70 });
   assertEquals([channel.depth, channel.inFlightCount, channel.deferredCount], [2, 1, 2]);
 
@@ -169,7 +181,7 @@ Deno.test("Channel.empty() drops messages in every state, and frees their slots"
   assertEquals([channel.depth, channel.inFlightCount, channel.deferredCount], [0, 0, 0]);
   assertEquals([broker.outstanding.size, consumer.consumer.inFlightCount, channel.messageCount], [0, 0, 5]);
   clock.advance(100_000);
-  broker.scan(clock.nowMs());
+  broker.scan(clock.monotonicMs());
   consumer.hasRoom = true;
   publish("new");
   pump();

@@ -5,9 +5,10 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { SEGMENT_HEADER_LENGTH } from "../../src/log/segment_image.ts";
+import { CLOSING_BATCH_LENGTH, SEGMENT_HEADER_LENGTH } from "../../src/log/segment_image.ts";
+import type { SegmentStore } from "../../src/log/segment_store.ts";
 import { bytes, testBroker, TestConsumer, testTopic } from "../support/broker_setup.ts";
-import { TestStores } from "../support/broker_stores.ts";
+import { piecesOf, TestStores } from "../support/broker_stores.ts";
 
 /** Three messages, each a batch of its own, of a segment that was being written. */
 const { base: BASE, image: IMAGE } = unclosed("a", "bb", "ccc");
@@ -43,7 +44,7 @@ Deno.test("Topic takes zeros at the end of a segment for a write that was interr
     assertEquals(first.lines, [
       `WARNING: ${WHERE} ends in ${zeros} bytes of an interrupted write at byte 136, cut off`,
     ]);
-    assertEquals([test.stores.damages, test.size()], [[], 136 + 45]);
+    assertEquals([test.stores.damages, test.size()], [[], 136 + CLOSING_BATCH_LENGTH]);
     assertEquals(await test.start(), { bodies: first.bodies, lines: [] });
   }
 });
@@ -93,7 +94,7 @@ Deno.test("Topic keeps a batch of a closed segment aside, and says so once, when
 
 Deno.test("Topic delivers every message of a segment in whose closing batch a bit is wrong, and says so once", async () => {
   const closed = closedImage("a", "bb", "ccc");
-  assertEquals(closed.length, ENDS[3] + 45);
+  assertEquals(closed.length, ENDS[3] + CLOSING_BATCH_LENGTH);
   for (let bit = 8 * ENDS[3]; bit < 8 * closed.length; bit++) {
     const test = await Disk.with(flipped(closed, bit));
 
@@ -236,7 +237,7 @@ Deno.test("Topic goes on publishing after damage, and delivers what is new", asy
 Deno.test("Topic sets a state aside that it cannot read, and says so once", async () => {
   const test = await Disk.with(IMAGE);
   const store = test.stores.open("t");
-  await store.writeState(bytes("NSQSTA and something else"));
+  await store.writeState(piecesOf(bytes("NSQSTA and something else")));
 
   const first = await test.start();
 
@@ -244,7 +245,7 @@ Deno.test("Topic sets a state aside that it cannot read, and says so once", asyn
     bodies: ["a", "bb", "ccc"],
     lines: [
       "ERROR: TOPIC(t): state of 25 bytes cannot be used, messages may be delivered again" +
-      " - State file of version 8289, this program knows 3",
+      " - State file of version 8289, this program knows 4",
     ],
   });
   assertEquals([test.stores.aside, store.readState()], [["t state"], undefined]);
@@ -262,7 +263,7 @@ Deno.test("Topic names a segment that the state knows and nobody can find, once"
   assertEquals(first, {
     bodies: [],
     lines: [
-      `WARNING: TOPIC(t): segment ${base} is missing, with 2 messages - finished since the last flush, or lost`,
+      `WARNING: TOPIC(t): from segment ${base} on 2 messages are missing - finished since the last flush, or lost`,
     ],
   });
   assertEquals(await test.start(), { bodies: [], lines: [] });
@@ -280,8 +281,9 @@ Deno.test("Topic has one line for all segments that nobody can find, and deliver
   assertEquals(first, {
     bodies: ["ccc", "eeeee"],
     lines: [
-      `WARNING: TOPIC(t): 2 segments from ${bases[0]} on are missing, with 3 messages` +
-      " - finished since the last flush, or lost",
+      `WARNING: TOPIC(t): from segment ${
+        bases[0]
+      } on 3 messages are missing - finished since the last flush, or lost`,
     ],
   });
   assertEquals(await test.start(), { bodies: ["ccc", "eeeee"], lines: [] });
@@ -295,10 +297,59 @@ Deno.test("Topic misses no segment that was finished and removed before the stat
   topic.start();
   topic.empty();
   topic.channel("c").empty();
+  await broker.idle();
   assertEquals(stores.open("t").list(), []);
   await topic.maintain();
 
   assertEquals(await new Disk(stores).start(), { bodies: [], lines: [] });
+});
+
+Deno.test("Topic counts no loss where nothing is lost", async () => {
+  assertEquals(await afterStop(() => {}), [0, "a bb ccc dddd eeeee f", []]);
+  // Without the closing batch, which is written again.
+  assertEquals(await afterStop(cut(ENDS[3])), [0, "a bb ccc dddd eeeee f", []]);
+});
+
+Deno.test("Topic counts messages that are missing at the end of a segment which had been closed", async () => {
+  // At the end of a batch: one of the three is left.
+  assertEquals(await afterStop(cut(ENDS[1])), [2, "a dddd eeeee f", [
+    `ERROR: ${WHERE} has lost its end, with 2 messages`,
+  ]]);
+  // Empty, and its head only.
+  for (const length of [0, 7, 16]) {
+    assertEquals(await afterStop(cut(length)), [3, "dddd eeeee f", [
+      aside(length),
+      `ERROR: ${WHERE} has lost its end, with 3 messages`,
+    ]]);
+  }
+});
+
+Deno.test("Topic counts the messages of segments that are not there after a stop in order", async () => {
+  const remove = async (store: SegmentStore, bases: readonly number[]) => {
+    await store.remove(bases[0]);
+    await store.remove(bases[1]);
+  };
+  const missing = `TOPIC(t): from segment ${BASE} on 4 messages are missing`;
+
+  assertEquals(await afterStop(remove), [4, "eeeee f", [`ERROR: ${missing}`]]);
+  // They may have been finished: nobody had the time to write that down.
+  assertEquals(await afterStop(remove, { wasStopped: false }), [0, "eeeee f", [`WARNING: ${missing}`]]);
+  assertEquals(await afterStop(remove, { state: false }), [0, "eeeee f", []]);
+});
+
+Deno.test("Topic counts messages that are damaged", async () => {
+  const flip = (length: number) => (store: SegmentStore, [base]: readonly number[]) =>
+    replace(store, base, flipped(store.readSync(base).slice(0, length), 8 * ENDS[1]));
+  const damaged = `ERROR: ${WHERE} is damaged at byte 55, 40 bytes are kept aside`;
+
+  assertEquals(await afterStop(flip(1e9)), [1, "a ccc dddd eeeee f", [damaged]]);
+  // Not closed.
+  assertEquals(await afterStop(flip(ENDS[3]), { state: false }), [1, "a ccc dddd eeeee f", [damaged]]);
+  // No segment any more.
+  assertEquals(
+    await afterStop((store, [base]) => replace(store, base, new Uint8Array(200).fill(7))),
+    [3, "dddd eeeee f", [aside(200)]],
+  );
 });
 
 /** What a start of the topic has come to. */
@@ -332,7 +383,7 @@ class Disk {
     topic.start();
     for (const body of options.publish ?? []) topic.publish(bytes(body));
     for (let i = 0; i < 6; i++) {
-      broker.pump(clock.nowMs());
+      broker.pump(clock.monotonicMs());
       await topic.log.idle();
     }
     assertEquals(consumer.channel.depth + consumer.channel.deferredCount, 0, "depth");
@@ -344,6 +395,42 @@ class Disk {
   size(): number | undefined {
     return this.stores.open("t").list()[0]?.size;
   }
+}
+
+/**
+ * What a program says and delivers that starts on what another has left, which was stopped in order, and on what has become
+ * of that since: how many messages are lost, those that are there, and the log.
+ */
+async function afterStop(
+  change: (store: SegmentStore, bases: readonly number[]) => Promise<void> | void,
+  { wasStopped = true, state = true }: { wasStopped?: boolean; state?: boolean } = {},
+): Promise<[number, string, string[]]> {
+  const stores = await stopped(["a", "bb", "ccc"], ["dddd"], ["eeeee", "f"]);
+  const store = stores.open("t");
+  await change(store, store.list().map(({ base }) => base));
+  if (!state) store.setStateAside();
+  const test = testBroker({ stores, durability: "disk", wasStopped });
+  const topic = test.broker.recoverTopic("t");
+  const consumer = new TestConsumer(topic.channel("c"));
+  topic.start();
+  for (let i = 0; i < 6; i++) {
+    test.broker.pump(test.clock.monotonicMs());
+    await topic.log.idle();
+  }
+  return [topic.lostCount, consumer.take().join(" "), test.lines.map(withoutReason)];
+}
+
+/** Cuts the first segment off. */
+function cut(length: number): (store: SegmentStore, bases: readonly number[]) => void {
+  return (store, [base]) => store.truncate(base, length);
+}
+
+async function replace(store: SegmentStore, base: number, image: Uint8Array): Promise<void> {
+  await store.replace(base, image, () => true);
+}
+
+function aside(length: number): string {
+  return `ERROR: ${WHERE} is damaged at byte 0, ${length} bytes are kept aside`;
 }
 
 /** What a program has left that was stopped in order, with these messages in segments. */

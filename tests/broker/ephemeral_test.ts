@@ -77,15 +77,12 @@ Deno.test("Channel that is ephemeral and full keeps no segment but those of its 
   assertEquals(topic.log.segments.length, 2);
 });
 
-Deno.test("Topic.maintain() forgets messages of which a full ephemeral channel has kept none", () => {
+Deno.test("Topic forgets messages of which a full ephemeral channel has kept none", () => {
   const { topic, publish, pump } = testTopic({ limits: { ephemeralDepthMax: 1, maxBytesPerFile: 150 } });
   const consumer = new TestConsumer(topic.channel("c#ephemeral"));
   publish("kept".padEnd(60), "dropped".padEnd(60));
   pump();
   consumer.channel.finish(consumer.consumer, consumer.deliveries[0].position, 0);
-  assertEquals(topic.log.segments.map(({ count }) => count), [1]);
-
-  topic.maintain();
 
   assertEquals(topic.log.segments.map(({ count }) => count), [0]);
 });

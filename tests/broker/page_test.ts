@@ -1,107 +1,122 @@
 import { assertEquals } from "@std/assert";
-import { FINISHED, Page, UNTOUCHED } from "../../src/broker/page.ts";
+import { Outstanding } from "../../src/broker/outstanding.ts";
+import { Page, type PageOwner } from "../../src/broker/page.ts";
 import { Segment } from "../../src/log/segment.ts";
-import { Random } from "../support/random.ts";
+import { blockOfTexts } from "../support/broker_messages.ts";
 
-Deno.test("Page begins without messages where the channel begins", () => {
-  const page = new Page(emptySegment(), 7);
+Deno.test("Page counts messages with slots and parked ones as unfinished", () => {
+  const { page } = setup();
 
-  assertEquals([page.start, page.end, page.next], [7, 7, 7]);
-  assertEquals([page.unfinished, page.waiting], [0, 0]);
+  page.put(3, 7);
+  page.park(5);
+  assertEquals([page.unfinished, page.parked, page.slots.get(3)], [6, 5, 7]);
+  page.unpark(4, 8);
+  assertEquals([page.unfinished, page.parked, page.slots.get(4)], [6, 4, 8]);
+  page.take(3);
+  page.park(-4);
+
+  assertEquals([page.unfinished, page.parked, page.slots.size], [1, 0, 1]);
 });
 
-Deno.test("Page counts every message as waiting and unfinished that nothing was said of", () => {
-  const page = pageOf(7, 107);
+Deno.test("Page says of its segment that it is open while something in it is unfinished", () => {
+  const { page, segment } = setup();
+  const open: number[] = [];
+  const note = () => open.push(segment.open);
 
-  assertEquals([page.unfinished, page.waiting, page.state(7), page.state(106)], [
-    100,
-    100,
-    UNTOUCHED,
-    UNTOUCHED,
-  ]);
+  page.put(3, 7);
+  note();
+  page.park(2);
+  note();
+  page.take(3);
+  note();
+  page.unpark(0, 1);
+  note();
+  page.park(-1);
+  note();
+  page.take(0);
+  note();
+  page.park(1);
+  note();
+
+  assertEquals(open, [1, 1, 1, 1, 1, 0, 1]);
 });
 
-Deno.test("Page.setState() takes a message out of those that wait, once", () => {
-  const page = pageOf(0, 40);
+Deno.test("Page has the messages parked that are due after the moment up to which it was looked", () => {
+  const { page, segment } = setup();
+  for (const [i, dueMs] of [0, 20, 10, 20, 30].entries()) append(segment, i, dueMs);
+  const parked = () => [0, 1, 2, 3, 4].filter((index) => page.isParked(index));
+  page.end = 5;
 
-  page.setState(39, 5);
-  page.setState(39, 6);
-
-  assertEquals([page.waiting, page.unfinished, page.state(39), page.state(38)], [39, 40, 6, UNTOUCHED]);
+  assertEquals(parked(), [1, 2, 3, 4]);
+  page.woken = { dueMs: 20, index: 1 };
+  assertEquals(parked(), [3, 4]);
+  page.end = 4;
+  page.start = 1;
+  page.woken = { dueMs: 0, index: 0 };
+  assertEquals(parked(), [1, 2, 3]);
 });
 
-Deno.test("Page.finish() counts a message as finished, whether it waited or not", () => {
-  const page = pageOf(0, 4);
-  page.setState(3, 5);
+Deno.test("Page notes where its messages lie before their segment leaves memory", () => {
+  const { page, segment, table } = setup({ stored: true });
+  for (let i = 0; i < 3; i++) append(segment, i, 10 + i);
+  const slots = [0, 2].map((index) => {
+    const slot = table.allocate(table.owners.add(page.owner), segment.base + index, 0);
+    page.put(index, slot);
+    return slot;
+  });
+  const batches = [0, 2].map((
+    index,
+  ) => [segment.batchOffset(index), segment.batchLength(segment.batchOffset(index))]);
 
-  page.finish(3);
-  page.finish(1);
+  page.leaving();
 
-  assertEquals([page.state(3), page.state(1)], [FINISHED, FINISHED]);
-  assertEquals([page.waiting, page.unfinished], [2, 2]);
+  assertEquals(slots.map((slot) => [table.offset[slot], table.length[slot]]), batches);
 });
 
-Deno.test("Page.skip() moves the cursor over a message that does not wait", () => {
-  const page = pageOf(0, 4);
-  page.finish(0);
+Deno.test("Page tells its channel what becomes of its segment, until it is retired", () => {
+  const { page, segment, told } = setup();
+  const copy = new Segment({ base: 1000, capacityBytes: 0, stored: false });
 
-  page.skip();
+  page.loaded();
+  page.replaced(copy);
+  assertEquals(page.segment === copy, true);
+  page.released();
+  page.isRetired = true;
+  page.loaded();
+  page.replaced(segment);
+  page.released();
 
-  assertEquals([page.next, page.waiting], [1, 3]);
+  assertEquals([told, page.segment === segment], [["loaded", "replaced", "released"], true]);
 });
 
-Deno.test("Page does not count messages behind the cursor as waiting, whatever becomes of them", () => {
-  const page = pageOf(0, 4);
+Deno.test("Page begins anew with its segment", () => {
+  const { page } = setup();
+  const next = new Segment({ base: 2000, capacityBytes: 0, stored: false });
+  page.end = 9;
+  page.woken = { dueMs: 5, index: 5 };
 
-  page.next = 2;
-  page.setState(0, 1);
-  page.finish(1);
+  page.restarted(next);
 
-  assertEquals([page.waiting, page.unfinished], [2, 3]);
+  assertEquals([page.segment === next, page.start, page.end, page.woken.dueMs], [true, 0, 0, -Infinity]);
 });
 
-Deno.test("Page.slots() gives the slots of what is outstanding, in order", () => {
-  const page = pageOf(10, 50);
-  for (const [index, slot] of [[45, 3], [12, 0], [20, 7]]) page.setState(index, slot + 1);
-  page.finish(30);
-
-  assertEquals([...page.slots()], [0, 7, 3]);
-});
-
-Deno.test("Page keeps what an array for every message would keep", () => {
-  for (let seed = 0; seed < 20; seed++) {
-    const random = new Random(seed);
-    const page = new Page(emptySegment(), 5);
-    const naive: number[] = [];
-    for (let i = 0; i < 300; i++) {
-      if (naive.length < 3 || random.oneIn(4)) {
-        naive.push(UNTOUCHED);
-        page.end++;
-      }
-      const at = random.below(naive.length);
-      if (naive[at] === FINISHED) continue;
-      if (random.oneIn(2)) {
-        naive[at] = FINISHED;
-        page.finish(5 + at);
-      } else {
-        naive[at] = 1 + random.below(1000);
-        page.setState(5 + at, naive[at]);
-      }
-      while (page.next < page.end && page.state(page.next) !== UNTOUCHED) page.skip();
-    }
-    const waiting = naive.filter((state, i) => state === UNTOUCHED && 5 + i >= page.next);
-    assertEquals(naive.map((_, i) => page.state(5 + i)), naive, `seed ${seed}`);
-    assertEquals(page.waiting, waiting.length, `seed ${seed}`);
-    assertEquals(page.unfinished, naive.filter((state) => state !== FINISHED).length, `seed ${seed}`);
-  }
-});
-
-function emptySegment(): Segment {
-  return new Segment({ base: 1000, capacityBytes: 0, stored: false });
+function setup({ stored = false } = {}) {
+  const table = new Outstanding();
+  const told: string[] = [];
+  const owner = {
+    outstanding: table,
+    ready: { head: -1, tail: -1 },
+    due: () => 0,
+    moved: () => true,
+    pageLoaded: () => void told.push("loaded"),
+    pageReplaced: () => void told.push("replaced"),
+    pageReleased: () => void told.push("released"),
+  } satisfies PageOwner & Record<string, unknown>;
+  const segment = new Segment({ base: 1000, capacityBytes: 4096, stored });
+  return { table, told, segment, page: Object.assign(new Page(owner, segment, { start: 0 }), { owner }) };
 }
 
-function pageOf(start: number, end: number): Page {
-  const page = new Page(emptySegment(), start);
-  page.end = end;
-  return page;
+function append(segment: Segment, i: number, dueMs: number): void {
+  const block = blockOfTexts(`${i}`);
+  segment.append(block, 0, block.length, { count: 1, timestamp: { high: 1, low: i }, dueMs });
 }

@@ -15,6 +15,7 @@ import {
   type TestTopic,
   testTopic,
 } from "../support/broker_setup.ts";
+import { piecesOf } from "../support/broker_stores.ts";
 
 Deno.test("Topic counts deferred messages right after a crash in a segment that was being written", async () => {
   const before = testChannel({ durability: "disk" });
@@ -36,9 +37,8 @@ Deno.test("Topic counts deferred messages right after a crash in a closed segmen
 
   const after = await killed(before, "c");
 
-  assertEquals(countsOf(after), { depth: 2, deferred: 2 });
-  // Only that one is looked at.
-  assertEquals(after.stores.syncReads, 1);
+  // Its closing batch says how many are deferred; of the last segment it is to be shown that this is one.
+  assertEquals([countsOf(after), after.stores.syncReads], [{ depth: 2, deferred: 2 }, 1]);
 });
 
 Deno.test("Topic counts deferred messages right after a crash before any state was saved", async () => {
@@ -60,8 +60,9 @@ Deno.test("Topic reads no segment at its start that the state knows, whatever ha
   const consumer = before.subscribe();
   before.pump();
   const [{ position }] = consumer.deliveries;
-  before.channel.requeue(consumer.consumer, position, { delayMs: 5000, nowMs: before.clock.nowMs() });
+  before.channel.requeue(consumer.consumer, position, { delayMs: 5000, nowMs: before.clock.monotonicMs() });
   before.topic.log.seal();
+  await before.topic.sync();
   await before.topic.saveState();
 
   const after = await killed(before, "c");
@@ -84,23 +85,22 @@ Deno.test("Topic counts deferred messages that are its own with the others after
 Deno.test("Channel delivers deferred messages at their time after a crash, though they could not be looked at", async () => {
   const before = testChannel({ durability: "disk" });
   publishSome(before);
-  before.topic.log.seal();
   const stores = await before.stores.snapshot();
   stores.readSyncFault = () => true;
   const after = recoveredTopic({ ...before, stores }, "c");
   after.topic.start();
-  assertEquals(countsOf(after), { depth: 3, deferred: 0 });
+  assertEquals([countsOf(after), after.topic.depth], [{ depth: 0, deferred: 0 }, 0]);
   assertEquals(after.errors.length, 1);
 
   const consumer = new TestConsumer(after.topic.channel("c"));
   await after.settle();
   assertEquals([consumer.take(), countsOf(after)], [["now"], { depth: 0, deferred: 2 }]);
   after.clock.advance(30_001);
-  after.broker.scan(after.clock.nowMs());
+  after.broker.scan(after.clock.monotonicMs());
   await after.settle();
   const early = consumer.take();
   after.clock.advance(1);
-  after.broker.scan(after.clock.nowMs());
+  after.broker.scan(after.clock.monotonicMs());
   await after.settle();
 
   assertEquals([early, consumer.take()], [[], ["soon"]]);
@@ -133,7 +133,7 @@ Deno.test("Topic keeps attempts and delays of the state over a crash", async () 
     before.pump();
     for (const { position, body } of consumer.deliveries.splice(0)) {
       const delayMs = body === "later" ? 70_000 : 0;
-      before.channel.requeue(consumer.consumer, position, { delayMs, nowMs: before.clock.nowMs() });
+      before.channel.requeue(consumer.consumer, position, { delayMs, nowMs: before.clock.monotonicMs() });
     }
   }
   await before.topic.saveState();
@@ -143,7 +143,7 @@ Deno.test("Topic keeps attempts and delays of the state over a crash", async () 
   const next = new TestConsumer(after.topic.channel("c"), { msgTimeoutMs: 1e9 });
   for (const ms of [0, 69_990, 8]) {
     after.clock.advance(ms);
-    after.broker.scan(after.clock.nowMs());
+    after.broker.scan(after.clock.monotonicMs());
     await after.settle();
     next.deliveries.push({ position: ms, body: "-", attempts: 0 });
   }
@@ -257,7 +257,10 @@ Deno.test("Topic keeps its state as long as a finished segment cannot be removed
   const after = await killed(test, "c");
   assertEquals([countsOf(after), after.topic.depth], [{ depth: 0, deferred: 0 }, 0]);
   test.stores.removeFault = () => false;
-  await test.topic.maintain();
+  for (let i = 0; i < 2; i++) {
+    await test.topic.maintain();
+    await test.broker.idle();
+  }
 
   assertEquals(test.stores.used(["t"]), []);
 });
@@ -288,8 +291,10 @@ Deno.test("Topic has its messages after a crash right after the start, too", asy
   publishSome(before);
 
   const after = await killed(await killed(before, "c"), "c");
+  // The state speaks of a part of the segment, which is looked at for the rest.
+  await after.settle();
 
-  assertEquals(countsOf(after), { depth: 2, deferred: 4 });
+  assertEquals([countsOf(after), after.topic.depth], [{ depth: 2, deferred: 4 }, 0]);
 });
 
 Deno.test("Topic counts deferred messages after a crash that were being published when the state was saved", async () => {
@@ -326,7 +331,7 @@ Deno.test("Topic starts with a damaged state that cannot be set aside, and saves
   const before = testChannel({ durability: "disk" });
   before.publish("a");
   const stores = await before.stores.snapshot();
-  await stores.open("t").writeState(bytes("no state"));
+  await stores.open("t").writeState(piecesOf(bytes("no state")));
   stores.stateReadFault = (call) => call === "set aside";
 
   const after = recoveredTopic({ ...before, stores }, "c");

@@ -20,6 +20,9 @@ Deno.test("Topic.maintain() rewrites a segment of which little is left", async (
   const { topic, channel, before } = withSurvivor();
 
   await topic.maintain();
+  // Others might have followed those that are finished.
+  assertEquals(topic.log.segments[0].holes, 0);
+  await topic.maintain();
 
   const [segment] = topic.log.segments;
   assertEquals([segment.count, segment.holes, segment.base], [10, 9, before.base]);
@@ -34,9 +37,9 @@ Deno.test("Topic.maintain() leaves the message that survives what it was", async
 
   consumer.take();
   test.clock.advance(60_000);
-  test.broker.scan(test.clock.nowMs());
+  test.broker.scan(test.clock.monotonicMs());
   consumer.hasRoom = true;
-  finishAll(test, consumer);
+  await finishAll(test, consumer);
 
   const survivor = consumer.deliveries.filter(({ position }) => position === test.before.base + 4);
   assertEquals(survivor.map(({ body, attempts }) => [body === `4${BODY}`, attempts]), [[true, 2]]);
@@ -62,17 +65,16 @@ Deno.test("Topic.maintain() leaves a segment as it was when it cannot be rewritt
   const test = withSurvivor({ memQueueSize: 0 });
   const { topic, consumer, stores } = test;
   stores.replaceFault = () => true;
-  await topic.maintain();
-  await topic.log.idle();
 
+  await topic.maintain();
   await assertRejects(() => topic.maintain(), Error, "disk full");
 
   stores.replaceFault = () => false;
   consumer.take();
   test.clock.advance(60_000);
-  test.broker.scan(test.clock.nowMs());
+  test.broker.scan(test.clock.monotonicMs());
   consumer.hasRoom = true;
-  finishAll(test, consumer);
+  await finishAll(test, consumer);
   await topic.maintain();
   assertEquals([topic.log.segments, stores.used(["t"])], [[], []]);
 });
@@ -81,9 +83,11 @@ Deno.test("Topic.maintain() lets a stored segment go when everything in it is fi
   const test = testTopic({ limits: { memQueueSize: 0 } });
   const consumer = new TestConsumer(test.topic.channel("c"));
   test.publish("a");
-  finishAll(test, consumer);
+  await finishAll(test, consumer);
   assertEquals(test.stores.used(["t"]), ["t"]);
 
+  await test.topic.maintain();
+  await test.broker.idle();
   await test.topic.maintain();
 
   assertEquals([test.topic.log.segments, test.stores.used(["t"])], [[], []]);
@@ -94,7 +98,7 @@ Deno.test("Topic.maintain() gives the memory of a topic back that has been idle 
   const consumer = new TestConsumer(test.topic.channel("c"));
   const { log } = test.topic;
   test.publish(BODY);
-  finishAll(test, consumer);
+  await finishAll(test, consumer);
   assertEquals(log.segments.map(({ count, capacityBytes }) => [count, capacityBytes > 9000]), [[0, true]]);
 
   await test.topic.maintain();
@@ -154,13 +158,18 @@ Deno.test("Channel reads what it needs next before it needs it, and no more", as
   assertEquals(resident(), [false, false, false, false, true]);
 
   const consumer = new TestConsumer(topic.channel("c"), { readyCount: 0 });
-  await topic.log.idle();
-  assertEquals(resident(), [true, true, false, false, true]);
+  await test.settle();
+  assertEquals(resident(), [false, false, false, false, true]);
+  consumer.consumer.readyCount = 1;
+  consumer.channel.awake(consumer.consumer);
+  await test.settle();
+  assertEquals([consumer.take().length, resident()], [1, [true, true, false, false, true]]);
   consumer.consumer.readyCount = 5;
   consumer.channel.awake(consumer.consumer);
   await test.settle();
 
-  assertEquals([consumer.take().length, resident()], [5, [true, true, true, false, true]]);
+  // What is in flight needs no segment.
+  assertEquals([consumer.take().length, resident()], [4, [false, true, true, false, true]]);
 });
 
 Deno.test("Channel does not read a segment again for a message that is requeued or timed out", async () => {
@@ -174,13 +183,13 @@ Deno.test("Channel does not read a segment again for a message that is requeued 
   await test.settle();
   const { reads } = test.stores;
 
-  consumer.channel.requeue(consumer.consumer, first, { delayMs: 0, nowMs: clock.nowMs() });
+  consumer.channel.requeue(consumer.consumer, first, { delayMs: 0, nowMs: clock.monotonicMs() });
   await test.settle();
   consumer.consumer.readyCount = 100;
   consumer.channel.awake(consumer.consumer);
   await test.settle();
   clock.advance(1000);
-  broker.scan(clock.nowMs());
+  broker.scan(clock.monotonicMs());
   await test.settle();
 
   const attempts = consumer.deliveries.filter(({ position }) => position === first).map(({ attempts }) =>
@@ -193,7 +202,7 @@ Deno.test("Channel goes on behind a segment that is lost, in whatever state its 
   const before = backlog();
   const consumer = new TestConsumer(before.topic.channel("c"), { readyCount: 3 });
   await before.settle();
-  const nowMs = before.clock.nowMs();
+  const nowMs = before.clock.monotonicMs();
   const [, ready, deferred] = consumer.deliveries.map(({ position }) => position);
   consumer.channel.requeue(consumer.consumer, ready, { delayMs: 0, nowMs });
   consumer.channel.requeue(consumer.consumer, deferred, { delayMs: 500, nowMs });
@@ -239,14 +248,60 @@ Deno.test("Channel gets none of the messages that were lost before they became i
   assertEquals([consumer.take(), consumer.channel.depth], [["b"], 0]);
 });
 
-/** Delivers and finishes until nothing comes any more. */
-function finishAll({ broker, clock }: TestTopic, consumer: TestConsumer): void {
-  for (let done = 0; done < consumer.deliveries.length || done === 0;) {
-    broker.pump(clock.nowMs());
-    if (done === consumer.deliveries.length) return;
-    for (; done < consumer.deliveries.length; done++) {
-      consumer.channel.finish(consumer.consumer, consumer.deliveries[done].position, clock.nowMs());
+Deno.test("Channel keeps no segment in memory for messages that are ready again, or in flight", async () => {
+  const test = backlog(100);
+  const { topic, stores, clock } = test;
+  const resident = () => topic.log.segments.filter((segment) => segment.resident && segment.sealed).length;
+  const consumer = new TestConsumer(topic.channel("c"), { msgTimeoutMs: 1e9 });
+  await test.settle(30);
+  const deliveries = consumer.deliveries.splice(0);
+  assertEquals(deliveries.length, 100);
+  for (const [i, { position }] of deliveries.entries()) {
+    if (i % 4 === 1) continue;
+    if (i % 4 === 2) {
+      consumer.channel.requeue(consumer.consumer, position, { delayMs: 0, nowMs: clock.monotonicMs() });
+    } else {
+      consumer.channel.finish(consumer.consumer, position, 0);
     }
+  }
+  consumer.consumer.readyCount = 0;
+  await topic.flush();
+
+  assertEquals([consumer.channel.depth, consumer.channel.inFlightCount, resident()], [25, 25, 0]);
+  const { reads } = stores;
+  consumer.consumer.readyCount = 100;
+  consumer.channel.awake(consumer.consumer);
+  await test.settle(30);
+
+  assertEquals([consumer.take().length, stores.reads - reads, resident()], [25, 0, 0]);
+});
+
+Deno.test("Channel lets its segments go that nobody reads any more", async () => {
+  for (const ends of ["leaves", "is not ready", "channel is paused", "is busy for long"]) {
+    const test = backlog();
+    const { topic } = test;
+    const resident = () => topic.log.segments.filter((segment) => segment.resident && segment.sealed).length;
+    const consumer = new TestConsumer(topic.channel("c"), { readyCount: 5 });
+    await test.settle();
+    assertEquals([consumer.take().length, resident()], [5, 2], ends);
+
+    if (ends === "leaves") consumer.channel.removeConsumer(consumer.consumer);
+    if (ends === "is not ready") consumer.consumer.readyCount = 0;
+    if (ends === "channel is paused") consumer.channel.pause();
+    for (let i = 0; i < 3; i++) await topic.flush();
+
+    assertEquals(resident(), 0, ends);
+  }
+});
+
+/** Delivers and finishes until nothing comes any more. */
+async function finishAll({ clock, settle }: TestTopic, consumer: TestConsumer): Promise<void> {
+  for (let done = -1; done < consumer.deliveries.length;) {
+    done = Math.max(done, 0);
+    for (; done < consumer.deliveries.length; done++) {
+      consumer.channel.finish(consumer.consumer, consumer.deliveries[done].position, clock.monotonicMs());
+    }
+    await settle();
   }
 }
 
@@ -261,11 +316,11 @@ function withSurvivor(limits: Partial<BrokerLimits> = {}) {
       blockOfTexts(...Array.from({ length: 10 }, (_, i) => `${10 * segment + i}${BODY}`)),
       10,
     );
-    broker.pump(clock.nowMs());
+    broker.pump(clock.monotonicMs());
   }
   consumer.hasRoom = false;
   const before = topic.log.segments[0];
-  const nowMs = clock.nowMs();
+  const nowMs = clock.monotonicMs();
   for (const { position } of consumer.deliveries) {
     const i = position - before.base;
     if (i === 4) channel.requeue(consumer.consumer, position, { delayMs: 30_000, nowMs });
@@ -274,9 +329,9 @@ function withSurvivor(limits: Partial<BrokerLimits> = {}) {
   return { ...test, channel, consumer, before };
 }
 
-/** Twenty messages of a topic without channels, in five segments of four, all in the store. */
-function backlog(): TestTopic {
+/** Messages of a topic without channels, in segments of four, all in the store. */
+function backlog(count = 20): TestTopic {
   const test = testTopic({ limits: { memQueueSize: 0, maxBytesPerFile: 400 } });
-  for (let i = 0; i < 20; i++) test.publish(`${i}`.padEnd(30));
+  for (let i = 0; i < count; i++) test.publish(`${i}`.padEnd(30));
   return test;
 }

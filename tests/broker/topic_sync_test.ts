@@ -203,7 +203,7 @@ Deno.test("Topic delivers what it has refused because of a failed sync: more tha
   test.publish("a");
 
   await failingSync(test);
-  test.pump();
+  await test.settle();
 
   assertEquals(consumer.take(), ["a"]);
 });
@@ -314,41 +314,68 @@ Deno.test("Topic.close() rejects when the last sync fails, and has saved everyth
   assertEquals(after.topic.channel("c").depth, 1);
 });
 
-Deno.test("Topic says before it keeps messages that what they belong to must be kept", () => {
-  const notes: string[] = [];
-  const test = testTopic({ durability: "disk", onKeeping: () => notes.push("keeping") });
-  test.stores.fault = () => {
-    notes.push("write");
-    return undefined;
-  };
+for (const durability of ["disk", "fsync"] as const) {
+  Deno.test(`Topic acknowledges messages in ${durability} when what they belong to is kept, too`, async () => {
+    const keeping = Promise.withResolvers<void>();
+    const test = testTopic({ durability, keeping: () => keeping.promise });
+    const notes: string[] = [];
 
-  append(test.topic, "a");
-  append(test.topic, "b");
-  test.broker.commit();
+    test.publish("a");
+    note(notes, "a", test.topic.kept());
+    await turn();
+    assertEquals(notes, []);
+    keeping.resolve();
+    await turn();
 
-  assertEquals(notes, ["keeping", "write"]);
-});
-
-Deno.test("Topic keeps no message when what it belongs to cannot be kept", () => {
-  const test = testTopic({
-    durability: "disk",
-    onKeeping: () => {
-      throw new Error("disk full");
-    },
+    assertEquals(notes, ["a kept"]);
   });
 
-  assertThrows(() => test.publish("a"), Error, "disk full");
+  Deno.test(`Topic refuses messages in ${durability} when what they belong to cannot be kept`, async () => {
+    const test = testTopic({ durability, keeping: () => Promise.reject(new Error("disk full")) });
+    const notes: string[] = [];
 
-  assertEquals([test.topic.depth, test.stores.open("t").list()], [0, []]);
-});
+    test.publish("a");
+    note(notes, "a", test.topic.kept());
+    await turn();
+
+    assertEquals(notes, ["a disk full"]);
+  });
+
+  Deno.test(`Topic writes no message in ${durability} while what it belongs to cannot be kept`, () => {
+    let failure: unknown = new Error("disk full");
+    const test = testTopic({ durability, keepingFailure: () => failure });
+
+    assertThrows(() => test.publish("a"), Error, "disk full");
+    assertEquals([test.topic.depth, test.stores.open("t").list()], [0, []]);
+    failure = undefined;
+    test.publish("b");
+
+    assertEquals([test.topic.depth, test.stores.open("t").list().length], [1, 1]);
+  });
+}
 
 Deno.test("Topic that keeps messages in memory only does not ask for what they belong to", () => {
   let asked = 0;
-  const test = testTopic({ durability: "memory", onKeeping: () => asked++ });
+  const ask = () => void asked++;
+  const test = testTopic({ durability: "memory", keeping: ask, keepingFailure: ask });
 
   test.publish("a");
 
-  assertEquals(asked, 0);
+  assertEquals([test.topic.kept(), asked], [undefined, 0]);
+});
+
+Deno.test("Topic.saveState() waits until the channels that it speaks of are known", async () => {
+  const keeping = Promise.withResolvers<void>();
+  const test = testTopic({ durability: "disk", keeping: () => keeping.promise });
+  test.publish("a");
+
+  const saved = test.topic.saveState();
+  await turn();
+  assertEquals(test.stores.open("t").readState(), undefined);
+  keeping.resolve();
+  await saved;
+
+  assertEquals(test.stores.open("t").readState() === undefined, false);
 });
 
 Deno.test("Topic.saveState() saves once more for all who ask while it saves", async () => {
@@ -362,6 +389,7 @@ Deno.test("Topic.saveState() saves once more for all who ask while it saves", as
   };
 
   const first = test.topic.saveState();
+  await turn();
   test.topic.channel("b");
   const others = [test.topic.saveState(), test.topic.saveState()];
   assertEquals(saved, 1);

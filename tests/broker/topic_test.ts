@@ -223,16 +223,61 @@ Deno.test("Broker.deleteTopic() leaves nothing of the topic, also when work on i
   assertEquals(changes, ["t", "t/c", "t/c", "t"]);
 });
 
-Deno.test("Topic frees memory that is emptied or finished", () => {
-  const { topic, publish, pump, stores } = testTopic({ limits: { memQueueSize: 2, maxBytesPerFile: 100 } });
+Deno.test("Topic frees memory that is emptied or finished", async () => {
+  const { broker, topic, publish, settle, stores } = testTopic({
+    limits: { memQueueSize: 2, maxBytesPerFile: 100 },
+  });
   const consumer = new TestConsumer(topic.channel("c"));
   publish("a", "b", "c", "d", "e");
-  pump();
+  await settle();
+  assertEquals(consumer.deliveries.length, 5);
   for (const { position } of consumer.deliveries) consumer.channel.finish(consumer.consumer, position, 0);
   publish("f", "g", "h");
   topic.channel("c").empty();
-  topic.maintain();
+  for (let i = 0; i < 2; i++) {
+    await topic.maintain();
+    await broker.idle();
+  }
 
   assertEquals(topic.log.segments.filter(({ count }) => count > 0), []);
   assertEquals(stores.used(["t"]), []);
+});
+
+Deno.test("Topic counts deferred messages as such from the moment on when they are a new channel's", async () => {
+  const { topic, broker, stores } = testTopic({ limits: { memQueueSize: 0, maxBytesPerFile: 1000 } });
+  for (let i = 0; i < 300; i++) topic.publish(bytes("x"), { deferMs: 3_600_000 });
+  for (let i = 0; i < 50; i++) topic.publish(bytes("y"));
+  const seen: number[][] = [];
+  const { channel } = { channel: topic.channel("c") };
+  const note = () => seen.push([topic.depth + channel.depth + channel.deferredCount, channel.depth]);
+
+  note();
+  for (let i = 0; i < 100; i++) {
+    await Promise.resolve();
+    note();
+  }
+  await broker.idle();
+
+  assertEquals([topic.depth, channel.depth, channel.deferredCount], [0, 50, 300]);
+  assertEquals(seen.filter(([all, depth]) => all !== 350 || depth > 50), []);
+  assertEquals([stores.reads, stores.syncReads], [0, 0]);
+});
+
+Deno.test("Topic asks no channel whether others need a message when one has finished it", () => {
+  const { topic, publish, pump } = testTopic();
+  const consumers = Array.from({ length: 50 }, (_, i) => new TestConsumer(topic.channel(`c${i}`)));
+  publish("a");
+  pump();
+  let asked = 0;
+  const values = topic.channels.values.bind(topic.channels);
+  topic.channels.values = () => {
+    asked++;
+    return values();
+  };
+
+  for (const { channel, consumer, deliveries } of consumers) {
+    channel.finish(consumer, deliveries[0].position, 0);
+  }
+
+  assertEquals([asked, topic.log.segments.map(({ count }) => count)], [0, [0]]);
 });

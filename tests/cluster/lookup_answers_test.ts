@@ -6,9 +6,12 @@ import {
   nodesAnswer,
   topicsAnswer,
 } from "../../src/cluster/lookup_answers.ts";
+import type { Moment } from "../../src/base/clock.ts";
 import { type Producer, type ProducerInfo, RegistrationDb } from "../../src/cluster/registration_db.ts";
 
 const START_MS = 1_000_000;
+/** What the wall clock says then: nothing that anything here depends on. */
+const WALL_MS = 1_706_702_400_000;
 const INACTIVE_MS = 300_000;
 const TOMBSTONE_MS = 45_000;
 
@@ -25,9 +28,14 @@ function info(name: string): ProducerInfo {
   };
 }
 
+/** So long after START_MS. */
+function moment(ms: number): Moment {
+  return { wallMs: WALL_MS, monotonicMs: START_MS + ms };
+}
+
 function after(ms: number): LookupTimes {
   return {
-    nowMs: START_MS + ms,
+    monotonicMs: START_MS + ms,
     inactiveProducerTimeoutMs: INACTIVE_MS,
     tombstoneLifetimeMs: TOMBSTONE_MS,
   };
@@ -36,7 +44,7 @@ function after(ms: number): LookupTimes {
 /** Producer `a` with t/c, t/d and u, producer `b` with t/c; registered at START_MS. */
 function cluster(): { db: RegistrationDb; a: Producer; b: Producer } {
   const db = new RegistrationDb();
-  const [a, b] = ["a", "b"].map((name) => db.addProducer(name, info(name), START_MS));
+  const [a, b] = ["a", "b"].map((name) => db.addProducer(name, info(name), moment(0)));
   db.register(a, "t", "c");
   db.register(a, "t", "d");
   db.register(a, "u");
@@ -69,7 +77,7 @@ Deno.test("lookupAnswer() knows a topic that was made without a producer, and no
 
 Deno.test("lookupAnswer() leaves out a producer when it was silent for more than the timeout", () => {
   const { db, b } = cluster();
-  b.lastUpdateMs = START_MS + 1;
+  b.lastUpdate = moment(1);
 
   assertEquals(producersOf(db, "t", INACTIVE_MS), ["a", "b"]);
   assertEquals(producersOf(db, "t", INACTIVE_MS + 1), ["b"]);
@@ -78,7 +86,7 @@ Deno.test("lookupAnswer() leaves out a producer when it was silent for more than
 
 Deno.test("lookupAnswer() leaves out a producer while it is tombstoned for the topic", () => {
   const { db } = cluster();
-  db.tombstone("t", "a:4151", START_MS + 1);
+  db.tombstone("t", "a:4151", moment(1));
 
   assertEquals([producersOf(db, "t", 1), producersOf(db, "u", 1)], [["b"], ["a"]]);
   assertEquals(producersOf(db, "t", TOMBSTONE_MS), ["b"]);
@@ -89,7 +97,7 @@ Deno.test("lookupAnswer() leaves out a producer while it is tombstoned for the t
 Deno.test("lookupAnswer() of * tells the channels of each topic, and each producer once", () => {
   const { db, b } = cluster();
   db.register(b, "u", "c");
-  db.tombstone("t", "a:4151", START_MS);
+  db.tombstone("t", "a:4151", moment(0));
 
   assertEquals(lookupAnswer(db, "*", after(0))?.channels, ["c", "d", "c"]);
   assertEquals(producersOf(db, "*", 0), ["b", "a"]);
@@ -115,8 +123,8 @@ Deno.test("channelsAnswer() tells the channels of a topic, of every topic, or of
 
 Deno.test("nodesAnswer() tells producers with their topics, and for which they are tombstoned", () => {
   const { db } = cluster();
-  db.addProducer("c", info("c"), START_MS);
-  db.tombstone("t", "a:4151", START_MS);
+  db.addProducer("c", info("c"), moment(0));
+  db.tombstone("t", "a:4151", moment(0));
 
   assertEquals(nodesAnswer(db, after(0)), {
     producers: [
@@ -130,7 +138,7 @@ Deno.test("nodesAnswer() tells producers with their topics, and for which they a
 
 Deno.test("nodesAnswer() leaves out producers that were silent for more than the timeout", () => {
   const { db, a } = cluster();
-  a.lastUpdateMs = START_MS + 1;
+  a.lastUpdate = moment(1);
 
   const nodes = nodesAnswer(db, after(INACTIVE_MS + 1)).producers;
 

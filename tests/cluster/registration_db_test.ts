@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import type { Moment } from "../../src/base/clock.ts";
 import {
   EVERY_TOPIC,
   type Producer,
@@ -8,7 +9,7 @@ import {
 } from "../../src/cluster/registration_db.ts";
 import { Random } from "../support/random.ts";
 
-const NOW_MS = 1000;
+const NOW: Moment = { wallMs: 1000, monotonicMs: 1000 };
 
 function producer(db: RegistrationDb, name: string): Producer {
   const info = {
@@ -21,7 +22,7 @@ function producer(db: RegistrationDb, name: string): Producer {
     topology_zone: "",
     topology_region: "",
   };
-  return db.addProducer(name, info, NOW_MS);
+  return db.addProducer(name, info, NOW);
 }
 
 /** Everything in it: `topic: producers; channel: producers`. */
@@ -182,7 +183,7 @@ Deno.test("RegistrationDb.removeChannel() forgets a channel, and says whether th
 /** Ids of the producers of each topic that are tombstoned, and since when. */
 function tombstones(db: RegistrationDb): string[] {
   return Array.from(db.topics(EVERY_TOPIC)).flatMap(({ name, tombstones }) =>
-    [...tombstones ?? []].map(([{ id }, sinceMs]) => `${name}: ${id} ${sinceMs}`)
+    [...tombstones ?? []].map(([{ id }, { wallMs }]) => `${name}: ${id} ${wallMs}`)
   );
 }
 
@@ -194,9 +195,9 @@ Deno.test("RegistrationDb.tombstone() marks the producers at the address for the
     db.register(each, "u");
   }
 
-  db.tombstone("t", "a:4151", 7);
-  db.tombstone("u", "b:1", 8);
-  db.tombstone("x", "a:4151", 9);
+  db.tombstone("t", "a:4151", { ...NOW, wallMs: 7 });
+  db.tombstone("u", "b:1", { ...NOW, wallMs: 8 });
+  db.tombstone("x", "a:4151", { ...NOW, wallMs: 9 });
 
   assertEquals(tombstones(db), ["t: a 7"]);
 });
@@ -207,7 +208,7 @@ Deno.test("RegistrationDb.tombstone() of * marks them for every topic", () => {
   db.register(a, "t");
   db.register(a, "u");
 
-  db.tombstone("*", "a:4151", 7);
+  db.tombstone("*", "a:4151", { ...NOW, wallMs: 7 });
 
   assertEquals(tombstones(db), ["t: a 7", "u: a 7"]);
 });
@@ -216,7 +217,7 @@ Deno.test("RegistrationDb.register() anew after unregister() ends a tombstone, r
   const db = new RegistrationDb();
   const a = producer(db, "a");
   db.register(a, "t");
-  db.tombstone("t", "a:4151", 7);
+  db.tombstone("t", "a:4151", { ...NOW, wallMs: 7 });
 
   db.register(a, "t", "c");
   const again = tombstones(db);

@@ -6,8 +6,10 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { StoreFactory } from "../../src/broker/broker.ts";
 import { Segment } from "../../src/log/segment.ts";
+import type { Closing } from "../../src/log/segment_image.ts";
 import type { SegmentStore } from "../../src/log/segment_store.ts";
 import { blockOfTexts } from "../support/broker_messages.ts";
+import { pieces } from "../support/pieces.ts";
 
 /** Stores under test. */
 export interface StoresUnderTest extends AsyncDisposable {
@@ -17,6 +19,17 @@ export interface StoresUnderTest extends AsyncDisposable {
 
 /** A position of today, which needs more than 32 bits. */
 const BASE = 1_387_738_195_312_640;
+/** What `images()` says of itself. */
+const CLOSING: Closing = {
+  positions: 2,
+  messages: 2,
+  deferred: 0,
+  earliestDueMs: 0,
+  index: undefined,
+  firstTimestamp: { high: 1, low: 2 },
+  lastTimestamp: { high: 1, low: 2 },
+  bodyBytes: 3,
+};
 
 /** Defines the tests for the stores of that name. */
 export function segmentStoreTest(name: string, make: () => StoresUnderTest): void {
@@ -89,7 +102,7 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
     for (const one of [store, again()]) {
       assertEquals(one.list(), [
         { base: 7, size: 1, closing: undefined },
-        { base: BASE, size: closed.length, closing: { positions: 2, deferred: 0 } },
+        { base: BASE, size: closed.length, closing: CLOSING },
         { base: BASE + 9, size: open.length, closing: undefined },
       ]);
     }
@@ -100,7 +113,7 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
     store.append(BASE, open);
     store.append(BASE, closed.subarray(open.length));
 
-    assertEquals(store.list(), [{ base: BASE, size: closed.length, closing: { positions: 2, deferred: 0 } }]);
+    assertEquals(store.list(), [{ base: BASE, size: closed.length, closing: CLOSING }]);
   });
 
   test("replace() puts an image in another's place, or where none was", async (store, again) => {
@@ -150,7 +163,11 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
     segment.close();
     store.append(BASE, segment.unwritten());
 
-    assertEquals(store.list().map(({ closing }) => closing), [{ positions: 2, deferred: 2 }]);
+    // Behind the header and a batch with its two messages.
+    const index = { offset: 16 + 34 + 11 + 4 + 1 + 4 + 2, entries: 2 };
+    assertEquals(store.list().map(({ closing }) => closing), [
+      { ...CLOSING, deferred: 2, earliestDueMs: 77, index },
+    ]);
   });
 
   test("replace() asks whether it is wanted, and changes nothing when it is not", async (store, again) => {
@@ -171,7 +188,7 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
 
     const replaced = store.replace(1, bytesOf("new"), () => wanted);
     wanted = false;
-    store.remove(1);
+    await store.remove(1);
 
     assertEquals([await replaced, store.list()], [false, []]);
   });
@@ -213,12 +230,12 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
 
   test("setStateAside() leaves no state, and the segments", async (store, again) => {
     store.append(1, bytesOf("a"));
-    await store.writeState(bytesOf("state"));
+    await store.writeState(pieces("state"));
 
     store.setStateAside();
 
     for (const one of [store, again()]) assertEquals([one.readState(), one.list().length], [undefined, 1]);
-    await store.writeState(bytesOf("another"));
+    await store.writeState(pieces("another"));
     assertEquals(textOf(again().readState() ?? new Uint8Array()), "another");
   });
 
@@ -242,8 +259,8 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
     store.append(1, bytesOf("a"));
     store.append(2, bytesOf("b"));
 
-    store.remove(1);
-    store.remove(1);
+    await store.remove(1);
+    await store.remove(1);
 
     for (const one of [store, again()]) assertEquals(one.list().map(({ base }) => base), [2]);
     await assertRejects(() => store.read(1), Deno.errors.NotFound);
@@ -262,13 +279,10 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
   });
 
   test("writeState() keeps the last state, and undefined removes it", async (store, again) => {
-    const state = bytesOf("first, long");
-    const written = store.writeState(state);
-    state.fill(0);
-    await written;
+    await store.writeState(pieces("first, long"));
     assertEquals(textOf(store.readState() ?? new Uint8Array()), "first, long");
 
-    await store.writeState(bytesOf("second"));
+    await store.writeState(pieces("second"));
     for (const one of [store, again()]) assertEquals(textOf(one.readState() ?? new Uint8Array()), "second");
     await store.writeState(undefined);
     await store.writeState(undefined);
@@ -276,13 +290,94 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
     for (const one of [store, again()]) assertEquals(one.readState(), undefined);
   });
 
+  test("writeState() puts the pieces together, however long they take", async (store, again) => {
+    await store.writeState(pieces("one", "", " two", " three"));
+
+    for (const one of [store, again()]) {
+      assertEquals(textOf(one.readState() ?? new Uint8Array()), "one two three");
+    }
+  });
+
+  test("writeState() leaves the state that was until all pieces are there", async (store, again) => {
+    await store.writeState(pieces("old"));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    async function* slowly() {
+      yield bytesOf("n");
+      await promise;
+      yield bytesOf("ew");
+    }
+
+    const written = store.writeState(slowly());
+    const during = textOf(again().readState() ?? new Uint8Array());
+    resolve();
+    await written;
+
+    assertEquals([during, textOf(again().readState() ?? new Uint8Array())], ["old", "new"]);
+  });
+
+  test("writeState() leaves the state that was when a piece cannot be had", async (store, again) => {
+    await store.writeState(pieces("old"));
+    async function* failing() {
+      yield* pieces("n");
+      throw new Error("no more");
+    }
+
+    await assertRejects(() => store.writeState(failing()), Error, "no more");
+
+    for (const one of [store, again()]) assertEquals(textOf(one.readState() ?? new Uint8Array()), "old");
+  });
+
+  test("readPart() and readPartSync() give some bytes of an image, for the caller to change", async (store) => {
+    store.append(BASE, bytesOf("abc"));
+    store.append(BASE, bytesOf("def"));
+    const part = { offset: 2, length: 3 };
+
+    (await store.readPart(BASE, part)).fill(0);
+    store.readPartSync(BASE, part).fill(0);
+
+    assertEquals(textOf(await store.readPart(BASE, part)), "cde");
+    assertEquals(textOf(store.readPartSync(BASE, part)), "cde");
+    assertEquals(textOf(store.readSync(BASE)), "abcdef");
+  });
+
+  test("readPart() and readPartSync() give as many bytes as there are", async (store) => {
+    store.append(BASE, bytesOf("abc"));
+
+    for (const [offset, length, text] of [[1, 9, "bc"], [3, 1, ""], [9, 1, ""], [1, 0, ""]] as const) {
+      assertEquals(textOf(await store.readPart(BASE, { offset, length })), text);
+      assertEquals(textOf(store.readPartSync(BASE, { offset, length })), text);
+    }
+  });
+
+  test("readPart() and readPartSync() say NotFound of what is not there", async (store) => {
+    const part = { offset: 0, length: 1 };
+    await assertRejects(() => store.readPart(BASE, part), Deno.errors.NotFound);
+    assertThrows(() => store.readPartSync(BASE, part), Deno.errors.NotFound);
+  });
+
+  test("rest() changes nothing, however often and between whatever it is called", async (store, again) => {
+    store.rest();
+    store.append(1, bytesOf("a"));
+    for (let i = 0; i < 3; i++) store.rest();
+    store.append(1, bytesOf("b"));
+    store.rest();
+    store.append(2, bytesOf("c"));
+    store.rest();
+    await store.sync();
+    store.rest();
+    store.truncate(1, 1);
+
+    for (const one of [store, again()]) {
+      assertEquals([textOf(one.readSync(1)), textOf(one.readSync(2))], ["a", "c"]);
+    }
+  });
+
   test("sync() settles, whatever was done before", async (store) => {
     await store.sync();
     store.append(1, bytesOf("a"));
     store.append(2, bytesOf("b"));
     const synced = store.sync();
-    store.remove(1);
-    store.remove(2);
+    await Promise.all([store.remove(1), store.remove(2)]);
     await synced;
     await store.replace(3, bytesOf("c"), () => true);
     await store.sync();
@@ -295,11 +390,32 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
 
     const synced = store.sync();
     store.append(3, bytesOf("b"));
-    store.remove(1);
+    const removed = store.remove(1);
     const replaced = store.replace(2, bytesOf("c"), () => true);
-    await Promise.all([synced, replaced, store.sync()]);
+    await Promise.all([synced, removed, replaced, store.sync()]);
 
     assertEquals(store.list().map(({ base, size }) => [base, size]), [[2, 1], [3, 2]]);
+  });
+
+  test("sync() settles though the segment that was written last is replaced meanwhile", async (store) => {
+    for (let i = 0; i < 50; i++) {
+      store.append(1, bytesOf("long"));
+
+      await Promise.all([store.sync(), store.replace(1, bytesOf("new"), () => true)]);
+
+      assertEquals(textOf(store.readSync(1)), "new");
+    }
+  });
+
+  test("sync() settles though a segment is put aside meanwhile", async (store) => {
+    for (let i = 0; i < 50; i++) {
+      for (const base of [1, 2]) store.append(base, bytesOf("a"));
+      const synced = store.sync();
+      for (const base of [1, 2]) store.setAside(base);
+      await synced;
+    }
+
+    assertEquals(store.list(), []);
   });
 
   test("sync() settles though the store is closed or destroyed meanwhile", async (store, again) => {
@@ -310,29 +426,56 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
     const next = again();
     next.append(2, bytesOf("b"));
     const destroying = next.sync();
-    next.destroy();
-
-    await destroying;
+    await Promise.all([next.destroy(), destroying]);
 
     assertEquals(again().list(), []);
   });
 
   test("destroy() is not undone by what was begun before", async (store, again) => {
     store.append(1, bytesOf("a"));
-    await store.writeState(bytesOf("state"));
+    await store.writeState(pieces("state"));
 
-    const begun = [store.writeState(bytesOf("late")), store.replace(2, bytesOf("late"), () => true)];
-    store.destroy();
+    const begun = [store.writeState(pieces("late")), store.replace(2, bytesOf("late"), () => true)];
+    const destroyed = store.destroy();
     const next = again();
     next.append(3, bytesOf("of another topic of that name"));
-    await Promise.all(begun);
+    await Promise.all([...begun, destroyed]);
 
     assertEquals([next.list().map(({ base }) => base), next.readState()], [[3], undefined]);
   });
 
+  test("destroy() removes everything at once, as far as anybody can see", async (store, again) => {
+    store.append(1, bytesOf("a"));
+    await store.writeState(pieces("state"));
+
+    const destroyed = store.destroy();
+    const seen = [store, again()].map((one) => [one.list(), one.readState()]);
+    await destroyed;
+
+    assertEquals(seen, [[[], undefined], [[], undefined]]);
+  });
+
+  test(
+    "destroy() of a topic that was there before leaves the next one of its name alone",
+    async (store, again) => {
+      const destroyed: Promise<void>[] = [];
+      for (let i = 0; i < 5; i++) {
+        const one = i === 0 ? store : again();
+        one.append(i, bytesOf("a"));
+        await one.writeState(pieces(`state ${i}`));
+        destroyed.push(one.destroy());
+      }
+      const last = again();
+      last.append(9, bytesOf("of the last"));
+      await Promise.all([...destroyed, last.destroy()]);
+
+      assertEquals([again().list(), again().readState()], [[], undefined]);
+    },
+  );
+
   test("close() keeps everything", async (store, again) => {
     store.append(BASE, bytesOf("abc"));
-    await store.writeState(bytesOf("state"));
+    await store.writeState(pieces("state"));
 
     store.close();
 
@@ -341,11 +484,11 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
 
   test("destroy() removes everything, and the store can be used again", async (store, again) => {
     store.append(BASE, bytesOf("abc"));
-    await store.writeState(bytesOf("state"));
+    await store.writeState(pieces("state"));
 
-    store.destroy();
+    await store.destroy();
     for (const one of [store, again()]) assertEquals([one.list(), one.readState()], [[], undefined]);
-    store.destroy();
+    await store.destroy();
     store.append(BASE, bytesOf("anew"));
 
     assertEquals(textOf(again().readSync(BASE)), "anew");
@@ -356,7 +499,7 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
     store.append(BASE, closed);
     const segment = Segment.onDisk({
       base: BASE,
-      closing: { positions: 2, deferred: 0 },
+      closing: CLOSING,
       size: closed.length,
     });
 
@@ -365,25 +508,39 @@ export function segmentStoreTest(name: string, make: () => StoresUnderTest): voi
   });
 
   testStores("names topics that have a state only", async (open, reopen) => {
-    await open("state").writeState(bytesOf("state"));
+    await open("state").writeState(pieces("state"));
     const gone = open("gone");
-    await gone.writeState(bytesOf("state"));
+    await gone.writeState(pieces("state"));
     await gone.writeState(undefined);
     gone.close();
 
     assertEquals(reopen().names(), ["state"]);
   });
 
-  testStores("keeps topics apart, and names those that have segments", (open, reopen) => {
+  testStores("keeps topics apart, and names those that have segments", async (open, reopen) => {
     open("b").append(1, bytesOf("b"));
     open("a").append(1, bytesOf("a"));
     open("nothing");
     const gone = open("gone");
     gone.append(1, bytesOf("c"));
-    gone.destroy();
+    await gone.destroy();
 
     assertEquals(reopen().names(), ["a", "b"]);
     assertEquals(textOf(open("a").readSync(1)), "a");
+  });
+
+  testStores("keeps topics apart whose names differ in case only", async (open, reopen) => {
+    const names = ["ABC", "Abc", "abC", "abc", "a.b_c-D"];
+    for (const [i, name] of names.entries()) {
+      open(name).append(i, bytesOf(name));
+      await open(name).writeState(pieces(`state of ${name}`));
+    }
+
+    assertEquals(reopen().names(), names.toSorted());
+    for (const [i, name] of names.entries()) {
+      assertEquals(open(name).list().map(({ base }) => base), [i]);
+      assertEquals(textOf(open(name).readState() ?? new Uint8Array()), `state of ${name}`);
+    }
   });
 }
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { eventually } from "../support/eventually.ts";
 import { type MessageFrame, mpub, pub, withBody } from "../support/frames.ts";
 import { RawClient } from "../support/frames_client.ts";
@@ -61,6 +61,19 @@ interopTest(
       await disk.setReadOnly(false);
       await heals(nsqd);
     });
+  },
+);
+
+interopTest(
+  "Nsqd does not start on a data path without topics that cannot be written to, and says why",
+  () => MountedDisk.make({ size: "4m" }),
+  async (disk) => {
+    await disk.setReadOnly(true);
+
+    const error = await assertRejects(() => start(disk, "disk"), Error, "ended with exit code 1");
+
+    const reason = `Read-only file system (os error 30): open '${disk.dataPath}/nsqd.probe'`;
+    assert(error.message.includes(`failed to write to data-path: ${reason}`), error.message);
   },
 );
 

@@ -38,7 +38,7 @@ export async function campaign(
     if (!failure) continue;
     const steps = options.shrinks ? await shrink(seed, failure) : failure.steps;
     const shown = (await runSteps(seed, steps, new Map())) ?? failure;
-    throw new RunFailed(`seed ${seed}: ${shown.text}`, { cause: shown.error });
+    throw new RunFailed(`seed ${seed}: ${steps} ${shown.text}`, { cause: shown.error });
   }
   let crashes = 0;
   for (const [what, count] of counts) if (/^(crash|fork): /.test(what)) crashes += count;
@@ -64,7 +64,7 @@ async function runSteps(
 ): Promise<Failure | undefined> {
   const random = new MixedRandom(seed);
   const profile = randomProfile(random);
-  const run = new CrashRun(profile, random, counts);
+  const run = await CrashRun.begin(profile, random, counts);
   let done = 0;
   try {
     for (const step of steps) {

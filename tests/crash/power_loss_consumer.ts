@@ -37,8 +37,9 @@ export class RunConsumer implements MessageSink {
     this.#onDelivery = options.onDelivery;
   }
 
-  send(segment: Segment, index: number, attempts: number): void {
+  send(segment: Segment, index: number, attempts: number): number {
     this.#onDelivery(this, segment, index, attempts);
+    return segment.bodyLength(index);
   }
 
   close(): void {

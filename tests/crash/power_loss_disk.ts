@@ -14,7 +14,10 @@ import { findAll, type Findings, must } from "./power_loss_recovery.ts";
 export type Ending = "kill" | "power loss";
 
 /** What may be logged of a disk that has suffered. */
-export const DAMAGE = /is damaged at byte|failed to read segment \d+ - Not a segment file/;
+export const DAMAGE = /is damaged at byte|has lost its end|failed to read segment \d+ - Not a segment file/;
+/** What may be logged after a loss of power, of what was not synced yet. */
+const CUT =
+  /is damaged at byte 0, \d+ bytes are kept aside - (its end is missing|nothing is left of it)|has lost its end/;
 
 /** What a loss of power, or nothing, has left. */
 export interface Remains {
@@ -27,8 +30,13 @@ export interface Remains {
 export class RunDisk {
   /** There are bytes that were written in part, or survived in part, with others behind them. */
   mayBeDamaged = false;
-  /** Segments were rewritten: until they are read, messages that they lack are counted as well. */
+  /**
+   * Segments were rewritten without what was finished: after a crash, a state of before has that still, and it is counted
+   * until the segments are read.
+   */
   #mayHaveHoles = false;
+  /** How the last node ended that used it: in order, or not; undefined is not known. */
+  wasStopped: boolean | undefined = false;
   #disk: SimulatedDisk;
   readonly #counts: CallCounts;
 
@@ -49,7 +57,8 @@ export class RunDisk {
 
   /** The topic's segments and state. */
   filesOf(topic: string): string[] {
-    const folder = folderOf(topic);
+    // Of one that was deleted before may be left what could not be removed: the next start tries again.
+    const folder = `${folderOf(topic)}/`;
     return this.#disk.paths().filter((path) => path.startsWith(folder) && /\.seg$|\/state$/.test(path));
   }
 
@@ -75,24 +84,53 @@ export class RunDisk {
     files.newNames.clear();
   }
 
-  /** What a node finds on what is left. */
+  /** What a node finds on what is left after such an ending. */
   async find(
     remains: Remains,
-    options: Pick<NodeOptions, "limits" | "syncEvery"> & { random: Random; nowMs: number },
+    options: Pick<NodeOptions, "limits" | "syncEvery"> & { ending: Ending; random: Random; nowMs: number },
   ): Promise<Findings> {
-    const isExact = this.isExact && !remains.gaps;
+    const isSound = !this.mayBeDamaged && !remains.gaps;
+    const isExact = isSound && (this.wasStopped === true || !this.#mayHaveHoles);
     const findings = await findAll(remains.disk, { ...options, isExact });
-    for (const line of findings.errors) {
-      const isExpected = (this.mayBeDamaged || remains.gaps) && DAMAGE.test(line);
-      must(isExpected, () => `logged at the start: ${line}`);
-    }
-    if (findings.errors.length > 0) this.#count("damage kept aside");
+    this.#checkErrors(findings, { isSound, ending: options.ending });
+    this.#checkStop(findings, { isSound });
     for (const line of findings.warnings) {
       if (line.includes("interrupted write")) this.#count("torn tail cut off");
       else if (line.includes("missing")) this.#count("segment missing");
       else this.#count(line);
     }
     return findings;
+  }
+
+  /** Nothing is told that was not done to the disk. */
+  #checkErrors(
+    { errors, lostCount }: Findings,
+    { isSound, ending }: { isSound: boolean; ending: Ending },
+  ): void {
+    for (const line of errors) {
+      const isCut = ending === "power loss" && CUT.test(line);
+      must(isCut || !isSound && DAMAGE.test(line), () => `logged at the start: ${line}`);
+      this.#count(isCut ? "segment cut off" : "damage kept aside");
+    }
+    must(
+      errors.length > 0 || lostCount === 0 || !isSound,
+      () => `${lostCount} messages are lost, and no line`,
+    );
+  }
+
+  /** That the last node ended in order is known, and then nothing is missing. */
+  #checkStop({ wasStopped, errors, warnings, lostCount }: Findings, { isSound }: { isSound: boolean }): void {
+    must(
+      this.wasStopped === undefined || wasStopped === this.wasStopped,
+      () => `it says of the last node ${wasStopped ? "" : "not "}that it ended in order`,
+    );
+    if (!wasStopped || !isSound) return;
+    this.#count("found as it was left");
+    const told = [...errors, ...warnings];
+    must(
+      told.length === 0 && lostCount === 0,
+      () => `after an end in order: ${told}, ${lostCount} messages lost`,
+    );
   }
 
   #count(what: string, times = 1): void {

@@ -23,8 +23,9 @@ const LATER = Number.MAX_SAFE_INTEGER;
 export interface Message {
   readonly id: number;
   readonly size: number;
-  /** When it is due, in ms; 0 is at once. */
-  readonly dueMs: number;
+  /** When it is due, in ms: not before `low`, and not after `high`; 0 is at once. */
+  low: number;
+  high: number;
   topic: TopicRecord;
   kept: Kept;
   /** It is in the store; in a memory topic that is not known before the end of a node. */
@@ -77,6 +78,8 @@ export class TopicRecord {
   unanswered: Message[] = [];
   /** What became of messages up to this tick is saved. */
   flushed = -1;
+  /** The saved state could not be read, and was put aside: it may be back after a loss of power. */
+  lostState = false;
   /** What is not there any more was seen after a kill, and may be back after a loss of power. */
   uncertain = false;
   /** When it was deleted. */
@@ -99,11 +102,12 @@ export class TopicRecord {
   /** The saved state is gone. */
   loseState(): void {
     this.flushed = -1;
+    this.lostState = true;
     for (const entries of this.channels.values()) {
       for (const entry of entries.values()) {
-        const { dueMs } = entry.message;
+        const { low, high } = entry.message;
         const later = entry.moments.map((moment) => ({ ...moment, tick: Math.max(moment.tick, 0) }));
-        entry.moments = [{ tick: -1, attempts: 0, low: dueMs, high: dueMs }, ...later];
+        entry.moments = [{ tick: -1, attempts: 0, low, high }, ...later];
       }
     }
   }
@@ -121,6 +125,8 @@ export class CrashRecord {
   /** Which message a position of a topic's log is. */
   readonly positions = new Map<string, Map<number, number>>();
   tick = 0;
+  /** The wall clock was set back: positions, which begin with the time, may come again with another program. */
+  wasSetBack = false;
   /** Folders that were made or removed up to this tick are so after a loss of power, too. */
   foldersSynced = -1;
   /** Topologies that the metadata file may have after a crash: the first for sure, until one of the others is. */
@@ -142,11 +148,13 @@ export class CrashRecord {
   }
 
   /** A message that is published now. */
-  publish(topic: TopicRecord, facts: { size: number; dueMs: number }): Message {
+  publish(topic: TopicRecord, { size, dueMs }: { size: number; dueMs: number }): Message {
     const id = this.messages.size + 1;
     const message: Message = {
       id,
-      ...facts,
+      size,
+      low: dueMs,
+      high: dueMs,
       topic,
       kept: KEPT.nothing,
       isStored: topic.durability !== "memory",
@@ -158,31 +166,28 @@ export class CrashRecord {
     return message;
   }
 
-  /** Messages have become the topic's, and its channels' if it does not keep them back. */
+  /** Messages have become the topic's. */
   commit(topic: TopicRecord): void {
     for (const message of topic.pending) topic.own.set(message.id, message);
     topic.unanswered.push(...topic.pending);
-    const published = new Set(topic.pending);
     topic.pending = [];
-    this.distribute(topic, published);
   }
 
-  /** The topic's own messages become the channels', if it does not keep them back. */
-  distribute(topic: TopicRecord, published: ReadonlySet<Message> = new Set()): void {
-    if (topic.paused || topic.live.size === 0) return;
+  /** The first so many of the topic's own messages have become the channels'; some have just been published. */
+  pass(topic: TopicRecord, count: number, published: ReadonlySet<Message> = new Set()): void {
+    if (count <= 0) return;
     const tick = this.next();
-    for (const message of topic.own.values()) {
+    for (const message of [...topic.own.values()].slice(0, count)) {
       message.distributed = tick;
       for (const channel of topic.live) this.#enter(channel, message, published.has(message));
+      topic.own.delete(message.id);
     }
-    topic.own.clear();
   }
 
   /** Makes a channel. */
   makeChannel(topic: TopicRecord, channel: string): void {
     topic.live.add(channel);
     this.next();
-    this.distribute(topic);
   }
 
   /** The channel's messages are dropped. */
@@ -242,6 +247,28 @@ export class CrashRecord {
     entry.inFlight = false;
     const { attempts } = now(entry);
     entry.moments.push({ tick: this.next(), attempts, low: dueMs, high: dueMs });
+  }
+
+  /**
+   * The wall clock was set: what is deferred is due as long after that as before, or at the same time of day.
+   */
+  stepClock(stepMs: number): void {
+    const widen = <T extends { low: number; high: number }>(due: T): T => {
+      if (due.high === 0) return due;
+      const low = due.low === 0 ? 0 : Math.max(Math.min(due.low, due.low + stepMs), 1);
+      return { ...due, low, high: Math.max(due.high, due.high + stepMs) };
+    };
+    const topics = new Set(this.topics.values());
+    for (const message of this.messages.values()) {
+      Object.assign(message, widen({ low: message.low, high: message.high }));
+      topics.add(message.topic);
+    }
+    for (const topic of topics) {
+      for (const entries of topic.channels.values()) {
+        for (const entry of entries.values()) entry.moments = entry.moments.map(widen);
+      }
+    }
+    this.wasSetBack ||= stepMs < 0;
   }
 
   /** What happened to the topic's messages up to the tick is saved. */
@@ -339,11 +366,11 @@ export class CrashRecord {
   }
 
   #enter(channel: string, message: Message, needsChannel: boolean): void {
-    const { dueMs, topic } = message;
+    const { low, high, topic } = message;
     const entries = topic.entries(channel);
     entries.set(message.id, {
       message,
-      moments: [{ tick: this.tick, attempts: 0, low: dueMs, high: dueMs }],
+      moments: [{ tick: this.tick, attempts: 0, low, high }],
       needsChannel,
       isBack: false,
       gone: Infinity,
@@ -364,7 +391,8 @@ export function afterCrash(
   const since = momentsSince(entry, flushedOf(entry.message));
   return {
     attemptsMin: since[0].attempts,
-    attemptsMax: now(entry).attempts,
+    // Not always the last: a state that could not be read may be back after a loss of power.
+    attemptsMax: since.reduce((most, { attempts }) => Math.max(most, attempts), 0),
     // What is deferred becomes ready only when it is due: so what came later does not make it earlier.
     low: since[0].low,
     high: since.reduce((latest, { high }) => Math.max(latest, high), 0),

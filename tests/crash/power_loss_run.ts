@@ -68,12 +68,19 @@ export class CrashRun {
   #life = 0;
   /** Calls of this node's have failed. */
   troubled = false;
-  constructor(profile: Profile, random: Random, counts: Counts) {
+
+  private constructor(profile: Profile, random: Random, counts: Counts) {
     this.profile = profile;
     this.counts = counts;
     this.disk = new RunDisk({ byFolder: profile.byFolder, counts });
     [this.node, this.files] = this.#newNode(random);
-    this.#load();
+  }
+
+  /** A run whose first node has been started. */
+  static async begin(profile: Profile, random: Random, counts: Counts): Promise<CrashRun> {
+    const run = new CrashRun(profile, random, counts);
+    await run.#load();
+    return run;
   }
 
   count(what: string, times = 1): void {
@@ -123,16 +130,15 @@ export class CrashRun {
     const committed = real.messageCount - before - (failed ? 0 : messages.length);
     must(committed === 0 || committed === earlier.length, () => `${committed} messages were committed`);
     record.pending = committed > 0 ? earlier : [];
+    const published = new Set(record.pending);
     if (earlier.length > 0) this.record.commit(record);
-    if (failed) {
-      record.pending = [];
-      return;
-    }
-    record.pending = messages;
+    record.pending = failed ? [] : messages;
     const unanswered = [...record.unanswered];
+    for (const message of record.pending) published.add(message);
     this.record.commit(record);
     record.unanswered = unanswered;
-    this.#answer(record, messages, real.kept());
+    this.follow(record, published);
+    if (!failed) this.#answer(record, messages, real.kept());
   }
 
   /** The end of a turn: what was appended is committed, and what can be delivered is. */
@@ -143,7 +149,10 @@ export class CrashRun {
     const { failed, pending } = broker.commit();
     for (const [i, topic] of topics.entries()) {
       const real = broker.topics.get(topic.name);
-      if (!real || topic.pending.length + topic.unanswered.length === 0) continue;
+      if (!real) continue;
+      // There may be nobody to answer: what was appended has been dropped since.
+      pending.get(real)?.catch(() => {});
+      if (topic.pending.length + topic.unanswered.length === 0) continue;
       const error = failed.get(real);
       if (error !== undefined) {
         this.#expectTrouble(error);
@@ -154,23 +163,37 @@ export class CrashRun {
       this.record.commit(topic);
       const messages = topic.unanswered;
       topic.unanswered = [];
+      this.follow(topic, new Set(messages));
       if (error === undefined) this.#answer(topic, messages, pending.get(real));
     }
-    broker.pump(this.clock.nowMs());
+    broker.pump(this.clock.monotonicMs());
     this.checkCounts();
+  }
+
+  /** The topic passes its own messages to the channels when it likes, in order: what it has passed now is known. */
+  follow(topic: TopicRecord, published: ReadonlySet<Message> = new Set()): void {
+    const real = this.node.broker.topics.get(topic.name);
+    if (real) this.record.pass(topic, topic.own.size - real.depth, published);
+  }
+
+  /** As `follow`, of all topics. */
+  followAll(): void {
+    for (const topic of this.record.topics.values()) this.follow(topic);
   }
 
   /** Drops the topic's own messages. */
   emptyTopic(name: string): void {
     const { real, record } = this.topic(name);
+    this.follow(record);
     const before = real.messageCount;
-    const mark = () => {
-      this.record.commit(record);
-      this.record.emptyTopic(record);
-    };
+    const passes = real.depth === 0 && !real.paused && real.channels.size > 0;
     real.empty();
-    if (record.pending.length > 0 && real.messageCount === before) record.pending = [];
-    mark();
+    if (real.messageCount === before) record.pending = [];
+    const published = new Set(record.pending);
+    this.record.commit(record);
+    // What others have appended is published first.
+    if (passes) this.record.pass(record, record.own.size, published);
+    this.record.emptyTopic(record);
   }
 
   /** Begins work of the node that must not fail but for the disk. */
@@ -191,17 +214,33 @@ export class CrashRun {
     this.tasks.set(what, task);
   }
 
-  /** Saves the topic's state, with `work` or else by itself. */
-  save(name: string, work: "maintain" | "saveState"): void {
+  /** Saves the topic's state, with what belongs to it or by itself. */
+  save(name: string, work: "flush" | "saveState"): void {
     const { real, record } = this.topic(name);
-    const what = `${work} ${name}`;
+    const what = `save ${name}`;
+    // As in nsqd, which does not save a topic twice at a time.
     if (this.tasks.has(what)) return;
-    // What is being saved already may be older.
-    const counts = !this.tasks.has(`maintain ${name}`) && !this.tasks.has(`saveState ${name}`);
+    this.follow(record);
     const tick = this.record.next();
-    this.task(what, () => real[work](), () => {
-      if (counts) this.#flush(record, tick);
-    });
+    this.task(what, () => real[work](), () => this.#flush(record, tick));
+  }
+
+  /** Rewrites segments of which little is left. */
+  compact(name: string): void {
+    const { real } = this.topic(name);
+    const what = `compact ${name}`;
+    if (!this.tasks.has(what)) this.task(what, () => real.compact());
+  }
+
+  /** Writes the metadata file. */
+  persistMetadata(): void {
+    if (!this.tasks.has("persist")) this.task("persist", () => this.node.metadata.persist());
+  }
+
+  /** Tries again what the data path has refused. */
+  retry(): void {
+    if (!this.tasks.has("metadata.retry")) this.task("metadata.retry", () => this.node.metadata.retry());
+    if (!this.tasks.has("use")) this.task("use", () => this.node.flush.useDataPath());
   }
 
   /** Syncs the topic's messages. */
@@ -221,6 +260,7 @@ export class CrashRun {
     for (let i = 0; i < calls && this.files.running > 0; i++) {
       this.files.endOne();
       await microtasks();
+      this.followAll();
     }
     this.#check();
   }
@@ -236,7 +276,8 @@ export class CrashRun {
   /** The time passes. */
   advance(ms: number): void {
     this.clock.advance(ms);
-    const nowMs = this.clock.nowMs();
+    this.node.timers.advance(ms);
+    const nowMs = this.clock.monotonicMs();
     this.node.broker.scan(nowMs);
     for (const { flights } of this.consumers) {
       for (let i = flights.length - 1; i >= 0; i--) {
@@ -246,6 +287,13 @@ export class CrashRun {
         this.count("timeout");
       }
     }
+  }
+
+  /** Somebody sets the clock. */
+  stepClock(ms: number): void {
+    this.clock.step(ms);
+    this.record.stepClock(ms);
+    this.node.broker.wallClockStepped(ms);
   }
 
   /** Adds a consumer of the channel. */
@@ -261,6 +309,11 @@ export class CrashRun {
     const nowMs = this.clock.nowMs();
     const position = segment.base + index;
     const where = `${topic.name}/${channel}`;
+    if (topic.own.has(id)) {
+      // Where counts are not exact, this is how it is found out.
+      must(!this.disk.isExact, () => `${where} delivers #${id}, which is the topic's own`);
+      this.record.pass(topic, [...topic.own.keys()].indexOf(id) + 1);
+    }
     const entry = topic.entries(channel).get(id);
     must(entry !== undefined, () => `${where} delivers #${id}, which it never had`);
     must(entry.gone === Infinity, () => `${where} delivers #${id} again`);
@@ -272,11 +325,12 @@ export class CrashRun {
     );
     checkPosition(this.record, entry.message, position);
     this.record.deliver(entry, attempts);
+    const deliveredMs = this.clock.monotonicMs();
     consumer.flights.push({
       entry,
       position,
-      deliveredMs: nowMs,
-      deadlineMs: nowMs + consumer.consumer.msgTimeoutMs,
+      deliveredMs,
+      deadlineMs: deliveredMs + consumer.consumer.msgTimeoutMs,
     });
     this.count("delivered");
   };
@@ -285,6 +339,7 @@ export class CrashRun {
   checkCounts(): void {
     const { broker } = this.node;
     this.disk.note(this.files);
+    this.followAll();
     const { isExact } = this.disk;
     for (const topic of this.record.topics.values()) {
       const real = broker.topics.get(topic.name);
@@ -315,17 +370,21 @@ export class CrashRun {
   /** What would be there after a crash now is checked, and the node goes on. */
   async fork(random: Random, ending: Ending): Promise<void> {
     this.count(`fork: ${ending}`);
+    this.note(`after ${ending}`);
     this.disk.note(this.files);
-    const findings = await this.#find(this.disk.remains(ending, random), random);
+    this.followAll();
+    const findings = await this.#find(this.disk.remains(ending, random), { random, ending });
     compare(this.record, findings, keptAfter(ending));
   }
 
   /** The node ends, and another one goes on. */
   async crash(random: Random, ending: Ending): Promise<void> {
     this.count(`crash: ${ending}`);
+    this.followAll();
     const endings: Ending[] = [];
     const end = (ending: Ending) => {
       endings.push(ending);
+      this.note(`after ${ending}`);
       this.files.kill();
       this.disk.note(this.files);
       this.disk.become(this.disk.remains(ending, random));
@@ -336,28 +395,32 @@ export class CrashRun {
       await this.#failingStart(random);
       end(random.oneIn(2) ? "kill" : "power loss");
     }
-    const findings = await this.#find(this.disk.remains("kill", random), random);
+    const worst = endings.includes("power loss") ? "power loss" : "kill";
+    const findings = await this.#find(this.disk.remains("kill", random), { random, ending: worst });
     compare(this.record, findings, keptAfter(...endings));
     // What was done between a loss of power and a kill is not on the disk yet.
     adopt(this.record, findings, keptAfter(...endings.slice(-1)));
     this.clock.advance(RESTART_MS);
     this.#isCompared = true;
     [this.node, this.files] = this.#newNode(random);
-    this.#load();
+    await this.#load();
     this.checkCounts();
   }
 
-  /** The node is stopped; undefined when it has died of it. */
+  /** The node is stopped, whatever it is at. */
   async close(random: Random): Promise<void> {
     this.turn();
-    await this.settleAll();
+    if (random.oneIn(2)) await this.settleAll();
+    // A round of saving that has begun comes to its end before.
+    const saves = [...this.tasks].filter(([what]) => what.startsWith("save ")).map(([, task]) => task);
+    await drive(this.files, "saving", Promise.all(saves));
     if (this.files.dead) return;
     const tick = this.record.next();
     const { errors } = this.node;
-    this.node.persistMetadata();
-    const closing = this.node.close();
     const errorsBefore = errors.length;
-    await drive(this.files, "close()", closing);
+    // It may die when all is done.
+    this.disk.wasStopped = undefined;
+    const isInOrder = await drive(this.files, "stop()", this.node.stop());
     for (const topic of this.record.topics.values()) {
       if (errors.slice(errorsBefore).some((line) => line.startsWith(`TOPIC(${topic.name})`))) {
         this.count("close fails");
@@ -368,8 +431,11 @@ export class CrashRun {
       for (const message of this.#ofThisLife) message.isStored ||= message.topic === topic;
       this.record.keep([...this.#ofThisLife].filter((message) => message.topic === topic), KEPT.powerLoss);
     }
-    must(this.files.openFiles === 0, () => `${this.files.openFiles} files are open after close()`);
+    must(this.files.openFiles === 0, () => `${this.files.openFiles} files are open after stop()`);
     this.#check();
+    this.count(isInOrder ? "end in order" : "end not in order");
+    if (isInOrder) this.disk.wasStopped = true;
+    else if (!this.troubled && !this.files.dead) this.disk.wasStopped = false;
     await this.crash(random, random.oneIn(2) ? "kill" : "power loss");
   }
 
@@ -393,17 +459,23 @@ export class CrashRun {
       this.count(`acknowledged: ${topic.durability}`, messages.length);
       this.record.keep(messages, level);
     };
+    const level = topic.durability === "fsync"
+      ? KEPT.powerLoss
+      : topic.durability === "disk"
+      ? KEPT.kill
+      : KEPT.nothing;
     if (!kept) {
       must(topic.durability !== "fsync", () => `${topic.name} does not wait`);
-      acknowledge(topic.durability === "disk" ? KEPT.kill : KEPT.nothing);
+      acknowledge(level);
       return;
     }
     const life = this.#life;
     kept.then(() => {
-      if (life === this.#life) acknowledge(KEPT.powerLoss);
+      // Nothing of a topic that was deleted meanwhile is kept for good, even if its files could not be removed.
+      if (life === this.#life && topic.deleted === Infinity) acknowledge(level);
     }, (error) => {
       if (life !== this.#life) return;
-      for (const message of messages) message.unsynced = true;
+      for (const message of messages) message.unsynced ||= topic.durability === "fsync";
       this.count("refused after a sync", messages.length);
       if (!this.troubled && !this.files.dead) this.#failure ??= error;
     });
@@ -450,10 +522,13 @@ export class CrashRun {
     }
   }
 
-  async #find(remains: Remains, random: Random): Promise<Findings> {
+  async #find(
+    remains: Remains,
+    { random, ending }: { random: Random; ending: Ending },
+  ): Promise<Findings> {
     const { limits, syncEvery } = this.profile;
     const nowMs = this.clock.nowMs() + RESTART_MS;
-    return await this.disk.find(remains, { limits, syncEvery, nowMs, random });
+    return await this.disk.find(remains, { limits, syncEvery, nowMs, random, ending });
   }
 
   /** A start that ends too early, or meets trouble. */
@@ -472,16 +547,18 @@ export class CrashRun {
         : undefined;
       files.fault = (call) => (only ?? call) === call && files.random.oneIn(n) ? code : undefined;
     }
+    this.disk.wasStopped = undefined;
     try {
-      node.load();
+      await drive(files, "load()", node.load());
       this.count("start in trouble");
     } catch (error) {
-      if (!(error instanceof FaultError || error instanceof Died)) throw error;
-      this.count(error instanceof Died ? "start dies" : "start fails");
+      const cause = error instanceof Error ? error.cause ?? error : error;
+      if (!(cause instanceof FaultError || cause instanceof Died)) throw error;
+      this.count(cause instanceof Died ? "start dies" : "start fails");
     }
     try {
       // As nsqd does when it cannot start, or is stopped soon.
-      if (!files.dead && random.oneIn(2)) await drive(files, "close()", node.close());
+      if (!files.dead && random.oneIn(2)) await drive(files, "release()", node.release());
     } catch (error) {
       if (!(error instanceof Died)) throw error;
     }
@@ -503,8 +580,13 @@ export class CrashRun {
     return [node, files];
   }
 
-  #load(): void {
-    this.node.load();
+  async #load(): Promise<void> {
+    await drive(this.files, "load()", this.node.load());
+    this.disk.wasStopped = false;
+    this.task("removeDeleted", () => this.node.flush.removeDeleted());
+    // As the node had it from which the record was made: what is read for that depends on chance.
+    await drive(this.files, "idle()", this.node.broker.idle());
+    this.followAll();
     this.#check();
   }
 

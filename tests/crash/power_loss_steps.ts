@@ -5,7 +5,7 @@
  * @module
  */
 import type { Random } from "../support/random.ts";
-import { CALLS, Died, type Fault, FaultError, FAULTS } from "../support/simulated_file_system.ts";
+import { CALLS, Died, type Fault, FAULTS } from "../support/simulated_file_system.ts";
 import type { RunConsumer } from "./power_loss_consumer.ts";
 import type { Ending } from "./power_loss_disk.ts";
 import { type CrashRun, type Profile, StepRefused } from "./power_loss_run.ts";
@@ -30,6 +30,7 @@ const STEPS: readonly { readonly name: string; readonly weight: number; readonly
   { name: "settle", weight: 24, step: (run, random) => run.settle(1 + random.below(4)) },
   { name: "settle all", weight: 5, step: (run) => run.settleAll() },
   { name: "advance", weight: 12, step: advance },
+  { name: "set clock", weight: 1, step: setClock },
   { name: "subscribe", weight: 14, step: subscribe },
   { name: "unsubscribe", weight: 2, step: unsubscribe },
   { name: "ready", weight: 4, step: ready },
@@ -39,21 +40,20 @@ const STEPS: readonly { readonly name: string; readonly weight: number; readonly
   { name: "requeue", weight: 8, step: requeue },
   { name: "touch", weight: 4, step: touch },
   {
-    name: "maintain",
+    name: "flush",
     weight: 12,
-    step: (run, random) => withTopic(run, random, (name) => run.save(name, "maintain")),
+    step: (run, random) => withTopic(run, random, (name) => run.save(name, "flush")),
   },
+  { name: "compact", weight: 6, step: (run, random) => withTopic(run, random, (name) => run.compact(name)) },
+  { name: "shrink", weight: 2, step: (run) => void run.node.broker.shrink() },
   {
     name: "save state",
     weight: 6,
     step: (run, random) => withTopic(run, random, (name) => run.save(name, "saveState")),
   },
   { name: "sync", weight: 6, step: (run, random) => withTopic(run, random, (name) => run.sync(name)) },
-  {
-    name: "persist metadata",
-    weight: 3,
-    step: (run) => run.node.metadataChanged && run.node.persistMetadata(),
-  },
+  { name: "persist metadata", weight: 2, step: (run) => run.persistMetadata() },
+  { name: "retry", weight: 3, step: (run) => run.retry() },
   { name: "make channel", weight: 8, step: makeChannel },
   { name: "delete channel", weight: 1, step: deleteChannel },
   { name: "empty channel", weight: 1, step: emptyChannel },
@@ -154,6 +154,12 @@ function advance(run: CrashRun, random: Random): void {
   run.advance(1 + random.below(ms));
 }
 
+function setClock(run: CrashRun, random: Random): void {
+  const ms = random.pick([-100_000, -20_000, -1000, 1000, 20_000, 100_000]);
+  run.note(`by ${ms} ms`);
+  run.stepClock(ms);
+}
+
 function withTopic(run: CrashRun, random: Random, work: (name: string) => void): void {
   const topics = [...run.record.topics.keys()];
   if (topics.length === 0) return;
@@ -229,7 +235,7 @@ function finishAll(run: CrashRun, consumer: RunConsumer, which: () => boolean = 
   for (const flight of flights) {
     consumer.flights.splice(consumer.flights.indexOf(flight), 1);
     run.record.finish(flight.entry);
-    channel.finish(consumer.consumer, flight.position, run.clock.nowMs());
+    channel.finish(consumer.consumer, flight.position, run.clock.monotonicMs());
     run.count("finished");
   }
   run.note(
@@ -272,8 +278,9 @@ async function leaveFew(run: CrashRun, random: Random): Promise<void> {
     }
   }
   for (let i = 0; i < 3; i++) {
-    run.save(name, "maintain");
-    await run.settle(2 + random.below(3));
+    run.save(name, "flush");
+    run.compact(name);
+    await run.settle(2 + random.below(5));
   }
 }
 
@@ -288,9 +295,8 @@ function requeue(run: CrashRun, random: Random): void {
 function giveBack(run: CrashRun, consumer: RunConsumer, delayMs: number): void {
   const [flight] = consumer.flights.splice(0, 1);
   const { channel } = channelOf(run, consumer.topic.name, consumer.channel);
-  const nowMs = run.clock.nowMs();
-  run.record.requeue(flight.entry, delayMs === 0 ? 0 : nowMs + delayMs);
-  channel.requeue(consumer.consumer, flight.position, { delayMs, nowMs });
+  run.record.requeue(flight.entry, delayMs === 0 ? 0 : run.clock.nowMs() + delayMs);
+  channel.requeue(consumer.consumer, flight.position, { delayMs, nowMs: run.clock.monotonicMs() });
   run.count(delayMs > 0 ? "requeued with a delay" : "requeued");
   run.note(`${consumer.topic.name}/${consumer.channel} #${flight.entry.message.id} in ${delayMs} ms`);
 }
@@ -300,7 +306,7 @@ function touch(run: CrashRun, random: Random): void {
     if (consumer.flights.length === 0) return;
     const flight = random.pick(consumer.flights);
     const { channel } = channelOf(run, consumer.topic.name, consumer.channel);
-    const nowMs = run.clock.nowMs();
+    const nowMs = run.clock.monotonicMs();
     channel.touch(consumer.consumer, flight.position, nowMs);
     flight.deadlineMs = Math.min(
       nowMs + consumer.consumer.msgTimeoutMs,
@@ -315,8 +321,10 @@ function makeChannel(run: CrashRun, random: Random): void {
   const channel = random.pick(run.profile.channels);
   const { real, record } = run.topic(name);
   run.note(`${name}/${channel}`);
+  run.follow(record);
   real.channel(channel);
   run.record.makeChannel(record, channel);
+  run.follow(record);
 }
 
 function deleteChannel(run: CrashRun, random: Random): void {
@@ -357,21 +365,19 @@ function pauseChannel(run: CrashRun, random: Random): void {
       channel.pause();
       record.pausedChannels.add(name);
     }
-    run.node.persistMetadata();
+    run.persistMetadata();
   });
 }
 
 function pauseTopic(run: CrashRun, random: Random): void {
   withTopic(run, random, (name) => {
     const { real, record } = run.topic(name);
+    run.follow(record);
     record.paused = !real.paused;
-    if (real.paused) {
-      real.unpause();
-      run.record.distribute(record);
-    } else {
-      real.pause();
-    }
-    run.node.persistMetadata();
+    if (real.paused) real.unpause();
+    else real.pause();
+    run.follow(record);
+    run.persistMetadata();
   });
 }
 
@@ -382,10 +388,11 @@ function unpause(run: CrashRun): void {
     for (const channel of real.channels.values()) channel.unpause();
     record.pausedChannels.clear();
     record.paused = false;
+    run.follow(record);
     real.unpause();
-    run.record.distribute(record);
+    run.follow(record);
   }
-  run.node.persistMetadata();
+  run.persistMetadata();
 }
 
 async function deleteTopic(run: CrashRun, random: Random): Promise<void> {
@@ -397,24 +404,23 @@ async function deleteTopic(run: CrashRun, random: Random): Promise<void> {
   const { fault } = run.files;
   if (random.oneIn(3)) {
     run.troubled = true;
-    run.files.fault = (call) => call.startsWith("remove") && random.oneIn(2) ? "EIO" : undefined;
+    run.files.fault = (call) => /^remove|rename/.test(call) && random.oneIn(2) ? "EIO" : undefined;
   }
   for (const consumer of run.consumers) {
     if (consumer.topic === topic) consumer.flights.length = 0;
   }
-  try {
-    run.node.broker.deleteTopic(topic.name);
-    run.record.topicIsDeleted(topic);
-    // The ids of a topic begin with the time.
-    run.clock.advance(2);
-  } catch (error) {
-    if (!(error instanceof FaultError)) throw error;
+  run.node.broker.deleteTopic(topic.name);
+  await run.settle(random.below(4));
+  run.files.fault = fault;
+  if (run.files.dead || run.disk.filesOf(topic.name).length > 0) {
     // What is left of it is there again when its name is used again: let that be in another node.
     run.count("topic not deleted");
     await run.crash(random, "kill");
     return;
   }
-  run.files.fault = fault;
+  run.record.topicIsDeleted(topic);
+  // The ids of a topic begin with the time.
+  run.clock.advance(2);
 }
 
 function trouble(run: CrashRun, random: Random): void {
@@ -460,15 +466,15 @@ async function drain(run: CrashRun, random: Random): Promise<void> {
   const left = () => topics.flatMap((topic) => [...topic.live].flatMap((channel) => topic.present(channel)));
   for (let round = 0; left().length > 0 || round < 2; round++) {
     must(round < DRAIN_ROUNDS_MAX, () => `${left().map(({ message }) => `#${message.id}`)} do not come`);
-    for (const { name } of topics) run.save(name, "maintain");
+    for (const { name } of topics) run.save(name, "flush");
     run.turn();
     await run.settleAll();
     if (run.files.dead) return;
     for (const consumer of run.consumers) finishAll(run, consumer);
-    run.advance(round % 3 === 0 ? 60_000 : 1);
+    run.advance(round % 3 === 0 ? 200_000 : 1);
   }
-  for (let i = 0; i < 2; i++) {
-    for (const { name } of topics) run.save(name, "maintain");
+  for (let i = 0; i < 3; i++) {
+    for (const { name } of topics) run.save(name, "flush");
     await run.settleAll();
   }
   // A message that is lost, and was deferred, is looked for when it is due.

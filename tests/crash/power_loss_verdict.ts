@@ -51,7 +51,7 @@ function checkFound(
   const entry = channel === undefined ? undefined : message.topic.channels.get(channel)?.get(id);
   const expected = entry
     ? afterCrash(entry)
-    : { attemptsMin: 0, attemptsMax: 0, low: message.dueMs, high: message.dueMs };
+    : { attemptsMin: 0, attemptsMax: 0, low: message.low, high: message.high };
   must(
     found.attempts >= expected.attemptsMin && found.attempts <= expected.attemptsMax,
     () =>
@@ -115,6 +115,7 @@ function checkKept(record: CrashRecord, findings: Findings, message: Message): v
 /** Makes what was found the record's: from now on exactly that is there. */
 export function adopt(record: CrashRecord, findings: Findings, survived: Kept): void {
   const tick = record.next();
+  if (record.wasSetBack) record.positions.clear();
   for (const topic of [...record.topics.values()]) {
     topic.pending = [];
     topic.unanswered = [];
@@ -138,6 +139,7 @@ function adoptTopic(record: CrashRecord, topic: TopicRecord, found: FoundTopic, 
   const { tick } = record;
   const isPower = survived === KEPT.powerLoss;
   topic.uncertain = !isPower;
+  topic.lostState &&= !isPower;
   topic.paused = found.paused;
   topic.live.clear();
   topic.pausedChannels.clear();
@@ -157,7 +159,8 @@ function adoptTopic(record: CrashRecord, topic: TopicRecord, found: FoundTopic, 
       entry.inFlight = false;
     }
   }
-  for (const [id] of found.own) {
+  const own = [...found.own].sort(([, a], [, b]) => a.position - b.position);
+  for (const [id] of own) {
     const message = record.messages.get(id);
     if (!message) continue;
     keep(message);
@@ -179,7 +182,7 @@ function adoptTopic(record: CrashRecord, topic: TopicRecord, found: FoundTopic, 
         message,
         moments: isPower ? moments.slice(-1) : moments,
         needsChannel: false,
-        isBack: !isPower && before !== undefined && (before.isBack || before.gone < tick),
+        isBack: !isPower && (before ? before.isBack || before.gone < tick : topic.lostState),
         gone: Infinity,
         inFlight: false,
       });
@@ -198,7 +201,7 @@ function momentsAdopted(
   entry: Entry | undefined,
   { tick, attempts }: { tick: number; attempts: number },
 ): Moment[] {
-  if (!entry) return [{ tick, attempts, low: message.dueMs, high: message.dueMs }];
+  if (!entry) return [{ tick, attempts, low: message.low, high: message.high }];
   const { low, high } = afterCrash(entry);
   const [first, ...others] = momentsSince(entry, flushedOf(message));
   // A later loss of power may take it back to what was flushed or, if nothing was, to how it began.

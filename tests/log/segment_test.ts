@@ -1,335 +1,427 @@
-import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { crc32c } from "../../src/base/crc32c.ts";
+import { assertEquals, assertThrows } from "@std/assert";
 import { Segment } from "../../src/log/segment.ts";
-import {
-  closingOf,
-  SEGMENT_MESSAGES_MAX,
-  SegmentFormatError,
-  type Timestamp,
-} from "../../src/log/segment_image.ts";
-import { readU32, writeU32 } from "../../src/protocol/frames.ts";
+import { closingOf } from "../../src/log/segment_image.ts";
 import { blockOfTexts, textOf } from "../support/broker_messages.ts";
+import {
+  append,
+  BASE,
+  batchesOf,
+  bodiesOf,
+  contentOf,
+  DUE_MS,
+  imageOf,
+  newSegment,
+  NotedUser,
+  ownBlock,
+  unknownSegment,
+} from "../support/segments.ts";
 
-const BASE = 0x102030405;
+/** An origin attribute: type, length, an id and 7 attempts. */
+const ORIGIN = "030012" + "30".repeat(16) + "0007";
 
-/** The header, a batch of "a" and "bc", one of "d", which is due after 1.5 ms, and the closing one; see segment_image.ts. */
-const GOLDEN = [
-  "4e5351534547 0001 0000000102030405",
-  "4e535162 28219de8 0000000d 00000002 0000000102030405 0000000100000002 0000 00000001 61 00000002 6263",
-  "4e535162 d4bad6f0 00000012 00000001 0000000102030407 0000000100000003" +
-  "000b 01 0008 00000000000005dc 00000001 64",
-  "4e535162 6ece0ce3 0000000d 00000000 0000000102030408 0000000000000000 000b 02 0008 00000003 00000001",
-].join("").replaceAll(" ", "");
-
-/** Ends of the three parts before the closing one. */
-const [HEADER_END, FIRST_END, SECOND_END] = [16, 61, 111];
-
-Deno.test("Segment writes version 1 of its format byte for byte", () => {
+Deno.test("Segment.append() counts messages and the deferred ones among them", () => {
   const segment = newSegment();
 
-  append(segment, ["a", "bc"], { high: 1, low: 2 });
-  append(segment, ["d"], { high: 1, low: 3 }, 1.5);
+  append(segment, ["a", "b"]);
+  append(segment, ["c", "d"], { dueMs: DUE_MS });
+
+  assertEquals([segment.count, segment.messages, segment.deferred, segment.end], [4, 4, 2, BASE + 4]);
+  assertEquals([segment.committed, segment.holes, segment.sealed], [0, 0, false]);
+  assertEquals([0, 1, 2, 3].map((index) => segment.dueMs(index)), [0, 0, DUE_MS, DUE_MS]);
+});
+
+Deno.test("Segment.append() takes messages out of the middle of a block", () => {
+  const segment = newSegment();
+  const block = blockOfTexts("a", "bc", "d");
+
+  segment.append(block, 5, 11, { count: 1, timestamp: { high: 1, low: 2 }, dueMs: 0 });
+
+  assertEquals(bodiesOf(segment), ["bc"]);
+  assertEquals([segment.bodyOffset(0), segment.bodyLength(0)], [16 + 34 + 4, 2]);
+});
+
+Deno.test("Segment.append() knows the origin of each message that its attributes are of, as reading them does", () => {
+  const segment = newSegment({ capacityBytes: 100_000 });
+  append(segment, ["a"]);
+  append(segment, ["b", "c".repeat(16_380), "d"], { attributes: "0900017a" + ORIGIN });
+  append(segment, ["e"], { dueMs: DUE_MS, attributes: ORIGIN });
+  append(segment, ["f"]);
   segment.commit();
-  segment.close();
+  const restored = unknownSegment();
+  restored.restore(imageOf(segment));
 
-  assertEquals(imageOf(segment).toHex(), GOLDEN);
+  for (const one of [segment, restored]) {
+    const attempts = Array.from({ length: one.count }, (_, index) => one.earlierAttempts(index));
+    assertEquals(attempts, [0, 7, 7, 7, 7, 0]);
+    // Each is in its own batch.
+    const offsets = Array.from(
+      { length: one.count },
+      (_, index) => one.foreignId(index) - one.batchOffset(index),
+    );
+    assertEquals(offsets.slice(1, 5), [41, 41, 41, 48]);
+    assertEquals([one.foreignId(0), one.foreignId(5)], [0, 0]);
+    const at = one.foreignId(4);
+    assertEquals(one.bytes.subarray(at, at + 16).toHex(), "30".repeat(16));
+  }
 });
 
-Deno.test("Segment.restore() reads version 1 of its format", () => {
-  const segment = unknownSegment();
-
-  const damages = segment.restore(golden());
-
-  assertEquals(damages, []);
-  assertEquals(contentOf(segment), [
-    { body: "a", high: 1, low: 2, dueMs: 0 },
-    { body: "bc", high: 1, low: 2, dueMs: 0 },
-    { body: "d", high: 1, low: 3, dueMs: 1.5 },
-  ]);
-  assertEquals([segment.sealed, segment.holes, segment.end], [true, 0, BASE + 3]);
-});
-
-Deno.test("Segment.append() joins messages of one timestamp, but none that is deferred, to a batch", () => {
+Deno.test("Segment.append() leaves an attribute alone that has the type of an origin and another length", () => {
   const segment = newSegment();
 
-  append(segment, ["a"], { high: 1, low: 2 });
-  append(segment, ["bc"], { high: 1, low: 2 });
-  append(segment, ["d"], { high: 1, low: 3 }, 1.5);
-  segment.commit();
+  append(segment, ["a"], { attributes: "0300020000" });
 
-  assertEquals(imageOf(segment).toHex(), GOLDEN.slice(0, 2 * SECOND_END));
+  assertEquals([segment.foreignId(0), segment.earlierAttempts(0)], [0, 0]);
 });
 
 Deno.test("Segment.unwritten() gives each byte once, with its checksum", () => {
+  const whole = newSegment();
+  append(whole, ["a", "bc"]);
+  append(whole, ["d"], { timestamp: { high: 1, low: 3 }, dueMs: DUE_MS });
+  whole.commit();
+  whole.close();
   const segment = newSegment();
-  append(segment, ["a", "bc"], { high: 1, low: 2 });
-  segment.commit();
-  const first = segment.unwritten().slice();
-  segment.written = segment.used;
-  append(segment, ["d"], { high: 1, low: 3 }, 1.5);
-  segment.commit();
-  const second = segment.unwritten().slice();
-  segment.written = segment.used;
-  segment.close();
-  const last = segment.unwritten().slice();
+  const parts: string[] = [];
+  const write = () => {
+    parts.push(segment.unwritten().toHex());
+    segment.written = segment.used;
+  };
 
-  assertEquals([first, second, last].map((part) => part.toHex()), [
-    GOLDEN.slice(0, 2 * FIRST_END),
-    GOLDEN.slice(2 * FIRST_END, 2 * SECOND_END),
-    GOLDEN.slice(2 * SECOND_END),
-  ]);
+  append(segment, ["a", "bc"]);
+  segment.commit();
+  write();
+  write();
+  append(segment, ["d"], { timestamp: { high: 1, low: 3 }, dueMs: DUE_MS });
+  segment.commit();
+  write();
+  segment.close();
+  write();
+
+  assertEquals(parts.map((part) => part.length / 2), [61, 0, 50, 154]);
+  assertEquals(parts.join(""), imageOf(whole).toHex());
 });
 
 Deno.test("Segment.rollback() takes back what was not committed, also of a batch that went on", () => {
   const segment = newSegment();
-  append(segment, ["a", "bc"], { high: 1, low: 2 });
+  append(segment, ["a", "bc"]);
+  append(segment, ["d"], { dueMs: DUE_MS });
   segment.commit();
+  const before = imageOf(segment);
 
-  append(segment, ["x"], { high: 1, low: 2 });
-  append(segment, ["y", "z"], { high: 7, low: 7 }, 9);
+  append(segment, ["x"], { dueMs: DUE_MS });
+  append(segment, ["y", "z"], { timestamp: { high: 7, low: 7 }, attributes: ORIGIN });
   segment.rollback();
-  append(segment, ["d"], { high: 1, low: 3 }, 1.5);
-  segment.commit();
-  segment.close();
 
-  assertEquals(imageOf(segment).toHex(), GOLDEN);
-  assertEquals(contentOf(segment).map((message) => message?.body), ["a", "bc", "d"]);
+  assertEquals(imageOf(segment), before);
+  assertEquals([bodiesOf(segment), segment.deferred], [["a", "bc", "d"], 1]);
+  append(segment, ["e"]);
+  segment.commit();
+  assertEquals([segment.foreignId(3), segment.dueMs(3), segment.has(3)], [0, 0, true]);
+  assertEquals(segment.batchOffset(3), before.length);
 });
 
-Deno.test("Segment.close() of messages that are then taken back closes the others", () => {
+Deno.test("Segment.rollback() of a segment that was closed opens it again", () => {
   const segment = newSegment();
-  append(segment, ["a", "bc"], { high: 1, low: 2 });
-  append(segment, ["d"], { high: 1, low: 3 }, 1.5);
+  append(segment, ["a"], { dueMs: DUE_MS });
   segment.commit();
-  append(segment, ["x"], { high: 9, low: 9 });
+  append(segment, ["x"], { dueMs: DUE_MS - 1 });
   segment.close();
 
   segment.rollback();
-  segment.close();
 
-  assertEquals(imageOf(segment).toHex(), GOLDEN);
+  assertEquals([segment.sealed, segment.isClosed, segment.dueIndex], [false, false, undefined]);
+  segment.close();
+  assertEquals(closingOf(imageOf(segment), BASE)?.earliestDueMs, DUE_MS);
+  assertEquals(batchesOf(imageOf(segment)).map(({ kind }) => kind), [0, 0x20, 0x10]);
+});
+
+Deno.test("Segment.rollback() counts no bytes as written that are not there any more", () => {
+  const segment = newSegment();
+  append(segment, ["a"]);
+  segment.commit();
+  const { used } = segment;
+  append(segment, ["b"]);
+  segment.unwritten();
+  segment.written = segment.used;
+
+  segment.rollback();
+
+  assertEquals([segment.used, segment.written], [used, used]);
+});
+
+Deno.test("Segment.reopenImage() forgets what closes it and could not be written", () => {
+  const segment = newSegment();
+  append(segment, ["a"], { dueMs: DUE_MS });
+  segment.commit();
+  segment.written = segment.used;
+  const { used } = segment;
+  segment.close();
+  assertEquals([segment.isClosed, segment.dueIndex?.entries], [false, 1]);
+
+  segment.reopenImage();
+
+  assertEquals([segment.used, segment.isClosed, segment.dueIndex, segment.sealed], [
+    used,
+    false,
+    undefined,
+    true,
+  ]);
+});
+
+Deno.test("Segment.isClosed says whether its file has all of it, with the batch that closes it", () => {
+  const segment = newSegment();
+  append(segment, ["a"]);
+  segment.commit();
+  segment.written = segment.used;
+  assertEquals(segment.isClosed, false);
+
+  segment.close();
+  assertEquals(segment.isClosed, false);
+  segment.written = segment.used;
+
+  assertEquals(segment.isClosed, true);
 });
 
 Deno.test("Segment.evict() gives the memory back, and restore() brings the same messages", () => {
   const segment = newSegment();
-  append(segment, ["a", "bc"], { high: 1, low: 2 });
-  append(segment, ["d"], { high: 1, low: 3 }, 1.5);
+  append(segment, ["a", "bc"]);
+  append(segment, ["d"], { timestamp: { high: 1, low: 3 }, dueMs: DUE_MS });
   segment.commit();
   segment.close();
   const before = contentOf(segment);
-  const image = imageOf(segment).slice();
+  const image = imageOf(segment);
   segment.written = segment.used;
+  const { bytes, dueIndex } = segment;
 
   segment.evict();
 
-  assertEquals([segment.resident, segment.capacityBytes, segment.count, segment.used], [false, 0, 3, 156]);
-  assertThrows(() => segment.bytes, Error, `Segment ${BASE} is not in memory`);
+  assertEquals([segment.resident, segment.capacityBytes, bytes.length], [false, 0, 0]);
+  assertEquals([segment.count, segment.messages, segment.deferred, segment.used], [3, 3, 1, 265]);
+  assertEquals([segment.isClosed, segment.dueIndex, segment.earliestDueMs], [true, dueIndex, DUE_MS]);
+  assertEquals([segment.deferredIn(0, 3), segment.waitingIn(0, 3)], [1, 2]);
+  const gone = `Segment ${BASE} is not in memory`;
+  assertThrows(() => segment.bytes, Error, gone);
+  assertThrows(() => segment.has(0), Error, gone);
+  assertThrows(() => segment.deferredIn(0, 2), Error, gone);
   assertEquals(segment.restore(image), []);
-  assertEquals(contentOf(segment), before);
+  assertEquals([contentOf(segment), segment.bytes === image], [before, true]);
 });
 
-Deno.test("Segment.restore() of a segment that is known takes no messages beyond its count", () => {
-  const segment = Segment.onDisk({ base: BASE, closing: { positions: 2, deferred: 0 }, size: FIRST_END });
+Deno.test("Segment.evict() again does no harm", () => {
+  const segment = newSegment();
+  append(segment, ["a"], { dueMs: DUE_MS });
+  segment.commit();
 
-  segment.restore(golden().slice(0, SECOND_END));
+  segment.evict();
+  segment.evict();
 
-  assertEquals([segment.count, segment.holes, segment.used, segment.written], [2, 0, FIRST_END, FIRST_END]);
+  assertEquals([segment.resident, segment.deferred, segment.count], [false, 1, 1]);
 });
 
-Deno.test("Segment.restore() cuts a torn tail at the last whole batch, wherever it is torn", () => {
-  for (let length = HEADER_END; length < SECOND_END; length++) {
-    const segment = unknownSegment();
+Deno.test("Segment.onDisk() knows what its closing batch says", () => {
+  const segment = newSegment();
+  append(segment, ["a", "b", "c"], { dueMs: DUE_MS });
+  append(segment, ["d"]);
+  segment.commit();
+  const copy = segment.compacted((index) => index > 0, { stored: true });
 
-    const damages = segment.restore(golden().slice(0, length));
+  const found = Segment.onDisk({ base: BASE, closing: closingOf(imageOf(copy), BASE), size: copy.used });
 
-    const [end, count] = length < FIRST_END ? [HEADER_END, 0] : [FIRST_END, 2];
-    assertEquals([segment.count, segment.used, segment.sealed], [count, end, true], `${length} bytes`);
-    const torn = length - end;
-    assertEquals(
-      damages.map(({ offset, length }) => [offset, length]),
-      torn > 0 ? [[end, torn]] : [],
-      `${length} bytes`,
-    );
-  }
+  assertEquals([found.count, found.committed, found.messages, found.holes, found.deferred], [4, 4, 3, 1, 2]);
+  assertEquals([found.isCounted, found.isClosed, found.sealed, found.stored], [true, true, true, true]);
+  assertEquals([found.resident, found.used, found.written, found.isUnread], [
+    false,
+    copy.used,
+    copy.used,
+    false,
+  ]);
+  assertEquals([found.earliestDueMs, found.dueIndex], [DUE_MS, copy.dueIndex]);
 });
 
-Deno.test("Segment.restore() reports a batch with a wrong bit, whichever, and keeps the others", () => {
-  for (let bit = HEADER_END * 8; bit < FIRST_END * 8; bit++) {
-    const image = golden();
-    image[bit >> 3] ^= 1 << (bit & 7);
-    const segment = unknownSegment();
-
-    const damages = segment.restore(image);
-
-    assertEquals(damages.map(({ offset, length }) => [offset, length]), [[HEADER_END, 45]], `bit ${bit}`);
-    assertEquals([segment.has(0), segment.has(1), segment.has(2)], [false, false, true], `bit ${bit}`);
-    assertEquals([segment.count, segment.holes, textOf(segment, 2)], [3, 2, "d"], `bit ${bit}`);
-  }
-});
-
-Deno.test("Segment.restore() skips an attribute that it does not know", () => {
-  const image = golden();
-  const unknown = Uint8Array.of(...image.subarray(FIRST_END, SECOND_END), 0, 0, 0);
-  // Type 9 with two bytes, before the due time.
-  unknown.set(Uint8Array.of(0, 16, 9, 0, 2, 77, 77), 32);
-  const due = image.subarray(FIRST_END + 34, SECOND_END);
-  const batch = new Uint8Array(unknown.length + 2);
-  batch.set(unknown.subarray(0, 39));
-  batch.set(due, 39);
-  writeU32(batch, 8, readU32(image, FIRST_END + 8) + 5);
-  writeU32(batch, 4, crc32c(batch, 8));
-  const segment = unknownSegment();
-
-  const damages = segment.restore(Uint8Array.of(...image.subarray(0, FIRST_END), ...batch));
-
-  assertEquals(damages, []);
-  assertEquals(contentOf(segment)[2], { body: "d", high: 1, low: 3, dueMs: 1.5 });
-});
-
-Deno.test("Segment.restore() refuses what is no segment, of a newer version, or another one", () => {
-  const refuse = (change: (image: Uint8Array) => void, length = 156) => {
-    const image = golden().slice(0, length);
-    change(image);
-    const segment = Segment.onDisk({ base: BASE, closing: { positions: 3, deferred: 1 }, size: 156 });
-    const error = assertThrows(() => segment.restore(image));
-    assertInstanceOf(error, SegmentFormatError);
-    assertEquals([segment.resident, segment.count], [false, 3]);
-    return error.message;
+Deno.test("Segment.onDisk() of version 1 takes all positions for messages until it is read", () => {
+  const closing = {
+    positions: 3,
+    messages: undefined,
+    deferred: 1,
+    earliestDueMs: 0,
+    index: undefined,
+    firstTimestamp: { high: 0, low: 0 },
+    lastTimestamp: { high: 0, low: 0 },
+    bodyBytes: 0,
   };
 
-  assertEquals(refuse(() => {}, 15), "Not a segment file");
-  assertEquals(refuse((image) => image.fill(0x4e)), "Not a segment file");
-  assertEquals(refuse((image) => image[7] = 2), "Segment file of version 2, this program knows 1");
-  assertEquals(refuse((image) => image[15]++), "Segment file under another's name");
+  const segment = Segment.onDisk({ base: BASE, closing, size: 156 });
+
+  assertEquals([segment.count, segment.messages, segment.isCounted, segment.isClosed], [3, 3, false, true]);
 });
 
-Deno.test("closingOf() is what the end of a closed segment says, and undefined of anything else", () => {
-  assertEquals(closingOf(golden()), { positions: 3, deferred: 1 });
-  assertEquals(closingOf(golden().subarray(SECOND_END)), { positions: 3, deferred: 1 });
-  assertEquals(closingOf(golden().subarray(0, SECOND_END)), undefined);
-  assertEquals(closingOf(golden().subarray(SECOND_END + 1)), undefined);
-  assertEquals(closingOf(new Uint8Array()), undefined);
-  // Exactly as long as a closing batch, but a batch of one message.
-  const segment = newSegment();
-  append(segment, ["abcdefg"], { high: 1, low: 2 });
-  assertEquals(closingOf(imageOf(segment)), undefined);
+Deno.test("Segment.unread() has room for what it may have, until it is read", () => {
+  const written = newSegment();
+  append(written, ["a", "b"]);
+  written.commit();
+  const image = imageOf(written);
+  const segment = Segment.unread({ base: BASE, size: 5000, countMax: 100 });
+  assertEquals([segment.isUnread, segment.end, segment.used], [true, BASE + 100, 5000]);
+
+  segment.restore(image);
+
+  assertEquals([segment.isUnread, segment.isCounted, segment.count, segment.committed], [false, true, 2, 2]);
+  assertEquals([segment.used, segment.written], [image.length, image.length]);
 });
 
-Deno.test("closingOf() does not believe numbers that cannot be", () => {
-  const closing = (positions: number, deferred: number) => {
-    const batch = golden().slice(SECOND_END);
-    writeU32(batch, 37, positions);
-    writeU32(batch, 41, deferred);
-    writeU32(batch, 4, crc32c(batch, 8));
-    return closingOf(batch);
-  };
-
-  assertEquals(closing(65536, 65536), { positions: 65536, deferred: 65536 });
-  assertEquals([closing(0, 0), closing(65537, 0), closing(3, 4)], [undefined, undefined, undefined]);
-});
-
-Deno.test("Segment.compacted() keeps positions, timestamps and due times, and says how many there were", () => {
-  const segment = newSegment();
-  append(segment, ["a", "b", "c", "d", "e"], { high: 1, low: 2 });
-  append(segment, ["f"], { high: 1, low: 3 }, 2.25);
-  append(segment, ["g"], { high: 1, low: 3 });
+Deno.test("Segment.restartAt() begins anew in the same memory, for the same users", () => {
+  const segment = newSegment({ capacityBytes: 300, stored: false });
+  append(segment, ["old", "older"], { timestamp: { high: 9, low: 9 }, dueMs: DUE_MS, attributes: ORIGIN });
   segment.commit();
-  segment.close();
-  segment.holders = 2;
-  const restored = unknownSegment();
-
-  const copy = segment.compacted((index) => [1, 2, 4, 5].includes(index), { stored: true });
-  restored.restore(imageOf(copy).slice());
-
-  assertEquals([copy.base, copy.count, copy.holes, copy.holders, copy.sealed], [BASE, 7, 3, 2, true]);
-  const expected = [
-    undefined,
-    { body: "b", high: 1, low: 2, dueMs: 0 },
-    { body: "c", high: 1, low: 2, dueMs: 0 },
-    undefined,
-    { body: "e", high: 1, low: 2, dueMs: 0 },
-    { body: "f", high: 1, low: 3, dueMs: 2.25 },
-    undefined,
-  ];
-  assertEquals(contentOf(copy), expected);
-  assertEquals(contentOf(restored), expected);
-  assertEquals([restored.count, restored.holes], [7, 3]);
-});
-
-Deno.test("Segment.fits() says yes until the image is full", () => {
-  // A batch's header, due time and origin, a size and a body, and the closing batch.
-  const needed = (bodyLength: number) => 34 + 11 + 21 + 4 + bodyLength + 45;
-  const segment = new Segment({ base: BASE, capacityBytes: 16 + needed(100), stored: true });
-
-  assertEquals([segment.fits(1, 103), segment.fits(1, 104), segment.fits(1, 105)], [true, true, false]);
-  const block = blockOfTexts("x".repeat(100));
-  const facts = { count: 1, timestamp: { high: 1, low: 2 }, dueMs: 5, origin: new Uint8Array(18) };
-  segment.append(block, 0, block.length, facts);
-  segment.close();
-  assertEquals(segment.used, segment.capacityBytes);
-});
-
-Deno.test("Segment.fits() says yes until there are as many messages as there may be", () => {
-  const segment = new Segment({ base: BASE, capacityBytes: 1024 * 1024, stored: false });
-  append(segment, Array(SEGMENT_MESSAGES_MAX - 2).fill("x"), { high: 1, low: 2 });
-
-  assertEquals([segment.fits(1, 5), segment.fits(2, 10), segment.fits(3, 15)], [true, true, false]);
-  append(segment, ["y", "z"], { high: 1, low: 3 });
-  segment.commit();
-  segment.close();
-  const restored = unknownSegment();
-  restored.restore(imageOf(segment).slice());
-  assertEquals([restored.count, textOf(restored, SEGMENT_MESSAGES_MAX - 1)], [65536, "z"]);
-});
-
-Deno.test("Segment.restartAt() begins anew in the same memory", () => {
-  const segment = new Segment({ base: BASE, capacityBytes: 300, stored: false });
-  append(segment, ["old", "older"], { high: 9, low: 9 }, 77);
-  segment.commit();
+  const told: string[] = [];
+  new NotedUser("user", told).use(segment);
+  const { bytes } = segment;
 
   const next = segment.restartAt(BASE + 2);
-  append(next, ["new"], { high: 1, low: 2 });
-  next.commit();
 
-  assertEquals([next.base, next.count, next.capacityBytes, next.deferred], [BASE + 2, 1, 300, 0]);
+  assertEquals([next.base, next.count, next.committed, next.used, next.deferred], [BASE + 2, 0, 0, 16, 0]);
+  assertEquals([next.bytes === bytes, next.stored, next.sealed], [true, false, false]);
+  assertEquals([told, [...next.users].length], [[`user restarted as ${BASE + 2}: `], 1]);
+  append(next, ["new"]);
+  next.commit();
   assertEquals(contentOf(next), [{ body: "new", high: 1, low: 2, dueMs: 0 }]);
+  assertEquals(next.foreignId(0), 0);
+  const read = Segment.onDisk({ base: BASE + 2, size: 0 });
+  read.restore(imageOf(next));
+  assertEquals(bodiesOf(read), ["new"]);
 });
 
-function newSegment(): Segment {
-  return new Segment({ base: BASE, capacityBytes: 4096, stored: true });
-}
+Deno.test("Segment.restartAt() leaves nothing to the old one that it could give back", () => {
+  const segment = newSegment({ stored: false });
+  append(segment, ["old"]);
+  segment.commit();
 
-/** A segment of which nothing is known but its name. */
-function unknownSegment(): Segment {
-  return Segment.onDisk({ base: BASE, size: 0 });
-}
+  const next = segment.restartAt(BASE + 1);
+  segment.evict();
 
-function append(segment: Segment, bodies: readonly string[], timestamp: Timestamp, dueMs = 0): void {
-  const block = blockOfTexts(...bodies);
-  segment.append(block, 0, block.length, { count: bodies.length, timestamp, dueMs });
-}
+  assertEquals([segment.resident, next.capacityBytes, [...segment.users]], [false, 4096, []]);
+});
 
-/** The whole image, with its checksums. */
-function imageOf(segment: Segment): Uint8Array {
-  const { written } = segment;
-  segment.written = 0;
-  const image = segment.unwritten();
-  segment.written = written;
-  return image;
-}
+Deno.test("Segment.ofBatch() is a batch on its own, with all that is said of its messages", () => {
+  const segment = newSegment();
+  append(segment, ["before"]);
+  append(segment, ["a", "bc"], { timestamp: { high: 3, low: 4 }, dueMs: DUE_MS, attributes: ORIGIN });
+  segment.commit();
+  const [, { offset, length }] = batchesOf(imageOf(segment));
 
-function contentOf(segment: Segment) {
-  return Array.from({ length: segment.count }, (_, index) =>
-    segment.has(index)
-      ? {
-        body: textOf(segment, index),
-        high: segment.timestampHigh(index),
-        low: segment.timestampLow(index),
-        dueMs: segment.dueMs(index),
-      }
-      : undefined);
-}
+  const batch = Segment.ofBatch(imageOf(segment).slice(offset, offset + length));
 
-function golden(): Uint8Array {
-  return Uint8Array.fromHex(GOLDEN);
-}
+  assertEquals([batch?.base, batch?.end, batch?.resident], [BASE + 1, BASE + 3, true]);
+  assertEquals(batch && contentOf(batch), [
+    { body: "a", high: 3, low: 4, dueMs: DUE_MS },
+    { body: "bc", high: 3, low: 4, dueMs: DUE_MS },
+  ]);
+  assertEquals([batch?.earlierAttempts(0), batch?.earlierAttempts(1)], [7, 7]);
+});
+
+Deno.test("Segment.ofBatch() reads messages that have attributes of their own", () => {
+  const segment = newSegment();
+  const block = ownBlock({ attributes: "090001ff", body: "a" }, { attributes: "", body: "bc" });
+  segment.append(block, 0, block.length, { count: 2, timestamp: { high: 1, low: 2 }, dueMs: 0, own: true });
+
+  const batch = Segment.ofBatch(imageOf(segment).slice(16));
+
+  assertEquals(batch && bodiesOf(batch), ["a", "bc"]);
+});
+
+Deno.test("Segment.ofBatch() is undefined of what is not one whole batch of messages", () => {
+  const segment = newSegment();
+  append(segment, ["a", "bc"], { dueMs: DUE_MS });
+  segment.commit();
+  segment.close();
+  const image = imageOf(segment);
+  const [messages, index, closing] = batchesOf(image).map(({ offset, length }) =>
+    image.slice(offset, offset + length)
+  );
+  const has = (bytes: Uint8Array) => Segment.ofBatch(bytes) !== undefined;
+
+  assertEquals([has(messages), has(index), has(closing)], [true, false, false]);
+  assertEquals([has(messages.slice(1)), has(messages.slice(0, -1)), has(new Uint8Array())], [
+    false,
+    false,
+    false,
+  ]);
+  assertEquals(has(Uint8Array.of(...messages, 0)), false);
+  for (let bit = 0; bit < messages.length * 8; bit++) {
+    assertEquals(has(messages.with(bit >> 3, messages[bit >> 3] ^ 1 << (bit & 7))), false, `bit ${bit}`);
+  }
+});
+
+Deno.test("Segment.waitingIn() and deferredIn() count in any part of it", () => {
+  const segment = newSegment();
+  append(segment, ["a", "b"]);
+  append(segment, ["c", "d"], { dueMs: DUE_MS });
+  append(segment, ["e"]);
+  segment.commit();
+  const copy = segment.compacted((index) => index !== 0 && index !== 3, { stored: false });
+
+  const parts: [number, number][] = [[0, 5], [0, 2], [1, 3], [2, 4], [4, 5], [2, 2]];
+  assertEquals(parts.map(([from, to]) => segment.deferredIn(from, to)), [2, 0, 1, 2, 0, 0]);
+  assertEquals(parts.map(([from, to]) => segment.waitingIn(from, to)), [3, 2, 1, 0, 1, 0]);
+  assertEquals(parts.map(([from, to]) => copy.deferredIn(from, to)), [1, 0, 1, 1, 0, 0]);
+  assertEquals(parts.map(([from, to]) => copy.waitingIn(from, to)), [2, 1, 1, 0, 1, 0]);
+});
+
+Deno.test("Segment.batchOffset() and batchLength() are where the batch of a message lies", () => {
+  const segment = newSegment();
+  for (const bodies of [["a", "b"], ["c"], ["d", "e", "f"]]) {
+    append(segment, bodies);
+    segment.commit();
+  }
+  const [first, second, third] = batchesOf(imageOf(segment));
+  const placeOf = (index: number) => {
+    const offset = segment.batchOffset(index);
+    return [offset, segment.batchLength(offset)];
+  };
+
+  assertEquals([0, 1, 2, 3, 5].map(placeOf), [
+    [first.offset, first.length],
+    [first.offset, first.length],
+    [second.offset, second.length],
+    [third.offset, third.length],
+    [third.offset, third.length],
+  ]);
+});
+
+Deno.test("Segment.users are those who were added and not removed, each once", () => {
+  const segment = newSegment();
+  const [first, second] = [new NotedUser("user", []), new NotedUser("user", [])];
+
+  segment.addUser(first);
+  segment.addUser(second);
+  segment.addUser(first);
+  segment.removeUser(second);
+  assertEquals([...segment.users], [first]);
+  segment.removeUser(first);
+  segment.removeUser(first);
+
+  assertEquals([...segment.users], []);
+});
+
+Deno.test("Segment.isFinished while no channel is ahead of it, or has something open in it", () => {
+  const segment = newSegment();
+
+  assertEquals(segment.isFinished, true);
+  segment.ahead = 1;
+  assertEquals(segment.isFinished, false);
+  segment.ahead = 0;
+  segment.open = 1;
+
+  assertEquals(segment.isFinished, false);
+});
+
+Deno.test("Segment grows with its messages as far as it has bytes for them", () => {
+  const segment = newSegment({ capacityBytes: 500_000 });
+  for (let i = 0; i < 10_000; i++) append(segment, [String(i)], { dueMs: i % 100 === 99 ? DUE_MS + i : 0 });
+  segment.commit();
+
+  const wrong = Array.from({ length: 10_000 }, (_, i) => i).filter((i) =>
+    textOf(segment, i) !== String(i) || segment.dueMs(i) !== (i % 100 === 99 ? DUE_MS + i : 0)
+  );
+
+  assertEquals([wrong, segment.deferred], [[], 100]);
+});

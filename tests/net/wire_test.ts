@@ -9,12 +9,12 @@ const PENDING_MAX = 10;
 /** A wire over a connection in memory, and what it tells its owner. */
 function wireOver(connection: MemoryConnection) {
   const told: string[] = [];
-  const time = { nowMs: 1000 };
+  const time = { monotonicMs: 1000 };
   const owner: WireOwner = {
     writable: () => told.push("writable"),
     sent: () => told.push("sent"),
     writeFailed: (error) => told.push(`failed: ${(error as Error).message}`),
-    nowMs: () => time.nowMs,
+    monotonicMs: () => time.monotonicMs,
   };
   return { wire: new Wire(connection, owner, PENDING_MAX), told, time };
 }
@@ -171,16 +171,16 @@ Deno.test("Wire.writingMs() is how long the write under way has taken", async ()
   const { wire, time } = wireOver(connection);
   connection.hold();
 
-  const none = wire.writingMs(time.nowMs);
+  const none = wire.writingMs(time.monotonicMs);
   wire.output.append(bytesOf("a"));
   wire.flush();
   await settle();
-  time.nowMs += 500;
-  const under = wire.writingMs(time.nowMs);
+  time.monotonicMs += 500;
+  const under = wire.writingMs(time.monotonicMs);
   connection.release();
   await settle();
 
-  assertEquals([none, under, wire.writingMs(time.nowMs)], [0, 500, 0]);
+  assertEquals([none, under, wire.writingMs(time.monotonicMs)], [0, 500, 0]);
 });
 
 Deno.test("Wire tells its owner that a write has failed", async () => {

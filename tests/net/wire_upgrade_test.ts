@@ -3,7 +3,7 @@ import { Wire } from "../../src/net/wire.ts";
 import { bytesOf, textOf } from "../support/frames.ts";
 import { MemoryConnection } from "../support/memory_connection.ts";
 
-const OWNER = { writable: () => {}, sent: () => {}, writeFailed: () => {}, nowMs: () => 0 };
+const OWNER = { writable: () => {}, sent: () => {}, writeFailed: () => {}, monotonicMs: () => 0 };
 
 Deno.test("Wire.upgrade() closes the layer of a wire that was closed while it was being put on", async () => {
   const [plain, layer] = [new MemoryConnection("peer"), new MemoryConnection("peer")];

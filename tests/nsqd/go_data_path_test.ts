@@ -61,7 +61,12 @@ Deno.test("Nsqd delivers the messages of Go's nsqd under their own ids, and take
       );
       assertEquals(countsOf(nsqd, "t", "c"), { depth: 0, inFlight: 0, deferred: 0 });
     });
-    assertEquals(namesIn(DENO_FILES, dataPath), ["nsq-diskqueue/", "nsqd.dat", "other.topic/"]);
+    assertEquals(namesIn(DENO_FILES, dataPath), [
+      "nsq-diskqueue/",
+      "nsqd.dat",
+      "nsqd.stopped",
+      "other.topic/",
+    ]);
   });
 });
 
@@ -161,7 +166,12 @@ Deno.test("Nsqd makes channels that are not in nsqd.dat also when it was killed 
       assertEquals(outline(nsqd), { "known": 0, "known:c": 1, "known:forgotten": 1 });
       return Promise.resolve();
     });
-    assertEquals(namesIn(DENO_FILES, dataPath), ["known.topic/", "nsq-diskqueue/", "nsqd.dat"]);
+    assertEquals(namesIn(DENO_FILES, dataPath), [
+      "known.topic/",
+      "nsq-diskqueue/",
+      "nsqd.dat",
+      "nsqd.stopped",
+    ]);
   });
 });
 
@@ -244,6 +254,38 @@ Deno.test("Nsqd takes over topics and channels whatever they are called, beside 
     assertEquals(namesIn(DENO_FILES, dataPath).filter((name) => !name.endsWith(".topic/")), [
       "nsq-diskqueue/",
       "nsqd.dat",
+      "nsqd.stopped",
     ]);
   });
+});
+
+Deno.test("Nsqd delivers whole messages where Go's metadata points into one, wherever, and none twice", async () => {
+  const messages = goMessages("a", "b".repeat(33_000), "c");
+  const data = goRecords(messages);
+  const starts = [0, 31, 31 + 30 + 33_000];
+  for (const [at, first] of [[1, 0], [30, 0], [32, 1], [31 + 20_000, 1], [starts[2] + 5, 2]] as const) {
+    await withDataPath(async (dataPath) => {
+      fillFolder(DENO_FILES, dataPath, {
+        ...goMetadata({ t: ["c"] }),
+        "t:c.diskqueue.000000.dat": data,
+        "t:c.diskqueue.meta.dat": `2\n0,${at}\n0,${data.length}\n`,
+      });
+
+      const lines = await withNsqd(dataPath, {}, async (nsqd) => {
+        assertEquals(countsOf(nsqd, "t", "c").depth, 3 - first);
+        using client = await nsqd.connect();
+        await client.ask("SUB t c\n");
+        await client.send("RDY 10\n");
+        for (const { body, id } of messages.slice(first)) {
+          const message = await client.message();
+          assertEquals([message.body, message.id], [body, id]);
+        }
+      });
+
+      assertEquals(lines.filter((line) => line.startsWith("WARNING: DISKQUEUE(t:c): reading")), [
+        `WARNING: DISKQUEUE(t:c): reading is to go on at byte ${at} of t:c.diskqueue.000000.dat, inside a message: ` +
+        `it goes on with all of that one, at byte ${starts[first]}`,
+      ]);
+    });
+  }
 });

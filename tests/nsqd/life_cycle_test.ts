@@ -62,6 +62,7 @@ nsqdTest("Nsqd.runningTasks() names every listener, loop and connection", async 
     "keepAliveLoop",
     "clockLoop",
     "syncLoop",
+    "compactionLoop",
   ]);
   assertMatch(tasks.at(-1) ?? "", /^connection 127\.0\.0\.1:\d+$/);
 });

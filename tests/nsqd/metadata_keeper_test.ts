@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { AsyncGroup } from "../../src/base/async_group.ts";
 import { MetadataFile } from "../../src/nsqd/metadata.ts";
 import { MetadataKeeper } from "../../src/nsqd/metadata_keeper.ts";
@@ -347,60 +347,4 @@ keeperTest("MetadataKeeper.finish() settles when everything is written", async (
   await drive(test.files, test.keeper.finish());
 
   assertEquals([test.files.running, test.inFile()], [0, ["a", "b"]]);
-});
-
-// While everybody waits
-
-keeperTest(
-  "MetadataKeeper.persistSync() writes before anything else happens, if there is something to write",
-  (test) => {
-    test.make("a");
-
-    test.keeper.persistSync();
-    test.keeper.persistSync();
-
-    assertEquals([test.inFile(), test.writes(), test.keeper.keeping()], [["a"], 1, undefined]);
-    return Promise.resolve();
-  },
-);
-
-keeperTest("MetadataKeeper.persistSync() is not undone by a write that began before it", async (test) => {
-  test.make("a");
-  const earlier = test.keeper.keeping();
-  await settle();
-
-  test.make("b");
-  test.keeper.persistSync();
-  await drive(test.files, Promise.resolve(earlier));
-
-  assertEquals(test.inFile(), ["a", "b"]);
-  assertEquals([test.keeper.keeping(), test.keeper.keepingFailure], [undefined, undefined]);
-});
-
-keeperTest(
-  "MetadataKeeper.persistSync() is what counts when a write fails that began before it",
-  async (test) => {
-    test.make("a");
-    const earlier = test.keeper.keeping();
-    await settle();
-
-    test.keeper.persistSync();
-    test.files.fault = (call) => call === "syncFile" ? "EIO" : undefined;
-    await drive(test.files, Promise.resolve(earlier));
-
-    assertEquals([test.inFile(), test.keeper.keepingFailure, test.errors()], [["a"], undefined, []]);
-  },
-);
-
-keeperTest("MetadataKeeper.persistSync() throws when the file cannot be written, until it can", (test) => {
-  test.make("a");
-  breakDisk(test.files);
-  assertThrows(() => test.keeper.persistSync(), FaultError, EIO);
-  const failing = test.keeper.keepingFailure instanceof FaultError;
-
-  test.files.fault = () => undefined;
-  test.keeper.persistSync();
-
-  assertEquals([failing, test.keeper.keepingFailure, test.inFile()], [true, undefined, ["a"]]);
-  return Promise.resolve();
 });

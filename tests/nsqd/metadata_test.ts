@@ -28,24 +28,19 @@ async function load(text: string): Promise<NsqdInMemory> {
   return nsqd;
 }
 
-/** The ways to write the file. */
-const WAYS = ["persist", "persistSync"] as const;
-
-/** A test with the file of a broker that `fill` has filled, written in each of the ways. */
+/** A test with the file of a broker that `fill` has filled. */
 function persistTest(
   name: string,
   fill: (nsqd: NsqdInMemory) => void,
   test: (text: string, nsqd: NsqdInMemory, dataPath: string) => void | Promise<void>,
 ): void {
-  for (const way of WAYS) {
-    Deno.test(`MetadataFile.${way}() ${name}`, () =>
-      withDataPath(async (dataPath) => {
-        const nsqd = new NsqdInMemory();
-        fill(nsqd);
-        await new MetadataFile(dataPath, nsqd.logger)[way](nsqd.broker);
-        await test(await Deno.readTextFile(`${dataPath}/nsqd.dat`), nsqd, dataPath);
-      }));
-  }
+  Deno.test(`MetadataFile.persist() ${name}`, () =>
+    withDataPath(async (dataPath) => {
+      const nsqd = new NsqdInMemory();
+      fill(nsqd);
+      await new MetadataFile(dataPath, nsqd.logger).persist(nsqd.broker);
+      await test(await Deno.readTextFile(`${dataPath}/nsqd.dat`), nsqd, dataPath);
+    }));
 }
 
 persistTest("writes topics and channels in NSQ's form", ({ broker }) => {
@@ -96,29 +91,27 @@ persistTest("writes what load() reads", ({ broker }) => {
   assertEquals(topicsOf(await load(text)), ["one", "one/a paused", "one/b", "two paused"]);
 });
 
-for (const way of WAYS) {
-  Deno.test(`MetadataFile.${way}() leaves the old file as it was when it cannot write, and says so once`, async () => {
-    const nsqd = new NsqdInMemory();
-    const files = simulatedFiles();
-    const file = new MetadataFile(DATA_PATH, nsqd.logger, files);
-    const write = () => drive(files, (async () => await file[way](nsqd.broker))());
-    nsqd.broker.topic("kept");
-    await write();
-    const before = textOf(files, "nsqd.dat");
-    nsqd.lines.splice(0);
-    nsqd.broker.topic("refused");
+Deno.test("MetadataFile.persist() leaves the old file as it was when it cannot write, and says so once", async () => {
+  const nsqd = new NsqdInMemory();
+  const files = simulatedFiles();
+  const file = new MetadataFile(DATA_PATH, nsqd.logger, files);
+  const write = () => drive(files, file.persist(nsqd.broker));
+  nsqd.broker.topic("kept");
+  await write();
+  const before = textOf(files, "nsqd.dat");
+  nsqd.lines.splice(0);
+  nsqd.broker.topic("refused");
 
-    files.fault = (call) => call.startsWith("sync") ? "EIO" : undefined;
-    await assertRejects(write, FaultError);
-    await assertRejects(write, FaultError);
-    files.fault = () => undefined;
+  files.fault = (call) => call.startsWith("sync") ? "EIO" : undefined;
+  await assertRejects(write, FaultError);
+  await assertRejects(write, FaultError);
+  files.fault = () => undefined;
 
-    assertEquals(textOf(files, "nsqd.dat"), before);
-    assertEquals(namesIn(files), ["nsqd.dat"]);
-    const persisting = "INFO: NSQ: persisting topic/channel metadata to /data/nsqd.dat";
-    assertEquals(nsqd.lines.filter((line) => line === persisting), [persisting]);
-  });
-}
+  assertEquals(textOf(files, "nsqd.dat"), before);
+  assertEquals(namesIn(files), ["nsqd.dat"]);
+  const persisting = "INFO: NSQ: persisting topic/channel metadata to /data/nsqd.dat";
+  assertEquals(nsqd.lines.filter((line) => line === persisting), [persisting]);
+});
 
 Deno.test("MetadataFile.persist() leaves others their turns, however many topics there are", async () => {
   const nsqd = new NsqdInMemory();
@@ -144,19 +137,6 @@ Deno.test("MetadataFile.persist() leaves others their turns, however many topics
   assertEquals(JSON.parse(textOf(files, "nsqd.dat")).topics.length, 10_000);
 });
 
-Deno.test("MetadataFile.persist() replaces no file that is not wanted any more", async () => {
-  const nsqd = new NsqdInMemory();
-  const files = simulatedFiles();
-  const file = new MetadataFile(DATA_PATH, nsqd.logger, files);
-  file.persistSync(nsqd.broker);
-  nsqd.broker.topic("t");
-
-  await drive(files, file.persist(nsqd.broker, () => false));
-
-  assertEquals(textOf(files, "nsqd.dat"), '{"topics":null,"version":"1.3.0"}');
-  assertEquals(namesIn(files), ["nsqd.dat"]);
-});
-
 Deno.test("MetadataFile.persist() leaves the old file or the new one, whenever power is lost", async () => {
   const nsqd = new NsqdInMemory();
   const outcomes = new Set<string>();
@@ -167,7 +147,7 @@ Deno.test("MetadataFile.persist() leaves the old file or the new one, whenever p
       const disk = new SimulatedDisk({ byFolder: true });
       const files = simulatedFiles(disk);
       const file = new MetadataFile(DATA_PATH, nsqd.logger, files);
-      file.persistSync(broker);
+      await drive(files, file.persist(broker));
       broker.topic("new");
       files.random = new MixedRandom(seed);
       files.lastCall = files.calls + call;

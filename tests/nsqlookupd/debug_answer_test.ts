@@ -7,7 +7,7 @@ import { NODE } from "../support/lookup_frames.ts";
 Deno.test("debugAnswer() tells DEBUG_PRODUCERS_MAX producers of topics and channels, and no more", () => {
   const db = new RegistrationDb();
   const info = { ...NODE, remote_address: "127.0.0.1:1", topology_zone: "", topology_region: "" };
-  const producer = db.addProducer("127.0.0.1:1", info, 0);
+  const producer = db.addProducer("127.0.0.1:1", info, { wallMs: 0, monotonicMs: 0 });
   for (let i = 1; i < DEBUG_PRODUCERS_MAX; i++) db.register(producer, `t${i}`);
 
   const keys = Object.keys(debugAnswer(db) as object);

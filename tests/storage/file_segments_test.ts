@@ -1,8 +1,10 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { SegmentStore } from "../../src/log/segment_store.ts";
-import { FileSegments, FileStores } from "../../src/storage/file_segments.ts";
+import { FileSegments } from "../../src/storage/file_segments.ts";
+import { FileStores } from "../../src/storage/file_stores.ts";
 import { DENO_FILES } from "../../src/storage/file_system.ts";
 import { segmentStoreTest } from "../contract/segment_store.ts";
+import { pieces } from "../support/pieces.ts";
 
 const BASE = 1_387_738_195_312_640;
 /** `BASE` in 14 hexadecimal digits. */
@@ -20,7 +22,7 @@ Deno.test("FileSegments names files after positions, and lets nobody else read t
   await using test = folder();
 
   test.store.append(BASE, Uint8Array.of(1));
-  await test.store.writeState(Uint8Array.of(2));
+  await test.store.writeState(pieces("state"));
   test.store.close();
 
   assertEquals(test.files(), [FILE, "state"]);
@@ -35,7 +37,7 @@ Deno.test("FileSegments makes no folder before there is something in it, and rem
   assertEquals(test.exists(), false);
   test.store.append(BASE, Uint8Array.of(1));
   assertEquals(test.exists(), true);
-  test.store.remove(BASE);
+  await test.store.remove(BASE);
   test.store.close();
 
   assertEquals(test.exists(), false);
@@ -45,7 +47,7 @@ Deno.test("FileSegments.close() keeps the folder when somebody has put a file th
   await using test = folder();
   test.store.append(BASE, Uint8Array.of(1));
   Deno.writeTextFileSync(`${test.path}/notes`, "");
-  test.store.remove(BASE);
+  await test.store.remove(BASE);
 
   test.store.close();
 
@@ -162,7 +164,7 @@ Deno.test("FileSegments.sync() syncs every file that was written to, once", asyn
     test.store.append(2, Uint8Array.of(2));
     await test.store.replace(3, Uint8Array.of(3), () => true);
     test.store.append(4, Uint8Array.of(4));
-    test.store.remove(4);
+    await test.store.remove(4);
     await test.store.sync();
     await test.store.sync();
   } finally {
@@ -170,17 +172,6 @@ Deno.test("FileSegments.sync() syncs every file that was written to, once", asyn
   }
 
   assertEquals(synced, 3);
-});
-
-Deno.test("FileStores.names() names folders of topics, and nothing else", async () => {
-  await using test = folder();
-  Deno.mkdirSync(`${test.dataPath}/b.topic`);
-  Deno.mkdirSync(`${test.dataPath}/a.b-c_d.topic`);
-  Deno.mkdirSync(`${test.dataPath}/topic`);
-  Deno.writeTextFileSync(`${test.dataPath}/file.topic`, "");
-  Deno.writeTextFileSync(`${test.dataPath}/nsqd.dat`, "{}");
-
-  assertEquals(new FileStores(test.dataPath).names(), ["a.b-c_d", "b"]);
 });
 
 interface Folder extends AsyncDisposable {
@@ -204,7 +195,7 @@ function folder(): Folder {
     exists: () => names(dataPath).includes("t.topic"),
     async [Symbol.asyncDispose]() {
       // A file may be open still.
-      store.destroy();
+      await store.destroy();
       await Deno.remove(dataPath, { recursive: true });
     },
   };

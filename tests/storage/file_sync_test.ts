@@ -6,6 +6,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { FileSegments } from "../../src/storage/file_segments.ts";
 import { DENO_FILES, type FileSystem } from "../../src/storage/file_system.ts";
+import { pieces } from "../support/pieces.ts";
 
 const [ONE, TWO, THREE] = ["00000000000001.seg", "00000000000002.seg", "00000000000003.seg"];
 
@@ -131,7 +132,7 @@ Deno.test("FileSegments.writeState() syncs the state before it gets its name, an
   test.store.append(1, Uint8Array.of(1));
   test.take();
 
-  await test.store.writeState(Uint8Array.of(1));
+  await test.store.writeState(pieces(Uint8Array.of(1)));
 
   assertEquals(test.take(), [
     "write state.tmp",
@@ -144,22 +145,23 @@ Deno.test("FileSegments.writeState() syncs the state before it gets its name, an
 Deno.test("FileSegments.writeState() of nothing makes sure that what was removed stays so", async () => {
   using test = new Folder();
   test.store.append(1, Uint8Array.of(1));
-  await test.store.writeState(Uint8Array.of(1));
-  test.store.remove(1);
+  await test.store.writeState(pieces(Uint8Array.of(1)));
+  await test.store.remove(1);
   test.take();
 
   await test.store.writeState(undefined);
 
-  assertEquals(test.take().filter((call) => call !== "syncFolder t.topic"), ["remove state"]);
+  // And that the state does: it would miss them.
+  assertEquals(test.take(), ["syncFolder t.topic", "remove state", "syncFolder t.topic"]);
 });
 
 Deno.test("FileSegments.writeState() that fails leaves the state that was, and no other file", async () => {
   for (const failing of ["write state.tmp", "syncFile state.tmp", "rename state.tmp state"]) {
     using test = new Folder();
-    await test.store.writeState(Uint8Array.of(1));
+    await test.store.writeState(pieces(Uint8Array.of(1)));
     test.failing = failing;
 
-    await assertRejects(() => test.store.writeState(Uint8Array.of(2)), Error, "input/output error");
+    await assertRejects(() => test.store.writeState(pieces(Uint8Array.of(2))), Error, "input/output error");
 
     test.failing = "";
     assertEquals([[...test.store.readState() ?? []], test.files()], [[1], ["state"]], failing);
@@ -185,18 +187,18 @@ for (const failing of ["syncFolder .", "syncFolder t.topic", `sync ${ONE}`]) {
   });
 }
 
-Deno.test("FileSegments.sync() syncs the other segments again when one of them has failed", async () => {
+Deno.test("FileSegments.sync() syncs all segments though one of them fails, and that one again", async () => {
   using test = new Folder();
   test.store.append(1, Uint8Array.of(1));
   test.store.append(2, Uint8Array.of(1));
   test.failing = `syncFile ${ONE}`;
   await assertRejects(() => test.store.sync());
+  assertEquals(test.take().slice(-2).sort(), [`sync ${TWO}`, `syncFile ${ONE}`]);
   test.failing = "";
-  test.take();
 
   await test.store.sync();
 
-  assertEquals(test.take().sort(), [`sync ${TWO}`, `syncFile ${ONE}`]);
+  assertEquals(test.take(), [`syncFile ${ONE}`]);
 });
 
 Deno.test("FileSegments.sync() does not miss the segments that come while it syncs names", async () => {
@@ -213,33 +215,98 @@ Deno.test("FileSegments.sync() does not miss the segments that come while it syn
   assertEquals(test.take().includes("syncFolder t.topic"), true);
 });
 
-Deno.test("FileSegments.append() makes the folder again that somebody has removed, with the next write", async () => {
+Deno.test("FileSegments.sync() fails, once, when the file has gone that is written to; the next one is made anew", async () => {
   using test = new Folder();
   test.store.append(1, Uint8Array.of(1));
-  Deno.removeSync(test.path, { recursive: true });
-
-  assertThrows(() => test.store.append(2, Uint8Array.of(2)), Deno.errors.NotFound);
-  test.store.append(2, Uint8Array.of(2));
   await test.store.sync();
-
-  assertEquals([test.files(), [...test.store.readSync(2)]], [[TWO], [2]]);
-});
-
-Deno.test("FileSegments.sync() fails when the folder has gone whose names are to be synced", async () => {
-  using test = new Folder();
-  test.store.append(1, Uint8Array.of(1));
-  Deno.removeSync(test.path, { recursive: true });
+  test.store.append(1, Uint8Array.of(2));
+  Deno.removeSync(`${test.path}/${ONE}`);
 
   await assertRejects(() => test.store.sync(), Deno.errors.NotFound);
+  await test.store.sync();
+  test.store.append(2, Uint8Array.of(3));
+  await test.store.sync();
+
+  assertEquals([test.files(), [...test.store.readSync(2)]], [[TWO], [3]]);
 });
 
-Deno.test("FileSegments goes on when somebody has removed a file: it is gone, and the others are not", async () => {
+Deno.test("FileSegments.sync() fails, once, when the folder has gone, which is made anew with the next write", async () => {
+  for (const isSynced of [true, false]) {
+    using test = new Folder();
+    test.store.append(1, Uint8Array.of(1));
+    if (isSynced) {
+      await test.store.sync();
+      test.store.append(1, Uint8Array.of(2));
+    }
+    Deno.removeSync(test.path, { recursive: true });
+
+    await assertRejects(() => test.store.sync(), Deno.errors.NotFound);
+    await test.store.sync();
+    test.store.append(2, Uint8Array.of(3));
+    test.take();
+    await test.store.sync();
+
+    assertEquals([test.files(), [...test.store.readSync(2)]], [[TWO], [3]]);
+    assertEquals(test.take(), ["syncFolder .", "syncFolder t.topic", `sync ${TWO}`]);
+  }
+});
+
+Deno.test("FileSegments.append() refuses to go on with a file that has gone: nothing could be found in it", async () => {
+  using test = new Folder();
+  test.store.append(1, Uint8Array.of(1, 2, 3));
+  await test.store.sync();
+  // Twice: the first time it may be busy.
+  test.store.rest();
+  test.store.rest();
+  Deno.removeSync(`${test.path}/${ONE}`);
+
+  for (let i = 0; i < 2; i++) {
+    assertThrows(() => test.store.append(1, Uint8Array.of(4)), Deno.errors.NotFound, "File is gone");
+    assertThrows(() => test.store.truncate(1, 3), Deno.errors.NotFound, "File is gone");
+  }
+
+  assertEquals(test.files(), []);
+  test.store.append(2, Uint8Array.of(5));
+  assertEquals(test.files(), [TWO]);
+});
+
+Deno.test("FileSegments.append() refuses to go on when the folder has gone, and begins in a new one", async () => {
+  using test = new Folder();
+  test.store.append(1, Uint8Array.of(1));
+  await test.store.sync();
+  test.store.rest();
+  test.store.rest();
+  Deno.removeSync(test.path, { recursive: true });
+
+  assertThrows(() => test.store.append(1, Uint8Array.of(2)), Deno.errors.NotFound);
+  assertThrows(() => test.store.append(1, Uint8Array.of(2)), Deno.errors.NotFound);
+  test.store.append(2, Uint8Array.of(3));
+  await test.store.sync();
+
+  assertEquals([test.files(), [...test.store.readSync(2)]], [[TWO], [3]]);
+});
+
+Deno.test("FileSegments.writeState() makes the folder again that has gone, at the second attempt at the latest", async () => {
+  using test = new Folder();
+  await test.store.writeState(pieces("old"));
+  Deno.removeSync(test.path, { recursive: true });
+
+  await assertRejects(() => test.store.writeState(pieces("lost")), Deno.errors.NotFound);
+  await test.store.writeState(pieces("new"));
+
+  assertEquals([test.files(), test.store.readState()], [["state"], new TextEncoder().encode("new")]);
+});
+
+Deno.test("FileSegments.sync() syncs the other files when somebody has removed one: that is gone, and they are not", async () => {
   using test = new Folder();
   for (const base of [1, 2, 3]) test.store.append(base, Uint8Array.of(base));
   Deno.removeSync(`${test.path}/${TWO}`);
+  test.take();
 
+  await assertRejects(() => test.store.sync(), Deno.errors.NotFound);
+  assertEquals(test.take().slice(2).sort(), [`sync ${THREE}`, `syncFile ${ONE}`, `syncFile ${TWO}`]);
   await test.store.sync();
-  test.store.remove(2);
+  await test.store.remove(2);
 
   await assertRejects(() => test.store.read(2), Deno.errors.NotFound);
   assertEquals(test.open().list().map(({ base }) => base), [1, 3]);
@@ -268,7 +335,7 @@ Deno.test("FileSegments.keepDamage() keeps the bytes in a file that is named aft
 
 Deno.test("FileSegments.setStateAside() keeps the state under a name of its own", async () => {
   using test = new Folder();
-  await test.store.writeState(Uint8Array.of(1, 2));
+  await test.store.writeState(pieces(Uint8Array.of(1, 2)));
 
   test.store.setStateAside();
 
@@ -278,11 +345,11 @@ Deno.test("FileSegments.setStateAside() keeps the state under a name of its own"
 Deno.test("FileSegments.destroy() removes the folder with all that is in it", async () => {
   using test = new Folder();
   test.store.append(1, Uint8Array.of(1));
-  await test.store.writeState(Uint8Array.of(1));
+  await test.store.writeState(pieces(Uint8Array.of(1)));
   test.store.keepDamage(1, 0, Uint8Array.of(1));
   Deno.writeTextFileSync(`${test.path}/notes`, "");
 
-  test.store.destroy();
+  await test.store.destroy();
 
   assertEquals([...Deno.readDirSync(test.dataPath)], []);
 });
@@ -291,10 +358,9 @@ Deno.test("FileSegments.destroy() while a state is written leaves no error and n
   using test = new Folder();
   test.store.append(1, Uint8Array.of(1));
 
-  const written = test.store.writeState(Uint8Array.of(1));
+  const written = test.store.writeState(pieces(Uint8Array.of(1)));
   const synced = test.store.sync();
-  test.store.destroy();
-  await Promise.all([written, synced]);
+  await Promise.all([test.store.destroy(), written, synced]);
 
   assertEquals([...Deno.readDirSync(test.dataPath)], []);
 });

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { DENO_FILES, removeIfThere, replaceFile, replaceFileSync } from "../../src/storage/file_system.ts";
+import { DENO_FILES, type FileSystem, removeIfThere, replaceFile } from "../../src/storage/file_system.ts";
+import { pieces } from "../support/pieces.ts";
 
 Deno.test("DENO_FILES.openAppend() makes a file for its owner only, and goes on at the end of one", () => {
   using test = new Folder();
@@ -79,6 +80,69 @@ Deno.test("DENO_FILES.readEnd() reads the last bytes, or all of a shorter file",
   assertEquals(endOf("empty", 5), [0, []]);
 });
 
+Deno.test("DENO_FILES.readPart() and readPartSync() read bytes from the middle, as many as there are", async () => {
+  using test = new Folder();
+  const path = test.path("file");
+  DENO_FILES.write(path, Uint8Array.of(1, 2, 3, 4));
+
+  const parts = [[1, 2], [2, 2], [2, 9], [4, 1], [9, 1], [1, 0]].map(([offset, length]) => ({
+    offset,
+    length,
+  }));
+  const read = await Promise.all(parts.map((part) => DENO_FILES.readPart(path, part)));
+  const readSync = parts.map((part) => DENO_FILES.readPartSync(path, part));
+
+  const expected = [[2, 3], [3, 4], [3, 4], [], [], []];
+  for (const found of [read, readSync]) {
+    assertEquals(found.map(({ size, bytes }) => [size, [...bytes]]), expected.map((bytes) => [4, bytes]));
+  }
+});
+
+Deno.test("DENO_FILES.readPart() ends at the end of a file that becomes shorter meanwhile", async () => {
+  using test = new Folder();
+  const path = test.path("file");
+  DENO_FILES.write(path, new Uint8Array(10).fill(7));
+  const { statSync } = Deno.FsFile.prototype;
+  let read: Uint8Array;
+  try {
+    Deno.FsFile.prototype.statSync = function () {
+      const info = statSync.call(this);
+      Deno.truncateSync(path, 4);
+      return info;
+    };
+    read = (await DENO_FILES.readPart(path, { offset: 2, length: 8 })).bytes;
+  } finally {
+    Deno.FsFile.prototype.statSync = statSync;
+  }
+
+  assertEquals([...read], [7, 7, 0, 0, 0, 0, 0, 0]);
+});
+
+Deno.test("DENO_FILES.removeTree() and unlink() remove what they are told to", async () => {
+  using test = new Folder();
+  DENO_FILES.makeFolder(test.path("a"));
+  DENO_FILES.makeFolder(test.path("a/b"));
+  for (const name of ["a/1", "a/b/2", "3", "4"]) DENO_FILES.write(test.path(name), new Uint8Array());
+
+  await Promise.all([DENO_FILES.removeTree(test.path("a")), DENO_FILES.unlink(test.path("3"))]);
+
+  assertEquals(test.names(), ["4"]);
+});
+
+Deno.test("DENO_FILES.openAppend() does not sync a file that somebody has removed", async () => {
+  using test = new Folder();
+  const path = test.path("file");
+  const file = DENO_FILES.openAppend(path);
+  file.append(Uint8Array.of(1));
+  await file.sync();
+  file.append(Uint8Array.of(2));
+  Deno.removeSync(path);
+
+  await assertRejects(() => file.sync(), Deno.errors.NotFound, `File is gone: sync '${path}'`);
+
+  file.close();
+});
+
 Deno.test("DENO_FILES.makeFolder() says whether it made one, and makes none in what is not there", () => {
   using test = new Folder();
 
@@ -98,7 +162,11 @@ Deno.test("DENO_FILES says NotFound of what is not there", async () => {
   assertThrows(() => DENO_FILES.removeFolder(path), Deno.errors.NotFound);
   assertThrows(() => DENO_FILES.rename(path, test.path("other")), Deno.errors.NotFound);
   assertThrows(() => DENO_FILES.openAppend(`${path}/file`), Deno.errors.NotFound);
+  assertThrows(() => DENO_FILES.readPartSync(path, { offset: 0, length: 1 }), Deno.errors.NotFound);
   await assertRejects(() => DENO_FILES.read(path), Deno.errors.NotFound);
+  await assertRejects(() => DENO_FILES.readPart(path, { offset: 0, length: 1 }), Deno.errors.NotFound);
+  await assertRejects(() => DENO_FILES.unlink(path), Deno.errors.NotFound);
+  await assertRejects(() => DENO_FILES.removeTree(path), Deno.errors.NotFound);
   await assertRejects(() => DENO_FILES.syncFile(path), Deno.errors.NotFound);
   await assertRejects(() => DENO_FILES.syncFolder(path), Deno.errors.NotFound);
 });
@@ -109,8 +177,6 @@ Deno.test("DENO_FILES syncs files and folders", async () => {
 
   await DENO_FILES.syncFile(test.path("file"));
   await DENO_FILES.syncFolder(test.folder);
-  DENO_FILES.syncSync(test.path("file"));
-  DENO_FILES.syncSync(test.folder);
 
   assertEquals([...DENO_FILES.readSync(test.path("file"))], [1]);
 });
@@ -153,35 +219,79 @@ Deno.test("replaceFile() that fails leaves the file that was, and no other", asy
   assertEquals([[...Deno.readFileSync(path)], test.names()], [[1], ["file"]]);
 });
 
-Deno.test("replaceFileSync() syncs the bytes before they get their name, and that afterwards", () => {
+Deno.test("replaceFile() syncs the bytes before they get their name, and that afterwards", async () => {
   using test = new Folder();
   const calls: string[] = [];
-  const files = {
+  const note = (call: string, ...paths: string[]) => {
+    calls.push([call, ...paths.map((path) => test.nameOf(path).replace(/\.\d+\./, "."))].join(" "));
+  };
+  const files: FileSystem = {
     ...DENO_FILES,
-    syncSync: (path: string) => void calls.push(`sync ${test.nameOf(path)}`),
-    rename: (from: string, to: string) => void calls.push(`rename ${test.nameOf(from)} ${test.nameOf(to)}`),
+    rename(from, to) {
+      note("rename", from, to);
+      DENO_FILES.rename(from, to);
+    },
+    syncFile(path) {
+      note("sync", path);
+      return DENO_FILES.syncFile(path);
+    },
+    syncFolder(path) {
+      note("sync", path);
+      return DENO_FILES.syncFolder(path);
+    },
   };
 
-  replaceFileSync(files, test.path("file"), Uint8Array.of(1));
+  await replaceFile(files, test.path("file"), Uint8Array.of(1));
 
   assertEquals(calls, ["sync file.tmp", "rename file.tmp file", "sync ."]);
 });
 
-Deno.test("replaceFileSync() that fails leaves the file that was, and no other", () => {
+Deno.test("replaceFile() puts pieces together, an empty one and none at all too", async () => {
   using test = new Folder();
   const path = test.path("file");
-  replaceFileSync(DENO_FILES, path, Uint8Array.of(1));
-  const files = {
-    ...DENO_FILES,
-    rename: () => {
-      throw new Error("input/output error");
-    },
-  };
+  const texts: string[] = [];
 
-  assertThrows(() => replaceFileSync(files, path, Uint8Array.of(2)), Error, "input/output error");
+  for (const parts of [["one", "", " two"], ["", "x"], [""], []]) {
+    await replaceFile(DENO_FILES, path, pieces(...parts));
+    texts.push(Deno.readTextFileSync(path));
+  }
+
+  assertEquals([texts, test.names()], [["one two", "x", "", ""], ["file"]]);
+});
+
+Deno.test("replaceFile() leaves the file that was, and no other, when a piece cannot be had", async () => {
+  using test = new Folder();
+  const path = test.path("file");
+  DENO_FILES.write(path, Uint8Array.of(1));
+  async function* failing() {
+    yield* pieces("one", "two");
+    throw new Error("no more");
+  }
+
+  await assertRejects(() => replaceFile(DENO_FILES, path, failing()), Error, "no more");
 
   assertEquals([[...Deno.readFileSync(path)], test.names()], [[1], ["file"]]);
 });
+
+for (const failing of ["write", "syncFile", "rename", "syncFolder"] as const) {
+  Deno.test(`replaceFile() says the same whenever ${failing}() fails: a log says it once`, async () => {
+    using test = new Folder();
+    const path = test.path("file");
+    const fails = (of: string) => {
+      throw new Error(`Read-only file system (os error 30): ${failing} '${of}'`);
+    };
+    const files = { ...DENO_FILES, [failing]: fails };
+    const attempt = async () => {
+      const error = await assertRejects(() => replaceFile(files, path, Uint8Array.of(2)), Error);
+      return error.message;
+    };
+
+    const texts = [await attempt(), await attempt(), await attempt()];
+
+    const of = failing === "syncFolder" ? test.folder : path;
+    assertEquals(texts, Array(3).fill(`Read-only file system (os error 30): ${failing} '${of}'`));
+  });
+}
 
 Deno.test("removeIfThere() removes a file, and hides no other error than that there is none", () => {
   using test = new Folder();

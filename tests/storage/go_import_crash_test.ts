@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { concat } from "@std/bytes/concat";
 import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
 import { encodeTopicState } from "../../src/broker/topic_state.ts";
 import type { FileSystem } from "../../src/storage/file_system.ts";
@@ -34,7 +35,9 @@ const BODIES = {
 };
 /** The folder of a topic of ours that was there before, with its state. */
 const OURS = "ours.diskqueue.x.topic";
-const STATE = encodeTopicState({ first: 7, distributed: 7, end: 7, segments: [], channels: [] });
+const STATE = concat([
+  ...encodeTopicState({ distributed: 7, end: 7, closedEnd: 7, stored: [], channels: [] }),
+]);
 const CONTENT: FolderContent = {
   ...goQueue("a", ...BODIES["a"]),
   ...goQueue("a:y", ...BODIES["a:y"]),

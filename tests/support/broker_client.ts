@@ -61,8 +61,9 @@ export class TrialClient implements MessageSink, ModelClient {
     this.real.awake(this.consumer);
   }
 
-  send(segment: Segment, index: number, attempts: number): void {
+  send(segment: Segment, index: number, attempts: number): number {
     this.#onMessage(this, segment, index, attempts);
+    return segment.bodyLength(index);
   }
 
   close(): void {

@@ -13,7 +13,7 @@ import type { Segment } from "../../src/log/segment.ts";
 import type { Topic } from "../../src/broker/topic.ts";
 import { bodyOf, sameBytes } from "./broker_messages.ts";
 import { type ModelEntry, oneMore } from "./broker_model.ts";
-import type { TestStores } from "./broker_stores.ts";
+import { piecesOf, type TestStores } from "./broker_stores.ts";
 import type { BrokerTrial } from "./broker_trial.ts";
 import type { Random } from "./random.ts";
 
@@ -39,6 +39,7 @@ type Expected = ReadonlyMap<number, ModelEntry | undefined>;
 
 /** Ends the trial with a crash, and takes everything out of the broker that is started after it. */
 export async function crash(trial: BrokerTrial, kind: CrashKind, random: Random): Promise<void> {
+  for (const { log } of trial.broker.topics.values()) trial.stores.failedRemovals += log.leaving.segments;
   const left = kind === "power" ? trial.stores.powerLoss(random) : trial.stores.snapshot();
   trial.notes.end();
   let stores = await left;
@@ -68,6 +69,8 @@ export async function crash(trial: BrokerTrial, kind: CrashKind, random: Random)
       await new Aftermath({ trial, broker, topic, channel, expected: missing, loss }).takeAll();
     }
     await topic.maintain();
+    await broker.idle();
+    await topic.maintain();
   }
   assertEquals(broker.outstanding.size, 0, "slots");
   assertEquals(stores.used(["a", "b"]), [], "topics in the store");
@@ -84,7 +87,7 @@ async function damage(stores: TestStores, random: Random): Promise<Loss> {
   const spoilsState = state !== undefined && random.oneIn(4);
   if (spoilsState) {
     state[random.below(state.length)] ^= 1 << random.below(8);
-    await store.writeState(state);
+    await store.writeState(piecesOf(state));
   }
   const { base } = random.pick(store.list());
   const image = store.readSync(base);
@@ -159,6 +162,8 @@ class Aftermath {
   async takeAll(): Promise<void> {
     const channel = this.#channel;
     const { clock } = this.#trial;
+    // What the topic has kept for itself may have to be read before it is the channel's.
+    await this.#broker.idle();
     const { depth, deferredCount } = channel;
     assertEquals(channel.inFlightCount, 0, "in flight after the start");
     const consumer = new Consumer({
@@ -168,6 +173,7 @@ class Aftermath {
     });
     consumer.readyCount = 100;
     channel.addConsumer(consumer);
+    channel.awake(consumer);
     for (let step = 0; step < STEPS_MAX; step++) {
       await this.#takeDue(consumer);
       if (step === 0) this.#checkWaiting(depth);
@@ -197,7 +203,7 @@ class Aftermath {
     const { durability, stores } = this.#trial;
     // So may be what was refused, and could not be taken back.
     const isKnown = this.#loss.known && durability !== "memory" && stores.failedRemovals === 0;
-    if (paused || !model || model.hasHidden || !isKnown) return;
+    if (paused || !model || !isKnown) return;
     assertGreaterOrEqual(this.#delivered.size, depth, `depth of ${this.#name} after the start`);
   }
 
@@ -206,17 +212,16 @@ class Aftermath {
     const { clock } = this.#trial;
     for (let idle = 0; idle < 3;) {
       const { depth } = this.#channel;
-      this.#broker.scan(clock.nowMs());
-      this.#channel.awake(consumer);
-      this.#broker.pump(clock.nowMs());
-      await this.#topic.log.idle();
-      for (const position of this.#inFlight) this.#channel.finish(consumer, position, clock.nowMs());
+      this.#broker.scan(clock.monotonicMs());
+      this.#broker.pump(clock.monotonicMs());
+      await this.#broker.idle();
+      for (const position of this.#inFlight) this.#channel.finish(consumer, position, clock.monotonicMs());
       idle = this.#inFlight.length === 0 && this.#channel.depth === depth ? idle + 1 : 0;
       this.#inFlight.length = 0;
     }
   }
 
-  #take(segment: Segment, index: number, attempts: number): void {
+  #take(segment: Segment, index: number, attempts: number): number {
     const position = segment.base + index;
     const what = `message ${position} of ${this.#name}`;
     this.#checkPublished(segment, index);
@@ -240,6 +245,7 @@ class Aftermath {
     assertGreaterOrEqual(attempts, oneMore(earlier), `attempts of ${what}`);
     this.#delivered.add(position);
     this.#inFlight.push(position);
+    return segment.bodyLength(index);
   }
 
   #checkPublished(segment: Segment, index: number): void {

@@ -42,14 +42,17 @@ export async function drain(trial: BrokerTrial): Promise<void> {
   assertEquals(trial.broker.outstanding.size, 0, "slots");
   for (const topic of trial.broker.topics.values()) {
     await topic.maintain();
+    await topic.log.idle();
+    await topic.maintain();
     const kept = topic.log.segments.filter(({ count }) => count > 0)
-      .map(({ base, count, committed, stored, sealed, holders }) => ({
+      .map(({ base, count, committed, stored, sealed, ahead, open }) => ({
         base,
         count,
         committed,
         stored,
         sealed,
-        holders,
+        ahead,
+        open,
       }));
     assertEquals(kept, [], `segments of ${topic.name}`);
   }
@@ -60,6 +63,7 @@ export async function drain(trial: BrokerTrial): Promise<void> {
 function left(trial: BrokerTrial): number {
   let count = 0;
   for (const topic of trial.model.values()) {
+    count += topic.own.length;
     for (const channel of topic.channels.values()) count += channel.entries.length;
   }
   return count;

@@ -5,7 +5,10 @@
  */
 import type { Segment } from "../../src/log/segment.ts";
 import type { Damage } from "../../src/log/segment_image.ts";
+import type { Expectation } from "../../src/log/recovery.ts";
+import { Budget } from "../../src/base/budget.ts";
 import type { SegmentStore } from "../../src/log/segment_store.ts";
+import type { Change } from "../../src/log/segment_loader.ts";
 import { type LogLimits, type LogOwner, TopicLog } from "../../src/log/topic_log.ts";
 import { blockOfTexts, textOf } from "./broker_messages.ts";
 import { TestStores } from "./broker_stores.ts";
@@ -18,11 +21,11 @@ export class TestLog implements LogOwner {
   readonly stores: TestStores;
   readonly store: SegmentStore;
   readonly log: TopicLog;
+  /** Settles when others have had their turn. */
+  othersFirst: () => Promise<void> = () => Promise.resolve();
   /** What `waitingInMemory` says. */
   waiting = 0;
   readonly events: string[] = [];
-  /** Called when a segment is in memory again. */
-  onLoaded: (segment: Segment) => void = () => {};
 
   constructor(
     options: {
@@ -31,9 +34,11 @@ export class TestLog implements LogOwner {
       stored?: boolean;
       durable?: boolean;
       end?: number;
+      reads?: Budget;
     } = {},
   ) {
     const { limits, stores = new TestStores(), stored = true, durable = false, end = LOG_START } = options;
+    const { reads = new Budget(Infinity) } = options;
     this.stores = stores;
     this.store = stores.open("t");
     this.log = new TopicLog({
@@ -42,12 +47,16 @@ export class TestLog implements LogOwner {
       limits: { memQueueSize: 0, maxBytesPerFile: 100_000, ...limits },
       durable,
       end,
+      reads,
+      othersFirst: () => this.othersFirst(),
     });
   }
 
   /** Takes what the store has, as at the start of a topic without channels. */
-  recover(): void {
-    this.log.recover();
+  recover(expected?: Expectation): void {
+    for (const { kind, base, ranges } of this.log.recover(expected)) {
+      this.events.push(`${kind} ${base}: ${ranges.map(({ from, to }) => `${from}-${to}`).join(" ")}`);
+    }
     this.log.recovered();
   }
 
@@ -56,6 +65,12 @@ export class TestLog implements LogOwner {
     const block = blockOfTexts(...bodies);
     const timestamp = { high: 1, low: 2 };
     this.log.append(block, 0, block.length, { count: bodies.length, timestamp, dueMs: 0 });
+  }
+
+  /** Adds a message that is due then; 0 is at once. */
+  defer(body: string, dueMs: number): void {
+    const block = blockOfTexts(body);
+    this.log.append(block, 0, block.length, { count: 1, timestamp: { high: 1, low: 2 }, dueMs });
   }
 
   /** Adds messages and makes them the topic's. */
@@ -90,13 +105,8 @@ export class TestLog implements LogOwner {
     this.events.push(`committed ${segment.base + from}-${segment.base + to}`);
   }
 
-  loaded(segment: Segment): void {
-    this.events.push(`loaded ${segment.base}`);
-    this.onLoaded(segment);
-  }
-
-  replaced(segment: Segment, copy: Segment): void {
-    this.events.push(`replaced ${segment.base}: ${segment.holes} holes, then ${copy.holes}`);
+  changed(segment: Segment, { lost }: Change): void {
+    this.events.push(`changed ${segment.base}: ${lost} lost`);
   }
 
   sealed(segment: Segment): void {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Segment } from "../../src/log/segment.ts";
+import { ATTRIBUTE, ATTRIBUTE_HEADER_LENGTH, writeAttribute } from "../../src/log/segment_image.ts";
 import { writeU32 } from "../../src/protocol/frames.ts";
 
 /** The bodies as a topic takes them: size and body of each. */
@@ -21,6 +22,14 @@ export function blockOf(bodies: readonly Uint8Array[]): Uint8Array<ArrayBuffer> 
 /** As `blockOf`, of texts. */
 export function blockOfTexts(...bodies: readonly string[]): Uint8Array<ArrayBuffer> {
   return blockOf(bodies.map((body) => new TextEncoder().encode(body)));
+}
+
+/** What another queue had said about a message, an id and attempts, as an attribute. */
+export function originOf(origin: Uint8Array): Uint8Array {
+  const attribute = new Uint8Array(ATTRIBUTE_HEADER_LENGTH + origin.length);
+  writeAttribute(attribute, 0, ATTRIBUTE.origin, origin.length);
+  attribute.set(origin, ATTRIBUTE_HEADER_LENGTH);
+  return attribute;
 }
 
 /** The body of the message at the index. */

@@ -33,8 +33,6 @@ export interface ModelEntry {
   dueMs: number;
   /** Ready again: messages before this position come first. */
   behind: number;
-  /** The channel got it from a segment that was on disk only: perhaps it has not seen yet that it is deferred. */
-  hidden: boolean;
 }
 
 /** A consumer, as far as the model is concerned. */
@@ -55,8 +53,6 @@ export class ModelChannel {
   messageCount = 0;
   requeueCount = 0;
   timeoutCount = 0;
-  /** It has got messages of which it may not have seen that they are deferred. */
-  hasHidden = false;
   readonly #limits: ChannelLimits;
 
   constructor(name: string, limits: ChannelLimits) {
@@ -80,17 +76,11 @@ export class ModelChannel {
     return this.#count("deferred");
   }
 
-  /** Messages of which it is not known whether the channel counts them as waiting or as deferred. */
-  get hiddenCount(): number {
-    return this.entries.filter((entry) => entry.hidden).length;
-  }
-
-  /** Messages become the channel's; `hidden` when it may not see that they are deferred. */
-  take(messages: readonly ModelMessage[], hidden: boolean): void {
+  /** Messages become the channel's. */
+  take(messages: readonly ModelMessage[]): void {
     for (const message of messages) {
       const deferred = message.dueMs > 0;
       this.messageCount++;
-      if (deferred && hidden) this.hasHidden = true;
       if (!deferred && this.ephemeral && this.depth >= this.#limits.ephemeralDepthMax) continue;
       this.entries.push({
         message,
@@ -101,7 +91,6 @@ export class ModelChannel {
         deadlineMs: 0,
         dueMs: message.dueMs,
         behind: 0,
-        hidden: deferred && hidden,
       });
     }
   }
@@ -110,21 +99,17 @@ export class ModelChannel {
   deliver(
     client: ModelClient,
     position: number,
-    options: { nowMs: number; isResident: (position: number) => boolean },
+    options: { nowMs: number; isAtHand: (position: number) => boolean },
   ): ModelEntry {
-    const { nowMs, isResident } = options;
+    const { nowMs, isAtHand } = options;
     assert(!this.paused, "delivered while paused");
     const entry = this.entries.find((entry) => entry.message.position === position);
     assert(entry, `delivered a message that the channel does not have: ${position}`);
     assert(entry.state !== "inFlight", `delivered a message that is in flight: ${position}`);
-    const due = entry.hidden && entry.dueMs <= nowMs;
-    assert(entry.state !== "deferred" || due, `delivered a deferred message: ${position}`);
-    if (this.hiddenCount === 0) {
-      assertEquals(position, this.#expected(isResident)?.message.position, "delivered out of order");
-    }
+    assert(entry.state !== "deferred", `delivered a deferred message: ${position}`);
+    assertEquals(position, this.#expected(isAtHand)?.message.position, "delivered out of order");
     this.ready = this.ready.filter((other) => other !== entry);
     entry.state = "inFlight";
-    entry.hidden = false;
     entry.attempts = oneMore(entry.attempts);
     entry.holder = client;
     entry.deliveredMs = nowMs;
@@ -168,8 +153,7 @@ export class ModelChannel {
       entry.state === "deferred" && entry.dueMs <= nowMs && !sleeps(entry.message.position)
     );
     for (const entry of due.sort((a, b) => a.dueMs - b.dueMs)) {
-      if (entry.hidden) entry.state = "waiting";
-      else this.#makeReady(entry, logEnd);
+      this.#makeReady(entry, logEnd);
     }
     for (const client of [...this.clients, ...this.departed]) {
       while (client.inFlight.length > 0 && client.inFlight[0].deadlineMs <= nowMs) {
@@ -207,10 +191,10 @@ export class ModelChannel {
   }
 
   /** What is to be delivered next: requeued messages go behind what had come when they were requeued. */
-  #expected(isResident: (position: number) => boolean): ModelEntry | undefined {
+  #expected(isAtHand: (position: number) => boolean): ModelEntry | undefined {
     const waiting = this.entries.find((entry) => entry.state === "waiting");
     const [ready] = this.ready;
-    const readyNow = ready !== undefined && isResident(ready.message.position);
+    const readyNow = ready !== undefined && isAtHand(ready.message.position);
     return readyNow && (!waiting || ready.behind <= waiting.message.position) ? ready : waiting;
   }
 
@@ -266,8 +250,9 @@ export class ModelTopic {
 
   commit(): void {
     this.messageCount += this.#pendingCount;
-    const distributes = this.channels.size > 0 && !this.paused;
-    if (distributes) { for (const channel of this.channels.values()) channel.take(this.pending, false); }
+    // While its own are being passed on, new ones are behind them.
+    const distributes = !this.isHeld && this.own.length === 0;
+    if (distributes) { for (const channel of this.channels.values()) channel.take(this.pending); }
     else this.own.push(...this.pending);
     this.discard();
   }
@@ -283,15 +268,19 @@ export class ModelTopic {
     if (existing) return existing;
     const channel = new ModelChannel(name, this.#limits);
     this.channels.set(name, channel);
-    this.distribute({ hidden: true });
     return channel;
   }
 
-  /** Passes the topic's own messages to the channels. */
-  distribute({ hidden }: { hidden: boolean }): void {
-    if (this.channels.size === 0 || this.paused) return;
-    for (const channel of this.channels.values()) channel.take(this.own, hidden);
-    this.own = [];
+  /** It keeps new messages for itself. */
+  get isHeld(): boolean {
+    return this.channels.size === 0 || this.paused;
+  }
+
+  /** The topic has passed its own messages to the channels, but for so many that must be read first. */
+  passedOn(left: number): void {
+    const passed = this.own.splice(0, this.own.length - left);
+    assert(passed.length === 0 || !this.isHeld, "passed on what was to be held");
+    for (const channel of this.channels.values()) channel.take(passed);
   }
 }
 

@@ -56,7 +56,10 @@ export function testBroker(
     readonly latency?: Quantile;
     readonly durability?: Durability;
     readonly syncEvery?: number;
-    readonly onKeeping?: () => void;
+    readonly wasStopped?: boolean;
+    readonly keeping?: () => Promise<void> | undefined;
+    readonly keepingFailure?: () => unknown;
+    readonly othersFirst?: () => Promise<void>;
   } = {},
 ): TestBroker {
   const { clock = new FakeClock(), stores = new TestStores(), durability = "memory" } = options;
@@ -76,8 +79,14 @@ export function testBroker(
     newLatency: () => options.latency,
     durabilityOf: () => durability,
     syncEvery: options.syncEvery ?? Infinity,
-    onKeeping: options.onKeeping ?? (() => {}),
+    wasStopped: () => options.wasStopped ?? false,
+    keeping: options.keeping ?? (() => undefined),
+    keepingFailure: options.keepingFailure ?? (() => undefined),
     onWork: () => {},
+    othersFirst: options.othersFirst ?? (() => Promise.resolve()),
+    onFault(error) {
+      throw error;
+    },
     onChange: ({ topic, channel, kept }) =>
       changes.push(`${kept ? "" : "-"}${topic.name}${channel ? `/${channel.name}` : ""}`),
     onStored: (error) => stored.push(error),
@@ -92,8 +101,8 @@ export interface TestTopic extends TestBroker {
   readonly publish: (...bodies: readonly string[]) => void;
   /** Delivers what can be delivered now. */
   readonly pump: () => void;
-  /** Delivers what can be delivered, also of segments that must be read first. */
-  readonly settle: () => Promise<void>;
+  /** Delivers what can be delivered, also of segments that must be read first, so many one after the other. */
+  readonly settle: (readings?: number) => Promise<void>;
 }
 
 /** A topic of a broker of its own, or of the one that is given. */
@@ -102,16 +111,16 @@ export function testTopic(
 ): TestTopic {
   const { name = "t", test = testBroker(options) } = options;
   const topic = test.broker.topic(name);
-  const pump = () => test.broker.pump(test.clock.nowMs());
+  const pump = () => test.broker.pump(test.clock.monotonicMs());
   return {
     ...test,
     topic,
     publish: (...bodies) => bodies.forEach((body) => topic.publish(bytes(body))),
     pump,
-    async settle() {
-      for (let i = 0; i < 6; i++) {
+    async settle(readings = 6) {
+      for (let i = 0; i < readings; i++) {
         pump();
-        await topic.log.idle();
+        await test.broker.idle();
       }
     },
   };
@@ -191,8 +200,9 @@ export class TestConsumer implements MessageSink {
     return this.deliveries.splice(0).map(({ body }) => body);
   }
 
-  send(segment: Segment, index: number, attempts: number): void {
+  send(segment: Segment, index: number, attempts: number): number {
     this.deliveries.push({ position: segment.base + index, body: textOf(segment, index), attempts });
+    return segment.bodyLength(index);
   }
 
   close(): void {

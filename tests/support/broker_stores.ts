@@ -5,8 +5,8 @@
  * @module
  */
 import type { StoreFactory } from "../../src/broker/broker.ts";
-import { CLOSING_BATCH_LENGTH, closingOf } from "../../src/log/segment_image.ts";
-import type { SegmentStore, StoredSegment } from "../../src/log/segment_store.ts";
+import { BatchReader } from "../../src/log/segment_image.ts";
+import type { ImagePart, SegmentStore, StoredSegment } from "../../src/log/segment_store.ts";
 import { MemoryStores } from "../../src/storage/memory_segments.ts";
 import { PowerRecord } from "./broker_power.ts";
 import type { Random } from "./random.ts";
@@ -44,6 +44,11 @@ export class TestStores implements StoreFactory {
   onState: (topic: string) => (reached: "written" | "synced") => void = () => () => {};
   /** How many segments were read while the broker ran. */
   reads = 0;
+  /** How many parts of segments were read while the broker ran, and their bytes. */
+  partReads = 0;
+  partBytes = 0;
+  /** How many segments were replaced, most of them without what was finished. */
+  replaced = 0;
   /** How many segments were read while the program waited for it. */
   syncReads = 0;
   /** How many writes of messages have failed. */
@@ -132,7 +137,7 @@ export class TestStores implements StoreFactory {
     for (const { name, images, state } of kept) {
       const store = copy.open(name);
       for (const [base, image] of images) await store.replace(base, image, () => true);
-      await store.writeState(state);
+      await store.writeState(state && piecesOf(state));
     }
     return copy;
   }
@@ -179,8 +184,7 @@ class TestSegments implements SegmentStore {
       this.#kept.append(base, bytes);
       return;
     }
-    const closesOnly = bytes.length === CLOSING_BATCH_LENGTH && closingOf(bytes) !== undefined;
-    if (!closesOnly) this.#stores.failedWrites++;
+    if (!closesOnly(bytes)) this.#stores.failedWrites++;
     if (fault === "tears") this.#kept.append(base, bytes.subarray(0, bytes.length >> 1));
     throw new Error("disk full");
   }
@@ -201,6 +205,14 @@ class TestSegments implements SegmentStore {
     return await this.#kept.read(base);
   }
 
+  async readPart(base: number, part: ImagePart): Promise<Uint8Array> {
+    this.#stores.partReads++;
+    this.#stores.partBytes += part.length;
+    await this.#stores.readable;
+    if (this.#fails(this.#stores.readFault)) throw this.#stores.readError;
+    return await this.#kept.readPart(base, part);
+  }
+
   list(): StoredSegment[] {
     return this.#kept.list();
   }
@@ -211,6 +223,7 @@ class TestSegments implements SegmentStore {
     if (this.#fails(this.#stores.replaceFault)) throw new Error("disk full");
     const replaced = await this.#kept.replace(base, image, wanted);
     if (!replaced) return false;
+    this.#stores.replaced++;
     this.#power.replaced(base, image.length);
     await this.#syncNames();
     return true;
@@ -222,13 +235,19 @@ class TestSegments implements SegmentStore {
     return this.#kept.readSync(base);
   }
 
-  remove(base: number): void {
+  readPartSync(base: number, part: ImagePart): Uint8Array {
+    if (this.#fails(this.#stores.readSyncFault)) throw new Error("input/output error");
+    return this.#kept.readPartSync(base, part);
+  }
+
+  async remove(base: number): Promise<void> {
+    if (this.#destroyed) return;
     if (this.#fails(this.#stores.removeFault)) {
       this.#stores.failedRemovals++;
       throw new Error("operation not permitted");
     }
     this.#power.removed(base, this.#imageOf(base));
-    this.#kept.remove(base);
+    await this.#kept.remove(base);
   }
 
   setAside(base: number): void {
@@ -249,12 +268,13 @@ class TestSegments implements SegmentStore {
     return this.#kept.readState();
   }
 
-  async writeState(state: Uint8Array | undefined): Promise<void> {
+  async writeState(state: AsyncIterable<Uint8Array> | undefined): Promise<void> {
     const done = this.#stores.onState(this.#topic);
+    const pieces = state && await Array.fromAsync(state);
     await this.#stores.syncable;
     if (this.#destroyed) return;
     if (this.#fails(this.#stores.stateFault)) throw new Error("disk full");
-    await this.#kept.writeState(state);
+    await this.#kept.writeState(pieces && piecesOf(...pieces));
     done("written");
     await this.#syncNames();
     this.#power.namesSynced();
@@ -277,14 +297,18 @@ class TestSegments implements SegmentStore {
     await this.#kept.sync();
   }
 
+  rest(): void {
+    this.#kept.rest();
+  }
+
   close(): void {
     this.#kept.close();
   }
 
-  destroy(): void {
+  async destroy(): Promise<void> {
     this.#destroyed = true;
     this.#power.forgotten();
-    this.#kept.destroy();
+    await this.#kept.destroy();
   }
 
   async #syncNames(): Promise<void> {
@@ -299,4 +323,18 @@ class TestSegments implements SegmentStore {
   #imageOf(base: number): Uint8Array | undefined {
     return this.#kept.list().some((segment) => segment.base === base) ? this.#kept.readSync(base) : undefined;
   }
+}
+
+/** A state in these pieces. */
+export async function* piecesOf(...pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+}
+
+/** True when the bytes have no messages. */
+function closesOnly(bytes: Uint8Array): boolean {
+  const batch = new BatchReader(bytes);
+  for (let at = 0; at < bytes.length; at = batch.end) {
+    if (!batch.read(at) || batch.count > 0) return false;
+  }
+  return true;
 }

@@ -15,7 +15,7 @@ import type { Topic } from "../../src/broker/topic.ts";
 import { writeU32 } from "../../src/protocol/frames.ts";
 import { checkMessage, sleepers } from "./broker_checks.ts";
 import { TrialClient } from "./broker_client.ts";
-import { blockOf } from "./broker_messages.ts";
+import { blockOf, originOf } from "./broker_messages.ts";
 import { type ModelChannel, type ModelMessage, ModelTopic } from "./broker_model.ts";
 import { BrokerNotes } from "./broker_notes.ts";
 import { type BrokerLimits, testBroker } from "./broker_setup.ts";
@@ -77,7 +77,15 @@ export class BrokerTrial {
 
   channel(topic: string, name: string): { real: Channel; model: ModelChannel } {
     const { real, model } = this.topic(topic);
-    return { real: real.channel(name), model: model.channel(name) };
+    const both = { real: real.channel(name), model: model.channel(name) };
+    this.follow(topic);
+    return both;
+  }
+
+  /** The model passes on what the topic has passed to its channels. */
+  follow(topic: string): void {
+    const { real, model } = this.topic(topic);
+    model.passedOn(real.depth);
   }
 
   /** As PUB, MPUB and DPUB over TCP: published at the next commit. */
@@ -106,7 +114,7 @@ export class BrokerTrial {
     const deferMs = this.delay(options.delayMs);
     const dueMs = deferMs > 0 ? this.clock.nowMs() + deferMs : 0;
     const timestamp = this.clock.timestamp();
-    real.log.append(block, 0, block.length, { count: 1, timestamp, dueMs, origin });
+    real.log.append(block, 0, block.length, { count: 1, timestamp, dueMs, attributes: originOf(origin) });
     const [message] = this.#messages(real, [body], deferMs);
     model.pend([{ ...message, origin: { id: origin.slice(0, 16), attempts: options.attempts } }], 0);
   }
@@ -139,6 +147,7 @@ export class BrokerTrial {
   /** The end of a turn. */
   commit(): void {
     for (const name of this.model.keys()) {
+      this.follow(name);
       const real = this.broker.topics.get(name);
       assert(real);
       const { failedWrites } = this.stores;
@@ -192,14 +201,15 @@ export class BrokerTrial {
   }
 
   scan(): void {
+    for (const name of this.model.keys()) this.follow(name);
     const nowMs = this.clock.nowMs();
     const asleep = new Map<ModelChannel, ReadonlySet<number>>();
     for (const [name, topic] of this.model) {
       for (const [channelName, model] of topic.channels) {
-        asleep.set(model, sleepers(this.broker.topics.get(name), channelName));
+        asleep.set(model, sleepers(this.broker.topics.get(name), channelName, model));
       }
     }
-    this.broker.scan(nowMs);
+    assert(this.broker.scan(this.clock.monotonicMs()), "a scan was not enough");
     for (const [name, topic] of this.model) {
       const logEnd = this.broker.topics.get(name)?.log.end ?? 0;
       for (const channel of topic.channels.values()) {
@@ -209,7 +219,8 @@ export class BrokerTrial {
   }
 
   pump(): void {
-    this.broker.pump(this.clock.nowMs());
+    for (const name of this.model.keys()) this.follow(name);
+    this.broker.pump(this.clock.monotonicMs());
   }
 
   /** Begins what can wait, on a topic on which it does not go on still. */
@@ -228,13 +239,14 @@ export class BrokerTrial {
     this.stores.releaseReads();
     this.stores.releaseSyncs();
     await Promise.all(this.#background.values());
-    for (const topic of this.broker.topics.values()) await topic.log.idle();
+    await this.broker.idle();
   }
 
   /** A graceful stop and a start. */
   async restart(): Promise<void> {
     this.commit();
     await this.idle();
+    for (const name of this.model.keys()) this.follow(name);
     this.stores.faultless = true;
     for (const topic of this.broker.topics.values()) await topic.close();
     this.clients.clear();
@@ -250,8 +262,7 @@ export class BrokerTrial {
     for (const [name, topic] of this.model) {
       const logEnd = this.broker.topics.get(name)?.log.end ?? 0;
       for (const channel of topic.channels.values()) channel.restart(logEnd);
-      // Those that are deferred have been looked at.
-      topic.distribute({ hidden: false });
+      this.follow(name);
     }
     this.stores.faultless = false;
   }
@@ -318,10 +329,8 @@ export class BrokerTrial {
     const position = segment.base + index;
     assert(client.open, "delivered to a consumer that has gone");
     assert(client.consumer.inFlightCount <= client.consumer.readyCount, "delivered more than RDY");
-    const { segments } = client.log;
-    const isResident = (position: number) =>
-      segments.find((segment) => segment.base <= position && position < segment.end)?.resident ?? false;
-    const entry = client.model.deliver(client, position, { nowMs: this.clock.nowMs(), isResident });
+    const isAtHand = (other: number) => other === position || client.real.isAtHand(other);
+    const entry = client.model.deliver(client, position, { nowMs: this.clock.nowMs(), isAtHand });
     assertEquals(attempts, entry.attempts, "attempts");
     checkMessage(segment, index, entry);
   };

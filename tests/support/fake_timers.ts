@@ -21,7 +21,7 @@ export class FakeTimers implements Timers {
     return [...this.#sleepers].map(({ atMs }) => atMs - this.#nowMs).sort((a, b) => a - b);
   }
 
-  nowMs(): number {
+  monotonicMs(): number {
     return this.#nowMs;
   }
 

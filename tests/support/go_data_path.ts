@@ -6,8 +6,9 @@
  */
 
 import { Segment } from "../../src/log/segment.ts";
-import { decodePage, decodeTopicState } from "../../src/broker/topic_state.ts";
-import { FileStores } from "../../src/storage/file_segments.ts";
+import type { PositionRange } from "../../src/log/topic_log.ts";
+import { decodeTopicState } from "../../src/broker/topic_state.ts";
+import { FileStores } from "../../src/storage/file_stores.ts";
 import type { FileSystem } from "../../src/storage/file_system.ts";
 import { bytesOf, i32, join, textOf } from "./frames.ts";
 
@@ -104,16 +105,17 @@ export function messagesIn(files: FileSystem, dataPath: string): Record<string, 
   const found: Record<string, string[]> = {};
   for (const topic of new FileStores(dataPath, files).names()) {
     const store = new FileStores(dataPath, files).open(topic);
-    const state = decodeTopicState(store.readState() ?? new Uint8Array());
+    const { distributed, channels } = decodeTopicState(store.readState() ?? new Uint8Array());
+    const cursors = [...channels];
     for (const { base } of store.list()) {
       const segment = new Segment({ base, capacityBytes: 0, stored: true });
       const damages = segment.restore(store.readSync(base));
       if (damages.length > 0) throw new Error(`Segment ${base} of ${topic} is damaged: ${damages[0].reason}`);
-      const owners = base >= state.distributed ? [topic] : state.channels
-        .filter(({ pages }) =>
-          !pages.some((page) => page.base === base && isFinished(page.bytes, segment.count))
-        )
-        .map(({ name }) => `${topic}:${name}`);
+      const has = (ranges: readonly PositionRange[]) =>
+        ranges.some(({ from, to }) => from <= base && segment.end <= to);
+      const owners = base >= distributed
+        ? [topic]
+        : cursors.filter(({ ranges }) => has(ranges)).map(({ name }) => `${topic}:${name}`);
       for (const owner of owners) {
         (found[owner] ??= []).push(
           ...Array.from({ length: segment.count }, (_, index) => textOfMessage(segment, index)),
@@ -123,11 +125,6 @@ export function messagesIn(files: FileSystem, dataPath: string): Record<string, 
     store.close();
   }
   return found;
-}
-
-function isFinished(record: Uint8Array, count: number): boolean {
-  const { finished } = decodePage(record);
-  return finished.length === 1 && finished[0].from === 0 && finished[0].to === count;
 }
 
 function textOfMessage(segment: Segment, index: number): string {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { momentOf } from "../../src/base/clock.ts";
 import { Logger } from "../../src/base/logger.ts";
 import { Quantile } from "../../src/base/quantile.ts";
 import { Broker } from "../../src/broker/broker.ts";
@@ -14,6 +15,7 @@ import { type ApiContext, nsqdHttpApi } from "../../src/nsqd/api/endpoints.ts";
 import { NSQD_OPTIONS, nsqdConfigValue, type NsqdOptions } from "../../src/nsqd/options.ts";
 import type { ClientSource } from "../../src/nsqd/stats/stats.ts";
 import { MemoryStores } from "../../src/storage/memory_segments.ts";
+import { FAKE_MONOTONIC_START_MS, FakeClock } from "./fake_clock.ts";
 
 /** What {@linkcode httpApi} may be told. */
 export interface HttpApiOptions {
@@ -44,7 +46,8 @@ export function httpApi(given: HttpApiOptions = {}) {
     broadcastAddress: "broadcast.example",
     ...given.options,
   };
-  const time = { nowMs: START_TIME_MS };
+  const clock = new FakeClock(START_TIME_MS);
+  const started = momentOf(clock);
   const lines: string[] = [];
   const logger = new Logger({
     prefix: "",
@@ -57,7 +60,7 @@ export function httpApi(given: HttpApiOptions = {}) {
   const state = { health: "OK" };
   const { e2eProcessingLatencyPercentiles: quantiles, memQueueSize, maxBytesPerFile } = options;
   const broker = new Broker({
-    clock: { nowMs: () => time.nowMs, timestamp: () => ({ high: 0, low: 0 }) },
+    clock,
     logger,
     limits: {
       memQueueSize,
@@ -71,17 +74,24 @@ export function httpApi(given: HttpApiOptions = {}) {
       quantiles.length === 0 ? undefined : new Quantile({
         quantiles,
         windowMs: options.e2eProcessingLatencyWindowTimeMs,
-        nowMs: time.nowMs,
+        nowMs: clock.monotonicMs(),
       }),
     durabilityOf: () => "memory",
     syncEvery: Infinity,
-    onKeeping: () => {},
+    wasStopped: () => false,
+    keeping: () => undefined,
+    keepingFailure: () => undefined,
     onWork: () => {},
+    othersFirst: () => Promise.resolve(),
+    onFault(error) {
+      throw error;
+    },
     onChange: () => {},
     onStored: () => {},
   });
   const context: ApiContext = {
     broker,
+    clock,
     get options() {
       return options;
     },
@@ -89,9 +99,8 @@ export function httpApi(given: HttpApiOptions = {}) {
     hostname: "host.example",
     tcpPort: 4150,
     httpPort: 4151,
-    startTimeMs: START_TIME_MS,
+    started,
     hasGossip: false,
-    nowMs: () => time.nowMs,
     health: () => state.health,
     sessions: () => clients,
     clientOf(consumer) {
@@ -155,7 +164,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     lines,
     calls,
     state,
-    time,
+    clock,
     handle,
     request,
     /** Sends a request and reads the JSON of the answer. */
@@ -164,7 +173,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     addClient: (client: Partial<ClientSource>) => clients.add({ ...CLIENT, ...client }),
     /** Connects a client that consumes. */
     addConsumer(topic: string, channel: string, client: Partial<ClientSource> = {}): Consumer {
-      const sink = { hasRoom: true, send: () => {}, close: () => {} };
+      const sink = { hasRoom: true, send: () => 0, close: () => {} };
       const consumer = new Consumer({ sink, msgTimeoutMs: 60_000, sampleRate: 0 });
       const source = { ...CLIENT, state: 3, ...client };
       clients.add(source);
@@ -187,6 +196,7 @@ const CLIENT: ClientSource = {
   finishCount: 0,
   requeueCount: 0,
   connectTimeS: START_TIME_MS / 1000,
+  connectedMs: FAKE_MONOTONIC_START_MS,
   sampleRate: 0,
   topologyZone: "",
   topologyRegion: "",

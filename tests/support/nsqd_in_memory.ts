@@ -68,8 +68,14 @@ export class NsqdInMemory implements SessionContext {
       newLatency: () => undefined,
       durabilityOf: (topic) => durability.of(topic),
       syncEvery: options.syncEvery,
-      onKeeping: () => {},
+      wasStopped: () => false,
+      keeping: () => undefined,
+      keepingFailure: () => undefined,
       onWork: () => this.turn.schedule(),
+      othersFirst: () => Promise.resolve(),
+      onFault(error) {
+        throw error;
+      },
       onChange: () => {},
       onStored: () => {},
     });
@@ -90,8 +96,20 @@ export class NsqdInMemory implements SessionContext {
   /** Time passes; what is due then happens. */
   async pass(ms: number): Promise<void> {
     this.clock.advance(ms);
-    this.broker.scan(this.clock.nowMs());
-    for (const session of this.connections) session.keepAlive(this.clock.nowMs());
+    await this.#look();
+  }
+
+  /** Somebody sets the clock; nothing is due because of that. */
+  async step(ms: number): Promise<void> {
+    this.clock.step(ms);
+    this.broker.wallClockStepped(ms);
+    await this.#look();
+  }
+
+  async #look(): Promise<void> {
+    const monotonicMs = this.clock.monotonicMs();
+    this.broker.scan(monotonicMs);
+    for (const session of this.connections) session.keepAlive(monotonicMs);
     await settle();
   }
 }

@@ -97,13 +97,23 @@ export class NsqlookupdInMemory implements HttpApiContext, SessionContext {
   /** Time passes; connections are held against their limits then. */
   async pass(ms: number): Promise<void> {
     this.clock.advance(ms);
-    for (const session of this.connections) session.checkLimits(this.clock.nowMs());
-    await settle();
+    await this.#look();
+  }
+
+  /** Somebody sets the clock; no connection is over its limits because of that. */
+  async step(ms: number): Promise<void> {
+    this.clock.step(ms);
+    await this.#look();
   }
 
   /** The log since the last call. */
   newLines(): string[] {
     return this.lines.splice(0);
+  }
+
+  async #look(): Promise<void> {
+    for (const session of this.connections) session.checkLimits(this.clock.monotonicMs());
+    await settle();
   }
 }
 

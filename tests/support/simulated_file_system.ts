@@ -23,12 +23,14 @@ export const CALLS = [
   "readSync",
   "readEnd",
   "readPart",
+  "readPartSync",
   "rename",
   "remove",
+  "unlink",
+  "removeTree",
   "sync",
   "syncFile",
   "syncFolder",
-  "syncSync",
 ] as const;
 /** One of these. */
 export type Call = typeof CALLS[number];
@@ -55,6 +57,8 @@ const REFUSES: Record<Fault, ReadonlySet<Call>> = {
     "write",
     "rename",
     "remove",
+    "unlink",
+    "removeTree",
   ]),
   EIO: new Set(CALLS),
 };
@@ -172,6 +176,27 @@ export class SimulatedFileSystem implements FileSystem {
     this.#disk.change({ folder, name, node: undefined });
   }
 
+  /** One name after the other, in any order; whatever ends it leaves the others. */
+  async removeTree(path: string): Promise<void> {
+    const { folder, name } = this.#place(path);
+    const doomed = folder.entries.get(name);
+    if (!(doomed instanceof SimulatedFolder)) {
+      this.#call("removeTree", path);
+      throw notFound(path);
+    }
+    const children = [...doomed.entries.keys()].sort(() => this.random.oneIn(2) ? 1 : -1);
+    for (const child of children) {
+      this.#call("removeTree", path);
+      await this.#later("removeTree", path, () => {
+        this.#disk.change({ folder: doomed, name: child, node: undefined });
+      });
+    }
+    this.#call("removeTree", path);
+    await this.#later("removeTree", path, () => {
+      this.#disk.change({ folder, name, node: undefined });
+    });
+  }
+
   openAppend(path: string): AppendFile {
     const call = this.#disk.find(path) ? "open" : "create";
     this.#call(call, path, () => this.#perhaps(() => this.#fileToWrite(path)));
@@ -197,8 +222,9 @@ export class SimulatedFileSystem implements FileSystem {
     const sync = async () => {
       mustBeOpen();
       // By its name, as Deno's does.
-      syncer ??= this.#file(path);
-      await this.#sync("sync", path, syncer.sync());
+      const synced = syncer ??= this.#file(path);
+      await this.#sync("sync", path, synced.sync());
+      if (this.#disk.find(path) !== synced) throw notFound(path);
     };
     const close = () => {
       mustBeOpen();
@@ -246,6 +272,12 @@ export class SimulatedFileSystem implements FileSystem {
     });
   }
 
+  readPartSync(path: string, { offset, length }: FilePart): { size: number; bytes: Uint8Array } {
+    this.#call("readPartSync", path);
+    const { bytes } = this.#file(path);
+    return { size: bytes.length, bytes: bytes.slice(offset, offset + length) };
+  }
+
   rename(from: string, to: string): void {
     const source = this.#place(from);
     const target = this.#place(to);
@@ -268,6 +300,17 @@ export class SimulatedFileSystem implements FileSystem {
     remove();
   }
 
+  async unlink(path: string): Promise<void> {
+    const { folder, name } = this.#place(path);
+    const remove = () => this.#disk.change({ folder, name, node: undefined });
+    const isFile = () => folder.entries.get(name) instanceof SimulatedFile;
+    this.#call("unlink", path, () => isFile() && this.#perhaps(remove));
+    await this.#later("unlink", path, () => {
+      if (!isFile()) throw notFound(path);
+      remove();
+    }, () => isFile() && this.#perhaps(remove));
+  }
+
   async syncFile(path: string): Promise<void> {
     await this.#sync("syncFile", path, this.#file(path).sync());
   }
@@ -278,14 +321,19 @@ export class SimulatedFileSystem implements FileSystem {
     this.syncedFolders.add(path);
   }
 
+  /** Settles when others have had their turn: like a call that takes its time, and never fails. */
+  othersFirst(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#pending.push(resolve);
+    return promise;
+  }
+
+  /** Of a file or folder, for a test that prepares a disk: programs have no such call, so it neither fails nor counts. */
   syncSync(path: string): void {
     const node = this.#disk.find(path);
     if (!node) throw notFound(path);
-    const sync = node instanceof SimulatedFile
-      ? node.sync()
-      : { end: this.#disk.syncFolder(node), fail: () => {} };
-    this.#call("syncSync", path, () => this.#failSync(sync));
-    sync.end();
+    const end = node instanceof SimulatedFile ? node.sync().end : this.#disk.syncFolder(node);
+    end();
   }
 
   async #sync(call: Call, path: string, sync: RunningSync): Promise<void> {

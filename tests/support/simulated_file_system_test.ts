@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { replaceFileSync } from "../../src/storage/file_system.ts";
 import { MixedRandom } from "./mixed_random.ts";
 import { SimulatedDisk } from "./simulated_disk.ts";
 import { Died, FaultError, SimulatedFileSystem } from "./simulated_file_system.ts";
@@ -57,6 +56,48 @@ Deno.test("SimulatedFileSystem.makeFolder() says whether the folder is new, remo
   files.removeFolder("/d/e");
 
   assertEquals(files.list("/d"), []);
+});
+
+Deno.test("SimulatedFileSystem.unlink() removes a file when it ends, and says NotFound when it is gone by then", async () => {
+  const { files } = begin();
+  files.write("/d/f", bytes("x"));
+
+  const unlinked = [files.unlink("/d/f"), files.unlink("/d/f")];
+  const during = files.list("/d").length;
+  files.endOne();
+  files.endOne();
+  const ends = await Promise.allSettled(unlinked);
+
+  assertEquals([during, files.list("/d")], [1, []]);
+  assertEquals(ends.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+});
+
+Deno.test("SimulatedFileSystem.removeTree() takes one name after the other, in any order, and ends anywhere", async () => {
+  const left = new Set<string>();
+  for (let seed = 0; seed < SEEDS; seed++) {
+    const { disk, files } = begin({ seed });
+    files.makeFolder("/d/e");
+    for (const name of ["a", "b"]) files.write(`/d/e/${name}`, bytes(""));
+
+    const removed = files.removeTree("/d/e");
+    let done = false;
+    removed.then(() => done = true);
+    for (let calls = seed % 4; calls > 0; calls--) {
+      files.endOne();
+      await Promise.resolve();
+    }
+    await Promise.resolve();
+
+    left.add(`${seed % 4} ends, ${done}: ${disk.paths().join(" ")}${disk.find("/d/e") ? "" : " gone"}`);
+  }
+
+  assertEquals([...left].sort(), [
+    "0 ends, false: /d/e/a /d/e/b",
+    "1 ends, false: /d/e/a",
+    "1 ends, false: /d/e/b",
+    "2 ends, false: ",
+    "3 ends, true:  gone",
+  ]);
 });
 
 Deno.test("SimulatedDisk loses bytes and names that were not synced, or parts of them", () => {
@@ -152,7 +193,10 @@ Deno.test("SimulatedDisk renames at once or not at all, and whole files when the
     files.write("/d/f", bytes("old"));
     files.syncSync("/d/f");
     files.syncSync("/d");
-    replaceFileSync(files, "/d/f", bytes("new"));
+    files.write("/d/g", bytes("new"));
+    files.syncSync("/d/g");
+    files.rename("/d/g", "/d/f");
+    files.syncSync("/d");
   };
   const forget = (files: SimulatedFileSystem) => {
     files.write("/d/f", bytes("old"));
@@ -187,18 +231,20 @@ Deno.test("SimulatedFileSystem.sync() counts for what was there when it began, w
   file.close();
 });
 
-Deno.test("SimulatedFileSystem may lose for ever what a sync that failed should have written", () => {
+Deno.test("SimulatedFileSystem may lose for ever what a sync that failed should have written", async () => {
+  const failures: Promise<unknown>[] = [];
   const survivors = outcomes((files) => {
     const file = files.openAppend("/d/f");
     files.syncSync("/d");
     file.append(bytes("ab"));
-    files.fault = (call) => call === "syncSync" ? "EIO" : undefined;
-    assertThrows(() => files.syncSync("/d/f"), FaultError, "Input/output error");
+    files.fault = (call) => call === "sync" ? "EIO" : undefined;
+    failures.push(assertRejects(() => file.sync(), FaultError, "Input/output error"));
     files.fault = () => undefined;
     file.append(bytes("cd"));
     files.syncSync("/d/f");
   }, { gaps: false });
 
+  await Promise.all(failures);
   assertEquals(survivors, ["/d/f=\0\0cd", "/d/f=abcd"]);
 });
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Clock, Moment } from "../../base/clock.ts";
 import type { Logger, LogLevel } from "../../base/logger.ts";
 import type { Broker } from "../../broker/broker.ts";
 import type { Consumer } from "../../broker/consumer.ts";
@@ -23,6 +24,7 @@ export interface GossipApi {
 /** A running nsqd, as its HTTP API sees it. */
 export interface ApiContext {
   readonly broker: Broker;
+  readonly clock: Pick<Clock, "monotonicMs">;
   /** The options in force; asked anew for each request, because some can be changed. */
   readonly options:
     & MessageOptions
@@ -37,12 +39,12 @@ export interface ApiContext {
   readonly tcpPort: number | undefined;
   /** Port of plain HTTP, `undefined` for a unix socket. */
   readonly httpPort: number | undefined;
-  readonly startTimeMs: number;
+  /** When it was started. */
+  readonly started: Moment;
   /** Discovery goes through Serf: this nsqd answers what nsqlookupd answers. */
   readonly hasGossip: boolean;
   /** Discovery through Serf, where it is on and nsqd has been started. */
   readonly gossip?: GossipApi | undefined;
-  nowMs(): number;
   /** "OK", or "NOK - " and why. */
   health(): string;
   /** The TCP clients that are connected. */

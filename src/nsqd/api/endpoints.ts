@@ -11,7 +11,7 @@ import { type Handler, log, plainText, v1 } from "../../http/decorators.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { Router } from "../../http/router.ts";
-import { collectStats, memoryStats } from "../stats/stats.ts";
+import { backgroundStats, collectStats, memoryStats } from "../stats/stats.ts";
 import { formatStats } from "../stats/text.ts";
 import { debugEndpoints } from "./debug.ts";
 import { type Endpoint, endpoint, type HttpGuard } from "./guard.ts";
@@ -96,7 +96,7 @@ function info(nsqd: ApiContext): unknown {
     hostname: nsqd.hostname,
     http_port: nsqd.httpPort ?? -1,
     tcp_port: nsqd.tcpPort ?? -1,
-    start_time: Math.floor(nsqd.startTimeMs / 1000),
+    start_time: Math.floor(nsqd.started.wallMs / 1000),
     max_heartbeat_interval: Number(durationToNs(options.maxHeartbeatIntervalMs)),
     max_output_buffer_size: options.maxOutputBufferSizeBytes,
     max_output_buffer_timeout: Number(durationToNs(options.maxOutputBufferTimeoutMs)),
@@ -109,31 +109,37 @@ function info(nsqd: ApiContext): unknown {
 /** `GET /stats` */
 async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown> {
   const params = paramsOf(nsqd, request);
-  const { startTimeMs } = nsqd;
+  const { started, clock } = nsqd;
   const gossip = await nsqd.gossip?.stats();
-  const nowMs = nsqd.nowMs();
+  const monotonicMs = clock.monotonicMs();
   const health = nsqd.health();
   const filter = {
     topic: params.get("topic") ?? "",
     channel: params.get("channel") ?? "",
     includeClients: boolParam(params.get("include_clients")) ?? true,
   };
-  const collected = collectStats(nsqd, filter, nowMs);
+  const collected = collectStats(nsqd, filter, monotonicMs);
   const memory = boolParam(params.get("include_mem")) ?? true ? memoryStats() : undefined;
+
+  const background = backgroundStats(nsqd.broker);
 
   if (params.get("format") !== "json") {
     const program = `nsqd v${NSQ_VERSION} (built w/deno${Deno.version.deno})`;
-    return formatStats({ program, health, startTimeMs, nowMs, stats: collected, memory, gossip });
+    const uptimeMs = monotonicMs - started.monotonicMs;
+    const { wallMs: startTimeMs } = started;
+    const times = { startTimeMs, uptimeMs };
+    return formatStats({ program, health, ...times, stats: collected, memory, background, gossip });
   }
   return {
     version: NSQ_VERSION,
     health,
-    start_time: Math.floor(startTimeMs / 1000),
+    start_time: Math.floor(started.wallMs / 1000),
     topics: collected.topics,
     memory,
     producers: collected.producers,
     // Absent where gossip is off, as in NSQ.
     gossip,
+    background,
   };
 }
 

@@ -20,7 +20,7 @@ import { requestParams, requiredParam } from "../../http/request_params.ts";
 import { type Endpoint, endpoint } from "./guard.ts";
 
 /** Gossip knows who is there, and has no tombstones: what it knows counts, however long ago it was heard. */
-const ALWAYS: LookupTimes = { nowMs: 0, inactiveProducerTimeoutMs: Infinity, tombstoneLifetimeMs: 0 };
+const ALWAYS: LookupTimes = { monotonicMs: 0, inactiveProducerTimeoutMs: Infinity, tombstoneLifetimeMs: 0 };
 
 /** The endpoints; `database` is asked anew for each request. */
 export function lookupEndpoints(logger: Logger, database: () => RegistrationDb | undefined): Endpoint[] {

@@ -18,6 +18,7 @@
  * @module
  */
 
+import type { Clock } from "../../base/clock.ts";
 import { hostPort } from "../../base/host_port.ts";
 import type { Logger } from "../../base/logger.ts";
 import { SYSTEM_TIMERS, within } from "../../base/timers.ts";
@@ -39,14 +40,14 @@ import { GossipView } from "./view.ts";
 export interface GossipContext {
   readonly options: GossipOptions;
   readonly logger: Logger;
+  /** The time of day; for what passes there are timers. */
+  readonly clock: Pick<Clock, "nowMs">;
   /** What this node has. */
   readonly topics: GossipTopics;
   /** Who this node is, and where it is found. */
   readonly nodeInfo: NodeInfo;
   /** Port of HTTPS, `undefined` where there is none. */
   readonly httpsPort: number | undefined;
-  /** Now, in ms since 1970 with fractions. */
-  nowMs(): number;
 }
 
 /** A task of nsqd's. */
@@ -105,7 +106,7 @@ export class Gossip {
       regossipIntervalMs: options.gossipRegossipIntervalMs,
       ownName: () => this.#view.ownName,
       hasPeers: () => this.#view.memberCount > 0,
-      nowMs: () => context.nowMs(),
+      clock: context.clock,
     });
     this.#join = new GossipJoin({
       world,
@@ -119,7 +120,6 @@ export class Gossip {
       view: this.#view,
       tags: this.#agent ? undefined : tagsOf(info, context.httpsPort),
       memberGone: () => this.#join.memberGone(),
-      nowMs: () => context.nowMs(),
     });
     for (const { topic, channel } of this.#sender.everything()) this.#view.addOwn(topic, channel);
   }

@@ -22,8 +22,6 @@ export interface GossipListenerOptions {
   /** Tags for an agent that was not started with them. */
   readonly tags: Readonly<Record<string, string>> | undefined;
   readonly memberGone: () => void;
-  /** Now, in ms since 1970 with fractions. */
-  readonly nowMs: () => number;
 }
 
 const EVENT_TYPES = ["member-join", "member-leave", "member-failed", "member-update", "member-reap", "user"];
@@ -70,13 +68,13 @@ export class GossipListener implements SerfUser {
 
   /** Makes up for events that were lost between Serf and us, and forgets what nobody speaks of, until the link ends. */
   async keepInStep({ client, signal }: SerfLink): Promise<void> {
-    const { timers, view, nowMs, logger } = this.#options;
+    const { timers, view, logger } = this.#options;
     for (;;) {
       await timers.sleep(SYNC_INTERVAL_MS, signal);
       if (signal.aborted) return;
       try {
         view.sync(await client.members());
-        view.sweep(nowMs());
+        view.sweep(timers.monotonicMs());
       } catch (error) {
         if (!(error instanceof SerfError)) throw error;
         if (!client.failure) logger.error(`SERF: ${error.message}`);
@@ -85,9 +83,9 @@ export class GossipListener implements SerfUser {
   }
 
   #hear(event: SerfUserEvent): void {
-    const { logger, view, nowMs } = this.#options;
+    const { logger, view, timers } = this.#options;
     const heard = decodeEvent(event);
     if (heard === undefined) logger.debug(`GOSSIP: event ${oneLine(event.name)} is none of ours`);
-    else view.hear(heard, nowMs());
+    else view.hear(heard, timers.monotonicMs());
   }
 }

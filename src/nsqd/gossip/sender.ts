@@ -6,6 +6,7 @@
  */
 
 import { Bell } from "../../base/bell.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Timers } from "../../base/timers.ts";
 import type { SerfClient } from "../../cluster/serf_client.ts";
@@ -33,8 +34,8 @@ export interface GossipSenderOptions {
   readonly ownName: () => string;
   /** True when there are other members. */
   readonly hasPeers: () => boolean;
-  /** Now, in ms since 1970 with fractions. */
-  readonly nowMs: () => number;
+  /** The time of day, by which the others order events. */
+  readonly clock: Pick<Clock, "nowMs">;
 }
 
 /** Changes that wait for an agent. What is more comes with the next regossip, or is missed by the others in time. */
@@ -78,15 +79,15 @@ export class GossipSender {
   async send(link: SerfLink): Promise<void> {
     const { client, signal } = link;
     const { timers, logger, regossipIntervalMs } = this.#options;
-    let regossipMs = timers.nowMs();
+    let regossipMs = timers.monotonicMs();
     while (!signal.aborted && !this.#ended) {
-      if (timers.nowMs() >= regossipMs) {
+      if (timers.monotonicMs() >= regossipMs) {
         logger.info("SERF: re-gossiping");
         await this.#sendEverything(link);
-        regossipMs = timers.nowMs() + regossipIntervalMs;
+        regossipMs = timers.monotonicMs() + regossipIntervalMs;
       }
       await this.#sendChanges(client);
-      await this.#bell.wait(timers, regossipMs - timers.nowMs(), signal);
+      await this.#bell.wait(timers, regossipMs - timers.monotonicMs(), signal);
     }
   }
 
@@ -136,8 +137,9 @@ export class GossipSender {
   }
 
   async #send(client: SerfClient, { topic, channel, operation }: GossipChange): Promise<void> {
-    const { nowMs, ownName, logger } = this.#options;
-    const nowNs = BigInt(Math.round(nowMs() * 1000)) * 1000n;
+    const { clock, ownName, logger } = this.#options;
+    // By the wall clock, as it must go on over a restart; a clock that was set back is waited for by counting.
+    const nowNs = BigInt(Math.round(clock.nowMs() * 1000)) * 1000n;
     this.#orderNs = nowNs > this.#orderNs ? nowNs : this.#orderNs + 1n;
     const payload = encodeEvent({ node: ownName(), topic, channel }, this.#orderNs);
     try {

@@ -1,6 +1,6 @@
 /**
  * What one nsqd knows of all nsqds of its cluster: the members that Serf reports and the events that they send become
- * producers and registrations. No I/O, and time is an argument.
+ * producers and registrations. No I/O, and time, by the monotonic clock, is an argument.
  *
  * Serf delivers each event to every member that is there, most of the time, and in any order. So a later event of a
  * member wins over an earlier one that arrives after it; what a member has not spoken of for a while, though it
@@ -10,6 +10,7 @@
  * @module
  */
 
+import type { Moment } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import { oneLine } from "../../base/one_line.ts";
 import {
@@ -35,6 +36,9 @@ const EARLY_EVENTS_MAX = 100_000;
 const EARLY_KEPT_MS = 60_000;
 /** How long a name is known that no member has any more. */
 const DESERTED_KEPT_MS = 60 * 60 * 1000;
+
+/** When a member was last heard of, which nobody asks: Serf knows who is there. */
+const UNTOLD: Moment = { wallMs: 0, monotonicMs: 0 };
 
 /** What a view is made with. */
 export interface GossipViewOptions {
@@ -78,7 +82,7 @@ export class GossipView {
     this.#logger = options.logger;
     this.ownName = options.ownName;
     this.#staleAfterMs = options.staleAfterMs;
-    this.#own = this.db.addProducer(options.ownName, options.ownInfo, 0);
+    this.#own = this.db.addProducer(options.ownName, options.ownInfo, UNTOLD);
   }
 
   /** Other members that are there. */
@@ -118,7 +122,7 @@ export class GossipView {
       return;
     }
     if (this.#members.size >= MEMBERS_MAX) return this.#refuse(`there are ${MEMBERS_MAX} members`);
-    this.#members.set(name, { producer: this.db.addProducer(name, info, 0), heard: new Map() });
+    this.#members.set(name, { producer: this.db.addProducer(name, info, UNTOLD), heard: new Map() });
     this.#log("REGISTER", name, CLIENT_REGISTRATION);
     for (const { event, atMs } of this.#takeEarly(name)) this.hear(event, atMs);
   }
@@ -143,23 +147,23 @@ export class GossipView {
   }
 
   /** A member says what it has, or has no longer. */
-  hear(event: GossipEvent, nowMs: number): void {
+  hear(event: GossipEvent, monotonicMs: number): void {
     if (event.node === this.ownName) return;
     const member = this.#members.get(event.node);
-    if (member === undefined) this.#keepEarly(event, nowMs);
-    else if (event.operation === "-") this.#hearGone(member, event, nowMs);
-    else this.#hearThere(member, event, nowMs);
+    if (member === undefined) this.#keepEarly(event, monotonicMs);
+    else if (event.operation === "-") this.#hearGone(member, event, monotonicMs);
+    else this.#hearThere(member, event, monotonicMs);
   }
 
   /** Forgets what members have not spoken of for long, and names that nobody has had for long. */
-  sweep(nowMs: number): void {
+  sweep(monotonicMs: number): void {
     this.#refused = false;
     for (const [name, events] of this.#early) {
-      if (nowMs - events[events.length - 1].atMs >= EARLY_KEPT_MS) this.#takeEarly(name);
+      if (monotonicMs - events[events.length - 1].atMs >= EARLY_KEPT_MS) this.#takeEarly(name);
     }
     for (const [name, { producer, heard }] of this.#members) {
       for (const [key, { atMs, exists }] of heard) {
-        if (nowMs - atMs < this.#staleAfterMs) continue;
+        if (monotonicMs - atMs < this.#staleAfterMs) continue;
         heard.delete(key);
         if (!exists) continue;
         const { topic, channel } = parseKey(key);
@@ -168,7 +172,7 @@ export class GossipView {
         }
       }
     }
-    this.#forgetDeserted(nowMs);
+    this.#forgetDeserted(monotonicMs);
   }
 
   #keepEarly(event: GossipEvent, atMs: number): void {
@@ -186,7 +190,7 @@ export class GossipView {
     return events;
   }
 
-  #hearThere(member: Member, { node, topic, channel, order }: GossipEvent, nowMs: number): void {
+  #hearThere(member: Member, { node, topic, channel, order }: GossipEvent, monotonicMs: number): void {
     const { heard, producer } = member;
     const ofTopic = heard.get(keyOf(topic));
     const ofChannel = channel === undefined ? undefined : heard.get(keyOf(topic, channel));
@@ -199,20 +203,20 @@ export class GossipView {
     if (!this.#register(producer, topic, channel, node)) return;
     const there = (last?: Heard) => ({
       order: Math.max(order, last?.order ?? order),
-      atMs: nowMs,
+      atMs: monotonicMs,
       exists: true,
     });
     heard.set(keyOf(topic), there(ofTopic));
     if (channel !== undefined) heard.set(keyOf(topic, channel), there(ofChannel));
   }
 
-  #hearGone(member: Member, { node, topic, channel, order }: GossipEvent, nowMs: number): void {
+  #hearGone(member: Member, { node, topic, channel, order }: GossipEvent, monotonicMs: number): void {
     const { heard, producer } = member;
     const key = keyOf(topic, channel);
     const last = heard.get(key);
     if (last !== undefined && last.order > order) return;
     if (last === undefined && heard.size >= NAMES_PER_MEMBER_MAX) return;
-    heard.set(key, { order, atMs: nowMs, exists: false });
+    heard.set(key, { order, atMs: monotonicMs, exists: false });
     this.#unregister(producer, topic, channel, node);
     this.#forgetDeleted(topic, channel);
   }
@@ -244,7 +248,7 @@ export class GossipView {
     }
   }
 
-  #forgetDeserted(nowMs: number): void {
+  #forgetDeserted(monotonicMs: number): void {
     const deserted = new Set<string>();
     for (const { name, producers, channels } of this.db.topics(EVERY_TOPIC)) {
       if (producers.length === 0) deserted.add(keyOf(name));
@@ -256,9 +260,9 @@ export class GossipView {
       if (!deserted.has(key)) this.#deserted.delete(key);
     }
     for (const key of deserted) {
-      const sinceMs = this.#deserted.get(key) ?? nowMs;
+      const sinceMs = this.#deserted.get(key) ?? monotonicMs;
       this.#deserted.set(key, sinceMs);
-      if (nowMs - sinceMs < DESERTED_KEPT_MS) continue;
+      if (monotonicMs - sinceMs < DESERTED_KEPT_MS) continue;
       const { topic, channel } = parseKey(key);
       if (channel === undefined) this.db.removeTopics(topic);
       else this.db.removeChannel(topic, channel);
@@ -268,7 +272,7 @@ export class GossipView {
   /** The same producer at another address, with what it had. */
   #replace(producer: Producer, info: ProducerInfo): Producer {
     const registrations = this.db.removeProducer(producer);
-    const replaced = this.db.addProducer(producer.id, info, 0);
+    const replaced = this.db.addProducer(producer.id, info, UNTOLD);
     for (const { category, key, subKey } of registrations) {
       if (category !== "client") this.#register(replaced, key, category === "channel" ? subKey : undefined);
     }

@@ -5,6 +5,7 @@
  */
 
 import { RE2JS } from "re2js";
+import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error_text.ts";
 import { bytesOf, byteString } from "../../protocol/quote.ts";
 
@@ -45,7 +46,7 @@ export class AuthState {
   readonly identity: string;
   readonly identityUrl: string;
   readonly authorizations: readonly Authorization[];
-  /** After this, in ms, the servers must be asked again. */
+  /** After this, in ms by the monotonic clock, the servers must be asked again. */
   readonly expiresMs: number;
 
   /**
@@ -53,7 +54,7 @@ export class AuthState {
    *
    * @throws {Error} When it is not one.
    */
-  constructor(answer: unknown, nowMs: number) {
+  constructor(answer: unknown, monotonicMs: number) {
     const { ttl = 0, authorizations, identity = "", identity_url = "" } = fieldsOf(answer, "answer");
     if (typeof identity !== "string" || typeof identity_url !== "string" || !Number.isSafeInteger(ttl)) {
       throw new Error("answer has a field of the wrong type");
@@ -62,7 +63,7 @@ export class AuthState {
     if (Number(ttl) <= 0) throw new Error(`invalid TTL ${ttl} (must be >0)`);
     this.identity = identity;
     this.identityUrl = identity_url;
-    this.expiresMs = nowMs + Number(ttl) * 1000;
+    this.expiresMs = monotonicMs + Number(ttl) * 1000;
   }
 
   /**
@@ -86,7 +87,7 @@ export class AuthState {
 export async function queryAuthServers(
   servers: AuthServers,
   request: AuthRequest,
-  nowMs: () => number,
+  clock: Pick<Clock, "monotonicMs">,
 ): Promise<AuthState> {
   const { addresses } = servers;
   const first = Math.floor(Math.random() * addresses.length);
@@ -94,7 +95,7 @@ export async function queryAuthServers(
   for (let i = 0; i < addresses.length; i++) {
     const address = addresses[(first + i) % addresses.length];
     try {
-      return new AuthState(await query(servers, address, request), nowMs());
+      return new AuthState(await query(servers, address, request), clock.monotonicMs());
     } catch (error) {
       failures.push(`failed to auth against ${address} - ${errorText(error)}`);
     }

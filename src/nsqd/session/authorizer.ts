@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Clock } from "../../base/clock.ts";
 import { hostOf } from "../../net/connection.ts";
 import type { TlsState } from "../../net/tls_server.ts";
 import { type AuthState, queryAuthServers } from "./auth.ts";
@@ -18,7 +19,7 @@ export interface AuthorizerContext {
   readonly rootCa: string | undefined;
   /** Ends all asking. */
   readonly signal: AbortSignal;
-  readonly nowMs: () => number;
+  readonly clock: Pick<Clock, "monotonicMs">;
 }
 
 /** A client, as far as auth servers are told of it. */
@@ -41,7 +42,7 @@ export class Authorizer {
 
   /** Asks what the client may do. Rejects when no server answers as it should. */
   authorize(client: AskedClient, secret: string): Promise<AuthState> {
-    const { options, timeoutMs, signal, nowMs } = this.#context;
+    const { options, timeoutMs, signal, clock } = this.#context;
     const request = {
       remoteIp: hostOf(client.remoteAddress),
       tls: client.tls !== undefined,
@@ -55,7 +56,7 @@ export class Authorizer {
       client: this.#httpClient,
       signal,
     };
-    return queryAuthServers(servers, request, nowMs);
+    return queryAuthServers(servers, request, clock);
   }
 
   close(): void {

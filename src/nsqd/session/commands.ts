@@ -204,7 +204,7 @@ function isAllowed(session: Session, command: string, topic: string, channel = "
   const { auth, context } = session;
   if (context.options.authHttpAddresses.length === 0) return true;
   if (!auth) throw new ProtocolError("E_AUTH_FIRST", `AUTH required before ${command}`);
-  if (auth.state.expiresMs < session.nowMs()) {
+  if (auth.state.expiresMs < session.monotonicMs()) {
     session.suspend(async () => void await askAuthServers(session, auth.secret));
     return false;
   }

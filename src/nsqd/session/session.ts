@@ -29,6 +29,7 @@ import {
   FRAME_TYPE,
   HEARTBEAT_FRAME,
   MESSAGE_HEADER_LENGTH,
+  readU32,
   writeU32,
 } from "../../protocol/frames.ts";
 import { MESSAGE_ID_LENGTH, writeMessageId } from "../../protocol/message_id.ts";
@@ -81,13 +82,16 @@ export interface SessionContext {
   authorize(client: Session, secret: string): Promise<AuthState>;
 }
 
-/** A client of the TCP protocol. */
+/** A client of the TCP protocol. Its times are by the monotonic clock, but for the one that is shown. */
 export class Session implements MessageSink, WireOwner {
   readonly context: SessionContext;
   readonly reader = new CommandReader();
   readonly settings: ConnectionSettings;
   readonly remoteAddress: string;
+  /** When it connected, by the wall clock. */
   readonly connectTimeS: number;
+  /** When it connected. */
+  readonly connectedMs: number;
   /** Messages published, by topic. */
   readonly pubCounts = new Map<string, number>();
   state: ClientState = CLIENT_STATE.init;
@@ -111,7 +115,6 @@ export class Session implements MessageSink, WireOwner {
 
   readonly #wire: Wire;
   readonly #nodeId: number;
-  readonly #acceptedMs: number;
   /** The client has sent the magic: it speaks the protocol. */
   #speaks = false;
   /** A whole command has come. */
@@ -135,15 +138,14 @@ export class Session implements MessageSink, WireOwner {
   #keeping: Promise<void> | undefined;
 
   constructor(context: SessionContext, connection: Connection) {
-    const nowMs = context.clock.nowMs();
-    const { options } = context;
+    const { clock, options } = context;
     this.context = context;
     this.#wire = new Wire(connection, this, options.maxOutputPendingSizeBytes);
     this.#nodeId = options.nodeId;
     this.remoteAddress = connection.peer;
-    this.connectTimeS = Math.floor(nowMs / 1000);
+    this.connectTimeS = Math.floor(clock.nowMs() / 1000);
     this.clientId = this.hostname = hostOf(connection.peer);
-    this.#acceptedMs = this.readMs = this.#lastHeartbeatMs = nowMs;
+    this.connectedMs = this.readMs = this.#lastHeartbeatMs = clock.monotonicMs();
     this.settings = {
       heartbeatIntervalMs: CLIENT_TIMEOUT_MS / 2,
       outputBufferSizeBytes: OUTPUT_BUFFER_SIZE,
@@ -190,8 +192,8 @@ export class Session implements MessageSink, WireOwner {
     return this.#wire.writable && !this.#keeping;
   }
 
-  nowMs(): number {
-    return this.context.clock.nowMs();
+  monotonicMs(): number {
+    return this.context.clock.monotonicMs();
   }
 
   /** Serves the client until one side ends the connection. */
@@ -219,10 +221,11 @@ export class Session implements MessageSink, WireOwner {
   }
 
   /** Sends a message. */
-  send(segment: Segment, index: number, attempts: number): void {
+  send(segment: Segment, index: number, attempts: number): number {
     const { output } = this.#wire;
+    const { bytes } = segment;
     const bodyOffset = segment.bodyOffset(index);
-    const bodyLength = segment.bodyLength(index);
+    const bodyLength = readU32(bytes, bodyOffset - 4);
     const offset = output.reserve(MESSAGE_HEADER_LENGTH + bodyLength);
     const out = output.bytes;
     writeU32(out, offset, MESSAGE_HEADER_LENGTH - 4 + bodyLength);
@@ -231,7 +234,6 @@ export class Session implements MessageSink, WireOwner {
     writeU32(out, offset + 12, segment.timestampLow(index));
     out[offset + 16] = attempts >>> 8;
     out[offset + 17] = attempts;
-    const bytes = segment.bytes;
     const foreignId = segment.foreignId(index);
     if (foreignId === 0) writeMessageId(out, offset + 18, segment.base + index, this.#nodeId);
     else out.set(bytes.subarray(foreignId, foreignId + MESSAGE_ID_LENGTH), offset + 18);
@@ -246,6 +248,7 @@ export class Session implements MessageSink, WireOwner {
     if (logger.debugs) {
       logger.debug(`PROTOCOL(V2): writing msg(${segment.base + index}) to client(${this.remoteAddress})`);
     }
+    return bodyLength;
   }
 
   /** Sends a frame. */
@@ -335,28 +338,29 @@ export class Session implements MessageSink, WireOwner {
   }
 
   /** Sends a heartbeat when it is time, and ends the connection of a client that is silent, too slow or does not read. */
-  keepAlive(nowMs: number): void {
+  keepAlive(monotonicMs: number): void {
     // An error may take the place of what is held: nothing must come behind it.
     if (this.#wire.closed || this.#keeping) return;
     const { options } = this.context;
     const { heartbeatIntervalMs } = this.settings;
     const writeTimeoutMs = Math.min(heartbeatIntervalMs || Infinity, options.writeTimeoutMs || Infinity);
-    if (!this.#introduced && isOver(this.#acceptedMs, options.handshakeTimeoutMs, nowMs)) {
+    if (!this.#introduced && isOver(this.connectedMs, options.handshakeTimeoutMs, monotonicMs)) {
       this.#end("no command in time after connecting - i/o timeout");
     } else if (
-      !this.#paused && heartbeatIntervalMs > 0 && nowMs - this.readMs > 2 * heartbeatIntervalMs
+      !this.#paused && heartbeatIntervalMs > 0 && monotonicMs - this.readMs > 2 * heartbeatIntervalMs
     ) {
       this.#end("failed to read command - i/o timeout");
     } else if (
-      !this.#paused && this.#incompleteMs > 0 && isOver(this.#incompleteMs, options.commandTimeoutMs, nowMs)
+      !this.#paused && this.#incompleteMs > 0 &&
+      isOver(this.#incompleteMs, options.commandTimeoutMs, monotonicMs)
     ) {
       this.#end("failed to read the rest of a command - i/o timeout");
-    } else if (this.#wire.writingMs(nowMs) > writeTimeoutMs) {
+    } else if (this.#wire.writingMs(monotonicMs) > writeTimeoutMs) {
       this.#end("failed to write - i/o timeout");
     } else if (
-      this.#speaks && heartbeatIntervalMs > 0 && nowMs - this.#lastHeartbeatMs >= heartbeatIntervalMs
+      this.#speaks && heartbeatIntervalMs > 0 && monotonicMs - this.#lastHeartbeatMs >= heartbeatIntervalMs
     ) {
-      this.#lastHeartbeatMs = nowMs;
+      this.#lastHeartbeatMs = monotonicMs;
       this.#wire.shrink();
       this.answer(HEARTBEAT_FRAME);
     }
@@ -364,7 +368,7 @@ export class Session implements MessageSink, WireOwner {
 
   /** Heartbeats are counted anew: their interval has changed. */
   restartHeartbeats(): void {
-    this.#lastHeartbeatMs = this.nowMs();
+    this.#lastHeartbeatMs = this.monotonicMs();
   }
 
   /** Lets the answers go when the topics are synced. */
@@ -379,7 +383,7 @@ export class Session implements MessageSink, WireOwner {
     }
     this.#keeping = undefined;
     // It was sent no heartbeats to answer.
-    this.readMs = this.nowMs();
+    this.readMs = this.monotonicMs();
     if (failed.size > 0) this.publishFailed(failed);
     this.publishKept(new Map());
     this.context.turn.hasOutput(this);
@@ -478,7 +482,7 @@ export class Session implements MessageSink, WireOwner {
       await end;
     } finally {
       this.#paused = false;
-      this.readMs = this.nowMs();
+      this.readMs = this.monotonicMs();
       if (this.#incompleteMs > 0) this.#incompleteMs = this.readMs;
     }
   }
@@ -488,7 +492,7 @@ export class Session implements MessageSink, WireOwner {
       const count = await this.#wire.read(this.reader.space());
       if (count === null || this.#wire.closed) return false;
       this.reader.received(count);
-      this.readMs = this.nowMs();
+      this.readMs = this.monotonicMs();
       return true;
     } catch (error) {
       if (this.#wire.closed && isDisconnect(error)) return false;
@@ -524,6 +528,6 @@ export class Session implements MessageSink, WireOwner {
 }
 
 /** True when more than the timeout has passed; a timeout of 0 is none. */
-function isOver(sinceMs: number, timeoutMs: number, nowMs: number): boolean {
-  return timeoutMs > 0 && nowMs - sinceMs > timeoutMs;
+function isOver(sinceMs: number, timeoutMs: number, monotonicMs: number): boolean {
+  return timeoutMs > 0 && monotonicMs - sinceMs > timeoutMs;
 }

@@ -35,8 +35,8 @@ export class Sessions {
 
   /** Sends the heartbeats that are due, and ends connections that nobody is behind any more. */
   keepAlive(): void {
-    const nowMs = this.#context.clock.nowMs();
-    for (const session of this.#context.connections) session.keepAlive(nowMs);
+    const monotonicMs = this.#context.clock.monotonicMs();
+    for (const session of this.#context.connections) session.keepAlive(monotonicMs);
   }
 
   /** Those that speak the protocol. */

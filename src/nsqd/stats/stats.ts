@@ -5,6 +5,7 @@
  * @module
  */
 import { NO_QUANTILES, Quantile, type QuantileResult } from "../../base/quantile.ts";
+import type { BackgroundWork, Broker } from "../../broker/broker.ts";
 import type { Channel } from "../../broker/channel.ts";
 import type { Consumer } from "../../broker/consumer.ts";
 import type { Topic } from "../../broker/topic.ts";
@@ -23,7 +24,10 @@ export interface ClientSource {
   readonly messageCount: number;
   readonly finishCount: number;
   readonly requeueCount: number;
+  /** When it connected, by the wall clock. */
   readonly connectTimeS: number;
+  /** When it connected, in ms by the monotonic clock. */
+  readonly connectedMs: number;
   readonly sampleRate: number;
   readonly topologyZone: string;
   readonly topologyRegion: string;
@@ -50,6 +54,9 @@ export interface StatsFilter {
   readonly channel: string;
   readonly includeClients: boolean;
 }
+
+/** Key of what the text of `/stats` tells of a client and NSQ's JSON does not, which has no such keys. */
+export const CONNECTED_FOR_MS = Symbol("connectedForMs");
 
 /** One TCP client. Keys that are absent in JSON when they say nothing may be `undefined`. */
 export interface ClientStats {
@@ -79,6 +86,8 @@ export interface ClientStats {
   readonly tls_version: string;
   readonly tls_negotiated_protocol: string;
   readonly tls_negotiated_protocol_is_mutual: boolean;
+  /** Since when `connect_ts` says, but not wrong when the clock was set meanwhile. */
+  readonly [CONNECTED_FOR_MS]: number;
 }
 
 /** Messages that a client has published to a topic. */
@@ -116,6 +125,8 @@ export interface TopicStats {
   readonly message_bytes: number;
   readonly paused: boolean;
   readonly e2e_processing_latency: QuantileResult;
+  /** Messages that had been acknowledged and are lost, as far as is known; absent while none are. Not in NSQ. */
+  readonly lost_count: number | undefined;
 }
 
 /** All topics and producers that a filter lets through. */
@@ -139,8 +150,8 @@ export interface MemoryStats {
   readonly gc_total_runs: number;
 }
 
-/** The statistics at this time, topics and channels by name. */
-export function collectStats(source: StatsSource, filter: StatsFilter, nowMs: number): Stats {
+/** The statistics at this time by the monotonic clock, topics and channels by name. */
+export function collectStats(source: StatsSource, filter: StatsFilter, monotonicMs: number): Stats {
   const named = source.broker.topics.get(filter.topic);
   if (filter.topic !== "" && named === undefined) return { topics: null, producers: null };
 
@@ -151,11 +162,17 @@ export function collectStats(source: StatsSource, filter: StatsFilter, nowMs: nu
       : only(topic.channels.get(filter.channel));
     // NSQ compat: a filter by channel leaves out the topics that have no such channel.
     if (filter.channel !== "" && channels.length === 0) continue;
-    const stats = channels.map((channel) => channelStats(source, channel, filter, nowMs));
-    topics.push(topicStats(topic, stats, nowMs));
+    const stats = channels.map((channel) => channelStats(source, channel, filter, monotonicMs));
+    topics.push(topicStats(topic, stats, monotonicMs));
   }
-  const producers = filter.includeClients ? producerStats(source, filter) : [];
+  const producers = filter.includeClients ? producerStats(source, filter, monotonicMs) : [];
   return { topics, producers: producers.length === 0 ? null : producers };
+}
+
+/** What goes on behind the answers; undefined when nothing does. Not in NSQ. */
+export function backgroundStats(broker: Broker): BackgroundWork | undefined {
+  const work = broker.backgroundWork;
+  return work.tasks + work.segments > 0 ? work : undefined;
 }
 
 /** The use of memory at this time. What the runtime does not tell is 0: objects, pauses and runs of the collector. */
@@ -184,7 +201,7 @@ function only<T>(item: T | undefined): T[] {
   return item === undefined ? [] : [item];
 }
 
-function topicStats(topic: Topic, channels: readonly ChannelStats[], nowMs: number): TopicStats {
+function topicStats(topic: Topic, channels: readonly ChannelStats[], monotonicMs: number): TopicStats {
   const latencies = [...topic.channels.values()].flatMap(({ latency }) => only(latency));
   return {
     topic_name: topic.name,
@@ -194,7 +211,8 @@ function topicStats(topic: Topic, channels: readonly ChannelStats[], nowMs: numb
     message_count: topic.messageCount,
     message_bytes: topic.messageBytes,
     paused: topic.paused,
-    e2e_processing_latency: Quantile.mergedResult(latencies, nowMs),
+    e2e_processing_latency: Quantile.mergedResult(latencies, monotonicMs),
+    lost_count: topic.lostCount || undefined,
   };
 }
 
@@ -202,9 +220,11 @@ function channelStats(
   source: StatsSource,
   channel: Channel,
   filter: StatsFilter,
-  nowMs: number,
+  monotonicMs: number,
 ): ChannelStats {
-  const clients = [...channel.consumers].map((consumer) => clientStats(source.clientOf(consumer), filter));
+  const clients = [...channel.consumers].map((consumer) =>
+    clientStats(source.clientOf(consumer), filter, monotonicMs)
+  );
   return {
     channel_name: channel.name,
     depth: channel.depth,
@@ -220,17 +240,17 @@ function channelStats(
     client_count: channel.consumers.size,
     clients: filter.includeClients ? clients : null,
     paused: channel.paused,
-    e2e_processing_latency: channel.latency?.result(nowMs) ?? NO_QUANTILES,
+    e2e_processing_latency: channel.latency?.result(monotonicMs) ?? NO_QUANTILES,
   };
 }
 
-function producerStats(source: StatsSource, filter: StatsFilter): ClientStats[] {
+function producerStats(source: StatsSource, filter: StatsFilter, monotonicMs: number): ClientStats[] {
   // NSQ compat: a filter by topic empties the counts of other topics' producers, but keeps them listed.
   const producers = [...source.sessions()].filter((client) => client.pubCounts.size > 0);
-  return producers.map((client) => clientStats(client, filter));
+  return producers.map((client) => clientStats(client, filter, monotonicMs));
 }
 
-function clientStats(client: ClientSource, filter: StatsFilter): ClientStats {
+function clientStats(client: ClientSource, filter: StatsFilter, monotonicMs: number): ClientStats {
   const counts = [...client.pubCounts]
     .filter(([topic]) => filter.topic === "" || topic === filter.topic)
     .map(([topic, count]) => ({ topic, count }));
@@ -261,5 +281,6 @@ function clientStats(client: ClientSource, filter: StatsFilter): ClientStats {
     tls_version: client.tls?.version ?? "",
     tls_negotiated_protocol: "",
     tls_negotiated_protocol_is_mutual: false,
+    [CONNECTED_FOR_MS]: monotonicMs - client.connectedMs,
   };
 }

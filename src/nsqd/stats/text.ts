@@ -5,32 +5,44 @@
  * @module
  */
 import { formatDuration } from "../../base/duration.ts";
+import type { BackgroundWork } from "../../broker/broker.ts";
 import type { QuantileResult } from "../../base/quantile.ts";
-import type { ChannelStats, ClientStats, MemoryStats, Stats, TopicStats } from "./stats.ts";
+import {
+  type ChannelStats,
+  type ClientStats,
+  CONNECTED_FOR_MS,
+  type MemoryStats,
+  type Stats,
+  type TopicStats,
+} from "./stats.ts";
 
 /** What the text says besides the statistics. */
 export interface StatsReport {
   /** Name and version of the program. */
   readonly program: string;
   readonly health: string;
+  /** When nsqd was started, by the wall clock. */
   readonly startTimeMs: number;
-  readonly nowMs: number;
+  /** How long ago that is, which is not the difference of two times of day: the clock may have been set. */
+  readonly uptimeMs: number;
   readonly stats: Stats;
   /** Absent when it is not wanted. */
   readonly memory?: MemoryStats | undefined;
+  /** Absent when nothing is being done. */
+  readonly background?: BackgroundWork | undefined;
   /** How gossip is, where it is on. */
   readonly gossip?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The text of `/stats`. */
 export function formatStats(report: StatsReport): string {
-  const { stats, memory, gossip, nowMs, startTimeMs } = report;
+  const { stats, memory, background, gossip, startTimeMs, uptimeMs } = report;
   const topics = stats.topics ?? [];
   const producers = stats.producers ?? [];
   const lines = [
     report.program,
     `start_time ${rfc3339(startTimeMs)}`,
-    `uptime ${formatDuration(Math.max(nowMs - startTimeMs, 0))}`,
+    `uptime ${formatDuration(uptimeMs)}`,
     "",
     `Health: ${report.health}`,
     ...memory === undefined ? [] : ["", "Memory:", ...memoryLines(memory)],
@@ -38,34 +50,39 @@ export function formatStats(report: StatsReport): string {
     // Each topic's line but the first has an empty one before it.
     ...topics.length === 0
       ? ["Topics: None"]
-      : ["Topics:", ...topics.flatMap((topic) => ["", ...topicLines(topic, nowMs)]).slice(1)],
+      : ["Topics:", ...topics.flatMap((topic) => ["", ...topicLines(topic)]).slice(1)],
     "",
     ...producers.length === 0
       ? ["Producers: None"]
-      : ["Producers:", ...producers.map((client) => `   ${clientLine(client, nowMs)}`)],
-    ...gossip === undefined
-      ? []
-      : ["", "Gossip:", ...Object.entries(gossip).map(([name, value]) => `   ${name}: ${value}`)],
+      : ["Producers:", ...producers.map((client) => `   ${clientLine(client)}`)],
+    ...background === undefined ? [] : ["", "Background:", ...fieldLines(background)],
+    ...gossip === undefined ? [] : ["", "Gossip:", ...fieldLines(gossip)],
   ];
   return lines.join("\n") + "\n";
+}
+
+function fieldLines(fields: object): string[] {
+  return Object.entries(fields).map(([name, value]) => `   ${name}: ${value}`);
 }
 
 function memoryLines(memory: MemoryStats): string[] {
   return Object.entries(memory).map(([name, value]) => `   ${name.padEnd(25)}\t${value}`);
 }
 
-function topicLines(topic: TopicStats, nowMs: number): string[] {
+function topicLines(topic: TopicStats): string[] {
   const columns = [
     `${topic.paused ? "*P " : "   "}[${topic.topic_name.padEnd(15)}]`,
     `depth: ${column(topic.depth, 5)}`,
     `be-depth: ${column(topic.backend_depth, 5)}`,
     `msgs: ${column(topic.message_count, 8)}`,
     `e2e%: ${latencies(topic.e2e_processing_latency)}`,
+    // Behind what scripts look for.
+    ...topic.lost_count === undefined ? [] : [`lost: ${topic.lost_count}`],
   ];
-  return [columns.join(" "), ...topic.channels.flatMap((channel) => channelLines(channel, nowMs))];
+  return [columns.join(" "), ...topic.channels.flatMap(channelLines)];
 }
 
-function channelLines(channel: ChannelStats, nowMs: number): string[] {
+function channelLines(channel: ChannelStats): string[] {
   const columns = [
     `   ${channel.paused ? "*P " : "   "}[${channel.channel_name.padEnd(25)}]`,
     `depth: ${column(channel.depth, 5)}`,
@@ -78,13 +95,13 @@ function channelLines(channel: ChannelStats, nowMs: number): string[] {
     `e2e%: ${latencies(channel.e2e_processing_latency)}`,
   ];
   const clients = channel.clients ?? [];
-  return [columns.join(" "), ...clients.map((client) => `        ${clientLine(client, nowMs)}`)];
+  return [columns.join(" "), ...clients.map((client) => `        ${clientLine(client)}`)];
 }
 
-function clientLine(client: ClientStats, nowMs: number): string {
+function clientLine(client: ClientStats): string {
   const port = client.remote_address.slice(client.remote_address.lastIndexOf(":") + 1);
   const id = `${client.hostname}:${port} ${client.user_agent}`;
-  const connectedS = Math.max(Math.floor(nowMs / 1000 - client.connect_ts), 0);
+  const connectedS = Math.floor(client[CONNECTED_FOR_MS] / 1000);
   const connected = `connected: ${formatDuration(connectedS * 1000)}`;
   const published = client.pub_counts ?? [];
   const columns = published.length > 0

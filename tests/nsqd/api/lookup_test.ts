@@ -19,7 +19,7 @@ const JSON_INFO =
 
 Deno.test("lookupEndpoints() answers /lookup, /topics, /channels and /nodes as nsqlookupd does", async () => {
   const db = new RegistrationDb();
-  db.register(db.addProducer("node:4150", INFO, 0), "t", "c");
+  db.register(db.addProducer("node:4150", INFO, { wallMs: 0, monotonicMs: 0 }), "t", "c");
 
   assertEquals(await get(db, "/lookup?topic=t"), [200, `{"channels":["c"],"producers":[${JSON_INFO}}]}`]);
   assertEquals(await get(db, "/topics"), [200, '{"topics":["t"]}']);

@@ -4,17 +4,19 @@ import { AsyncGroup } from "../../../src/base/async_group.ts";
 import { lookupAnswer, nodesAnswer } from "../../../src/cluster/lookup_answers.ts";
 import { Gossip, type GossipContext } from "../../../src/nsqd/gossip/gossip.ts";
 import { eventually } from "../../support/eventually.ts";
-import { FAKE_START_MS } from "../../support/fake_clock.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { FakeTimers } from "../../support/fake_timers.ts";
 import { nodeRecord, ScriptedSerf } from "../../support/scripted_serf.ts";
 
-const ALWAYS = { nowMs: 0, inactiveProducerTimeoutMs: Infinity, tombstoneLifetimeMs: 0 };
+const ALWAYS = { monotonicMs: 0, inactiveProducerTimeoutMs: Infinity, tombstoneLifetimeMs: 0 };
 const ORDER = "1706702400000000000";
 
 interface GossipTest {
   readonly gossip: Gossip;
   readonly serf: ScriptedSerf;
   readonly timers: FakeTimers;
+  /** The time of day, which stands still. */
+  readonly clock: FakeClock;
   readonly lines: string[];
   /** This nsqd's topics, and their channels. */
   readonly topics: Map<string, { channels: Map<string, unknown> }>;
@@ -38,6 +40,7 @@ function gossipTest(
     serf.members = [nodeRecord("own:4150")];
     given.serf?.(serf);
     const timers = new FakeTimers();
+    const clock = new FakeClock();
     const lines: string[] = [];
     const write = (line: string) => lines.push(line.slice("yyyy/mm/dd hh:mm:ss.uuuuuu ".length));
     const topics: GossipTest["topics"] = new Map();
@@ -70,7 +73,7 @@ function gossipTest(
         version: "1.3.0",
       },
       httpsPort: undefined,
-      nowMs: () => FAKE_START_MS,
+      clock,
     };
     const gossip = new Gossip(context, { timers, connect: () => serf.connect() });
     const group = new AsyncGroup();
@@ -82,7 +85,7 @@ function gossipTest(
       for (const channel of channels) gossip.changed(topic, channel);
     };
     try {
-      await test({ gossip, serf, timers, lines, topics, make, stop: () => group.stop() });
+      await test({ gossip, serf, timers, clock, lines, topics, make, stop: () => group.stop() });
     } finally {
       await group.stop();
     }
@@ -273,6 +276,48 @@ gossipTest("Gossip hears a member of which it was not told yet", async ({ serf, 
 
   await eventually("it is known", () => assertEquals(lookup(gossip, "t")?.producers, ["a"]) ?? true);
 });
+
+for (const stepMs of [3_600_000, -3_600_000]) {
+  gossipTest(
+    `Gossip forgets what a member does not repeat in time, though the clock is set by ${stepMs / 1000} s`,
+    async ({ serf, gossip, timers, clock }) => {
+      await eventually("it is connected", () => timers.sleeping.includes(30_000));
+      serf.emitUser("topic+", { n: "a:4150", t: "t", r: 1 });
+      await eventually("it is known", () => lookup(gossip, "t")?.producers.length === 1);
+
+      clock.step(stepMs);
+      serf.members = [nodeRecord("a:4150"), nodeRecord("b:4150")];
+      timers.advance(30_000);
+      await eventually("members were compared, and old names forgotten", () => nodes(gossip).includes("b"));
+      const early = lookup(gossip, "t")?.producers;
+      await eventually("it waits", () => timers.sleeping.includes(30_000));
+      timers.advance(270_000);
+
+      await eventually("it is forgotten", () => lookup(gossip, "t")?.producers.length === 0);
+      assertEquals(early, ["a"]);
+    },
+    { serf: (serf) => serf.members = [nodeRecord("a:4150")] },
+  );
+}
+
+gossipTest(
+  "Gossip orders events by the time of day, and goes on counting when the clock is set back",
+  async ({ serf, make, clock, timers }) => {
+    await eventually("it waits", () => timers.sleeping.includes(60_000));
+
+    clock.step(3_600_000);
+    make("later");
+    await eventually("it is told", () => serf.sent.length === 1);
+    clock.step(-7_200_000);
+    make("earlier");
+    await eventually("it is told", () => serf.sent.length === 2);
+
+    assertEquals(serf.sent, [
+      'topic+ {"n":"own:4150","t":"later","c":"","r":1706706000000000000}',
+      'topic+ {"n":"own:4150","t":"earlier","c":"","r":1706706000000000001}',
+    ]);
+  },
+);
 
 gossipTest("Gossip does not hear its own echo, or strangers", async ({ serf, gossip, timers }) => {
   await eventually("it is connected", () => timers.sleeping.includes(60_000));

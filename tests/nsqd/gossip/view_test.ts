@@ -12,7 +12,7 @@ import type { GossipEvent } from "../../../src/nsqd/gossip/event.ts";
 import { GossipView } from "../../../src/nsqd/gossip/view.ts";
 
 const STALE_AFTER_MS = 300_000;
-const ALWAYS = { nowMs: 0, inactiveProducerTimeoutMs: Infinity, tombstoneLifetimeMs: 0 };
+const ALWAYS = { monotonicMs: 0, inactiveProducerTimeoutMs: Infinity, tombstoneLifetimeMs: 0 };
 
 Deno.test("GossipView.join() makes a member a node, which others are told of", () => {
   const { view, lines } = makeView();

@@ -137,7 +137,8 @@ clusterTest(
     await cluster.addTopic(0, "t", "c");
     await cluster.addTopic(1, "t", "c");
     // The metadata file is written soon after.
-    await eventually("metadata", () => cluster.nsqds[1].log.split("persisting").length > 2);
+    const metadataPath = `${cluster.nsqds[1].dataPath}/nsqd.dat`;
+    await eventually("metadata", () => Deno.readTextFileSync(metadataPath).includes('"name":"c"'));
     const ports = cluster.ports();
     const withAll = { nodes: ports, topics: { t: [["c"], cluster.ports(0, 1)] as const } };
     const without = { nodes: cluster.ports(0, 2), topics: { t: [["c"], cluster.ports(0)] as const } };

@@ -50,7 +50,7 @@ class Questions {
 
   /** Answers the oldest question. */
   async answer(answer: unknown): Promise<void> {
-    this.#answers.shift()?.resolve(new AuthState(answer, this.#context.clock.nowMs()));
+    this.#answers.shift()?.resolve(new AuthState(answer, this.#context.clock.monotonicMs()));
     await settle();
   }
 
@@ -257,6 +257,24 @@ authTest(
     assertEquals(questions.secrets, [SECRET, SECRET]);
   },
 );
+
+for (const stepMs of [90_000, 3_600_000, -3_600_000]) {
+  authTest(
+    `Session goes by its permissions for their time, though the clock is set by ${stepMs / 1000} s`,
+    async (questions, nsqd) => {
+      const client = await questions.authorized(ONE_SECOND);
+
+      await nsqd.step(stepMs);
+      await nsqd.pass(1000);
+      assertEquals(await client.ask(pub("t", "a")), [OK]);
+      await nsqd.pass(1);
+      assertEquals(await client.ask(pub("t", "b")), []);
+      await questions.answer(ONE_SECOND);
+
+      assertEquals(client.frames(), [OK]);
+    },
+  );
+}
 
 for (const [command, sent] of NEEDS_AUTH) {
   authTest(`Session asks again before ${command}, and carries it out once`, async (questions, nsqd) => {

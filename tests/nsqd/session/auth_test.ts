@@ -210,7 +210,7 @@ function serversAt(addresses: readonly string[], given: Partial<AuthServers> = {
 }
 
 function ask(servers: AuthServers, request: Partial<AuthRequest> = {}): Promise<AuthState> {
-  return queryAuthServers(servers, { ...REQUEST, ...request }, () => NOW_MS);
+  return queryAuthServers(servers, { ...REQUEST, ...request }, { monotonicMs: () => NOW_MS });
 }
 
 const allowAll: AuthAnswer = () => Response.json(ALLOW_ALL);

@@ -73,7 +73,7 @@ Deno.test("GET /stats has the keys of NSQ in their order", async () => {
 
 Deno.test("GET /stats is text unless JSON is asked for", async () => {
   const api = await scene();
-  api.time.nowMs = START_TIME_MS + 61_500;
+  api.clock.advance(61_500);
 
   const { status, type, text } = await api.request("GET", "/stats?include_mem=false");
 
@@ -99,6 +99,42 @@ Deno.test("GET /stats is text unless JSON is asked for", async () => {
     "",
   ]);
 });
+
+for (const stepMs of [3_600_000, -3_600_000]) {
+  Deno.test(`GET /stats tells how long things last, though the clock is set by ${stepMs / 1000} s`, async () => {
+    const api = await scene();
+    api.clock.advance(30_000);
+    api.clock.step(stepMs);
+    api.clock.advance(31_500);
+
+    const { text } = await api.request("GET", "/stats?include_mem=false");
+
+    const lines = text.split("\n");
+    assertEquals(Date.parse(lines[1].replace("start_time ", "")), START_TIME_MS);
+    assertEquals(lines[2], "uptime 1m1.5s");
+    assertEquals([...text.matchAll(/connected: (.*)/g)].map(([, connected]) => connected), ["1m1s", "1m1s"]);
+  });
+
+  Deno.test(`GET /stats has percentiles of its window, though the clock is set by ${stepMs / 1000} s`, async () => {
+    const api = httpApi({ options: { e2eProcessingLatencyPercentiles: [1] } });
+    const windowMs = 600_000;
+    const { latency } = api.broker.topic("t").channel("a");
+    latency?.insert(1_000_000, api.clock.monotonicMs());
+    const counts = async () => {
+      const { topics } = await api.json("/stats?format=json") as {
+        topics: { e2e_processing_latency: { count: number } }[];
+      };
+      return topics[0].e2e_processing_latency.count;
+    };
+
+    api.clock.step(stepMs);
+    api.clock.advance(windowMs / 2);
+    const within = await counts();
+    api.clock.advance(windowMs / 2 + 1);
+
+    assertEquals([within, await counts()], [1, 0]);
+  });
+}
 
 Deno.test("GET /stats as text says when there is nothing", async () => {
   const { text } = await httpApi().request("GET", "/stats?include_mem=false");
@@ -222,8 +258,8 @@ Deno.test("GET /stats shows counts of near messages only where there are some", 
 Deno.test("GET /stats has percentiles of a channel and, added up, of its topic", async () => {
   const api = httpApi({ options: { e2eProcessingLatencyPercentiles: [1] } });
   const topic = api.broker.topic("t");
-  topic.channel("a").latency?.insert(2_500_000, api.time.nowMs);
-  topic.channel("b").latency?.insert(700, api.time.nowMs);
+  topic.channel("a").latency?.insert(2_500_000, api.clock.monotonicMs());
+  topic.channel("b").latency?.insert(700, api.clock.monotonicMs());
 
   const { topics } = await api.json("/stats?format=json&channel=b") as {
     topics: { e2e_processing_latency: unknown; channels: { e2e_processing_latency: unknown }[] }[];
@@ -250,4 +286,38 @@ Deno.test("memoryStats() has whole numbers only", () => {
 
   for (const value of Object.values(stats)) assert(Number.isInteger(value) && value >= 0);
   assert(stats.heap_in_use_bytes > 0);
+});
+
+Deno.test("GET /stats tells how many messages a topic has lost, behind what NSQ tells, if any", async () => {
+  const api = await scene();
+  for (const [name, count] of [["alpha", 3], ["beta", 0]] as const) api.broker.topic(name).lostCount = count;
+
+  const json = await api.request("GET", "/stats?format=json&include_mem=false&include_clients=false");
+  const text = await api.request("GET", "/stats?include_mem=false&include_clients=false");
+
+  const { topics } = JSON.parse(json.text);
+  assertEquals(topics.map((topic: object) => Object.entries(topic).at(-1)), [
+    ["lost_count", 3],
+    ["e2e_processing_latency", { count: 0, percentiles: null }],
+  ]);
+  const lines = text.text.split("\n").filter((line) =>
+    /^ {3}(\*P| {2})?\s*\[(alpha|beta)/.test(line) || line.startsWith("*P [beta")
+  );
+  assertEquals(lines.map((line) => line.includes("lost: 3")), [true, false]);
+});
+
+Deno.test("GET /stats tells what goes on behind the answers, while something does", async () => {
+  const api = await scene();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  api.broker.background.include(promise);
+
+  const json = await api.request("GET", "/stats?format=json&include_mem=false");
+  const text = await api.request("GET", "/stats?include_mem=false");
+  resolve();
+  await api.broker.idle();
+
+  assertEquals(JSON.parse(json.text).background, { tasks: 1, segments: 0, bytes: 0 });
+  assertEquals(text.text.endsWith("\nBackground:\n   tasks: 1\n   segments: 0\n   bytes: 0\n"), true);
+  const later = await api.request("GET", "/stats?format=json&include_mem=false");
+  assertEquals("background" in JSON.parse(later.text), false);
 });
