@@ -9,7 +9,8 @@
  * The time stands still, and the ends of turns are steps of the input like its bytes, at the same offsets however
  * it is cut: so one input has one outcome, down to the ids and timestamps of messages.
  *
- * Run for long: `deno task fuzz --minutes=10`. Each round has a seed of its own, which `--seed=… --rounds=1` repeats.
+ * Run for long: `deno task fuzz --only=commands --minutes=10`. Each round has a seed of its own, which
+ * `--seed=… --rounds=1` repeats.
  *
  * @module
  */
@@ -19,29 +20,11 @@ import type { Clock } from "../../src/base/clock.ts";
 import type { Connection } from "../../src/net/connection.ts";
 import { Session } from "../../src/nsqd/session/session.ts";
 import { Turn } from "../../src/nsqd/turn.ts";
-import { Flags } from "../support/flags.ts";
 import { FrameReader, join, textOf } from "../support/frames.ts";
 import { NsqdInMemory } from "../support/nsqd_in_memory.ts";
 import { Random } from "../support/random.ts";
+import type { FuzzOptions } from "./campaign.ts";
 import { randomStream } from "./random_stream.ts";
-
-const USAGE = `usage: deno task fuzz [flags]
-
---seed N      of the first round (a random one)
---rounds N    ends after so many (no limit)
---minutes N   ends after so long (1, without --rounds)`;
-
-/** How a campaign is run. */
-export interface FuzzOptions {
-  /** Of the first round; each round counts it up. */
-  readonly seed: number;
-  /** Ends after so many rounds. */
-  readonly rounds: number;
-  /** Ends when so much time has passed. @default {Infinity} */
-  readonly timeMs?: number;
-  /** Told now and then how many rounds are done. */
-  readonly onProgress?: (rounds: number) => void;
-}
 
 /** What a campaign has seen; a fuzzer that finds nothing should at least have been everywhere. */
 export interface FuzzReport {
@@ -71,7 +54,6 @@ const EXPECTED_ERRORS = [
   /^ERROR: client\(127\.0\.0\.1:5001\) - Cannot read command: buffer full$/,
   /^ERROR: client\(127\.0\.0\.1:5001\) - failed to read protocol version - unexpected EOF$/,
 ];
-const PROGRESS_ROUNDS = 1000;
 
 /**
  * Runs a campaign.
@@ -92,7 +74,6 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
       const code = /^error: (E_[A-Z_]+)/.exec(frame)?.[1];
       if (code !== undefined) codes.add(code);
     }
-    if (round % PROGRESS_ROUNDS === PROGRESS_ROUNDS - 1) options.onProgress?.(round + 1);
   }
   return { rounds: round, frames, messages, codes };
 }
@@ -117,7 +98,7 @@ async function fuzzOnce(seed: number): Promise<readonly string[]> {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new AssertionError(
       `seed ${seed}: ${message}\ninput: ${JSON.stringify(textOf(input))}\n` +
-        `again: deno task fuzz --seed=${seed} --rounds=1`,
+        `again: deno task fuzz --only=commands --seed=${seed} --rounds=1`,
       { cause },
     );
   }
@@ -157,7 +138,7 @@ async function outcomeOf(steps: readonly Step[]): Promise<Outcome> {
   });
   const connection = new ScriptedConnection(steps, (passMs) => {
     nsqd.clock.advance(passMs);
-    nsqd.broker.scan(nsqd.clock.nowMs());
+    nsqd.broker.scan(nsqd.clock.monotonicMs());
     nsqd.turn.run();
   });
 
@@ -225,26 +206,4 @@ class ScriptedConnection implements Connection {
   close(): void {
     this.closed = true;
   }
-}
-
-/** Says what there is in a report, in a line. */
-function summary({ rounds, frames, messages, codes }: FuzzReport): string {
-  return `${rounds} inputs, ${frames} frames, of these ${messages} messages, errors: ${
-    [...codes].sort().join(" ")
-  }`;
-}
-
-if (import.meta.main) {
-  const flags = new Flags({ usage: USAGE, names: ["seed", "rounds", "minutes"] });
-  const seed = flags.count("seed") ?? Math.floor(Math.random() * 2 ** 31);
-  const rounds = flags.count("rounds");
-  const minutes = flags.count("minutes") ?? (rounds === undefined ? 1 : Infinity);
-  console.log(`seed ${seed}`);
-  const report = await fuzz({
-    seed,
-    rounds: rounds ?? Infinity,
-    timeMs: minutes * 60_000,
-    onProgress: (rounds) => console.log(`${rounds} inputs`),
-  });
-  console.log(summary(report));
 }

@@ -7,7 +7,7 @@
  * - what it sends can be decompressed, and is whole frames;
  * - another session, which has been there all the time, is served as ever.
  *
- * Run for long: `deno run -A tests/fuzz/compressed_fuzz.ts --minutes=10`. Each round has a seed of its own, which
+ * Run for long: `deno task fuzz --only=compressed --minutes=10`. Each round has a seed of its own, which
  * `--seed=… --rounds=1` repeats.
  *
  * @module
@@ -16,27 +16,11 @@
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { assertEquals, AssertionError } from "@std/assert";
 import { SnappyDecoder, SnappyEncoder } from "../../src/protocol/snappy_frames.ts";
-import { Flags } from "../support/flags.ts";
 import { type Frame, FrameReader, identify, join, MAGIC, pub, response } from "../support/frames.ts";
 import { MemoryClient, NsqdInMemory, settle } from "../support/nsqd_in_memory.ts";
 import { Random } from "../support/random.ts";
+import type { FuzzOptions } from "./campaign.ts";
 import { randomStream } from "./random_stream.ts";
-
-const USAGE = `usage: deno run -A tests/fuzz/compressed_fuzz.ts [flags]
-
---seed N      of the first round (a random one)
---rounds N    ends after so many (no limit)
---minutes N   ends after so long (1, without --rounds)`;
-
-/** How a campaign is run. */
-export interface CompressedFuzzOptions {
-  /** Of the first round; each round counts it up. */
-  readonly seed: number;
-  /** Ends after so many rounds. */
-  readonly rounds: number;
-  /** Ends when so much time has passed. @default {Infinity} */
-  readonly timeMs?: number;
-}
 
 /** What a campaign has seen; a fuzzer that finds nothing should at least have been everywhere. */
 export interface CompressedFuzzReport {
@@ -72,7 +56,7 @@ const REASON = new RegExp(
  *
  * @throws {AssertionError} When something does not hold; the message says how to see it again.
  */
-export async function fuzzCompressed(options: CompressedFuzzOptions): Promise<CompressedFuzzReport> {
+export async function fuzzCompressed(options: FuzzOptions): Promise<CompressedFuzzReport> {
   const endMs = performance.now() + (options.timeMs ?? Infinity);
   const reasons = new Set<string>();
   let frames = 0;
@@ -85,7 +69,7 @@ export async function fuzzCompressed(options: CompressedFuzzOptions): Promise<Co
       if (outcome.reason !== undefined) reasons.add(outcome.reason);
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
-      const again = `deno run -A tests/fuzz/compressed_fuzz.ts --seed=${seed} --rounds=1`;
+      const again = `deno task fuzz --only=compressed --seed=${seed} --rounds=1`;
       throw new AssertionError(`seed ${seed}: ${message}\nagain: ${again}`, { cause });
     }
   }
@@ -182,20 +166,4 @@ function framesIn(written: readonly Uint8Array[], compression: Compression): Fra
   );
   assertEquals(reader.pendingBytes, 0, "bytes are no frame");
   return frames;
-}
-
-if (import.meta.main) {
-  const flags = new Flags({ usage: USAGE, names: ["seed", "rounds", "minutes"] });
-  const seed = flags.count("seed") ?? Math.floor(Math.random() * 2 ** 31);
-  const rounds = flags.count("rounds");
-  const minutes = flags.count("minutes") ?? (rounds === undefined ? 1 : Infinity);
-  console.log(`seed ${seed}`);
-  const report = await fuzzCompressed({
-    seed,
-    rounds: rounds ?? Infinity,
-    timeMs: minutes * 60_000,
-  });
-  console.log(
-    `${report.rounds} inputs, ${report.frames} frames, refused for: ${[...report.reasons].sort().join(", ")}`,
-  );
 }
