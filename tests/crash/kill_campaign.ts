@@ -30,6 +30,8 @@ export interface CampaignOptions {
   readonly rounds: number;
   /** The most time of a round before the kill. @default {1500} */
   readonly workMsMax?: number;
+  /** The most messages of which a server is to have its hands full. @default {2000} */
+  readonly bulkMax?: number;
   /** Wait for messages that are deferred for more than a minute, instead of counting them only. @default {false} */
   readonly awaitLongDeferrals?: boolean;
   /** Which topics must lose nothing; by default those that are not in memory. */
@@ -47,6 +49,10 @@ export interface CampaignReport extends RecordCounts {
   readonly kills: number;
   readonly stops: number;
   readonly tornTails: number;
+  /** Segments that were being rewritten when the server was killed. */
+  readonly cutRewrites: number;
+  /** Rounds in which the server had much of something. */
+  readonly bulks: number;
   /** Of the start, from the first line of the log until it listens, in ms. */
   readonly startMedianMs: number;
   readonly startMaxMs: number;
@@ -65,7 +71,7 @@ const START_MAX_MS = 5000;
  * @throws {LossError} When a round fails; the message says how to see it again.
  */
 export async function killCampaign(options: CampaignOptions): Promise<CampaignReport> {
-  const { seed, rounds, workMsMax = 1500, awaitLongDeferrals = false } = options;
+  const { seed, rounds, workMsMax = 1500, bulkMax = 2000, awaitLongDeferrals = false } = options;
   const pathOptions = {
     durable: options.durable ?? ((topic: string) => !topic.startsWith("memory")),
     drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
@@ -80,7 +86,7 @@ export async function killCampaign(options: CampaignOptions): Promise<CampaignRe
       await path.start(planServer(seed + at));
       for (; at < round + count; at++) {
         const longDeferrals = count >= LONG_DEFERRALS_FROM && at < round + count / 2;
-        await path.round(planRound(seed + at, { workMsMax, longDeferrals }));
+        await path.round(planRound(seed + at, { workMsMax, bulkMax, longDeferrals }));
         options.onRound?.(at, path.record.counts);
       }
       if (awaitLongDeferrals) await path.deliverRest();
@@ -113,13 +119,16 @@ interface PathFigures extends PathCounts {
 function reportOf(paths: readonly PathFigures[], rounds: number): CampaignReport {
   const starts = paths.flatMap(({ startsMs }) => startsMs).sort((a, b) => a - b);
   const total = (key: keyof RecordCounts) => paths.reduce((sum, { messages }) => sum + messages[key], 0);
-  const totalOf = (key: "kills" | "stops" | "tornTails") => paths.reduce((sum, path) => sum + path[key], 0);
+  const totalOf = (key: "kills" | "stops" | "tornTails" | "cutRewrites" | "bulks") =>
+    paths.reduce((sum, path) => sum + path[key], 0);
   return {
     rounds,
     paths: paths.length,
     kills: totalOf("kills"),
     stops: totalOf("stops"),
     tornTails: totalOf("tornTails"),
+    cutRewrites: totalOf("cutRewrites"),
+    bulks: totalOf("bulks"),
     startMedianMs: starts[starts.length >> 1],
     startMaxMs: starts[starts.length - 1],
     sent: total("sent"),
@@ -146,6 +155,7 @@ if (import.meta.main) {
       seed,
       rounds,
       workMsMax: 2500,
+      bulkMax: 12_000,
       awaitLongDeferrals: true,
       onRound: (round, { acked, delivered }) => {
         if (round % 10 === 9) {

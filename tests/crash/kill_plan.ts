@@ -41,6 +41,24 @@ export interface ChannelPlan {
   readonly afterMs: number;
 }
 
+/** Kinds of {@linkcode BulkPlan}: what a server has much of when it ends. */
+export const BULKS = ["paused", "deferred", "deleted"] as const;
+
+/** Much of something, in one topic. */
+export interface BulkPlan {
+  /**
+   * A backlog of a channel that is paused; messages that are deferred to one moment; or a backlog of a channel that nobody
+   * reads and that is deleted, when of the others' messages only a few deferred ones are left: the segments are rewritten.
+   */
+  readonly kind: typeof BULKS[number];
+  readonly topic: string;
+  readonly seed: number;
+  readonly messages: number;
+  /** When the deferred ones are due, and when the channel is deleted: so long after the round has begun. */
+  readonly dueAfterMs: number;
+  readonly deleteAfterMs: number;
+}
+
 /** A server's configuration. */
 export interface ServerPlan {
   readonly args: readonly string[];
@@ -56,6 +74,7 @@ export interface RoundPlan {
   readonly channels: readonly ChannelPlan[];
   readonly publishers: readonly PublisherPlan[];
   readonly consumers: readonly ConsumerPlan[];
+  readonly bulk: BulkPlan | undefined;
   /** How long they work before the server ends. */
   readonly workMs: number;
   readonly end: "kill" | "stop";
@@ -70,6 +89,9 @@ export interface RoundPlan {
 /** A topic for each durability, by its name's beginning. */
 export const TOPICS = ["fsync_topic", "disk_topic", "memory_topic"] as const;
 const CHANNELS = ["a", "b", "c"];
+
+/** Of a consumer that takes all there is. */
+const EAGER = { rdy: 500, finishPercent: 100, leaveAfterMs: Infinity } as const;
 
 /** The server's configuration of a seed. */
 export function planServer(seed: number): ServerPlan {
@@ -87,15 +109,24 @@ export function planServer(seed: number): ServerPlan {
       ...rules.map((durability) => `--durability-topic=${durability}*=${durability}`),
       `--sync-timeout=${syncTimeoutMs}ms`,
       `--sync-every=${random.pick([1, 100, 2500])}`,
-      `--max-bytes-per-file=${random.pick([8, 16, 64, 256, 4096]) * 1024}`,
+      // Segments of less than 64 KiB are not worth rewriting.
+      `--max-bytes-per-file=${random.pick([8, 80, 128, 256, 4096]) * 1024}`,
       `--mem-queue-size=${random.pick([0, 10, 1000, 10_000])}`,
       `--msg-timeout=${msgTimeoutMs}ms`,
     ],
   };
 }
 
+/** How large rounds are. */
+export interface RoundSize {
+  readonly workMsMax: number;
+  /** The most messages of a {@linkcode BulkPlan}. */
+  readonly bulkMax: number;
+  readonly longDeferrals: boolean;
+}
+
 /** The round of a seed. */
-export function planRound(seed: number, options: { workMsMax: number; longDeferrals: boolean }): RoundPlan {
+export function planRound(seed: number, options: RoundSize): RoundPlan {
   const random = new Random(seed);
   const publishers: PublisherPlan[] = [];
   const consumers: ConsumerPlan[] = [];
@@ -108,14 +139,23 @@ export function planRound(seed: number, options: { workMsMax: number; longDeferr
       for (let i = random.below(3); i > 0; i--) consumers.push(planConsumer(random, topic, channel));
     }
   }
+  // Some so short that hardly anything has been saved besides the messages.
+  const workMs = random.oneIn(5) ? 5 + random.below(100) : 200 + random.below(options.workMsMax - 200);
+  const bulk = random.oneIn(3) ? planBulk(random, { workMs, bulkMax: options.bulkMax }) : undefined;
+  if (bulk?.kind === "deleted") {
+    const all = channels.filter(({ topic }) => topic === bulk.topic);
+    consumers.push(
+      ...all.map(({ topic, channel }) => ({ ...planConsumer(random, topic, channel), ...EAGER })),
+    );
+  }
   return {
     seed,
     server: planServer(seed),
     channels,
     publishers,
     consumers,
-    // Some so short that hardly anything has been saved besides the messages.
-    workMs: random.oneIn(5) ? 5 + random.below(100) : 200 + random.below(options.workMsMax - 200),
+    bulk,
+    workMs,
     end: random.oneIn(8) ? "stop" : "kill",
     killsAtStartMs: Array.from(
       { length: random.oneIn(6) ? 1 + random.below(2) : 0 },
@@ -123,6 +163,18 @@ export function planRound(seed: number, options: { workMsMax: number; longDeferr
     ),
     killAtDrainMs: random.oneIn(4) ? random.below(400) : Infinity,
     longDeferrals: options.longDeferrals,
+  };
+}
+
+function planBulk(random: Random, { workMs, bulkMax }: { workMs: number; bulkMax: number }): BulkPlan {
+  return {
+    kind: random.pick(BULKS),
+    topic: random.pick(TOPICS),
+    seed: random.next(),
+    messages: Math.ceil((1 + random.below(4)) * bulkMax / 4),
+    // Before the end, while the next server starts, or when it works.
+    dueAfterMs: workMs - 100 + random.below(1500),
+    deleteAfterMs: Math.max(workMs - random.below(250), 0),
   };
 }
 

@@ -8,7 +8,7 @@ import { mpub, pub, withBody } from "../support/frames.ts";
 import { Random } from "../support/random.ts";
 import { DELAY_MAX_MS, ended, nowMs, pause, post, type Work } from "./kill_actors.ts";
 import { KillClient } from "./kill_client.ts";
-import type { PublisherPlan } from "./kill_plan.ts";
+import type { BulkPlan, PublisherPlan } from "./kill_plan.ts";
 import type { SentMessage } from "./kill_fate.ts";
 
 /** A command of a publisher. */
@@ -19,6 +19,8 @@ interface Publication {
 }
 
 const MESSAGES_OF_BATCH_MAX = 60;
+/** The most bytes of a message that there are many of. */
+const BULK_BODY_MAX = 2000;
 
 /** Publishes. */
 export async function publish(plan: PublisherPlan, work: Work): Promise<void> {
@@ -28,11 +30,45 @@ export async function publish(plan: PublisherPlan, work: Work): Promise<void> {
   );
 }
 
-async function publishOverTcp(plan: PublisherPlan, work: Work): Promise<void> {
+/** Publishes so much that a server has its hands full with it, as quickly as it takes it. */
+export async function publishBulk(plan: BulkPlan, work: Work): Promise<void> {
+  const { topic, kind, messages, dueAfterMs } = plan;
+  const random = new Random(plan.seed);
+  const dueMs = nowMs() + dueAfterMs;
+  await sendOverTcp({ topic, window: kind === "deferred" ? 200 : 8 }, work, (count) => {
+    if (count >= messages) return undefined;
+    const now = nowMs();
+    const isDeferred = kind === "deferred" || kind === "deleted" && random.oneIn(10);
+    const deferMs = isDeferred ? Math.max(Math.ceil(dueMs - now), 1) : 0;
+    const list = Array.from({ length: isDeferred ? 1 : MESSAGES_OF_BATCH_MAX }, () => {
+      return work.record.send(topic, {
+        nowMs: now,
+        deferMs,
+        padding: "x".repeat(random.below(BULK_BODY_MAX)),
+      });
+    });
+    return { kind: isDeferred ? "deferred" : "many", messages: list, deferMs, pauseMs: 0 };
+  });
+}
+
+async function publishOverTcp({ topic, seed, window, messages }: PublisherPlan, work: Work): Promise<void> {
+  const random = new Random(seed);
+  await sendOverTcp({ topic, window }, work, (count) => {
+    const publication = nextPublication(random, { topic, slow: count > messages }, work);
+    const isSlow = count + publication.messages.length > messages;
+    return { ...publication, pauseMs: isSlow ? 5 : random.oneIn(8) ? random.below(4) : 0 };
+  });
+}
+
+/** Sends what `next` gives, which is told how many messages there were; then it waits for the end of the connection. */
+async function sendOverTcp(
+  { topic, window }: { topic: string; window: number },
+  work: Work,
+  next: (count: number) => Publication & { readonly pauseMs: number } | undefined,
+): Promise<void> {
   const { record } = work;
   const client = await KillClient.connect(work.tcpAddress);
   if (!client) return ended("a publisher could not connect", work);
-  const random = new Random(plan.seed);
   const unanswered: { readonly sentMs: number; readonly messages: readonly SentMessage[] }[] = [];
   let open = true;
   let room = Promise.withResolvers<void>();
@@ -41,31 +77,31 @@ async function publishOverTcp(plan: PublisherPlan, work: Work): Promise<void> {
       for (const frame of frames) {
         const command = unanswered.shift();
         const answer = frame.type === "message" ? "a message" : frame.text;
-        if (answer !== "OK" || !command) ended(`${plan.topic}: a publish was answered by ${answer}`, work);
+        if (answer !== "OK" || !command) ended(`${topic}: a publish was answered by ${answer}`, work);
         else acknowledge(command, work);
       }
       room.resolve();
     }
     open = false;
     room.resolve();
-    ended(`${plan.topic}: a publisher's connection has ended`, work);
+    ended(`${topic}: a publisher's connection has ended`, work);
   };
   const reading = answers();
   let count = 0;
   while (open && !work.ending) {
-    if (unanswered.length >= plan.window) {
+    if (unanswered.length >= window) {
       room = Promise.withResolvers();
       await room.promise;
       continue;
     }
-    const publication = nextPublication(random, { topic: plan.topic, slow: count > plan.messages }, work);
+    const publication = next(count);
+    if (!publication) break;
     count += publication.messages.length;
     const sent = { sentMs: nowMs(), messages: publication.messages };
     unanswered.push(sent);
     work.unanswered.add(sent);
     client.send(commandOf(publication));
-    if (count > plan.messages) await pause(5);
-    else if (random.oneIn(8)) await pause(random.below(4));
+    if (publication.pauseMs > 0) await pause(publication.pauseMs);
   }
   await reading;
   client.close();

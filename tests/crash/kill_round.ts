@@ -5,10 +5,10 @@
  * @module
  */
 
-import { makeChannel, nowMs, pause, type Work } from "./kill_actors.ts";
+import { ended, makeChannel, nowMs, pause, post, type Work } from "./kill_actors.ts";
 import { consume } from "./kill_consumer.ts";
-import { type RoundPlan, type ServerPlan, TOPICS } from "./kill_plan.ts";
-import { publish } from "./kill_publisher.ts";
+import { type BulkPlan, type RoundPlan, type ServerPlan, TOPICS } from "./kill_plan.ts";
+import { publish, publishBulk } from "./kill_publisher.ts";
 import { KillRecord } from "./kill_record.ts";
 import { describe, type Fate } from "./kill_fate.ts";
 import { copyFolder, removeFolder } from "./kill_folders.ts";
@@ -21,6 +21,10 @@ const SAVED_MARGIN_MS = 100;
 /** How far back waits tell how late the server is, in ms. */
 const LAG_WINDOW_MS = 3000;
 const STATS_INTERVAL_MS = 25;
+/** How much longer it may take until a segment is rewritten, in ms. */
+const REWRITING_MS = 1000;
+/** A channel that nobody reads, and that is deleted. */
+const HELD = "held";
 /** Ending of the folder with the files as the last server left them. */
 export const LEFT_SUFFIX = ".left";
 const MISSING_SHOWN_MAX = 10;
@@ -31,6 +35,10 @@ export interface PathCounts {
   kills: number;
   stops: number;
   tornTails: number;
+  /** Segments that were being rewritten when the server was killed. */
+  cutRewrites: number;
+  /** Rounds with much of something. */
+  bulks: number;
   readonly startsMs: number[];
 }
 
@@ -50,7 +58,7 @@ export class LossError extends Error {
 export class KillPath {
   readonly dataPath: string;
   readonly record = new KillRecord();
-  readonly counts: PathCounts = { kills: 0, stops: 0, tornTails: 0, startsMs: [] };
+  readonly counts: PathCounts = { kills: 0, stops: 0, tornTails: 0, cutRewrites: 0, bulks: 0, startsMs: [] };
   readonly #drainTimeoutMs: number;
   #server: KillServer | undefined;
 
@@ -132,12 +140,53 @@ export class KillPath {
         }
       }
     };
-    const making = this.#watched(channels());
-    await pause(plan.workMs);
+    const making = this.#watched(plan.bulk ? this.#bulk(plan.bulk, channels(), work) : channels());
+    await this.#workTime(plan);
     await this.#end(plan.end, work, async () => {
       await making;
       await Promise.all(actors);
     });
+  }
+
+  /** Settles when the server is to end: where segments are going to be rewritten, while one is. */
+  async #workTime({ workMs, bulk }: RoundPlan): Promise<void> {
+    const endMs = nowMs() + workMs;
+    if (bulk?.kind !== "deleted") return await pause(workMs);
+    while (nowMs() < endMs + REWRITING_MS && this.#cutRewrites() === 0) await pause(1);
+  }
+
+  /** Has the server much of something when it ends. The channels that are made have what there is too little of otherwise. */
+  async #bulk(plan: BulkPlan, channels: Promise<void>, work: Work): Promise<void> {
+    const { kind, topic, deleteAfterMs } = plan;
+    const startMs = nowMs();
+    this.counts.bulks++;
+    await channels;
+    if (kind === "paused") await this.#command(`channel/pause?topic=${topic}&channel=a`, work);
+    // What it is to hold the record knows nothing of.
+    if (kind === "deleted") {
+      await this.#command(`channel/create?topic=${topic}&channel=${HELD}`, work);
+      await this.#command(`channel/pause?topic=${topic}&channel=${HELD}`, work);
+    }
+    const publishing = publishBulk(plan, work);
+    if (kind === "deleted") {
+      await pause(Math.max(startMs + deleteAfterMs - nowMs(), 0));
+      await this.#command(`channel/delete?topic=${topic}&channel=${HELD}`, work);
+    }
+    await publishing;
+  }
+
+  /** Asks the server for something, as an operator does. */
+  async #command(path: string, work: Work): Promise<void> {
+    if (work.ending) return;
+    const answer = await post(`http://${work.httpAddress}/${path}`, "");
+    if (answer?.status !== 200) ended(`/${path} was answered by ${answer?.status} ${answer?.text}`, work);
+  }
+
+  /** Takes back what operators have done: everything is to come. */
+  async #release(topic: string, stats: ReadonlyMap<string, TopicStats>, work: Work): Promise<void> {
+    const { channels } = stats.get(topic) ?? { channels: new Map<string, ChannelStats>() };
+    if (channels.get("a")?.paused) await this.#command(`channel/unpause?topic=${topic}&channel=a`, work);
+    if (channels.has(HELD)) await this.#command(`channel/delete?topic=${topic}&channel=${HELD}`, work);
   }
 
   /** Has everything delivered that is left; false when the server was killed before, after `killAfterMs`. */
@@ -146,7 +195,9 @@ export class KillPath {
     const { record } = this;
     const actors: Promise<void>[] = [];
     const subscribe = async () => {
+      const stats = await this.#server?.stats() ?? new Map<string, TopicStats>();
       for (const topic of record.topics) {
+        await this.#release(topic, stats, work);
         // A topic that was killed before it had any still has messages.
         for (const channel of [...new Set([...record.channelsOf(topic), "a"])]) {
           if (!work.ending) await makeChannel(topic, channel, work);
@@ -172,6 +223,9 @@ export class KillPath {
         return false;
       }
       const left = record.missing(now);
+      for (const [topic, { lost }] of stats ?? []) {
+        if (lost > 0) record.violations.push(`${topic} says that ${lost} messages are lost`);
+      }
       if (stats && left.length === 0 && this.#isEmpty(stats)) {
         record.drained(now);
         break;
@@ -207,6 +261,7 @@ export class KillPath {
     record.ended({ intervalMs: end.flushedMs, savedMs, inOrder: how === "stop" });
     record.violations.push(...end.problems);
     await this.#copyAside(server.log);
+    counts.cutRewrites += this.#cutRewrites();
     counts.tornTails += end.tornTails;
     if (how === "kill") counts.kills++;
     else counts.stops++;
@@ -221,6 +276,13 @@ export class KillPath {
       if (error instanceof Deno.errors.NotFound) return 0;
       throw error;
     }
+  }
+
+  /** What the server has left of segments that it was rewriting. */
+  #cutRewrites(): number {
+    const folders = [...Deno.readDirSync(this.dataPath)].filter(({ isDirectory }) => isDirectory);
+    const names = folders.flatMap(({ name }) => [...Deno.readDirSync(`${this.dataPath}/${name}`)]);
+    return names.filter(({ name }) => /\.seg\.\d+\.tmp$/.test(name)).length;
   }
 
   /** For whoever looks for the cause of a failure: the files as the server left them, and its log. */

@@ -14,7 +14,7 @@ import type { ServerPlan } from "./kill_plan.ts";
  */
 const EXPECTED = [
   / WARNING: TOPIC\(\w+\): segment \d+ ends in \d+ bytes of an interrupted write at byte \d+, cut off$/,
-  / WARNING: TOPIC\(\w+\): .* missing, with \d+ messages? - finished since the last flush, or lost$/,
+  / WARNING: TOPIC\(\w+\): from segment \d+ on \d+ messages? (is|are) missing - finished since the last flush, or lost$/,
   / ERROR: \[[\d.:]+\] - E_(FIN|REQ|TOUCH)_FAILED /,
   / ERROR: client\([\d.:]+\) - .*(reset|[Bb]roken pipe)/,
 ];
@@ -33,6 +33,7 @@ export interface ServerEnd {
 /** A channel in `/stats`. */
 export interface ChannelStats {
   readonly channel_name: string;
+  readonly paused: boolean;
   readonly depth: number;
   readonly in_flight_count: number;
   readonly deferred_count: number;
@@ -41,12 +42,15 @@ export interface ChannelStats {
 /** A topic in `/stats`, with its channels by name. */
 export interface TopicStats {
   readonly depth: number;
+  /** Messages that it says are lost. */
+  readonly lost: number;
   readonly channels: ReadonlyMap<string, ChannelStats>;
 }
 
 interface RawTopicStats {
   readonly topic_name: string;
   readonly depth: number;
+  readonly lost_count?: number;
   readonly channels: readonly ChannelStats[];
 }
 
@@ -104,9 +108,9 @@ export class KillServer {
   async stats(): Promise<Map<string, TopicStats>> {
     const response = await fetch(`http://${this.httpAddress}/stats?format=json&include_clients=false`);
     const { topics }: { topics: RawTopicStats[] } = await response.json();
-    return new Map(topics.map(({ topic_name, depth, channels }) => [
+    return new Map(topics.map(({ topic_name, depth, lost_count: lost = 0, channels }) => [
       topic_name,
-      { depth, channels: new Map(channels.map((channel) => [channel.channel_name, channel])) },
+      { depth, lost, channels: new Map(channels.map((channel) => [channel.channel_name, channel])) },
     ]));
   }
 

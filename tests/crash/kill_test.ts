@@ -13,6 +13,7 @@ Deno.test("Nsqd loses nothing that it acknowledged, however often it is killed",
   assert(report.kills >= ROUNDS / 2, `${report.kills} kills`);
   assert(report.acked > 100 * ROUNDS, `${report.acked} messages`);
   assert(report.redelivered > 10 * ROUNDS, `${report.redelivered} redelivered`);
+  assert(report.bulks > 2, `${report.bulks} rounds with much of something`);
   assert(report.deferred > 10 * ROUNDS, `${report.deferred} deferred`);
 });
 
