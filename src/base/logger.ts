@@ -2,8 +2,14 @@
  * The log: lines in the form of Go NSQ (internal/lg/lg.go), which operators grep for:
  * `[nsqd] 2024/01/31 23:59:59.123456 INFO: TOPIC(x): created`. Passed in, never imported as a global.
  *
+ * Whatever a line is told to say is cut and escaped here, and nowhere else: whoever logs needs not think of who has
+ * written the text. And no line is waited for: see line_writer.ts.
+ *
  * @module
  */
+
+import { LineWriter } from "./line_writer.ts";
+import { oneLine } from "./one_line.ts";
 
 /** Levels by NSQ's numbers (`GET /config/log_level` answers with one). */
 export const LOG_LEVELS = { debug: 1, info: 2, warn: 3, error: 4, fatal: 5 } as const;
@@ -21,18 +27,33 @@ export function parseLogLevel(name: string): LogLevel | undefined {
   return Object.hasOwn(LOG_LEVELS, key) ? LOG_LEVELS[key as LogLevelName] : undefined;
 }
 
+/** The longest text of a line, in characters; what is longer is cut. Longer than what a client can put into a command. */
+export const LOG_TEXT_LENGTH_MAX = 20_000;
+
 /** Writes lines at and above a level, which may change while running. */
 export class Logger {
   /** Lines below this level are not written. */
   level: LogLevel;
   readonly #prefix: string;
   readonly #write: (line: string) => void;
+  readonly #flush: (timeoutMs: number) => Promise<boolean>;
 
-  /** `write` gets whole lines without the line end; by default they go to standard error. */
+  /** `write` gets whole lines without the line end; by default they go to standard error, as fast as that takes them. */
   constructor(options: { prefix: string; level: LogLevel; write?: (line: string) => void }) {
     this.#prefix = options.prefix;
     this.level = options.level;
-    this.#write = options.write ?? ((line) => console.error(line));
+    if (options.write !== undefined) {
+      this.#write = options.write;
+      this.#flush = () => Promise.resolve(true);
+      return;
+    }
+    const writer = new LineWriter({
+      target: Deno.stderr,
+      droppedLine: (count) =>
+        this.#line(LOG_LEVELS.warn, `LOG: ${count} lines were dropped, for whoever reads the log did not`),
+    });
+    this.#write = (line) => writer.write(line);
+    this.#flush = (timeoutMs) => writer.flush(timeoutMs);
   }
 
   /** True when debug lines are written: guards the making of lines on hot paths. */
@@ -65,10 +86,29 @@ export class Logger {
     this.#log(LOG_LEVELS.fatal, text);
   }
 
+  /** A line of another form than the log's, among its lines; it is written as it is. */
+  raw(line: string): void {
+    this.#write(line);
+  }
+
+  /** Waits until all lines are written, but not longer than that; false when that was not enough. */
+  flush(timeoutMs: number): Promise<boolean> {
+    return this.#flush(timeoutMs);
+  }
+
   #log(level: LogLevel, text: string): void {
     if (level < this.level) return;
-    this.#write(`${this.#prefix}${timestamp(new Date())} ${LABELS[level]}: ${text}`);
+    this.#write(this.#line(level, oneLine(cut(text))));
   }
+
+  #line(level: LogLevel, text: string): string {
+    return `${this.#prefix}${timestamp(new Date())} ${LABELS[level]}: ${text}`;
+  }
+}
+
+function cut(text: string): string {
+  if (text.length <= LOG_TEXT_LENGTH_MAX) return text;
+  return `${text.slice(0, LOG_TEXT_LENGTH_MAX)}… (${text.length - LOG_TEXT_LENGTH_MAX} more characters)`;
 }
 
 /** Local time as Go's log package prints it with microseconds: `2024/01/31 23:59:59.123000`. */

@@ -16,7 +16,6 @@
 import { TextLineStream } from "@std/streams";
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
-import { oneLine } from "../base/one_line.ts";
 import type { SerfEndpoint } from "./serf_client.ts";
 
 /** What an agent is started with. */
@@ -156,8 +155,7 @@ export class SerfProcess {
   ): Promise<void> {
     const lines = stream.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
     for await (const line of lines) {
-      // Lines hold names that other members have chosen.
-      const text = oneLine(line.slice(0, LINE_LENGTH_MAX).trim());
+      const text = line.slice(0, LINE_LENGTH_MAX).trim();
       if (text !== "") take(text);
     }
   }
@@ -234,6 +232,6 @@ function randomKey(): string {
 
 /** A line such as `2024/01/31 23:59:59 [INFO] agent: …`, taken apart; others have no level. */
 function partsOf(line: string): { level: string; text: string } {
-  const [, level = "", text = line] = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d \[(\w+)\] (.*)$/.exec(line) ?? [];
+  const [, level = "", text = line] = /^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d \[(\w+)\] (.*)$/s.exec(line) ?? [];
   return { level, text };
 }

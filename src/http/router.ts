@@ -52,7 +52,7 @@ export class Router {
       response = await this.#respond(context);
     } catch (cause) {
       this.#logger.error(`panic in HTTP handler - ${cause}`);
-      if (cause instanceof Error && cause.stack !== undefined) this.#logger.debug(cause.stack);
+      if (cause instanceof Error) cause.stack?.split("\n").forEach((line) => this.#logger.debug(line));
       response = await this.#internalError(context);
     }
     if (!context.bodyTaken) await (context.trusted ? discardBody(request) : refuseBody(request, peer));

@@ -6,6 +6,7 @@
 
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
+import { oneLine } from "../base/one_line.ts";
 import type { DataPath } from "../storage/data_path.ts";
 
 /** What health depends on besides the disk. */
@@ -29,7 +30,8 @@ export class Health {
   get text(): string {
     if (this.#storeError !== undefined) return `NOK - ${errorText(this.#storeError)}`;
     const { gossipProblem } = this.#context;
-    return gossipProblem === undefined ? "OK" : `NOK - gossip unhealthy: ${gossipProblem}`;
+    // It may have names in it that other members have chosen.
+    return gossipProblem === undefined ? "OK" : `NOK - gossip unhealthy: ${oneLine(gossipProblem)}`;
   }
 
   /** Something could not be written the last time it was tried. */

@@ -6,7 +6,6 @@
  */
 import { type Clock, momentOf } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
-import { oneLine } from "../base/one_line.ts";
 import { NSQ_VERSION } from "../base/version.ts";
 import {
   channelsAnswer,
@@ -122,7 +121,7 @@ function tombstone({ db, logger, clock }: HttpApiContext, request: RequestContex
   const params = requestParams(request);
   const topic = requiredParam(params, "topic");
   const node = requiredParam(params, "node");
-  logger.info(`DB: setting tombstone for producer@${oneLine(node)} of topic(${oneLine(topic)})`);
+  logger.info(`DB: setting tombstone for producer@${node} of topic(${topic})`);
   db.tombstone(topic, node, momentOf(clock));
 }
 

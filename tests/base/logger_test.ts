@@ -1,5 +1,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { LOG_LEVELS, Logger, type LogLevel, parseLogLevel } from "../../src/base/logger.ts";
+import {
+  LOG_LEVELS,
+  LOG_TEXT_LENGTH_MAX,
+  Logger,
+  type LogLevel,
+  parseLogLevel,
+} from "../../src/base/logger.ts";
 
 function capture(level: LogLevel): { logger: Logger; lines: string[] } {
   const lines: string[] = [];
@@ -75,6 +81,46 @@ Deno.test("Logger.level can be changed while running", () => {
   logger.info("written");
 
   assertEquals(lines.map((line) => line.slice(34)), ["INFO: written"]);
+});
+
+Deno.test("Logger escapes whatever could pass for a line of its own, at every level", () => {
+  const { logger, lines } = capture(LOG_LEVELS.debug);
+  const text = "a\n[nsqd] forged\r\x1b[31m\x9b31m\u2028";
+
+  for (const write of ["debug", "info", "warn", "error", "fatal"] as const) logger[write](text);
+
+  assertEquals(
+    lines.map((line) => line.slice(line.indexOf(": ") + 2)),
+    Array(5).fill("a\\x0a[nsqd] forged\\x0d\\x1b[31m\\x9b31m\\u2028"),
+  );
+});
+
+Deno.test("Logger leaves its prefix as it was given", () => {
+  const lines: string[] = [];
+  const logger = new Logger({ prefix: "\x1b[1m", level: LOG_LEVELS.info, write: (line) => lines.push(line) });
+
+  logger.info("x");
+
+  assertEquals(lines[0].slice(0, 4), "\x1b[1m");
+});
+
+for (const more of [0, 1]) {
+  Deno.test(`Logger ${more === 0 ? "leaves" : "cuts"} a text of ${LOG_TEXT_LENGTH_MAX + more} characters`, () => {
+    const { logger, lines } = capture(LOG_LEVELS.info);
+
+    logger.info("x".repeat(LOG_TEXT_LENGTH_MAX + more));
+
+    const end = more === 0 ? "" : "… (1 more characters)";
+    assertEquals(lines[0].slice(34), `INFO: ${"x".repeat(LOG_TEXT_LENGTH_MAX)}${end}`);
+  });
+}
+
+Deno.test("Logger.raw() writes a line as it is, whatever the level", () => {
+  const { logger, lines } = capture(LOG_LEVELS.fatal);
+
+  logger.raw('{"a":1}');
+
+  assertEquals(lines, ['{"a":1}']);
 });
 
 Deno.test("Logger.debugs is true at level debug only", () => {

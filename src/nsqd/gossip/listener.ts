@@ -6,7 +6,6 @@
  */
 
 import type { Logger } from "../../base/logger.ts";
-import { oneLine } from "../../base/one_line.ts";
 import type { Timers } from "../../base/timers.ts";
 import type { SerfClient } from "../../cluster/serf_client.ts";
 import { SerfError, type SerfEvent, type SerfUserEvent } from "../../cluster/serf_records.ts";
@@ -85,7 +84,7 @@ export class GossipListener implements SerfUser {
   #hear(event: SerfUserEvent): void {
     const { logger, view, timers } = this.#options;
     const heard = decodeEvent(event);
-    if (heard === undefined) logger.debug(`GOSSIP: event ${oneLine(event.name)} is none of ours`);
+    if (heard === undefined) logger.debug(`GOSSIP: event ${event.name} is none of ours`);
     else view.hear(heard, timers.monotonicMs());
   }
 }

@@ -12,7 +12,6 @@
 
 import type { Moment } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
-import { oneLine } from "../../base/one_line.ts";
 import {
   CLIENT_REGISTRATION,
   EVERY_TOPIC,
@@ -198,7 +197,7 @@ export class GossipView {
     if (isOver(ofTopic, order) || isOver(ofChannel, order)) return;
     const isNew = ofTopic === undefined || (channel !== undefined && ofChannel === undefined);
     if (isNew && heard.size + 2 > NAMES_PER_MEMBER_MAX) {
-      return this.#refuse(`member(${oneLine(node)}) has too many names`);
+      return this.#refuse(`member(${node}) has too many names`);
     }
     if (!this.#register(producer, topic, channel, node)) return;
     const there = (last?: Heard) => ({
@@ -287,7 +286,7 @@ export class GossipView {
 
   #log(what: "REGISTER" | "UNREGISTER", name: string, { category, key, subKey }: Registration): void {
     this.#logger.info(
-      `DB: member(${oneLine(name)}) ${what} category:${category} key:${key} subkey:${subKey}`,
+      `DB: member(${name}) ${what} category:${category} key:${key} subkey:${subKey}`,
     );
   }
 }
