@@ -1,12 +1,13 @@
 /**
  * The frame that a daemon runs in: it is started, and stopped in order by a signal, by a task that fails or by an
- * error that nobody has caught. Knows no daemon by name, and reads no options.
+ * error that nobody has caught; its log is written to the end then. Knows no daemon by name, and reads no options.
  *
  * @module
  */
 
 import { errorText } from "./error_text.ts";
 import type { Logger } from "./logger.ts";
+import { Signals } from "./signals.ts";
 
 /** A program that runs until it is told to stop. */
 export interface Daemon {
@@ -16,16 +17,28 @@ export interface Daemon {
   readonly failed: Promise<Error>;
   /** Reports a fault outside of any task as that of a task of this name. */
   fail(task: string, error: unknown): void;
+  /** Reads the files again that can change while it runs. @throws {Error} Why nothing has changed. */
+  reload(): void;
   /** Stops in order. */
   stop(): Promise<void>;
 }
 
-const STOP_SIGNALS: readonly Deno.Signal[] = ["SIGTERM", "SIGINT"];
+/** How long whoever reads the log may take for what is still to be written when the daemon ends. */
+const LOG_TIMEOUT_MS = 2000;
 
 /** Runs a daemon until it is told to stop; the result is the exit code. */
 export async function runDaemon(name: string, logger: Logger, make: () => Daemon): Promise<number> {
   // Before anything is started: an early signal stops as orderly as a late one.
-  using signals = new StopSignals();
+  using signals = new Signals(logger);
+  const code = await run(signals, { name, logger, make });
+  await logger.flush(LOG_TIMEOUT_MS);
+  return code;
+}
+
+async function run(
+  signals: Signals,
+  { name, logger, make }: { name: string; logger: Logger; make: () => Daemon },
+): Promise<number> {
   let daemon: Daemon;
   try {
     daemon = make();
@@ -36,34 +49,11 @@ export async function runDaemon(name: string, logger: Logger, make: () => Daemon
   }
   // What no task has caught stops the daemon in order too, and so loses nothing.
   using _faults = new UncaughtFaults((error) => daemon.fail("uncaught", error));
-  const failure = await Promise.race([signals.first, daemon.failed]);
+  signals.reload = () => daemon.reload();
+  const failure = await Promise.race([signals.stop, daemon.failed]);
   if (failure) logger.fatal(failure.message);
   await daemon.stop();
   return failure ? 1 : 0;
-}
-
-/** Waits for the first signal to stop; a second one ends the program at once. */
-class StopSignals implements Disposable {
-  readonly #first = Promise.withResolvers<void>();
-  #count = 0;
-
-  constructor() {
-    for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, this.#onSignal);
-  }
-
-  /** Settles with the first signal. */
-  get first(): Promise<void> {
-    return this.#first.promise;
-  }
-
-  [Symbol.dispose](): void {
-    for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, this.#onSignal);
-  }
-
-  readonly #onSignal = (): void => {
-    if (++this.#count > 1) Deno.exit(1);
-    this.#first.resolve();
-  };
 }
 
 /** Errors and rejections that nobody has handled. */

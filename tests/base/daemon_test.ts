@@ -26,6 +26,10 @@ class TestDaemon implements Daemon {
     this.#failed.resolve(new Error(`${task}: ${error instanceof Error ? error.message : error}`));
   }
 
+  reload(): void {
+    this.calls.push("reload");
+  }
+
   stop(): Promise<void> {
     this.calls.push("stop");
     return Promise.resolve();

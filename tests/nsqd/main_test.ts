@@ -1,9 +1,11 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { Broker } from "../../src/broker/broker.ts";
 import { runNsqd } from "../../src/nsqd/main.ts";
 import { ChildDaemon } from "../support/child_daemon.ts";
+import { eventually } from "../support/eventually.ts";
 import { pub } from "../support/frames.ts";
-import { nsqdTest, steady, withDataPath } from "../support/nsqd_in_process.ts";
+import { RawClient } from "../support/frames_client.ts";
+import { nsqdTest, steady, withDataPath, withNsqd } from "../support/nsqd_in_process.ts";
 import { nsqdCommand } from "../support/nsqd_process.ts";
 
 nsqdTest("Nsqd.failed settles with the name of the task that failed", async ({ nsqd }) => {
@@ -33,11 +35,14 @@ nsqdTest("Nsqd.failed settles also when the work of a turn fails", async (nsqd) 
 Deno.test("runNsqd() stops in order and ends with 1 when a task fails, with a line that names it", async () => {
   await withDataPath(async (dataPath) => {
     const { scan } = Broker.prototype;
-    const { error } = console;
-    const lines: string[] = [];
+    const { write } = Deno.stderr;
+    let log = "";
     let code: number;
     try {
-      console.error = (line: string) => lines.push(line.replace(/^\S+ \S+ \S+ /, ""));
+      Deno.stderr.write = (bytes) => {
+        log += new TextDecoder().decode(bytes);
+        return Promise.resolve(bytes.length);
+      };
       Broker.prototype.scan = () => {
         throw new Error("a message in no page");
       };
@@ -48,10 +53,11 @@ Deno.test("runNsqd() stops in order and ends with 1 when a task fails, with a li
       ]);
     } finally {
       Broker.prototype.scan = scan;
-      console.error = error;
+      Deno.stderr.write = write;
     }
 
     assertEquals(code, 1);
+    const lines = log.trimEnd().split("\n").map((line) => line.replace(/^\S+ \S+ \S+ /, ""));
     const failed = lines.findIndex((line) => line.startsWith("FATAL"));
     assertEquals(steady(lines.slice(failed), dataPath), [
       'FATAL: Task "queueScanLoop" failed: a message in no page',
@@ -85,7 +91,58 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-Deno.test("runNsqd() ends at once on a second signal", async () => {
+Deno.test("runNsqd() loses nothing by more signals while it stops", async () => {
+  await withDataPath(async (dataPath) => {
+    const topics = Array.from({ length: 20 }, (_, i) => `t${i}`);
+    {
+      await using nsqd = startNsqd(dataPath);
+      const address = await nsqd.logged(/TCP: listening on (127\.0\.0\.1:\d+)/);
+      using client = await RawClient.connect(address);
+      for (const topic of topics) assertEquals(await client.ask(pub(topic, "kept")), "OK");
+
+      nsqd.kill("SIGTERM");
+      await nsqd.logged(/(TCP: closing)/);
+      for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGTERM"] as const) nsqd.kill(signal);
+
+      assertEquals(await nsqd.ended(), 0);
+      assertMatch(nsqd.log, /NSQ: bye\n$/);
+    }
+    await withNsqd(dataPath, {}, ({ nsqd: { broker } }) => {
+      assertEquals([...broker.topics.values()].map(({ depth }) => depth), topics.map(() => 1));
+      return Promise.resolve();
+    });
+  });
+});
+
+Deno.test("runNsqd() goes on when it gets signals that Go's programs take no notice of", async () => {
+  await withDataPath(async (dataPath) => {
+    await using nsqd = startNsqd(dataPath);
+    const address = await nsqd.logged(/HTTP: listening on (127\.0\.0\.1:\d+)/);
+
+    for (const signal of ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGPIPE", "SIGXFSZ", "SIGHUP"] as const) {
+      nsqd.kill(signal);
+      assertEquals(await (await fetch(`http://${address}/ping`)).text(), "OK");
+    }
+
+    nsqd.kill("SIGTERM");
+    assertEquals(await nsqd.ended(), 0);
+  });
+});
+
+Deno.test("runNsqd() does not leave the inspector open that SIGUSR1 opens", async () => {
+  await withDataPath(async (dataPath) => {
+    await using nsqd = startNsqd(dataPath);
+    await nsqd.logged(/(HTTP: listening)/);
+
+    // The runtime does not open it in its first moments.
+    await eventually("it was opened, and closed", () => {
+      nsqd.kill("SIGUSR1");
+      return nsqd.log.includes("SIGUSR1: closed the runtime's inspector");
+    });
+  });
+});
+
+Deno.test("runNsqd() on a second SIGTERM goes on to wait for a request that does not end", async () => {
   await withDataPath(async (dataPath) => {
     await using nsqd = startNsqd(dataPath);
     const address = await nsqd.logged(/HTTP: listening on 127\.0\.0\.1:(\d+)/);
@@ -101,8 +158,8 @@ Deno.test("runNsqd() ends at once on a second signal", async () => {
     await nsqd.logged(/(HTTP: closing)/);
     nsqd.kill("SIGTERM");
 
-    assertEquals(await nsqd.ended(), 1);
-    assert(!nsqd.log.includes("NSQ: bye"));
+    assertEquals(await nsqd.ended(), 0);
+    assertMatch(nsqd.log, /cut off 1 requests[^]*NSQ: bye\n$/);
   });
 });
 

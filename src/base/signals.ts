@@ -1,0 +1,137 @@
+/**
+ * What signals mean to a daemon:
+ *
+ * | | |
+ * | --- | --- |
+ * | SIGTERM, SIGINT | stop in order; more of them change nothing |
+ * | SIGINT on a terminal, some seconds after the first | end at once: somebody is there, and does not want to wait |
+ * | SIGHUP | read files again; stop in order when the terminal is gone that the daemon was started on |
+ * | others that would end the process, by chance or by mistake | nothing |
+ *
+ * @module
+ */
+
+import { formatDuration } from "./duration.ts";
+import { errorText } from "./error_text.ts";
+import { InspectorGuard } from "./inspector_guard.ts";
+import type { Logger } from "./logger.ts";
+
+/** What signals come from, and what a process can do about them; tests stand in for it. */
+export interface SignalWorld {
+  readonly listen: (signal: Deno.Signal, listener: () => void) => void;
+  readonly unlisten: (signal: Deno.Signal, listener: () => void) => void;
+  /** True while the process has a terminal. */
+  readonly hasTerminal: () => boolean;
+  readonly monotonicMs: () => number;
+  readonly exit: (code: number) => void;
+}
+
+const WORLD: SignalWorld = {
+  listen: Deno.addSignalListener,
+  unlisten: Deno.removeSignalListener,
+  hasTerminal: () => Deno.stdin.isTerminal(),
+  monotonicMs: () => performance.now(),
+  exit: Deno.exit,
+};
+
+/** So long after the first SIGINT another one is meant. */
+export const IMPATIENT_AFTER_MS = 3000;
+/** How long the last line may take to get out. */
+const LAST_LINE_MS = 500;
+
+/** These end a process that does not listen to them, and Go's take no notice of them. */
+const PASSED_OVER: readonly Deno.Signal[] = [
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGALRM",
+  "SIGPIPE",
+  "SIGVTALRM",
+  "SIGXCPU",
+  "SIGXFSZ",
+  "SIGIO",
+  "SIGPWR",
+];
+
+/** Listens to signals until it is disposed of. */
+export class Signals implements Disposable {
+  readonly #logger: Logger;
+  readonly #world: SignalWorld;
+  readonly #listeners: ReadonlyMap<Deno.Signal, () => void>;
+  readonly #stop = Promise.withResolvers<void>();
+  readonly #inspector: InspectorGuard;
+  readonly #hadTerminal: boolean;
+  #stopping = false;
+  #interruptedMs: number | undefined;
+  #reload: (() => void) | undefined;
+  #reloadIsDue = false;
+
+  constructor(logger: Logger, world: SignalWorld = WORLD) {
+    this.#logger = logger;
+    this.#world = world;
+    this.#hadTerminal = world.hasTerminal();
+    this.#inspector = new InspectorGuard(logger);
+    this.#listeners = new Map<Deno.Signal, () => void>([
+      ...PASSED_OVER.map((signal) => [signal, () => {}] as const),
+      // The runtime takes notice of this one.
+      ["SIGUSR1", () => this.#inspector.close()],
+      ["SIGTERM", () => this.#terminate()],
+      ["SIGINT", () => this.#interrupt()],
+      ["SIGHUP", () => this.#hangUp()],
+    ]);
+    for (const [signal, listener] of this.#listeners) world.listen(signal, listener);
+  }
+
+  /** Settles when the daemon is to stop. */
+  get stop(): Promise<void> {
+    return this.#stop.promise;
+  }
+
+  /** Says what reads files again. A signal that has come before is not lost. */
+  set reload(reload: () => void) {
+    this.#reload = reload;
+    if (this.#reloadIsDue) this.#hangUp();
+  }
+
+  [Symbol.dispose](): void {
+    for (const [signal, listener] of this.#listeners) this.#world.unlisten(signal, listener);
+    this.#inspector[Symbol.dispose]();
+  }
+
+  #terminate(): void {
+    this.#stopping = true;
+    this.#stop.resolve();
+  }
+
+  #interrupt(): void {
+    const nowMs = this.#world.monotonicMs();
+    const firstMs = this.#interruptedMs ??= nowMs;
+    this.#terminate();
+    if (firstMs === nowMs || !this.#world.hasTerminal()) return;
+    if (nowMs - firstMs >= IMPATIENT_AFTER_MS) void this.#endAtOnce();
+    else {
+      const after = formatDuration(IMPATIENT_AFTER_MS);
+      this.#logger.info(`still stopping; SIGINT ${after} after the first one ends at once, without saving`);
+    }
+  }
+
+  async #endAtOnce(): Promise<void> {
+    this.#logger.fatal("SIGINT again: ends at once, without saving");
+    await this.#logger.flush(LAST_LINE_MS);
+    this.#world.exit(1);
+  }
+
+  #hangUp(): void {
+    if (this.#stopping) return;
+    if (this.#hadTerminal && !this.#world.hasTerminal()) {
+      this.#logger.info("the terminal is gone: stopping");
+      this.#terminate();
+      return;
+    }
+    this.#reloadIsDue = this.#reload === undefined;
+    try {
+      this.#reload?.();
+    } catch (error) {
+      this.#logger.error(`failed to reload - ${errorText(error)}`);
+    }
+  }
+}
