@@ -13,7 +13,7 @@ import { Pace } from "../base/pace.ts";
 import type { Quantile } from "../base/quantile.ts";
 import type { SegmentStore } from "../log/segment_store.ts";
 import type { LogLimits } from "../log/topic_log.ts";
-import { isEphemeral } from "../protocol/names.ts";
+import { checkTopicName, isEphemeral } from "../protocol/names.ts";
 import { Background } from "./background.ts";
 import type { Channel, ChannelLimits } from "./channel.ts";
 import type { Consumer } from "./consumer.ts";
@@ -142,7 +142,7 @@ export class Broker {
     };
   }
 
-  /** The topic of that name, which is made if there is none; it may not be started yet. */
+  /** The topic of that name, which is made if there is none; it may not be started yet. @throws {TypeError} If it is no name. */
   topic(name: string): Topic {
     const existing = this.topics.get(name);
     if (existing) return existing;
@@ -158,6 +158,8 @@ export class Broker {
   recoverTopic(name: string): Topic {
     const existing = this.topics.get(name);
     if (existing) return existing;
+    // For whatever way a name has come: what is told of it, and kept under it, must be able to bear it.
+    checkTopicName(name);
     const store = isEphemeral(name) ? undefined : this.#options.stores.open(name);
     const topic = new Topic(name, { context: this.#context, store });
     this.topics.set(name, topic);

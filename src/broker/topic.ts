@@ -20,7 +20,7 @@ import type { RecoveredLoss } from "../log/recovery.ts";
 import { type LogLimits, TopicLog } from "../log/topic_log.ts";
 import { writeU32 } from "../protocol/frames.ts";
 import { firstPosition } from "../protocol/message_id.ts";
-import { isEphemeral } from "../protocol/names.ts";
+import { checkChannelName, isEphemeral } from "../protocol/names.ts";
 import type { Background } from "./background.ts";
 import { Channel, type ChannelLimits } from "./channel.ts";
 import { Compaction } from "./compaction.ts";
@@ -199,10 +199,11 @@ export class Topic {
     for (const name of [...this.#channelStates.keys()]) this.channel(name);
   }
 
-  /** The channel of that name, which is made if there is none. */
+  /** The channel of that name, which is made if there is none. @throws {TypeError} If it is no name. */
   channel(name: string): Channel {
     const existing = this.channels.get(name);
     if (existing) return existing;
+    checkChannelName(name);
     const channel = new Channel({
       name,
       topic: this,

@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { Logger } from "../base/logger.ts";
 import type { Broker, StoreFactory } from "../broker/broker.ts";
 import { isValidTopicName } from "../protocol/names.ts";
+import { topicFolder } from "../storage/file_segments.ts";
 import type { MetadataFile } from "./metadata.ts";
 
 /**
@@ -20,11 +22,21 @@ export function loadTopics(
     readonly metadata: MetadataFile;
     readonly stores: StoreFactory;
     readonly imported?: ReadonlySet<string>;
+    readonly logger: Logger;
   },
 ): void {
   from.metadata.load(broker);
   for (const name of from.stores.names()) {
-    if (!isValidTopicName(name)) continue;
+    if (!isValidTopicName(name)) {
+      // An earlier version could be made to take such a name. No client could ask for the topic, so it is not made up again.
+      from.logger.error(
+        `TOPIC(${name}): ${JSON.stringify(name)} is no name of a topic: what is in "${
+          topicFolder(name)
+        }" is kept and not delivered; ` +
+          "to have it, rename that folder to <name>.topic while nsqd is stopped",
+      );
+      continue;
+    }
     // The file says which channels there are, but for those that it could not know of.
     const isKnown = broker.topics.has(name) && !from.imported?.has(name);
     if (!isKnown) broker.recoverTopic(name).restoreChannels();

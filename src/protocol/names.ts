@@ -22,6 +22,16 @@ export function isValidChannelName(name: string): boolean {
   return isValidTopicName(name);
 }
 
+/** For those who make topics: whoever took the name from a peer has refused it, if it is none. @throws {TypeError} */
+export function checkTopicName(name: string): void {
+  if (!isValidTopicName(name)) throw new TypeError(`Not the name of a topic: ${JSON.stringify(name)}`);
+}
+
+/** The same for channels. @throws {TypeError} */
+export function checkChannelName(name: string): void {
+  if (!isValidChannelName(name)) throw new TypeError(`Not the name of a channel: ${JSON.stringify(name)}`);
+}
+
 /** True when the topic or channel of that name lives only as long as something uses it. */
 export function isEphemeral(name: string): boolean {
   return name.endsWith(EPHEMERAL_SUFFIX);

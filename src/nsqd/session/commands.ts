@@ -409,7 +409,7 @@ function takeBody(session: Session, command: string): boolean {
 /** The topic's name, which is mostly that of the command before: then no string is made. */
 function topicNameOf(session: Session, command: string): string {
   const { reader, lastTopic } = session;
-  if (reader.paramEquals(1, lastTopic.bytes)) return lastTopic.name;
+  if (lastTopic !== undefined && reader.paramEquals(1, lastTopic.bytes)) return lastTopic.name;
   const name = reader.param(1);
   const bytes = reader.paramBytes(1);
   if (!isValidTopicName(name)) {

@@ -107,7 +107,7 @@ export class Session implements MessageSink, WireOwner {
   /** What the client may do, and the secret by which it was told so. */
   auth: { readonly state: AuthState; readonly secret: string } | undefined;
   /** The topic of the last publish or SUB, as text and as it came. */
-  lastTopic: { readonly name: string; readonly bytes: Uint8Array } = { name: "", bytes: Uint8Array.of(0) };
+  lastTopic: { readonly name: string; readonly bytes: Uint8Array } | undefined;
   /** Set by SUB. */
   subscription: { readonly channel: Channel; readonly consumer: Consumer } | undefined;
   /** When the bytes came that are being worked on: asked for once a read, not once a message. */

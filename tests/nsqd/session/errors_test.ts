@@ -25,12 +25,15 @@ const ERRORS: readonly (readonly [sent: string, error: string])[] = [
   ["SUB bad/name c\n", `${NAME} SUB topic name "bad/name" is not valid`],
   [`SUB ${LONG} c\n`, `${NAME} SUB topic name "${LONG}" is not valid`],
   ["SUB  c\n", `${NAME} SUB topic name "" is not valid`],
+  ["SUB \0 c\n", `${NAME} SUB topic name "\\x00" is not valid`],
   ["SUB t bad:name\n", 'E_BAD_CHANNEL SUB channel name "bad:name" is not valid'],
   ["SUB t \n", 'E_BAD_CHANNEL SUB channel name "" is not valid'],
   ['SUB t "\n', 'E_BAD_CHANNEL SUB channel name "\\"" is not valid'],
 
   ["PUB\n", "E_INVALID PUB insufficient number of parameters"],
   ["PUB bad/name\n", `${NAME} PUB topic name "bad/name" is not valid`],
+  ["PUB \0\n", `${NAME} PUB topic name "\\x00" is not valid`],
+  ["PUB \n", `${NAME} PUB topic name "" is not valid`],
   ["PUB \xff\n", `${NAME} PUB topic name "\\xff" is not valid`],
   ["PUB \xc3\xa9\n", `${NAME} PUB topic name "\xc3\xa9" is not valid`],
   ["PUB t\n\0\0\0\0", "E_BAD_MESSAGE PUB invalid message body size 0"],
@@ -39,6 +42,7 @@ const ERRORS: readonly (readonly [sent: string, error: string])[] = [
 
   ["MPUB\n", "E_INVALID MPUB insufficient number of parameters"],
   ["MPUB bad/name\n", `${NAME} E_BAD_TOPIC MPUB topic name "bad/name" is not valid`],
+  ["MPUB \0\n", `${NAME} E_BAD_TOPIC MPUB topic name "\\x00" is not valid`],
   ["MPUB t\n\0\0\0\0", "E_BAD_BODY MPUB invalid body size 0"],
   ["MPUB t\n\xff\xff\xff\xfe", "E_BAD_BODY MPUB invalid body size -2"],
   ["MPUB t\n\0\x50\0\x01", "E_BAD_BODY MPUB body too big 5242881 > 5242880"],
@@ -49,6 +53,7 @@ const ERRORS: readonly (readonly [sent: string, error: string])[] = [
 
   ["DPUB t\n", "E_INVALID DPUB insufficient number of parameters"],
   ["DPUB bad/name 5\n", `${NAME} DPUB topic name "bad/name" is not valid`],
+  ["DPUB \0 5\n", `${NAME} DPUB topic name "\\x00" is not valid`],
   ["DPUB t soon\n", "E_INVALID DPUB could not parse timeout soon"],
   ["DPUB t -1\n", "E_INVALID DPUB could not parse timeout -1"],
   ["DPUB t 3600001\n", "E_INVALID DPUB timeout 3600001 out of range 0-3600000"],
