@@ -17,14 +17,15 @@
  * | register, unregister | log of the producers of that name |
  * | removeProducer | topics, up to the last one that it has |
  *
- * A name stays when its last producer has gone, unless it is ephemeral.
+ * A name stays when its last producer has gone, unless it is ephemeral; but it makes room when there are as many names as
+ * there may be. Which those are is counted for each topic, and found without looking at more than a few others.
  *
  * @module
  */
 
 import type { Moment } from "../base/clock.ts";
 import type { NodeInfo } from "../protocol/lookup_requests.ts";
-import { isEphemeral } from "../protocol/names.ts";
+import { checkChannelName, checkTopicName, isEphemeral } from "../protocol/names.ts";
 
 /** In place of a topic's name: every topic. */
 export const EVERY_TOPIC = "*";
@@ -46,14 +47,20 @@ export interface Registration {
 /** The registration that every producer has. */
 export const CLIENT_REGISTRATION: Registration = { category: "client", key: "", subKey: "" };
 
-/** There are as many topics and channels as there may be. */
+/** There are as many topics and channels as there may be, or as one producer may have. */
 export class RegistrationsFullError extends Error {
   override readonly name = "RegistrationsFullError";
-
-  constructor(countMax: number) {
-    super(`Cannot register a name: there are ${countMax} topics and channels`);
-  }
 }
+
+/** How many topics and channels there may be together; 0 is no limit. */
+export interface RegistrationLimits {
+  readonly countMax: number;
+  /** The same for those of one producer. */
+  readonly producerCountMax: number;
+}
+
+/** Channels that are looked at for such as no producer has, for the sake of one name. */
+const SWEEP_MAX = 1000;
 
 /** An nsqd. */
 export class Producer {
@@ -90,13 +97,15 @@ export interface RegisteredTopic {
 export class RegistrationDb {
   readonly #topics = new Map<string, TopicEntry>();
   readonly #producers: Producer[] = [];
-  readonly #countMax: number;
+  readonly #limits: RegistrationLimits;
+  /** Topics without producers, which have no channel with any, and those with such channels: the oldest of each first. */
+  readonly #deserted = new Set<TopicEntry>();
+  readonly #partlyDeserted = new Set<TopicEntry>();
   #serial = 0;
   #count = 0;
 
-  /** Of topics and channels together there may be `countMax`; 0 is no limit. */
-  constructor(limits: { readonly countMax: number } = { countMax: 0 }) {
-    this.#countMax = limits.countMax;
+  constructor(limits: Partial<RegistrationLimits> = {}) {
+    this.#limits = { countMax: 0, producerCountMax: 0, ...limits };
   }
 
   /** Topics and channels together. */
@@ -139,9 +148,10 @@ export class RegistrationDb {
    * @throws {RegistrationsFullError} If there is no room for the names; nothing has been added then.
    */
   register(producer: Producer, topicName: string, channelName?: string): Registration[] {
+    this.#checkCountOf(producer, topicName, channelName);
     const topic = this.#makeTopic(topicName, channelName);
     const added: Registration[] = [];
-    if (channelName !== undefined && insert(topic.channels.get(channelName) ?? [], producer)) {
+    if (channelName !== undefined && topic.joinChannel(channelName, producer)) {
       producer.registrationCount++;
       added.push({ category: "channel", key: topicName, subKey: channelName });
     }
@@ -149,6 +159,7 @@ export class RegistrationDb {
       producer.registrationCount++;
       added.push({ category: "topic", key: topicName, subKey: "" });
     }
+    this.#note(topic);
     return added;
   }
 
@@ -160,6 +171,7 @@ export class RegistrationDb {
     if (channelName === undefined) this.#leave(topic, producer, removed);
     else if (this.#leaveChannel(topic, channelName, producer)) {
       removed.push({ category: "channel", key: topicName, subKey: channelName });
+      this.#note(topic);
     }
     return removed;
   }
@@ -170,7 +182,7 @@ export class RegistrationDb {
    * @throws {RegistrationsFullError} If there is no room for the names; nothing has been added then.
    */
   addTopic(topicName: string, channelName?: string): void {
-    this.#makeTopic(topicName, channelName);
+    this.#note(this.#makeTopic(topicName, channelName));
   }
 
   /** Forgets topics, with their channels; returns what is gone. */
@@ -193,8 +205,9 @@ export class RegistrationDb {
     const producers = topic?.channels.get(channelName);
     if (topic === undefined || producers === undefined) return false;
     for (const producer of producers) producer.registrationCount--;
-    topic.channels.delete(channelName);
+    topic.removeChannel(channelName);
     this.#count--;
+    this.#note(topic);
     return true;
   }
 
@@ -219,18 +232,70 @@ export class RegistrationDb {
   #makeTopic(topicName: string, channelName: string | undefined): TopicEntry {
     const known = this.#topics.get(topicName);
     const isNewChannel = channelName !== undefined && !known?.channels.has(channelName);
-    this.#takeRoom((known === undefined ? 1 : 0) + (isNewChannel ? 1 : 0));
+    if (known === undefined) checkTopicName(topicName);
+    if (isNewChannel) checkChannelName(channelName);
+    this.#takeRoom((known === undefined ? 1 : 0) + (isNewChannel ? 1 : 0), known);
     const topic = known ?? new TopicEntry(topicName);
     if (known === undefined) this.#topics.set(topicName, topic);
-    if (isNewChannel) topic.channels.set(channelName, []);
+    if (isNewChannel) topic.addChannel(channelName);
     return topic;
   }
 
-  #takeRoom(count: number): void {
-    if (this.#countMax > 0 && count > 0 && this.#count + count > this.#countMax) {
-      throw new RegistrationsFullError(this.#countMax);
+  /** Takes room for so many names; those that no producer has make some, but for the topic that it is wanted for. */
+  #takeRoom(count: number, wantedFor: TopicEntry | undefined): void {
+    const { countMax } = this.#limits;
+    const isFull = () => countMax > 0 && this.#count + count > countMax;
+    if (count > 0 && isFull()) {
+      for (const topic of this.#deserted) {
+        if (topic === wantedFor) continue;
+        this.#forget(topic);
+        if (!isFull()) break;
+      }
+      if (isFull()) this.#sweep(isFull);
+      if (isFull()) {
+        throw new RegistrationsFullError(`Cannot register a name: there are ${countMax} topics and channels`);
+      }
     }
     this.#count += count;
+  }
+
+  /** Forgets channels that no producer has, of topics that some have, as far as that is a matter of a few steps. */
+  #sweep(isFull: () => boolean): void {
+    let steps = SWEEP_MAX;
+    for (const topic of this.#partlyDeserted) {
+      while (topic.desertedChannels > 0) {
+        const [name, producers] = topic.nextChannel();
+        if (producers.length === 0) this.removeChannel(topic.name, name);
+        if (--steps === 0 || !isFull()) return;
+      }
+    }
+  }
+
+  /** Forgets a topic without producers, whose channels have none either: that costs nothing, however many they are. */
+  #forget(topic: TopicEntry): void {
+    this.#topics.delete(topic.name);
+    this.#deserted.delete(topic);
+    this.#count -= 1 + topic.channels.size;
+  }
+
+  /** Notes whether there are names of this topic that no producer has. */
+  #note(topic: TopicEntry): void {
+    const isDeserted = topic.producers.length === 0;
+    if (isDeserted) this.#deserted.add(topic);
+    else this.#deserted.delete(topic);
+    if (!isDeserted && topic.desertedChannels > 0) this.#partlyDeserted.add(topic);
+    else this.#partlyDeserted.delete(topic);
+  }
+
+  #checkCountOf(producer: Producer, topicName: string, channelName: string | undefined): void {
+    const { producerCountMax } = this.#limits;
+    if (producerCountMax === 0 || producer.registrationCount + 2 <= producerCountMax) return;
+    const topic = this.#topics.get(topicName);
+    const isNew = (producers: readonly Producer[] = []) => has(producers, producer) ? 0 : 1;
+    const count = isNew(topic?.producers) +
+      (channelName === undefined ? 0 : isNew(topic?.channels.get(channelName)));
+    if (producer.registrationCount + count <= producerCountMax) return;
+    throw new RegistrationsFullError(`Cannot register a name: the producer has ${producerCountMax}`);
   }
 
   /** Takes a producer out of a topic and its channels, and tells what it had of them. */
@@ -244,20 +309,22 @@ export class RegistrationDb {
     }
     removed.push({ category: "topic", key: topic.name, subKey: "" });
     if (topic.producers.length === 0 && isEphemeral(topic.name)) this.removeTopics(topic.name);
+    else this.#note(topic);
   }
 
   #leaveChannel(topic: TopicEntry, channelName: string, producer: Producer): boolean {
-    const producers = topic.channels.get(channelName);
-    if (producers === undefined) return false;
-    const had = remove(producers, producer);
+    const had = topic.leaveChannel(channelName, producer);
     if (had) producer.registrationCount--;
-    if (producers.length === 0 && isEphemeral(channelName)) this.removeChannel(topic.name, channelName);
+    const isDeserted = topic.channels.get(channelName)?.length === 0;
+    if (isDeserted && isEphemeral(channelName)) this.removeChannel(topic.name, channelName);
     return had;
   }
 
   #removeTopic(topic: TopicEntry): void {
     for (const producer of topic.producers) producer.registrationCount--;
     this.#topics.delete(topic.name);
+    this.#deserted.delete(topic);
+    this.#partlyDeserted.delete(topic);
     this.#count--;
   }
 }
@@ -267,10 +334,52 @@ class TopicEntry implements RegisteredTopic {
   readonly producers: Producer[] = [];
   readonly channels = new Map<string, Producer[]>();
   tombstones: Map<Producer, Moment> | undefined;
+  /** Channels without producers. */
+  desertedChannels = 0;
+  /** Goes round the channels, a few at a time. */
+  #round: Iterator<[string, Producer[]]> = [].values();
 
   constructor(name: string) {
     this.name = name;
   }
+
+  addChannel(name: string): void {
+    this.channels.set(name, []);
+    this.desertedChannels++;
+  }
+
+  removeChannel(name: string): void {
+    if (this.channels.get(name)?.length === 0) this.desertedChannels--;
+    this.channels.delete(name);
+  }
+
+  /** False if the producer is registered for the channel already. */
+  joinChannel(name: string, producer: Producer): boolean {
+    const producers = this.channels.get(name);
+    if (producers === undefined || !insert(producers, producer)) return false;
+    if (producers.length === 1) this.desertedChannels--;
+    return true;
+  }
+
+  /** False if the producer is not registered for the channel. */
+  leaveChannel(name: string, producer: Producer): boolean {
+    const producers = this.channels.get(name);
+    if (producers === undefined || !remove(producers, producer)) return false;
+    if (producers.length === 0) this.desertedChannels++;
+    return true;
+  }
+
+  /** The next channel, with its producers, of a round that begins anew at its end. There must be one. */
+  nextChannel(): [name: string, producers: readonly Producer[]] {
+    const next = this.#round.next();
+    if (!next.done) return next.value;
+    this.#round = this.channels.entries();
+    return this.nextChannel();
+  }
+}
+
+function has(producers: readonly Producer[], producer: Producer): boolean {
+  return producers[place(producers, producer)] === producer;
 }
 
 /** Puts a producer into its place; false if it is there already. */

@@ -18,7 +18,7 @@ import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Connection } from "../net/connection.ts";
 import { ConnectionListener } from "../net/listener.ts";
 import { type HttpApiContext, nsqlookupdHttpApi } from "./http_api.ts";
-import type { NsqlookupdOptions } from "./options.ts";
+import { type NsqlookupdOptions, registrationLimits } from "./options.ts";
 import { Session, type SessionContext } from "./session.ts";
 
 /** How often connections are held against their time limits. */
@@ -48,7 +48,7 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
   constructor(options: NsqlookupdOptions, logger: Logger) {
     this.options = options;
     this.logger = logger;
-    this.db = new RegistrationDb({ countMax: options.maxRegistrations });
+    this.db = new RegistrationDb(registrationLimits(options));
   }
 
   /**
@@ -77,6 +77,11 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
 
   fail(task: string, error: unknown): void {
     this.#group.spawn(task, () => Promise.reject(error));
+  }
+
+  /** There are no files yet that are read again. */
+  reload(): void {
+    this.logger.info("nothing to reload");
   }
 
   /** Stops in NSQ's order: TCP, its clients, HTTP, loops. */

@@ -5,6 +5,7 @@
  * @module
  */
 import { LOG_LEVELS } from "../base/logger.ts";
+import type { RegistrationLimits } from "../cluster/registration_db.ts";
 import { listenRefusal, parseAddress } from "../config/address.ts";
 import { bool, duration, int, logLevel, string } from "../config/kind.ts";
 import { type Exit, exitOnOptionError, type Loaded, loadOptions } from "../config/load.ts";
@@ -83,7 +84,15 @@ export const NSQLOOKUPD_OPTIONS = {
     flag: "max-registrations",
     kind: int,
     default: 1_000_000,
-    description: "Most topics and channels known at a time; further ones are refused; 0 is no limit.",
+    description:
+      "Most topics and channels known at a time; those that no nsqd has make room for others, further ones are refused; 0 is no limit.",
+  }),
+  maxRegistrationsPerConnection: option({
+    flag: "max-registrations-per-connection",
+    kind: int,
+    default: 100_000,
+    description:
+      "Most topics and channels that one nsqd is registered for at a time; further ones are refused; 0 is no limit.",
   }),
   maxBodySizeBytes: option({
     flag: "max-body-size",
@@ -126,6 +135,11 @@ export const NSQLOOKUPD_OPTIONS = {
 
 /** What a running nsqlookupd is configured with. */
 export type NsqlookupdOptions = OptionsOf<typeof NSQLOOKUPD_OPTIONS>;
+
+/** The limits of the registrations. */
+export function registrationLimits(options: NsqlookupdOptions): RegistrationLimits {
+  return { countMax: options.maxRegistrations, producerCountMax: options.maxRegistrationsPerConnection };
+}
 
 /** Options from the command line and the configuration file, checked; or what to print instead of running. */
 export function loadNsqlookupdOptions(args: readonly string[]): Loaded<NsqlookupdOptions> | Exit {

@@ -11,7 +11,6 @@ import { formatDuration } from "../base/duration.ts";
 import { errorText } from "../base/error_text.ts";
 import { othersFirst } from "../base/every.ts";
 import { LOG_LEVELS, type Logger } from "../base/logger.ts";
-import { oneLine } from "../base/one_line.ts";
 import { NSQ_VERSION } from "../base/version.ts";
 import {
   CLIENT_REGISTRATION,
@@ -28,6 +27,8 @@ import type { NodeInfo } from "../protocol/lookup_requests.ts";
 import { encodeLookupResponse, LOOKUP_OK } from "../protocol/lookup_responses.ts";
 import type { NsqlookupdOptions } from "./options.ts";
 
+/** The answer to a REGISTER that there is no room for. */
+const REGISTER_REFUSED = "E_INVALID REGISTER too many topics and channels";
 /** Lines of the log that are written at once: some 5 ms of work. */
 const LINES_AT_ONCE = 1000;
 
@@ -143,10 +144,10 @@ export class Session implements WireOwner {
       if (!this.#wire.closed) logger.error(`failed to read protocol version - ${errorText(error)}`);
       return false;
     }
-    logger.info(`CLIENT(${this.#peer}): desired protocol magic '${oneLine(magic)}'`);
+    logger.info(`CLIENT(${this.#peer}): desired protocol magic '${magic}'`);
     if (magic === MAGIC_V1) return true;
     this.#answer(encodeLookupResponse("E_BAD_PROTOCOL"));
-    logger.error(`client(${this.#peer}) bad protocol magic '${oneLine(magic)}'`);
+    logger.error(`client(${this.#peer}) bad protocol magic '${magic}'`);
     return false;
   }
 
@@ -163,7 +164,7 @@ export class Session implements WireOwner {
     if (end instanceof ProtocolError) this.#refuse(end);
     logger.info(`PROTOCOL(V1): [${this.#peer}] exiting ioloop`);
     if (this.#producer) await this.#logAll("UNREGISTER", db.removeProducer(this.#producer));
-    if (!this.#wire.closed) logger.error(`client(${this.#peer}) - ${oneLine(errorText(end))}`);
+    if (!this.#wire.closed) logger.error(`client(${this.#peer}) - ${errorText(end)}`);
   }
 
   async #readCommands(): Promise<void> {
@@ -197,8 +198,7 @@ export class Session implements WireOwner {
       case "IDENTIFY":
         return this.#identify(command.info);
       case "REGISTER":
-        this.#logEach("REGISTER", this.#register(command));
-        return LOOKUP_OK;
+        return this.#register(command);
       case "UNREGISTER":
         return this.#unregister(command);
     }
@@ -217,8 +217,9 @@ export class Session implements WireOwner {
   #identify(info: NodeInfo): Uint8Array {
     const { logger, db, options, hostname, tcpPort, httpPort } = this.#context;
     const { broadcast_address, tcp_port, http_port, version } = info;
-    const said = `Address:${broadcast_address} TCP:${tcp_port} HTTP:${http_port} Version:${version}`;
-    logger.info(`CLIENT(${this.#peer}): IDENTIFY ${oneLine(said)}`);
+    logger.info(
+      `CLIENT(${this.#peer}): IDENTIFY Address:${broadcast_address} TCP:${tcp_port} HTTP:${http_port} Version:${version}`,
+    );
     this.#producer = db.addProducer(this.#peer, { remote_address: this.#peer, ...info }, this.#lastRead);
     this.#logEach("REGISTER", [CLIENT_REGISTRATION]);
     const answer = {
@@ -231,12 +232,23 @@ export class Session implements WireOwner {
     return encodeLookupResponse(new TextEncoder().encode(JSON.stringify(answer)));
   }
 
-  #register({ topic, channel }: Named): Registration[] {
+  #register({ topic, channel }: Named): Readonly<Uint8Array> {
+    const problem = this.#tryToRegister(topic, channel);
+    if (problem === undefined) return LOOKUP_OK;
+    // Consumers find the node by its topic: that is worth more than the name of one of the channels.
+    if (channel !== undefined) this.#tryToRegister(topic, undefined);
+    this.#context.logger.error(`[${this.#peer}] - ${REGISTER_REFUSED} - ${problem.message}`);
+    // Unlike after NSQ's errors, the connection stays, and with it whatever else the node has registered.
+    return encodeLookupResponse(REGISTER_REFUSED);
+  }
+
+  #tryToRegister(topic: string, channel: string | undefined): RegistrationsFullError | undefined {
     try {
-      return this.#context.db.register(this.#identified(), topic, channel);
-    } catch (cause) {
-      if (!(cause instanceof RegistrationsFullError)) throw cause;
-      throw new ProtocolError("E_INVALID", "REGISTER too many topics and channels", { cause });
+      this.#logEach("REGISTER", this.#context.db.register(this.#identified(), topic, channel));
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof RegistrationsFullError)) throw error;
+      return error;
     }
   }
 
@@ -277,7 +289,7 @@ export class Session implements WireOwner {
 
   #refuse(error: ProtocolError): void {
     const cause = error.cause === undefined ? "" : ` - ${errorText(error.cause)}`;
-    this.#context.logger.error(`[${this.#peer}] - ${oneLine(error.message + cause)}`);
+    this.#context.logger.error(`[${this.#peer}] - ${error.message}${cause}`);
     this.#answer(encodeLookupResponse(error.message));
   }
 

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Moment } from "../../src/base/clock.ts";
 import {
   EVERY_TOPIC,
@@ -235,7 +235,7 @@ Deno.test("RegistrationDb takes as many topics and channels as it may", () => {
   // Two names for the one that there is room for.
   assertThrows(() => db.register(a, "u", "c"), RegistrationsFullError, "there are 3 topics and channels");
   assertEquals([contents(db), db.count], [["t: a; c: a"], 2]);
-  db.addTopic("u");
+  db.register(a, "u");
   assertThrows(() => db.addTopic("v"), RegistrationsFullError);
   assertThrows(() => db.register(a, "t", "d"), RegistrationsFullError);
   // Known names are no new ones.
@@ -243,6 +243,137 @@ Deno.test("RegistrationDb takes as many topics and channels as it may", () => {
   db.removeTopics("u");
   db.addTopic("v");
   assertEquals([contents(db), db.count], [["t: a b; c: a b", "v: "], 3]);
+});
+
+Deno.test("RegistrationDb forgets topics that no producer has for new names, those that were left first", () => {
+  const db = new RegistrationDb({ countMax: 4 });
+  const [a, b] = [producer(db, "a"), producer(db, "b")];
+  db.register(a, "t", "c");
+  db.register(a, "u");
+  db.register(b, "v");
+  db.unregister(a, "u");
+  db.unregister(a, "t");
+
+  db.register(b, "w");
+  const afterOne = contents(db);
+  // The topic goes with its channels, which no producer has either.
+  db.register(b, "x");
+
+  assertEquals(afterOne, ["t: ; c: ", "v: b", "w: b"]);
+  assertEquals([contents(db), db.count], [["v: b", "w: b", "x: b"], 3]);
+});
+
+Deno.test("RegistrationDb forgets channels that no producer has of a topic that some have", () => {
+  const db = new RegistrationDb({ countMax: 4 });
+  const [a, b] = [producer(db, "a"), producer(db, "b")];
+  db.register(a, "t", "c");
+  db.register(b, "t", "d");
+  db.register(a, "t", "e");
+  db.unregister(b, "t", "d");
+
+  db.register(b, "u");
+  assertThrows(() => db.register(b, "v"), RegistrationsFullError);
+
+  assertEquals([contents(db), db.count], [["t: a b; c: a; e: a", "u: b"], 4]);
+});
+
+Deno.test("RegistrationDb does not forget a topic for the sake of a channel of its own", () => {
+  const db = new RegistrationDb({ countMax: 2 });
+  const a = producer(db, "a");
+  db.addTopic("t", "c");
+
+  assertThrows(() => db.register(a, "t", "d"), RegistrationsFullError);
+  assertThrows(() => db.addTopic("t", "d"), RegistrationsFullError);
+
+  assertEquals([contents(db), db.count], [["t: ; c: "], 2]);
+});
+
+Deno.test("RegistrationDb looks at a few channels only for one that no producer has, and goes on there the next time", () => {
+  const channels = 1500;
+  const db = new RegistrationDb({ countMax: channels + 1 });
+  const [a, b] = [producer(db, "a"), producer(db, "b")];
+  for (let i = 0; i < channels - 1; i++) db.register(a, "t", `c${i}`);
+  db.register(b, "t", "last");
+  db.unregister(b, "t", "last");
+
+  assertThrows(() => db.register(b, "u"), RegistrationsFullError);
+  assertEquals(names(db.register(b, "u")), ["u"]);
+});
+
+Deno.test("RegistrationDb registers a producer for as many topics and channels as it may have", () => {
+  const db = new RegistrationDb({ producerCountMax: 3 });
+  const [a, b] = [producer(db, "a"), producer(db, "b")];
+  db.register(a, "t", "c");
+
+  assertThrows(() => db.register(a, "u", "c"), RegistrationsFullError, "the producer has 3");
+  db.register(a, "t", "d");
+  assertThrows(() => db.register(a, "u"), RegistrationsFullError);
+  assertEquals(names(db.register(a, "t", "d")), []);
+  assertEquals(names(db.register(b, "u", "c")), ["u/c", "u"]);
+  db.unregister(a, "t", "d");
+  assertEquals(names(db.register(a, "u")), ["u"]);
+});
+
+for (const name of ["", "*", "a b", "a\0", "#ephemeral", "x".repeat(65)]) {
+  Deno.test(`RegistrationDb takes no topic and no channel called ${JSON.stringify(name)}`, () => {
+    const db = new RegistrationDb();
+    const a = producer(db, "a");
+
+    assertThrows(() => db.register(a, name), TypeError, "Not the name of a topic");
+    assertThrows(() => db.register(a, "t", name), TypeError, "Not the name of a channel");
+    assertThrows(() => db.addTopic(name), TypeError);
+    assertThrows(() => db.addTopic("t", name), TypeError);
+    assertEquals([contents(db), db.count, a.registrationCount], [[], 0, 0]);
+  });
+}
+
+Deno.test("RegistrationDb refuses a name only when producers have all others, and forgets none that one has", () => {
+  const topics = ["t", "u", "v", "w#ephemeral"];
+  const channels = [undefined, "c", "d", "e#ephemeral"];
+  let refusals = 0;
+  for (let seed = 0; seed < 100; seed++) {
+    const random = new Random(seed);
+    const db = new RegistrationDb({ countMax: 6 });
+    const known = new Map<string, Producer>();
+    const model = new Set<string>();
+    for (let step = 0; step < 100; step++) {
+      const id = random.pick(["a", "b", "c"]);
+      const each = known.get(id) ?? producer(db, id);
+      known.set(id, each);
+      const [topic, channel] = [random.pick(topics), random.pick(channels)];
+      if (random.oneIn(3)) {
+        db.unregister(each, topic, channel);
+        for (const name of [...model]) {
+          const [its, ofTopic, ofChannel] = name.split(" ");
+          if (its === id && ofTopic === topic && (channel ?? ofChannel) === ofChannel) model.delete(name);
+        }
+        continue;
+      }
+      try {
+        db.register(each, topic, channel);
+        model.add(`${id} ${topic} `);
+        if (channel !== undefined) model.add(`${id} ${topic} ${channel}`);
+      } catch (error) {
+        if (!(error instanceof RegistrationsFullError)) throw error;
+        refusals++;
+        // But for the topic itself, which is not to go for its own sake.
+        const others = [...db.topics(EVERY_TOPIC)].filter(({ name }) => name !== topic);
+        assertEquals(others.filter(({ producers }) => producers.length === 0), [], `seed ${seed}`);
+        const deserted = others.flatMap((each) => [...each.channels.values()]).filter((has) =>
+          has.length === 0
+        );
+        assertEquals(deserted, [], `seed ${seed}`);
+      }
+      assert(db.count <= 6, `seed ${seed}: ${db.count} names`);
+    }
+
+    const found = [...db.topics(EVERY_TOPIC)].flatMap(({ name, producers, channels }) => [
+      ...producers.map(({ id }) => `${id} ${name} `),
+      ...[...channels].flatMap(([channel, has]) => has.map(({ id }) => `${id} ${name} ${channel}`)),
+    ]);
+    assertEquals(found.sort(), [...model].sort(), `seed ${seed}`);
+  }
+  assert(refusals > 100, `only ${refusals} refusals`);
 });
 
 Deno.test("RegistrationDb does as a plain set of registrations does, whatever is asked of it", () => {

@@ -6,6 +6,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import type { NsqlookupdOptions } from "../../src/nsqlookupd/options.ts";
 import { ChildDaemon } from "../support/child_daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { interopTest, MissingError, runProgram, TempFolder } from "../support/interop.ts";
@@ -32,9 +33,10 @@ interface GoNsqd {
 function clusterTest(
   name: string,
   test: (lookupd: NsqlookupdInProcess, nsqd: GoNsqd, programs: GoPrograms) => Promise<void>,
+  options: Partial<NsqlookupdOptions> = {},
 ): void {
   interopTest(name, findPrograms, async (programs) => {
-    await withNsqlookupd({}, async (lookupd) => {
+    await withNsqlookupd(options, async (lookupd) => {
       await using daemon = startGoNsqd(programs, lookupd.tcpAddress);
       await test(lookupd, await listening(daemon), programs);
     });
@@ -65,6 +67,41 @@ clusterTest("Go's nsqd registers its topics and channels, until it stops", async
     "mail",
   ], 0]);
 });
+
+for (
+  const [what, options] of [
+    ["is full", { maxRegistrations: 4 }],
+    ["takes no more from one node", { maxRegistrationsPerConnection: 4 }],
+  ] as const
+) {
+  clusterTest(
+    `Go's nsqd keeps what it has registered with an nsqlookupd that ${what}`,
+    async (lookupd, nsqd) => {
+      await post(nsqd, "/topic/create?topic=orders", "/channel/create?topic=orders&channel=mail");
+      await post(nsqd, "/topic/create?topic=bare", "/topic/create?topic=last");
+      await told(lookupd, "/topics", ({ topics }) => topics?.sort(), ["bare", "last", "orders"]);
+
+      await post(nsqd, "/topic/create?topic=one_more", "/channel/create?topic=one_more&channel=c");
+      const refused = () => lookupd.lines.filter((line) => line.includes("too many topics and channels"));
+      await eventually("both are refused", () => refused().length === 2);
+      await post(nsqd, "/topic/delete?topic=last", "/channel/create?topic=bare&channel=now");
+
+      await told(lookupd, "/lookup?topic=bare", ({ channels, producers }) => [channels, producers?.length], [[
+        "now",
+      ], 1]);
+      await told(
+        lookupd,
+        "/lookup?topic=orders",
+        ({ channels, producers }) => [channels, producers?.length],
+        [[
+          "mail",
+        ], 1],
+      );
+      assertEquals(lookupd.lines.filter((line) => line.startsWith("INFO: TCP: new client")).length, 1);
+    },
+    options,
+  );
+}
 
 clusterTest("Go's nsqd unregisters what is deleted", async (lookupd, nsqd) => {
   await post(

@@ -11,7 +11,7 @@ Deno.test("debugAnswer() tells DEBUG_PRODUCERS_MAX producers of topics and chann
   for (let i = 1; i < DEBUG_PRODUCERS_MAX; i++) db.register(producer, `t${i}`);
 
   const keys = Object.keys(debugAnswer(db) as object);
-  db.register(producer, "one more");
+  db.register(producer, "one-more");
 
   assertEquals(keys.length, DEBUG_PRODUCERS_MAX);
   assertEquals(assertThrows(() => debugAnswer(db), HttpError, "TOO_MANY_REGISTRATIONS").status, 503);

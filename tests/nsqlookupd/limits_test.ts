@@ -203,23 +203,78 @@ limitsTest("Session ends a line that does not end", {}, async (nsqlookupd) => {
 // --max-registrations
 
 limitsTest(
-  "Session refuses topics and channels beyond --max-registrations",
+  "Session refuses topics and channels beyond --max-registrations, and keeps what the node has registered",
   { maxRegistrations: 3 },
   async (nsqlookupd) => {
-    const client = await nsqlookupd.node({}, "t c", "u");
+    const client = await nsqlookupd.node({ broadcast_address: "one" }, "t c", "u");
     const other = await nsqlookupd.node({ broadcast_address: "other" }, "t c");
 
-    const answers = await client.ask("REGISTER t d\n");
+    const answers = await client.ask("REGISTER t d\n", "REGISTER t c\n", "PING\n");
 
-    assertEquals(answers, ["E_INVALID REGISTER too many topics and channels"]);
-    assertEquals([client, other].map(({ connection }) => connection.closed), [true, false]);
+    assertEquals(answers, ["E_INVALID REGISTER too many topics and channels", "OK", "OK"]);
+    assertEquals([client, other].map(({ connection }) => connection.closed), [false, false]);
     assertEquals(await nsqlookupd.json("/channels?topic=t"), { channels: ["c"] });
-    assertEquals(await nsqlookupd.producersOf("t"), ["other"]);
+    assertEquals(await nsqlookupd.producersOf("t"), ["one", "other"]);
     assertEquals(await nsqlookupd.request("POST", "/topic/create?topic=v"), {
       status: 503,
       type: "application/json; charset=utf-8",
       text: '{"message":"TOO_MANY_REGISTRATIONS"}',
     });
     assertEquals((await nsqlookupd.request("POST", "/topic/create?topic=t")).status, 200);
+    assertEquals(
+      nsqlookupd.lines.filter((line) => line.startsWith("ERROR")),
+      [
+        "ERROR: [127.0.0.1:5001] - E_INVALID REGISTER too many topics and channels - " +
+        "Cannot register a name: there are 3 topics and channels",
+      ],
+    );
+  },
+);
+
+limitsTest(
+  "Session registers a node for a topic that it has no room for a channel of",
+  { maxRegistrations: 3 },
+  async (nsqlookupd) => {
+    const client = await nsqlookupd.node({ broadcast_address: "one" }, "t c");
+
+    assertEquals(await client.ask("REGISTER u d\n"), ["E_INVALID REGISTER too many topics and channels"]);
+
+    assertEquals(await nsqlookupd.producersOf("u"), ["one"]);
+    assertEquals(await nsqlookupd.json("/channels?topic=u"), { channels: [] });
+  },
+);
+
+limitsTest(
+  "Session lets names that no node has make room for those of nodes",
+  { maxRegistrations: 2 },
+  async (nsqlookupd) => {
+    const gone = await nsqlookupd.node({}, "old", "older");
+    await gone.end();
+
+    const client = await nsqlookupd.connect();
+    const [, ...answers] = await client.ask(identifyNode(), "REGISTER t c\n", "REGISTER u\n");
+
+    assertEquals(answers, ["OK", "E_INVALID REGISTER too many topics and channels"]);
+    assertEquals(await nsqlookupd.json("/topics"), { topics: ["t"] });
+  },
+);
+
+// --max-registrations-per-connection
+
+limitsTest(
+  "Session refuses a node topics and channels beyond --max-registrations-per-connection, and others none",
+  { maxRegistrationsPerConnection: 3 },
+  async (nsqlookupd) => {
+    const client = await nsqlookupd.node({ broadcast_address: "one" }, "t c", "u");
+
+    const refused = await client.ask("REGISTER v\n");
+    const other = await nsqlookupd.node({ broadcast_address: "other" }, "v", "t c");
+    await client.ask("UNREGISTER u\n");
+    const later = await client.ask("REGISTER v\n");
+
+    assertEquals(refused, ["E_INVALID REGISTER too many topics and channels"]);
+    assertEquals([client, other].map(({ connection }) => connection.closed), [false, false]);
+    assertEquals(later, ["OK"]);
+    assertEquals(await nsqlookupd.producersOf("v"), ["one", "other"]);
   },
 );

@@ -44,6 +44,7 @@ Deno.test("loadNsqlookupdOptions() gives NSQ's defaults, and limits that NSQ doe
     tombstoneLifetimeMs: 45_000,
     maxConnections: 10_000,
     maxRegistrations: 1_000_000,
+    maxRegistrationsPerConnection: 100_000,
     maxBodySizeBytes: 8192,
     handshakeTimeoutMs: 30_000,
     commandTimeoutMs: 60_000,

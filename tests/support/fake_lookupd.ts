@@ -12,8 +12,16 @@ export const SILENCE = Symbol("silence");
 /** The end of the connection instead of an answer. */
 export const HANG_UP = Symbol("hang up");
 
-/** How a request is answered: with data, with bytes as they are (half an answer, for instance), or not. */
-export type LookupAnswer = string | { readonly raw: Uint8Array } | typeof SILENCE | typeof HANG_UP;
+/**
+ * How a request is answered: with data, with data and the end of the connection, with bytes as they are (half an answer,
+ * for instance), or not.
+ */
+export type LookupAnswer =
+  | string
+  | { readonly last: string }
+  | { readonly raw: Uint8Array }
+  | typeof SILENCE
+  | typeof HANG_UP;
 
 /** What a test says of a {@linkcode FakeLookupd}. */
 export interface FakeLookupdOptions {
@@ -140,8 +148,13 @@ export class FakeLookupd implements AsyncDisposable {
         (isIdentify ? JSON.stringify(this.#info()) : "OK");
       if (answer === HANG_UP) return;
       if (answer === SILENCE) continue;
-      const bytes = typeof answer === "string" ? join(i32(bytesOf(answer).length), answer) : answer.raw;
-      await connection.write(bytes);
+      if (typeof answer === "object" && "raw" in answer) {
+        await connection.write(answer.raw);
+        continue;
+      }
+      const data = typeof answer === "string" ? answer : answer.last;
+      await connection.write(join(i32(bytesOf(data).length), data));
+      if (typeof answer !== "string") return;
     }
   }
 

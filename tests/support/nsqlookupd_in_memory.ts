@@ -10,7 +10,11 @@ import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
 import { RegistrationDb } from "../../src/cluster/registration_db.ts";
 import { defaultOptions } from "../../src/config/option.ts";
 import { type HttpApiContext, nsqlookupdHttpApi } from "../../src/nsqlookupd/http_api.ts";
-import { NSQLOOKUPD_OPTIONS, type NsqlookupdOptions } from "../../src/nsqlookupd/options.ts";
+import {
+  NSQLOOKUPD_OPTIONS,
+  type NsqlookupdOptions,
+  registrationLimits,
+} from "../../src/nsqlookupd/options.ts";
 import { Session, type SessionContext } from "../../src/nsqlookupd/session.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { bytesOf, join } from "./frames.ts";
@@ -47,7 +51,7 @@ export class NsqlookupdInMemory implements HttpApiContext, SessionContext {
     this.options = { ...defaultOptions(NSQLOOKUPD_OPTIONS), broadcastAddress, ...options };
     const write = (line: string) => this.lines.push(line.slice("yyyy/mm/dd hh:mm:ss.uuuuuu ".length));
     this.logger = new Logger({ prefix: "", level: LOG_LEVELS.info, write });
-    this.db = new RegistrationDb({ countMax: this.options.maxRegistrations });
+    this.db = new RegistrationDb(registrationLimits(this.options));
     this.#handle = nsqlookupdHttpApi(this).handle;
   }
 

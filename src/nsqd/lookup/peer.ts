@@ -10,11 +10,13 @@
  *
  * What is to be told is a set of names. Whether a name is registered or unregistered is found out when its turn comes,
  * by whether it is there then; so nothing that comes and goes meanwhile piles up, and what was told last is always
- * how it is. Requests go out in batches: thirty thousand registrations take sixty round trips.
+ * how it is. Requests go out in batches: thirty thousand registrations take sixty round trips. A name that is refused
+ * takes nothing from the others: see refusals.ts.
  *
  * @module
  */
 
+import { formatDuration } from "../../base/duration.ts";
 import { errorText } from "../../base/error_text.ts";
 import type { Logger } from "../../base/logger.ts";
 import {
@@ -27,6 +29,7 @@ import {
 } from "../../protocol/lookup_requests.ts";
 import type { LookupHost } from "./addresses.ts";
 import { LookupConnection, type LookupOutside } from "./connection.ts";
+import { Refusals } from "./refusals.ts";
 
 /** What a peer uses of nsqd. */
 export interface LookupPeerContext {
@@ -51,6 +54,22 @@ const SLICE_MAX = 50;
 /** The most of an answer that a line of the log shows. */
 const SHOWN_MAX = 200;
 
+const PING = "PING";
+
+/** A request about a topic, or a channel of it, whose name is `topic` or `topic channel`. */
+interface Request {
+  readonly command: "REGISTER" | "UNREGISTER";
+  readonly name: string;
+}
+
+/** A name that is to be told, and what its line of the log begins with. */
+interface NextName {
+  readonly name: string;
+  readonly branch: string;
+  /** It has been refused before. */
+  readonly again?: boolean;
+}
+
 /** Keeps one nsqlookupd informed. */
 export class LookupPeer {
   /** Where it is; another way to it is used from the next connection on. */
@@ -61,6 +80,9 @@ export class LookupPeer {
   readonly #pending = new Map<string, string>();
   /** What there is of topics and channels, as far as this connection has not been told of it. */
   #untold: Iterator<string> = [].values();
+  readonly #refusals = new Refusals();
+  /** Names that have been refused, and are to be told again, when all others are told. */
+  #toldAgain: string[] = [];
   readonly #introduced = Promise.withResolvers<void>();
   #info: PeerInfo | undefined;
   #connected = false;
@@ -133,7 +155,8 @@ export class LookupPeer {
       this.#connected = true;
       this.#introduced.resolve();
       this.#pending.clear();
-      this.#untold = namesIn(this.#context.topics);
+      this.#toldAgain = [];
+      this.#untold = this.#names();
       await this.#inform(connection, onProof, over.signal);
     } finally {
       over.abort();
@@ -180,9 +203,9 @@ export class LookupPeer {
       if (isDue) {
         restartHeartbeat();
         logger.debug(`LOOKUPD(${this.host.text}): sending heartbeat`);
-        await send(connection, ["PING"]);
-        await readAnswers(connection, ["PING"]);
+        await this.#ping(connection);
         onProof();
+        this.#toldAgain.push(...this.#refusals.heartbeat((name) => this.#isThere(name)));
       }
       this.#news = Promise.withResolvers();
       if (await this.#tellBatch(connection) === 0) {
@@ -194,40 +217,93 @@ export class LookupPeer {
 
   /** Tells some of what is to be told; returns how many requests that took. */
   async #tellBatch(connection: LookupConnection): Promise<number> {
-    const lines: string[] = [];
-    while (lines.length < BATCH_MAX) {
+    const requests: Request[] = [];
+    while (requests.length < BATCH_MAX) {
       const slice = this.#nextSlice();
       if (slice.length === 0) break;
-      await send(connection, slice);
-      lines.push(...slice);
+      await send(connection, slice.map(lineOf));
+      requests.push(...slice);
     }
-    await readAnswers(connection, lines);
-    return lines.length;
+    for (const request of requests) {
+      const answer = await naming(lineOf(request), () => connection.answer());
+      if (isRefusal(answer)) this.#refused(request, answer);
+      else this.#refusals.remove(request.name);
+    }
+    return requests.length;
   }
 
-  #nextSlice(): string[] {
-    const { logger, topics } = this.#context;
-    const lines: string[] = [];
-    for (let name = this.#nextName(); name !== undefined; name = this.#nextName()) {
-      const [topic, channel] = name.text.split(" ");
-      const channels = topics.get(topic)?.channels;
-      const isThere = channel === undefined ? channels !== undefined : channels?.has(channel) === true;
-      const line = `${isThere ? "REGISTER" : "UNREGISTER"} ${name.text}`;
-      logger.info(`LOOKUPD(${this.host.text}): ${name.branch}${line}`);
-      lines.push(line);
-      if (lines.length === SLICE_MAX) break;
+  #nextSlice(): Request[] {
+    const { logger } = this.#context;
+    const requests: Request[] = [];
+    for (let next = this.#nextName(); next !== undefined; next = this.#nextName()) {
+      const { name, branch, again = false } = next;
+      const command = this.#isThere(name) ? "REGISTER" : "UNREGISTER";
+      // It is not registered, so there is nothing to end, or waits for its time.
+      if (command === "UNREGISTER" ? this.#refusals.remove(name) : this.#refusals.has(name) && !again) {
+        continue;
+      }
+      const request: Request = { command, name };
+      logger.info(`LOOKUPD(${this.host.text}): ${branch}${lineOf(request)}`);
+      requests.push(request);
+      if (requests.length === SLICE_MAX) break;
     }
-    return lines;
+    return requests;
   }
 
   /** What has changed comes first: somebody may be waiting for it. */
-  #nextName(): { readonly text: string; readonly branch: string } | undefined {
-    for (const [text, branch] of this.#pending) {
-      this.#pending.delete(text);
-      return { text, branch };
+  #nextName(): NextName | undefined {
+    for (const [name, branch] of this.#pending) {
+      this.#pending.delete(name);
+      return { name, branch };
     }
     const { done, value } = this.#untold.next();
-    return done ? undefined : { text: value, branch: "" };
+    if (!done) return { name: value, branch: "" };
+    const name = this.#toldAgain.shift();
+    return name === undefined ? undefined : { name, branch: "", again: true };
+  }
+
+  /** Names of everything there is, found one by one, so that it may change meanwhile; but for what has been refused. */
+  *#names(): Generator<string, undefined> {
+    for (const [topic, { channels }] of this.#context.topics) {
+      let isTold = false;
+      for (const channel of channels.keys()) {
+        const name = `${topic} ${channel}`;
+        if (this.#refusals.has(name)) continue;
+        yield name;
+        isTold = true;
+      }
+      // With a channel its topic is registered.
+      if (!isTold) yield topic;
+    }
+  }
+
+  #isThere(name: string): boolean {
+    const [topic, channel] = name.split(" ");
+    const channels = this.#context.topics.get(topic)?.channels;
+    return channel === undefined ? channels !== undefined : channels?.has(channel) === true;
+  }
+
+  #refused(request: Request, answer: Uint8Array): void {
+    const { name, command } = request;
+    const text = shown(answer);
+    const said = `LOOKUPD(${this.host.text}): ${lineOf(request)} - ${text}`;
+    if (command === "UNREGISTER") {
+      this.#context.logger.error(said);
+      return;
+    }
+    const wait = this.#refusals.add(name, text);
+    const when = wait === Infinity ? "never" : `in ${formatDuration(wait * HEARTBEAT_INTERVAL_MS)}`;
+    this.#context.logger.error(`${said}; told again: ${when}`);
+    // The topic would have been registered with its channel.
+    const [topic, channel] = name.split(" ");
+    if (channel !== undefined) this.#pending.set(topic, "");
+  }
+
+  async #ping(connection: LookupConnection): Promise<void> {
+    await send(connection, [PING]);
+    const answer = await naming(PING, () => connection.answer());
+    // It ends the connection after that, and this node has to be told of anew.
+    if (isRefusal(answer)) throw new Error(`${PING} - ${shown(answer)}`);
   }
 
   /** Waits twice as long after each failure; news end the wait once it has been as long as the first. */
@@ -247,27 +323,13 @@ export class LookupPeer {
   }
 }
 
-/** Names of everything there is, found one by one, so that it may change meanwhile. */
-function* namesIn(topics: LookupPeerContext["topics"]): Generator<string, undefined> {
-  for (const [topic, { channels }] of topics) {
-    // With a channel its topic is registered.
-    if (channels.size === 0) yield topic;
-    for (const channel of channels.keys()) yield `${topic} ${channel}`;
-  }
-}
-
 /** Sends requests together. */
 async function send(connection: LookupConnection, lines: readonly string[]): Promise<void> {
   await naming(lines[0], () => connection.send(encodeLookupLines(lines)));
 }
 
-/** Reads the answers to requests. Rejects when one is refused, naming it. */
-async function readAnswers(connection: LookupConnection, lines: readonly string[]): Promise<void> {
-  for (const line of lines) {
-    const answer = await naming(line, () => connection.answer());
-    // It ends the connection after any of these, and this node has to be told of anew.
-    if (isRefusal(answer)) throw new Error(`${line} - ${shown(answer)}`);
-  }
+function lineOf({ command, name }: Request): string {
+  return `${command} ${name}`;
 }
 
 /** Codes of errors begin with `E_`. */
@@ -286,6 +348,5 @@ async function naming<T>(line: string, work: () => Promise<T>): Promise<T> {
 
 /** An answer for a line of the log, whatever bytes it has. */
 function shown(answer: Uint8Array): string {
-  const text = new TextDecoder().decode(answer.subarray(0, SHOWN_MAX));
-  return text.replace(/\p{Cc}/gu, "\uFFFD");
+  return new TextDecoder().decode(answer.subarray(0, SHOWN_MAX));
 }

@@ -5,10 +5,15 @@ import { FakeLookupd, type FakeLookupdOptions, HANG_UP, SILENCE } from "../../su
 import { bytesOf, i32, join } from "../../support/frames.ts";
 import { connectTcp, NODE_INFO, RunningPeer, type RunningPeerOptions } from "../../support/lookup_peer.ts";
 
+interface Setup {
+  readonly peer: RunningPeer;
+  readonly lookupd: FakeLookupd;
+}
+
 /** A test with a peer of an nsqlookupd. */
 function peerTest(
   name: string,
-  test: (setup: { readonly peer: RunningPeer; readonly lookupd: FakeLookupd }) => Promise<void>,
+  test: (setup: Setup) => Promise<void>,
   options: { readonly lookupd?: FakeLookupdOptions; readonly peer?: RunningPeerOptions } = {},
 ): void {
   Deno.test(name, async () => {
@@ -389,7 +394,7 @@ const REFUSALS = [
   ["an error", "E_BAD_BODY IDENTIFY missing fields", "parsing response - E_BAD_BODY IDENTIFY missing fields"],
   ["the error of old versions", "E_INVALID", "parsing response - E_INVALID"],
   ["no JSON", "OK", "parsing response - OK"],
-  ["control characters", "\x1b[31m\n", "parsing response - \uFFFD[31m\uFFFD"],
+  ["control characters", "\x1b[31m\n", "parsing response - \\x1b[31m\\x0a"],
   ["a long text", "x".repeat(300), `parsing response - ${"x".repeat(200)}`],
 ] as const;
 for (const [what, answer, complaint] of REFUSALS) {
@@ -413,21 +418,154 @@ peerTest(
   { lookupd: { answer: (line) => line === "IDENTIFY" ? "{}" : undefined }, peer: { topics: { t: [] } } },
 );
 
-peerTest("LookupPeer begins anew when a registration is refused, and names it", async (setup) => {
+// Names that are refused
+
+const FULL = "E_INVALID REGISTER too many topics and channels";
+const BAD_TOPIC = "E_BAD_TOPIC REGISTER topic name 'b' is not valid";
+
+/** Lets so many heartbeats be answered. */
+async function heartbeats(setup: Setup, count: number): Promise<void> {
+  const pings = () => setup.lookupd.requests.filter((line) => line === "PING").length;
+  for (let i = 0; i < count; i++) {
+    await atRest(setup);
+    const before = pings();
+    await setup.peer.time.advance(15_000);
+    await eventually("heartbeat", () => pings() > before);
+  }
+  await atRest(setup);
+}
+
+/** What the nsqlookupd was told, but for heartbeats. */
+function namesTold({ lookupd }: Setup): string[] {
+  return lookupd.requests.filter((line) => line !== "PING");
+}
+
+peerTest("LookupPeer goes on when a name is refused, and says which and why", async (setup) => {
   const { peer, lookupd } = setup;
-  await eventually("failure", () => peer.linesAt("ERROR").length === 1);
-  await eventually("the connection is closed", () => lookupd.openConnections === 0);
+  await told(setup, 3);
+  await atRest(setup);
 
-  await peer.time.advance(1000);
+  peer.add("d");
+  await told(setup, 4);
 
-  await eventually("the second connection", () => lookupd.connections === 2);
-  assertEquals(
-    peer.linesAt("ERROR")[0],
-    "ERROR: LOOKUPD(127.0.0.1:#): REGISTER b - E_BAD_TOPIC is not valid",
-  );
+  assertEquals(lookupd.requests, ["REGISTER a", "REGISTER b", "REGISTER c", "REGISTER d"]);
+  assertEquals(lookupd.connections, 1);
+  assertEquals(peer.linesAt("ERROR"), [
+    `ERROR: LOOKUPD(127.0.0.1:#): REGISTER b - ${FULL}; told again: in 1m0s`,
+  ]);
 }, {
   peer: { topics: { a: [], b: [], c: [] } },
-  lookupd: { answer: (line) => line === "REGISTER b" ? "E_BAD_TOPIC is not valid" : undefined },
+  lookupd: { answer: (line) => line === "REGISTER b" ? FULL : undefined },
+});
+
+peerTest("LookupPeer tells a name again that was refused, after longer and longer waits", async (setup) => {
+  await heartbeats(setup, 3);
+  assertEquals(namesTold(setup), ["REGISTER b"]);
+
+  await heartbeats(setup, 1);
+  assertEquals(namesTold(setup), ["REGISTER b", "REGISTER b"]);
+  await heartbeats(setup, 7);
+  assertEquals(namesTold(setup), ["REGISTER b", "REGISTER b"]);
+  await heartbeats(setup, 1);
+
+  assertEquals(namesTold(setup), ["REGISTER b", "REGISTER b", "REGISTER b"]);
+  assertEquals(setup.peer.linesAt("ERROR").map((line) => line.split("; ")[1]), [
+    "told again: in 1m0s",
+    "told again: in 2m0s",
+    "told again: in 4m0s",
+  ]);
+}, { peer: { topics: { b: [] } }, lookupd: { answer: (line) => line === "REGISTER b" ? FULL : undefined } });
+
+peerTest("LookupPeer knows a name for registered once it is accepted", async (setup) => {
+  const { peer } = setup;
+  await heartbeats(setup, 5);
+
+  peer.remove("b");
+  await told(setup, 8);
+
+  assertEquals(namesTold(setup), ["REGISTER b", "REGISTER b", "UNREGISTER b"]);
+}, {
+  peer: { topics: { b: [] } },
+  lookupd: {
+    answer: (() => {
+      let count = 0;
+      return (line) => line === "REGISTER b" && count++ === 0 ? FULL : undefined;
+    })(),
+  },
+});
+
+peerTest("LookupPeer never tells a name again that is none to the other side", async (setup) => {
+  await heartbeats(setup, 10);
+
+  assertEquals(namesTold(setup), ["REGISTER b"]);
+  assertEquals(setup.peer.linesAt("ERROR"), [
+    `ERROR: LOOKUPD(127.0.0.1:#): REGISTER b - ${BAD_TOPIC}; told again: never`,
+  ]);
+}, {
+  peer: { topics: { b: [] } },
+  lookupd: { answer: (line) => line === "REGISTER b" ? BAD_TOPIC : undefined },
+});
+
+peerTest("LookupPeer leaves a name out when the connection ended with it, as NSQ's do", async (setup) => {
+  const { peer, lookupd } = setup;
+  await eventually("the connection is lost", () => peer.linesAt("ERROR").length === 2);
+  await peer.time.advance(1000);
+
+  await told(setup, 4);
+  await atRest(setup);
+
+  assertEquals(lookupd.requests, ["REGISTER a", "REGISTER b", "REGISTER a", "REGISTER c"]);
+  assertEquals(lookupd.connections, 2);
+  assertEquals(peer.linesAt("ERROR"), [
+    `ERROR: LOOKUPD(127.0.0.1:#): REGISTER b - ${BAD_TOPIC}; told again: never`,
+    "ERROR: LOOKUPD(127.0.0.1:#): REGISTER c - EOF",
+  ]);
+}, {
+  peer: { topics: { a: [], b: [], c: [] } },
+  lookupd: { answer: (line) => line === "REGISTER b" ? { last: BAD_TOPIC } : undefined },
+});
+
+peerTest("LookupPeer registers a topic without the channel that is refused", async (setup) => {
+  const { lookupd } = setup;
+
+  await told(setup, 2);
+  lookupd.drop();
+  await eventually("the connection is lost", () => setup.peer.linesAt("ERROR").length === 2);
+  await setup.peer.time.advance(1000);
+
+  assertEquals(await told(setup, 3), ["REGISTER t c", "REGISTER t", "REGISTER t"]);
+}, {
+  peer: { topics: { t: ["c"] } },
+  lookupd: { answer: (line) => line === "REGISTER t c" ? FULL : undefined },
+});
+
+peerTest("LookupPeer does not unregister what was refused", async (setup) => {
+  const { peer } = setup;
+  await told(setup, 2);
+  await atRest(setup);
+
+  peer.remove("b");
+  peer.remove("a");
+
+  assertEquals(await told(setup, 3), ["REGISTER a", "REGISTER b", "UNREGISTER a"]);
+}, {
+  peer: { topics: { a: [], b: [] } },
+  lookupd: { answer: (line) => line === "REGISTER b" ? FULL : undefined },
+});
+
+peerTest("LookupPeer goes on when the end of a registration is refused", async (setup) => {
+  const { peer } = setup;
+  await told(setup, 1);
+  await atRest(setup);
+
+  peer.remove("a");
+  peer.add("b");
+
+  assertEquals(await told(setup, 3), ["REGISTER a", "UNREGISTER a", "REGISTER b"]);
+  assertEquals(peer.linesAt("ERROR"), ["ERROR: LOOKUPD(127.0.0.1:#): UNREGISTER a - E_INVALID"]);
+}, {
+  peer: { topics: { a: [] } },
+  lookupd: { answer: (line) => line === "UNREGISTER a" ? "E_INVALID" : undefined },
 });
 
 peerTest("LookupPeer does not mind other answers to its requests", async (setup) => {

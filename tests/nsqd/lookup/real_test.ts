@@ -71,6 +71,29 @@ lookupdTest(
   },
 );
 
+lookupdTest("LookupLoop loses by a name that is refused that name only", async (lookupd) => {
+  await using running = new RunningLoop({
+    options: { lookupdTcpAddresses: [lookupd.tcpAddress] },
+    topics: { first: ["c"], "no/name": [], last: [] },
+  });
+  // Both end the connection with it.
+  await eventually("the connection is lost", () => running.linesWith("ERROR").length > 0);
+  await running.time.advance(1000);
+
+  const all = async () => {
+    assertEquals(await count(lookupd, "/lookup?topic=first", "producers"), 1);
+    assertEquals(await count(lookupd, "/lookup?topic=last", "producers"), 1);
+    return true;
+  };
+  await eventually("the other names", all);
+  for (let i = 0; i < 5; i++) {
+    await running.time.advance(15_000);
+    await eventually("heartbeat", async () => await all());
+  }
+
+  assertEquals(running.linesWith("INFO: LOOKUP connecting").length, 2);
+});
+
 lookupdTest("LookupLoop.channelsOf() asks an nsqlookupd", async (lookupd) => {
   await using running = new RunningLoop({ options: { lookupdTcpAddresses: [lookupd.tcpAddress] } });
   for (const channel of ["b", "a", "brief%23ephemeral"]) {
