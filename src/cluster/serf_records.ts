@@ -64,6 +64,10 @@ export interface SerfHeader {
   readonly error: string;
 }
 
+const PORT_MAX = 65_535;
+/** Requests are numbered from 0, and so are the nodes that a join reaches. */
+const SEQ_MAX = 2 ** 32 - 1;
+
 const MEMBER_EVENTS: readonly string[] = [
   "member-join",
   "member-leave",
@@ -75,7 +79,7 @@ const MEMBER_EVENTS: readonly string[] = [
 /** Reads the head of an answer. @throws {SerfError} */
 export function readHeader(value: MsgpackValue): SerfHeader {
   const fields = fieldsOf(value, "an answer");
-  return { seq: numberIn(fields, "Seq"), error: textIn(fields, "Error") };
+  return { seq: integerIn(fields, "Seq", SEQ_MAX), error: textIn(fields, "Error") };
 }
 
 /** Reads the answer to `members`. @throws {SerfError} */
@@ -85,7 +89,7 @@ export function readMembers(value: MsgpackValue): SerfMember[] {
 
 /** Reads the answer to `join`: how many nodes were reached. @throws {SerfError} */
 export function readJoined(value: MsgpackValue): number {
-  return numberIn(fieldsOf(value, "the result of a join"), "Num");
+  return integerIn(fieldsOf(value, "the result of a join"), "Num", SEQ_MAX);
 }
 
 /** Reads the answer to `stats`: groups of names and texts. @throws {SerfError} */
@@ -141,7 +145,7 @@ function readMember(value: MsgpackValue): SerfMember {
   return {
     name: textIn(fields, "Name"),
     address: addressText(bytesIn(fields, "Addr")),
-    port: numberIn(fields, "Port"),
+    port: integerIn(fields, "Port", PORT_MAX),
     tags: textsOf(fields.Tags),
     status: textIn(fields, "Status"),
   };
@@ -163,9 +167,11 @@ function textIn(fields: Fields, name: string): string {
   throw missing(name);
 }
 
-function numberIn(fields: Fields, name: string): number {
+/** A whole number from 0 to `max`, however many bytes it was sent in. */
+function integerIn(fields: Fields, name: string, max: number): number {
   const value = fields[name];
-  if (typeof value === "number" || typeof value === "bigint") return Number(value);
+  const number = typeof value === "bigint" ? Number(value) : value;
+  if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= max) return number;
   throw missing(name);
 }
 

@@ -298,6 +298,7 @@ Deno.test("SerfClient refuses records that lack what they must have, or have it 
     { Members: 1 },
     { Members: [1] },
     ...["Name", "Addr", "Port", "Status", "Tags"].map((name) => ({ Members: [{ ...member, [name]: true }] })),
+    ...[-1, 65_536, 1.5, NaN, Infinity].map((Port) => ({ Members: [{ ...member, Port }] })),
   ];
   for (const record of records) {
     const { serf, client } = await FakeSerf.connected();

@@ -36,6 +36,14 @@ export interface GossipEvent {
 }
 
 const ROLE = "nsqd";
+/**
+ * How far ahead of this machine's clock an event may be, in ms. One that is further would win over what its node says
+ * itself for all that time, and anybody in the cluster can name any node.
+ */
+export const AHEAD_MAX_MS = 60_000;
+const NS_PER_MS = 1e6;
+/** Orders are 64-bit numbers with a sign. */
+const ORDER_END = 2 ** 63;
 /** The longest name of a host in DNS, and of nothing else. */
 const HOST_LENGTH_MAX = 255;
 const VERSION_LENGTH_MAX = 64;
@@ -102,13 +110,18 @@ export function encodeEvent(
   return new TextEncoder().encode(`${json.slice(0, -1)},"r":${orderNs}}`);
 }
 
-/** The event; `undefined` if it is none of these, or names what cannot be named. */
+/** How far ahead of this time of day the event is, in ms. */
+export function aheadMs({ order }: GossipEvent, nowMs: number): number {
+  return order / NS_PER_MS - nowMs;
+}
+
+/** The event; `undefined` if it is none of these, names what cannot be named, or has a time that is none. */
 export function decodeEvent({ name, payload }: SerfUserEvent): GossipEvent | undefined {
   const operation = name.slice(-1);
   if (operation !== "+" && operation !== "-" && operation !== "=") return undefined;
   const { n: node, t: topic, c: channel = "", r: order } = fieldsOf(payload);
   const hasTypes = typeof node === "string" && typeof topic === "string" && typeof channel === "string" &&
-    typeof order === "number";
+    typeof order === "number" && Number.isInteger(order) && order >= 0 && order < ORDER_END;
   if (!hasTypes || !isValidTopicName(topic)) return undefined;
   if (channel === "") return { node, operation, topic, channel: undefined, order };
   return isValidChannelName(channel) ? { node, operation, topic, channel, order } : undefined;

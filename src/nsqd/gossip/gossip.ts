@@ -117,6 +117,7 @@ export class Gossip {
     this.#listener = new GossipListener({
       logger,
       timers: world.timers,
+      clock: context.clock,
       view: this.#view,
       tags: this.#agent ? undefined : tagsOf(info, context.httpsPort),
       memberGone: () => this.#join.memberGone(),

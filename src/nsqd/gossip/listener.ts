@@ -5,11 +5,13 @@
  * @module
  */
 
+import type { Clock } from "../../base/clock.ts";
+import { formatDuration } from "../../base/duration.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { Timers } from "../../base/timers.ts";
 import type { SerfClient } from "../../cluster/serf_client.ts";
 import { SerfError, type SerfEvent, type SerfUserEvent } from "../../cluster/serf_records.ts";
-import { decodeEvent } from "./event.ts";
+import { AHEAD_MAX_MS, aheadMs, decodeEvent, type GossipEvent } from "./event.ts";
 import type { SerfLink, SerfUser } from "./link.ts";
 import type { GossipView } from "./view.ts";
 
@@ -17,6 +19,8 @@ import type { GossipView } from "./view.ts";
 export interface GossipListenerOptions {
   readonly logger: Logger;
   readonly timers: Timers;
+  /** The time of day, which events are held against. */
+  readonly clock: Pick<Clock, "nowMs">;
   readonly view: GossipView;
   /** Tags for an agent that was not started with them. */
   readonly tags: Readonly<Record<string, string>> | undefined;
@@ -30,6 +34,8 @@ const SYNC_INTERVAL_MS = 30_000;
 /** Listens to the others. */
 export class GossipListener implements SerfUser {
   readonly #options: GossipListenerOptions;
+  /** An event of the future has been said, and is not said again before the next sync. */
+  #saidAhead = false;
 
   constructor(options: GossipListenerOptions) {
     this.#options = options;
@@ -72,6 +78,7 @@ export class GossipListener implements SerfUser {
       await timers.sleep(SYNC_INTERVAL_MS, signal);
       if (signal.aborted) return;
       try {
+        this.#saidAhead = false;
         view.sync(await client.members());
         view.sweep(timers.monotonicMs());
       } catch (error) {
@@ -85,6 +92,19 @@ export class GossipListener implements SerfUser {
     const { logger, view, timers } = this.#options;
     const heard = decodeEvent(event);
     if (heard === undefined) logger.debug(`GOSSIP: event ${event.name} is none of ours`);
-    else view.hear(heard, timers.monotonicMs());
+    else if (!this.#isAhead(heard)) view.hear(heard, timers.monotonicMs());
+  }
+
+  #isAhead(event: GossipEvent): boolean {
+    const { logger, clock } = this.#options;
+    const ms = aheadMs(event, clock.nowMs());
+    if (ms <= AHEAD_MAX_MS) return false;
+    if (!this.#saidAhead) {
+      logger.warn(
+        `GOSSIP: refused an event of member(${event.node}) that is ${formatDuration(ms)} ahead: are the clocks right?`,
+      );
+    }
+    this.#saidAhead = true;
+    return true;
   }
 }

@@ -11,7 +11,7 @@ import type { Logger } from "../../base/logger.ts";
 import type { Timers } from "../../base/timers.ts";
 import type { SerfClient } from "../../cluster/serf_client.ts";
 import { SerfError } from "../../cluster/serf_records.ts";
-import { encodeEvent, eventName, type GossipOperation } from "./event.ts";
+import { AHEAD_MAX_MS, encodeEvent, eventName, type GossipOperation } from "./event.ts";
 import type { SerfLink } from "./link.ts";
 
 /** Topics by name, and their channels. */
@@ -47,6 +47,7 @@ const CHUNK_COUNT = 100;
 const SERF_QUEUE_MAX = 2000;
 /** How often a queue that is full is looked at, in ms. */
 const SERF_QUEUE_INTERVAL_MS = 1000;
+const AHEAD_MAX_NS = BigInt(AHEAD_MAX_MS) * 1_000_000n;
 
 /** Tells the others what this nsqd has. */
 export class GossipSender {
@@ -138,9 +139,11 @@ export class GossipSender {
 
   async #send(client: SerfClient, { topic, channel, operation }: GossipChange): Promise<void> {
     const { clock, ownName, logger } = this.#options;
-    // By the wall clock, as it must go on over a restart; a clock that was set back is waited for by counting.
+    // By the wall clock, as it must go on over a restart; a clock that was set back is waited for by counting. When it was
+    // set back by more than the others would take, they have not taken what was said before.
     const nowNs = BigInt(Math.round(clock.nowMs() * 1000)) * 1000n;
-    this.#orderNs = nowNs > this.#orderNs ? nowNs : this.#orderNs + 1n;
+    const isBehind = nowNs <= this.#orderNs && this.#orderNs - nowNs < AHEAD_MAX_NS;
+    this.#orderNs = isBehind ? this.#orderNs + 1n : nowNs;
     const payload = encodeEvent({ node: ownName(), topic, channel }, this.#orderNs);
     try {
       await client.userEvent(eventName({ operation, channel }), payload);
@@ -155,7 +158,9 @@ export class GossipSender {
 /** Events in Serf's queue. One that cannot be asked, because it is lost, has room: what is sent then fails by itself. */
 async function queueLength(client: SerfClient): Promise<number> {
   try {
-    return Number((await client.stats()).get("serf")?.get("event_queue") ?? 0);
+    const length = (await client.stats()).get("serf")?.get("event_queue") ?? "";
+    // What is no number is no reason to wait for ever.
+    return /^\d{1,9}$/.test(length) ? Number(length) : 0;
   } catch (error) {
     if (error instanceof SerfError) return 0;
     throw error;

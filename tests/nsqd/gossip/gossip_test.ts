@@ -300,23 +300,58 @@ for (const stepMs of [3_600_000, -3_600_000]) {
   );
 }
 
+for (
+  const { backMs, order, what } of [
+    {
+      backMs: 59_999,
+      order: "1706706000000000001",
+      what: "counts on when the clock is set back by less than a minute",
+    },
+    {
+      backMs: 60_000,
+      order: "1706705940000000000",
+      what: "begins anew when it is set back by more, which others refuse",
+    },
+  ]
+) {
+  gossipTest(
+    `Gossip orders events by the time of day, and ${what}`,
+    async ({ serf, make, clock, timers }) => {
+      await eventually("it waits", () => timers.sleeping.includes(60_000));
+
+      clock.step(3_600_000);
+      make("later");
+      await eventually("it is told", () => serf.sent.length === 1);
+      clock.step(-backMs);
+      make("earlier");
+      await eventually("it is told", () => serf.sent.length === 2);
+
+      assertEquals(serf.sent, [
+        'topic+ {"n":"own:4150","t":"later","c":"","r":1706706000000000000}',
+        `topic+ {"n":"own:4150","t":"earlier","c":"","r":${order}}`,
+      ]);
+    },
+  );
+}
+
 gossipTest(
-  "Gossip orders events by the time of day, and goes on counting when the clock is set back",
-  async ({ serf, make, clock, timers }) => {
-    await eventually("it waits", () => timers.sleeping.includes(60_000));
+  "Gossip takes no event that is more than a minute ahead, and says so once",
+  async ({ serf, gossip, timers, lines }) => {
+    await eventually("it is connected", () => timers.sleeping.includes(60_000));
+    const event = (t: string, aheadS: number) => ({ n: "a:4150", t, r: (1_706_702_400 + aheadS) * 1e9 });
 
-    clock.step(3_600_000);
-    make("later");
-    await eventually("it is told", () => serf.sent.length === 1);
-    clock.step(-7_200_000);
-    make("earlier");
-    await eventually("it is told", () => serf.sent.length === 2);
+    serf.emitUser("topic+", event("t", 0));
+    serf.emitUser("topic-", event("t", 61));
+    serf.emitUser("topic-", { n: "a:4150", t: "t", r: 9e18 });
+    serf.emitUser("topic+", event("u", 60));
+    await eventually("all is handled", () => lookup(gossip, "u")?.producers.length === 1);
 
-    assertEquals(serf.sent, [
-      'topic+ {"n":"own:4150","t":"later","c":"","r":1706706000000000000}',
-      'topic+ {"n":"own:4150","t":"earlier","c":"","r":1706706000000000001}',
+    assertEquals(lookup(gossip, "t")?.producers, ["a"]);
+    assertEquals(lines.filter((line) => line.startsWith("WARNING")), [
+      "WARNING: GOSSIP: refused an event of member(a:4150) that is 1m1s ahead: are the clocks right?",
     ]);
   },
+  { serf: (serf) => serf.members = [nodeRecord("a:4150")] },
 );
 
 gossipTest("Gossip does not hear its own echo, or strangers", async ({ serf, gossip, timers }) => {
