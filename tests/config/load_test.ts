@@ -145,6 +145,25 @@ Deno.test("loadOptions() refuses a bad value of the file by the key's name and t
   );
 });
 
+Deno.test("loadOptions() passes over a byte order mark", () => {
+  assertEquals(load([], "\uFEFFcount = 5\n").options, { ...DEFAULTS, count: 5 });
+});
+
+Deno.test("loadOptions() refuses a file with a key twice, and says where", () => {
+  const error = assertThrows(() => load([], "count = 1\n\nfast = true\ncount = 2\n"), OptionError);
+
+  assertEquals(
+    error.message,
+    'Cannot load configuration file "FILE": key "count" in line 4 is that of line 1 again',
+  );
+});
+
+Deno.test("loadOptions() refuses a file with an option once with - and once with _", () => {
+  const error = assertThrows(() => load([], "wait_time = 1\nwait-time = 2\n"), OptionError);
+
+  assertStringIncludes(error.message, 'key "wait-time" in line 2 is that of line 1 again');
+});
+
 Deno.test("loadOptions() refuses a file that is no TOML", () => {
   assertThrows(
     () => load([], "this is = = not toml\n"),
