@@ -5,6 +5,6 @@
  * @module
  */
 import process from "node:process";
-import { runCommand } from "./src/cli/command.ts";
+import { runProgram } from "./src/cli/command.ts";
 
-if (import.meta.main) Deno.exit(await runCommand({ calledAs: process.argv0, args: Deno.args }));
+if (import.meta.main) Deno.exit(await runProgram({ calledAs: process.argv0, args: Deno.args }));

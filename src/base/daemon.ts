@@ -5,6 +5,7 @@
  * @module
  */
 
+import { variablesInForce } from "./environment.ts";
 import { errorText } from "./error_text.ts";
 import type { Logger } from "./logger.ts";
 import { Signals } from "./signals.ts";
@@ -39,6 +40,12 @@ async function run(
   signals: Signals,
   { name, logger, make }: { name: string; logger: Logger; make: () => Daemon },
 ): Promise<number> {
+  const inForce = variablesInForce();
+  if (inForce.length > 0) {
+    logger.warn(
+      `variables of the environment may change what is done; to prevent it, --allow-env=${inForce}`,
+    );
+  }
   let daemon: Daemon;
   try {
     daemon = make();

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { ignoreEnvironment } from "../base/environment.ts";
 import { DENOSQ_VERSION, NSQ_VERSION } from "../base/version.ts";
 import { type Program, PROGRAMS } from "./programs.ts";
 
@@ -21,6 +22,12 @@ export interface Output {
 }
 
 const CONSOLE: Output = { out: (text) => console.log(text), err: (text) => console.error(text) };
+
+/** Runs what a call means, as a process of its own; the result is the exit code. */
+export async function runProgram(call: Call): Promise<number> {
+  ignoreEnvironment();
+  return await runCommand(call);
+}
 
 /** Runs what a call means; the result is the exit code. */
 export async function runCommand(

@@ -1,12 +1,15 @@
 /**
  * Asks nsqlookupds over HTTP which channels a topic has anywhere (internal/clusterinfo, `GetLookupdTopicChannels`).
- * All are asked at the same time, and one that fails takes nothing from what the others say.
+ * All are asked at the same time, and one that fails takes nothing from what the others say. Where they are is what they
+ * have said themselves, and they may say and answer anything: the address is an address and nothing more, an answer has a
+ * limit, is read a little in each turn of the event loop, and sends nobody elsewhere.
  *
  * @module
  */
 
-import { LimitedBytesTransformStream, toBytes } from "@std/streams";
+import { concat } from "@std/bytes/concat";
 import { errorText } from "../base/error_text.ts";
+import { othersFirst } from "../base/every.ts";
 
 /** An nsqlookupd to ask. */
 export interface QueriedLookupd {
@@ -15,6 +18,14 @@ export interface QueriedLookupd {
   /** How long it may take. */
   readonly timeoutMs: number;
 }
+
+/** The largest answer that need be read, in bytes: that with some 15,000 channels of the longest names. */
+export const CHANNELS_ANSWER_SIZE_MAX = 1024 * 1024;
+
+/** Pieces of an answer that are read in one turn of the event loop: some 50 µs each. */
+const PIECES_IN_TURN = 64;
+/** The most of an answer that is shown when it is none, in characters. */
+const SHOWN_MAX = 200;
 
 /** How to ask. */
 export interface ChannelQuery {
@@ -52,15 +63,28 @@ export async function queryChannels(topic: string, query: ChannelQuery): Promise
 }
 
 async function getJson(url: string, timeoutMs: number, query: ChannelQuery): Promise<unknown> {
+  const { pathname, username } = new URL(url);
+  if (pathname !== "/channels" || username !== "") throw new Error("it has said more than a host and a port");
   const response = await fetch(url, {
     headers: { Accept: "application/vnd.nsq; version=1.0" },
     signal: AbortSignal.any([query.signal, AbortSignal.timeout(timeoutMs)]),
+    // Unlike NSQ's client, which goes wherever it is sent.
+    redirect: "manual",
   });
-  const limit = new LimitedBytesTransformStream(query.answerSizeMax, { error: true });
-  const body = response.body === null ? new Uint8Array() : await toBytes(response.body.pipeThrough(limit));
-  const text = new TextDecoder().decode(body);
-  if (response.status !== 200) throw new Error(`got response ${response.status} ${JSON.stringify(text)}`);
-  return JSON.parse(text);
+  const text = new TextDecoder().decode(await readBody(response, query.answerSizeMax));
+  if (response.status === 200) return JSON.parse(text);
+  throw new Error(`got response ${response.status} ${JSON.stringify(text.slice(0, SHOWN_MAX))}`);
+}
+
+async function readBody(response: Response, sizeMax: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let leftBytes = sizeMax;
+  for await (const piece of response.body ?? []) {
+    leftBytes -= piece.length;
+    if (leftBytes < 0) throw new Error(`the answer has more than ${sizeMax} bytes`);
+    if (pieces.push(piece) % PIECES_IN_TURN === 0) await othersFirst();
+  }
+  return concat(pieces);
 }
 
 /** A list that is missing, or null as Go writes an empty one, is empty. */

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { type ChannelQuery, queryChannels } from "../../src/cluster/channel_query.ts";
 import { FakeLookupd } from "../support/fake_lookupd.ts";
 
@@ -50,8 +50,56 @@ Deno.test("queryChannels() reads an answer as large as it may be, and none that 
 
   assertEquals([atLimit.channels, atLimit.failures], [["x".repeat(15)], []]);
   assertEquals(above.channels, []);
-  assertEquals(above.failures[0].endsWith(": Exceeded byte size limit of '32'"), true);
+  assertEquals(above.failures[0].endsWith(": the answer has more than 32 bytes"), true);
 });
+
+Deno.test("queryChannels() reads an answer without end no further than its limit, and others have their turns", async () => {
+  let turns = 0;
+  const endless = new ReadableStream({
+    pull: (controller) => controller.enqueue(new TextEncoder().encode('"a",')),
+  });
+  await using lookupd = new FakeLookupd({ channels: () => new Response(endless) });
+  const others = setInterval(() => turns++, 0);
+
+  const { failures } = await queryChannels("t", { ...queryOf(lookupd.httpAddress), answerSizeMax: 4000 });
+  clearInterval(others);
+
+  assert(failures[0].endsWith(": the answer has more than 4000 bytes"), failures[0]);
+  assert(turns > 0);
+});
+
+Deno.test("queryChannels() goes nowhere that an answer sends it", async () => {
+  await using other = knowing("c");
+  const location = `http://${other.httpAddress}/channels?topic=t`;
+  await using lookupd = new FakeLookupd({
+    channels: () => new Response("gone", { status: 302, headers: { location } }),
+  });
+
+  const { channels, failures } = await queryChannels("t", queryOf(lookupd.httpAddress));
+
+  assertEquals(channels, []);
+  assert(failures[0].endsWith(': got response 302 "gone"'), failures[0]);
+  assertEquals(other.queries, []);
+});
+
+Deno.test("queryChannels() shows a little of an answer that is none", async () => {
+  await using lookupd = new FakeLookupd({ channels: () => new Response("x".repeat(1000), { status: 500 }) });
+
+  const { failures } = await queryChannels("t", { ...queryOf(lookupd.httpAddress), answerSizeMax: 1000 });
+
+  assert(failures[0].endsWith(`: got response 500 "${"x".repeat(200)}"`), failures[0]);
+});
+
+for (const what of ["/other?x=", "?x=", "#", "\\other"]) {
+  Deno.test(`queryChannels() asks for nothing else when an address has ${JSON.stringify(what)} in it`, async () => {
+    await using lookupd = knowing("c");
+
+    const { failures } = await queryChannels("t", queryOf(`${lookupd.httpAddress}${what}:4161`));
+
+    assert(failures[0].endsWith(": it has said more than a host and a port"), failures[0]);
+    assertEquals(lookupd.queries, []);
+  });
+}
 
 Deno.test("queryChannels() ends when its signal aborts", async () => {
   await using lookupd = new FakeLookupd({ channels: () => new Promise<Response>(() => {}) });

@@ -69,6 +69,18 @@ permissionsTest(
   },
 );
 
+permissionsTest(
+  "The permission set nsqd lets nsqd take no notice of a variable that would move its HTTP port",
+  async (command, dataPath) => {
+    const env = { DENO_SERVE_ADDRESS: "tcp:127.0.0.1:1" };
+    await using nsqd = await startNsqd({ command, dataPath, env });
+
+    await nsqd.run(async () => {
+      assertEquals(await (await fetch(`http://${nsqd.httpAddress}/ping`)).text(), "OK");
+    });
+  },
+);
+
 async function consume(nsqd: NsqdProcess, count: number): Promise<string[]> {
   using client = await RawClient.connect(nsqd.tcpAddress);
   assertEquals(await client.ask("SUB t c\n"), "OK");

@@ -19,6 +19,8 @@ export interface StartNsqdOptions {
   readonly command?: readonly string[];
   /** An existing folder, kept afterwards; by default a new one, removed at the end. */
   readonly dataPath?: string;
+  /** Variables of its environment, besides those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
   /** How long the server may take until it listens. @default {15000} */
   readonly startTimeoutMs?: number;
 }
@@ -98,6 +100,7 @@ class ChildNsqd implements NsqdProcess {
         `--data-path=${dataPath}`,
         ...options.args ?? [],
       ],
+      ...options.env && { env: options.env },
       stdin: "null",
       stdout: "null",
       stderr: "piped",

@@ -101,7 +101,9 @@ export class GossipListener implements SerfUser {
     if (ms <= AHEAD_MAX_MS) return false;
     if (!this.#saidAhead) {
       logger.warn(
-        `GOSSIP: refused an event of member(${event.node}) that is ${formatDuration(ms)} ahead: are the clocks right?`,
+        `GOSSIP: refused an event of member(${event.node}) that is ${
+          formatDuration(ms)
+        } ahead: are the clocks right?`,
       );
     }
     this.#saidAhead = true;

@@ -10,7 +10,7 @@
 import { AsyncGroup } from "../../base/async_group.ts";
 import { sleep } from "../../base/every.ts";
 import { hostPort } from "../../base/host_port.ts";
-import { type QueriedLookupd, queryChannels } from "../../cluster/channel_query.ts";
+import { CHANNELS_ANSWER_SIZE_MAX, type QueriedLookupd, queryChannels } from "../../cluster/channel_query.ts";
 import { DenoConnection } from "../../net/connection.ts";
 import { isEphemeral, isValidChannelName } from "../../protocol/names.ts";
 import { followAddress, type LookupHost, resolveName, type Resolver } from "./addresses.ts";
@@ -123,7 +123,7 @@ export class LookupLoop {
     }
     const { channels, failures } = await queryChannels(topic, {
       lookupds,
-      answerSizeMax,
+      answerSizeMax: Math.min(answerSizeMax, CHANNELS_ANSWER_SIZE_MAX),
       signal,
       onRequest: (url) => logger.info(`CI: querying nsqlookupd ${url}`),
     });

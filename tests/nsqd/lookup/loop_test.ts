@@ -280,7 +280,7 @@ const FAILURES = [
   [
     "too much",
     () => Response.json({ channels: ["x".repeat(2000)] }),
-    "Exceeded byte size limit of '1000'",
+    "the answer has more than 1000 bytes",
   ],
 ] as const;
 for (const [what, answer, reason] of FAILURES) {
