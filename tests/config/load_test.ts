@@ -225,7 +225,7 @@ Deno.test("loadOptions() answers --version with one line that starts with the pr
   assertEquals(loaded.kind === "exit" && loaded.code, 0);
   assertMatch(
     loaded.kind === "exit" ? loaded.text : "",
-    /^prog v1\.3\.0 \(denosq v\d+\.\d+\.\d+, Deno \d+\.\d+\.\d+\)$/,
+    /^prog v1\.3\.0 \(built w\/deno\d+\.\d+\.\d+\) \(denosq v\d+\.\d+\.\d+\)$/,
   );
 });
 

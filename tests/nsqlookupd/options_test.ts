@@ -107,6 +107,6 @@ for (const [flag, text] of REFUSED) {
 }
 
 Deno.test("loadNsqlookupdOptions() answers --version and --help", () => {
-  assertStringIncludes(String(load("--version")), "nsqlookupd v1.3.0 (denosq v");
+  assertStringIncludes(String(load("--version")), "nsqlookupd v1.3.0 (built w/deno");
   assertStringIncludes(String(load("--help")), "--inactive-producer-timeout <duration>");
 });

@@ -6,7 +6,7 @@
  */
 import { durationToNs } from "../../base/duration.ts";
 import { parseLogLevel } from "../../base/logger.ts";
-import { NSQ_VERSION } from "../../base/version.ts";
+import { NSQ_VERSION, nsqVersionLine } from "../../base/version.ts";
 import { type Handler, log, plainText, v1 } from "../../http/decorators.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
@@ -124,7 +124,7 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
   const background = backgroundStats(nsqd.broker);
 
   if (params.get("format") !== "json") {
-    const program = `nsqd v${NSQ_VERSION} (built w/deno${Deno.version.deno})`;
+    const program = nsqVersionLine("nsqd");
     const uptimeMs = monotonicMs - started.monotonicMs;
     const { wallMs: startTimeMs } = started;
     const times = { startTimeMs, uptimeMs };
