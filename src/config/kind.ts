@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { hideCredentials } from "../base/credentials.ts";
 import { durationToNs, formatDuration, parseDuration } from "../base/duration.ts";
 import { LOG_LEVELS, type LogLevel, type LogLevelName, parseLogLevel } from "../base/logger.ts";
 
@@ -100,6 +101,13 @@ export const stringList: Kind<readonly string[]> = {
   },
   show: (value) => JSON.stringify(value.join(",")),
   toJson: (value) => value,
+};
+
+/** URLs, or addresses that become such; what may be a credential in one is not shown. */
+export const urlList: Kind<readonly string[]> = {
+  ...stringList,
+  show: (value) => stringList.show(value.map(hideCredentials)),
+  toJson: (value) => value.map(hideCredentials),
 };
 
 /** Numbers; the flag may be repeated, and a value may hold several with commas between. */

@@ -6,6 +6,7 @@
  */
 import { Session } from "node:inspector/promises";
 import v8 from "node:v8";
+import { hideCredentials } from "../base/credentials.ts";
 import { plainText } from "./decorators.ts";
 import { HttpError } from "./http_error.ts";
 import type { RequestContext } from "./request_context.ts";
@@ -60,7 +61,7 @@ function index(): string {
 }
 
 function commandLine(): string {
-  return ["denosq", ...Deno.args].join("\0");
+  return ["denosq", ...Deno.args.map(hideCredentials)].join("\0");
 }
 
 function symbol(): string {

@@ -10,6 +10,7 @@ import {
   stringList,
   tlsRequired,
   tlsVersion,
+  urlList,
 } from "../../src/config/kind.ts";
 
 /** Values of one kind: what the texts of its flag, and what values of the file, mean; `Error` for refused. */
@@ -153,6 +154,14 @@ for (const { kind, flags, file } of KINDS) {
 
 Deno.test("Kind duration is nanoseconds in JSON", () => {
   assertEquals(duration.toJson(90_500), 90_500_000_000);
+});
+
+Deno.test("Kind of URLs reads them as they are, and shows no credentials", () => {
+  const urls = urlList.fromFlag(["http://me:s3cret@a/", "b:1"]) ?? [];
+
+  assertEquals(urls, ["http://me:s3cret@a/", "b:1"]);
+  assertEquals(urlList.toJson(urls), ["http://***@a/", "b:1"]);
+  assertEquals(urlList.show(urls), '"http://***@a/,b:1"');
 });
 
 Deno.test("Kind log level is a number in JSON", () => {

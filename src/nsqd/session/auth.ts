@@ -6,6 +6,7 @@
 
 import { RE2JS } from "re2js";
 import type { Clock } from "../../base/clock.ts";
+import { hideCredentials } from "../../base/credentials.ts";
 import { errorText } from "../../base/error_text.ts";
 import { bytesOf, byteString } from "../../protocol/quote.ts";
 
@@ -97,7 +98,7 @@ export async function queryAuthServers(
     try {
       return new AuthState(await query(servers, address, request), clock.monotonicMs());
     } catch (error) {
-      failures.push(`failed to auth against ${address} - ${errorText(error)}`);
+      failures.push(hideCredentials(`failed to auth against ${address} - ${errorText(error)}`));
     }
   }
   throw new Error(failures.join("; "));

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { string, stringList } from "../../config/kind.ts";
+import { string, urlList } from "../../config/kind.ts";
 import { option, type OptionsOf } from "../../config/option.ts";
 
 /** The table. */
@@ -11,7 +11,7 @@ export const AUTH_OPTIONS = {
   authHttpAddresses: option({
     flag: "auth-http-address",
     key: "auth_http_addresses",
-    kind: stringList,
+    kind: urlList,
     default: [],
     description: "<addr>:<port> or URL of an auth server to ask about clients; may be repeated.",
   }),

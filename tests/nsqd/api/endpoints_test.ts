@@ -435,6 +435,17 @@ for (const [method, option, body, answer] of CONFIG) {
   });
 }
 
+Deno.test("GET /config/auth_http_addresses shows no credentials", async () => {
+  const authHttpAddresses = ["127.0.0.1:4181", "http://me:s3cret@auth.example/auth?key=abc"];
+
+  const { text } = await httpApi({ options: { authHttpAddresses } }).request(
+    "GET",
+    "/config/auth_http_addresses",
+  );
+
+  assertEquals(JSON.parse(text), ["127.0.0.1:4181", "http://***@auth.example/auth?key=***"]);
+});
+
 Deno.test("PUT /config/log_level changes what is logged", async () => {
   const api = httpApi({ options: { logLevel: LOG_LEVELS.error } });
 

@@ -346,6 +346,18 @@ Deno.test("queryAuthServers() fails when nobody listens, and says so without the
   assertEquals(error.message.includes(SECRET), false);
 });
 
+Deno.test("queryAuthServers() says nothing of the credentials in an address", async () => {
+  const addresses = [
+    "http://me:s3cret@127.0.0.1:1/auth?key=s3cret",
+    "me:s3cret@no host:1",
+    "http://me:s3cret@:0x",
+  ];
+
+  const error = await assertRejects(() => ask(serversAt(addresses)), Error);
+
+  assertEquals(error.message.includes("s3cret"), false, error.message);
+});
+
 Deno.test("queryAuthServers() fails with an address that is none", async () => {
   await assertRejects(() => ask(serversAt(["no host:1"])), Error, "failed to auth against no host:1 - ");
 });
