@@ -12,10 +12,10 @@ const ACTIVE = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]
 
 /** The text with such characters escaped, so that nobody can write lines of his own, or hide any. */
 export function oneLine(text: string): string {
-  return text.replace(ACTIVE, (character) => {
-    const code = character.charCodeAt(0);
-    return code < 0x100
-      ? `\\x${code.toString(16).padStart(2, "0")}`
-      : `\\u${code.toString(16).padStart(4, "0")}`;
-  });
+  return escaped(text, (hex) => hex.startsWith("00") ? `\\x${hex.slice(2)}` : `\\u${hex}`);
+}
+
+/** The text with each such character as what `escape` makes of its code, four hexadecimal digits. */
+export function escaped(text: string, escape: (hex: string) => string): string {
+  return text.replace(ACTIVE, (character) => escape(character.charCodeAt(0).toString(16).padStart(4, "0")));
 }

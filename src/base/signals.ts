@@ -39,12 +39,14 @@ export const IMPATIENT_AFTER_MS = 3000;
 /** How long the last line may take to get out. */
 const LAST_LINE_MS = 500;
 
-/** These end a process that does not listen to them, and Go's take no notice of them. */
+/**
+ * These end a process that does not listen to them, and Go's take no notice of them. SIGPIPE is not among them: the runtime
+ * passes it over from the beginning, but not any more once somebody has listened to it and stopped (Deno 2.9.6).
+ */
 const PASSED_OVER: readonly Deno.Signal[] = [
   "SIGUSR1",
   "SIGUSR2",
   "SIGALRM",
-  "SIGPIPE",
   "SIGVTALRM",
   "SIGXCPU",
   "SIGXFSZ",

@@ -7,6 +7,9 @@ import { errorText } from "../base/error_text.ts";
 import { Logger } from "../base/logger.ts";
 import { exportNsq, loadExportNsqOptions } from "../nsqd/export_nsq.ts";
 
+/** How long whoever reads the log may take for what is still to be written at the end. */
+const LOG_TIMEOUT_MS = 2000;
+
 /** Runs export-nsq to its end; the result is the exit code. */
 export async function runExportNsq(args: readonly string[]): Promise<number> {
   const start = loadExportNsqOptions(args);
@@ -24,5 +27,7 @@ export async function runExportNsq(args: readonly string[]): Promise<number> {
   } catch (error) {
     logger.fatal(`failed to export - ${errorText(error)}`);
     return 1;
+  } finally {
+    await logger.flush(LOG_TIMEOUT_MS);
   }
 }

@@ -30,6 +30,11 @@ export function readTlsFiles(
   };
 }
 
+/** When the first certificate of a PEM text expires, in ms since 1970. It must be one that {@linkcode readTlsFiles} has read. */
+export function expiryOf(pem: string): number {
+  return Date.parse(new X509Certificate(firstBlock(pem, "CERTIFICATE")).validTo);
+}
+
 function readPair(certPath: string, keyPath: string): { cert: string; key: string } {
   const cert = readPem(certPath, "certificate");
   const key = readPem(keyPath, "key");

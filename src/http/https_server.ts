@@ -17,6 +17,7 @@ import type { Address } from "../config/address.ts";
 import { CipherStream } from "./cipher_stream.ts";
 import type { Peer } from "./http_request.ts";
 import { NodeRequest, sendResponse } from "./node_exchange.ts";
+import { RenewableServer } from "./renewable_server.ts";
 import { Requests, sendTimeMs, settles } from "./requests.ts";
 import { formatAddress, type HttpServer, listenError, serveHttp, type ServeOptions } from "./server.ts";
 
@@ -29,6 +30,12 @@ export interface HttpsConditions {
   /** What a client must show: nothing, any certificate, or one that a known authority has signed. */
   readonly clientAuth: "none" | "require" | "require-verify";
   readonly minVersion: "TLSv1.2" | "TLSv1.3";
+}
+
+/** A server that can go on with another certificate, and other authorities. */
+export interface HttpsServer extends HttpServer {
+  /** Serves by these from now on; settles when it does. */
+  renew(tls: HttpsConditions): Promise<void>;
 }
 
 /** What {@linkcode serveHttps} needs. */
@@ -48,11 +55,16 @@ const BAD_REQUEST = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Le
  *
  * @throws {Error} If it can't listen, or the conditions can't be enforced.
  */
-export function serveHttps(options: ServeHttpsOptions): HttpServer {
-  const { clientAuth, minVersion, cert, key } = options.tls;
+export function serveHttps(options: ServeHttpsOptions): HttpsServer {
+  const { clientAuth, minVersion } = options.tls;
   if (clientAuth !== "none" || minVersion !== "TLSv1.2") return new ConditionalServer(options);
+  const serve = ({ cert, key }: HttpsConditions, port?: number) => {
+    const { address } = options;
+    const there = port === undefined || address.kind === "unix" ? address : { ...address, port };
+    return serveHttp({ ...options, address: there, tls: { cert, key } });
+  };
   try {
-    return serveHttp({ ...options, tls: { cert, key } });
+    return new RenewableServer({ logger: options.logger, certificate: options.tls, serve });
   } catch (error) {
     // A certificate in X.509's version 1, as `openssl x509 -req` makes them, is too old for Deno.serve only.
     const tooOld = error instanceof Error && error.message.includes("UnsupportedCertVersion");
@@ -61,11 +73,11 @@ export function serveHttps(options: ServeHttpsOptions): HttpServer {
   }
 }
 
-class ConditionalServer implements HttpServer {
+class ConditionalServer implements HttpsServer {
   readonly address: string;
   readonly port: number;
   readonly finished: Promise<void>;
-  readonly #tls: HttpsConditions;
+  #tls: HttpsConditions;
   readonly #listener: Deno.TcpListener;
   readonly #logger: Logger;
   readonly #requests: Requests;
@@ -97,6 +109,12 @@ class ConditionalServer implements HttpServer {
 
     this.finished = Promise.all([this.#accept(), this.#idle.promise]).then(() => {});
     logger.info(`HTTPS: listening on ${this.address}`);
+  }
+
+  renew(tls: HttpsConditions): Promise<void> {
+    // Each connection asks anew.
+    this.#tls = tls;
+    return Promise.resolve();
   }
 
   async close(options: { readonly graceMs: number }): Promise<void> {

@@ -23,6 +23,10 @@ export class RequestContext {
   params = NO_PARAMS;
   /** True unless the API has a guard that has not yet found the client to be one of its own. */
   trusted = true;
+  /** Name of the client's token, once a guard has found out. */
+  client: string | undefined;
+  /** What a handler wants to be noted besides path and query: a value from the body. */
+  detail: string | undefined;
 
   readonly #peer: Peer;
   #bodyTaken = false;

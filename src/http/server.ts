@@ -43,6 +43,12 @@ export interface HttpServer {
   close(options: { readonly graceMs: number }): Promise<void>;
 }
 
+/** A server that can be replaced by another one on the same port. */
+export interface RetirableServer extends HttpServer {
+  /** Stops listening; settles when the requests in progress have ended. */
+  retire(): Promise<void>;
+}
+
 /** The variable by which the runtime would serve somewhere else than it is told to. */
 const ADDRESS_OVERRIDE = "DENO_SERVE_ADDRESS";
 
@@ -51,7 +57,7 @@ const ADDRESS_OVERRIDE = "DENO_SERVE_ADDRESS";
  *
  * @throws {Error} If it can't listen; the message names the address, the cause is the platform's.
  */
-export function serveHttp(options: ServeOptions): HttpServer {
+export function serveHttp(options: ServeOptions): RetirableServer {
   ignoreAddressOverride();
   const { address, logger, tls } = options;
   const name = tls === undefined ? "HTTP" : "HTTPS";
@@ -89,7 +95,7 @@ export function formatAddress(address: Address): string {
   return hostPort(address);
 }
 
-class DenoServer implements HttpServer {
+class DenoServer implements RetirableServer {
   readonly address: string;
   readonly port: number | undefined;
   readonly #finished = Promise.withResolvers<void>();
@@ -122,6 +128,10 @@ class DenoServer implements HttpServer {
 
   get finished(): Promise<void> {
     return this.#finished.promise;
+  }
+
+  async retire(): Promise<void> {
+    await this.#server.shutdown();
   }
 
   async close(options: { readonly graceMs: number }): Promise<void> {

@@ -6,11 +6,13 @@
  */
 
 import { AsyncGroup } from "../base/async_group.ts";
+import { AuditLog } from "../base/audit_log.ts";
 import { momentOf, SystemClock } from "../base/clock.ts";
 import { othersFirst } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
 import { SYSTEM_TIMERS } from "../base/timers.ts";
 import type { Broker } from "../broker/broker.ts";
+import { warnOfOpenSecrets } from "../config/secret_files.ts";
 import { DataPath } from "../storage/data_path.ts";
 import { FileStores } from "../storage/file_stores.ts";
 import type { ApiContext } from "./api/context.ts";
@@ -26,9 +28,12 @@ import { makeBroker } from "./make_broker.ts";
 import { MetadataFile } from "./metadata.ts";
 import { MetadataKeeper } from "./metadata_keeper.ts";
 import { startNewTopic } from "./new_topic.ts";
+import { CertificateWatch } from "./node/certificate_watch.ts";
 import { nodeInfoOf } from "./node/info.ts";
-import { tlsServerOf } from "./node/tls.ts";
-import type { NsqdStart } from "./options.ts";
+import { NodeTls } from "./node/tls.ts";
+import { type NsqdStart, secretFiles } from "./options.ts";
+import { Reload, type Reloadable } from "./reload.ts";
+import { auditedAuth } from "./session/audited_auth.ts";
 import { Authorizer } from "./session/authorizer.ts";
 import type { Session } from "./session/session.ts";
 import { Sessions } from "./session/sessions.ts";
@@ -48,8 +53,11 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   /** Apart from the loops, because connections end before the topics close. */
   const clients = new AsyncGroup();
   const listeners = new Listeners();
-  const guard = HttpGuard.forFile(start.options.httpAuthTokenFile, logger);
-  const tlsServer = tlsServerOf(start.options, start.tls);
+  const { auditLog: auditTo } = start.options;
+  const audit = auditTo === "" ? undefined : AuditLog.open({ to: auditTo, program: "nsqd", logger, clock });
+  const guard = HttpGuard.forFile(start.options.httpAuthTokenFile, logger, audit);
+  const tls = new NodeTls(start.options, start.tls);
+  const certificateWatch = new CertificateWatch(logger, tls);
   /** Made when the ports are known. */
   let gossip: Gossip | undefined;
 
@@ -143,10 +151,31 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     broker,
     turn,
     options: start.options,
-    tlsServer,
+    get tlsServer() {
+      return tls.server;
+    },
     connections,
-    authorize: (client, secret) => authorizer.authorize(client, secret),
+    authorize: (client, secret) => auditedAuth(audit, client, authorizer.authorize(client, secret)),
   });
+
+  // Everything that a reload can change.
+  const reloadables: Reloadable[] = [];
+  if (tls.hasFiles) {
+    const prepare = () => {
+      const apply = tls.prepare();
+      return () => {
+        apply();
+        authorizer.trust(tls.rootCa);
+        loops.spawn("httpsServer renewal", () => listeners.renewTls(tls.server));
+        certificateWatch.look(clock.nowMs());
+      };
+    };
+    reloadables.push({ name: "certificates", prepare });
+  }
+  if (guard) reloadables.push({ name: "tokens", prepare: () => guard.prepare() });
+  if (audit) reloadables.push({ name: "audit log", prepare: () => audit.prepare() });
+  const reload = new Reload(logger, reloadables);
+  const warnOfSecrets = () => warnOfOpenSecrets(secretFiles(start.options), logger);
 
   const runningTasks = () => [...loops.running, ...clients.running];
   const apiContext: ApiContext = {
@@ -181,11 +210,18 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
       settings.change({ lookupdTcpAddresses });
       lookup.addressesChanged();
     },
+    reload: () => {
+      warnOfSecrets();
+      return reload.run();
+    },
+    get certificateExpiresMs() {
+      return tls.expiresMs;
+    },
     runningTasks,
   };
-  const { handle } = nsqdHttpApi(apiContext, guard);
+  const { handle } = nsqdHttpApi(apiContext, guard, audit);
   const openListeners = () =>
-    listeners.open({ logger, options: settings.options, tlsServer, handler: handle });
+    listeners.open({ logger, options: settings.options, tlsServer: tls.server, handler: handle });
 
   return {
     settings,
@@ -203,6 +239,11 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     metadata,
     flush,
     authorizer,
+    audit,
+    tls,
+    certificateWatch,
+    reload: apiContext.reload,
+    warnOfSecrets,
     connections,
     sessions,
     lookup,

@@ -109,7 +109,7 @@ async function fill(
   const { nodeId, maxBytesPerFile } = options;
   // What the broker says of topics that come and go is not what happens in the data path.
   const level = options.logLevel > LOG_LEVELS.warn ? options.logLevel : LOG_LEVELS.warn;
-  const quiet = new Logger({ prefix: options.logPrefix, level });
+  const quiet = new Logger({ prefix: options.logPrefix, level, write: (line) => logger.raw(line) });
   const clock = new ExportClock(Date.now());
   const stores = new FileStores(dataPath.path, readOnly(DENO_FILES));
   let failure: unknown;

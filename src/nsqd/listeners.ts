@@ -8,7 +8,7 @@ import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
 import { parseAddress } from "../config/address.ts";
 import type { RequestHandler } from "../http/http_request.ts";
-import { serveHttps } from "../http/https_server.ts";
+import { type HttpsServer, serveHttps } from "../http/https_server.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
 import { ConnectionListener } from "../net/listener.ts";
 import type { TlsServer } from "../net/tls_server.ts";
@@ -34,7 +34,7 @@ export interface ListenersContext {
 export class Listeners {
   #tcp: ConnectionListener | undefined;
   #http: HttpServer | undefined;
-  #https: HttpServer | undefined;
+  #https: HttpsServer | undefined;
 
   /** @throws {Error} If one cannot listen; those that do already are to be closed. */
   open({ logger, options, tlsServer, handler }: ListenersContext): void {
@@ -65,6 +65,11 @@ export class Listeners {
   /** Port of the TCP protocol, `undefined` for a unix socket. */
   get tcpPort(): number | undefined {
     return this.#tcp === undefined || this.#tcp.port < 0 ? undefined : this.#tcp.port;
+  }
+
+  /** Serves HTTPS by another certificate from now on; connections stay that there are. */
+  async renewTls(tlsServer: TlsServer | undefined): Promise<void> {
+    if (tlsServer) await this.#https?.renew(tlsServer.options);
   }
 
   /** Closes HTTP and HTTPS; requests in progress may take that long. */

@@ -17,6 +17,7 @@ import { DENO_FILES } from "../storage/file_system.ts";
 import { importDiskQueues } from "../storage/go_import.ts";
 import { compose, type NsqdParts } from "./composition.ts";
 import { loadTopics } from "./load_topics.ts";
+import { LOOK_INTERVAL_MS } from "./node/certificate_watch.ts";
 import { advertisedLine } from "./node/info.ts";
 import type { NsqdStart } from "./options.ts";
 import type { Session } from "./session/session.ts";
@@ -30,6 +31,8 @@ const CLOCK_INTERVAL_MS = 1000;
 const HTTP_GRACE_MS = 2000;
 /** How long connections may take to end when nsqd stops. */
 const STOP_TIMEOUT_MS = 10_000;
+/** How long the audit log may take for what is still to be written. */
+const AUDIT_TIMEOUT_MS = 2000;
 
 /** A running nsqd. */
 export class Nsqd implements Daemon {
@@ -52,7 +55,7 @@ export class Nsqd implements Daemon {
     const { settings, broker, sessions, clients, clock, flush, listeners, lookup, loops } = this.#parts;
     this.#logger.info(versionLine("nsqd"));
     this.#logger.info(`ID: ${settings.options.nodeId}`);
-    this.#warnOfNoEffect();
+    this.#warn();
     try {
       await this.#lock();
       // Before anything shows the address.
@@ -75,6 +78,7 @@ export class Nsqd implements Daemon {
     });
     this.#loop("keepAliveLoop", KEEP_ALIVE_INTERVAL_MS, () => sessions.keepAlive());
     this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => this.#parts.followWallClock());
+    if (this.#parts.tls.expiresMs !== undefined) this.#watchCertificate();
     this.#loop("syncLoop", settings.options.syncTimeoutMs, () => flush.syncTopics());
     this.#loop("compactionLoop", settings.options.syncTimeoutMs, () => flush.compactTopics());
     loops.spawn("removal", () => flush.removeDeleted());
@@ -87,7 +91,7 @@ export class Nsqd implements Daemon {
   }
 
   async #stop(): Promise<void> {
-    const { listeners, sessions, clients, metadata, flush, loops, authorizer, dataPath } = this.#parts;
+    const { listeners, sessions, clients, metadata, flush, loops, authorizer, audit, dataPath } = this.#parts;
     const left = this.#parts.gossip?.leave();
     listeners.tcp?.close();
     sessions.close();
@@ -105,6 +109,7 @@ export class Nsqd implements Daemon {
     await metadata.finish();
     if (isSaved) await this.#noteStop();
     authorizer.close();
+    await audit?.close(AUDIT_TIMEOUT_MS);
     dataPath[Symbol.dispose]();
     this.#logger.info("NSQ: bye");
   }
@@ -121,6 +126,7 @@ export class Nsqd implements Daemon {
 
   /** Reads the files again that can change while it runs. @throws {Error} Why nothing has changed. */
   reload(): void {
+    this.#parts.reload();
   }
 
   /** Names of the tasks that run. */
@@ -158,9 +164,22 @@ export class Nsqd implements Daemon {
     return this.#parts.listeners.https?.port;
   }
 
-  #warnOfNoEffect(): void {
-    const { statsdAddress } = this.#parts.settings.options;
+  /** Of what was given and has no effect, or not the one that somebody may think it has. */
+  #warn(): void {
+    const { statsdAddress, httpAuthTokenFile, authHttpAddresses, tcpAddress } = this.#parts.settings.options;
     if (statsdAddress !== "") this.#logger.warn("--statsd-address has no effect yet");
+    this.#parts.warnOfSecrets();
+    if (httpAuthTokenFile !== "" && tcpAddress !== "" && authHttpAddresses.length === 0) {
+      this.#logger.warn(
+        "--http-auth-token-file closes the HTTP API only: without --auth-http-address whoever reaches the TCP port may do everything there",
+      );
+    }
+  }
+
+  #watchCertificate(): void {
+    const { certificateWatch, clock } = this.#parts;
+    certificateWatch.look(clock.nowMs());
+    this.#loop("certificateLoop", LOOK_INTERVAL_MS, () => certificateWatch.look(clock.nowMs()));
   }
 
   async #lock(): Promise<void> {
@@ -215,7 +234,7 @@ export class Nsqd implements Daemon {
   }
 
   async #release(): Promise<void> {
-    const { listeners, flush, metadata, authorizer, dataPath } = this.#parts;
+    const { listeners, flush, metadata, authorizer, audit, dataPath } = this.#parts;
     listeners.tcp?.close();
     await listeners.closeHttp({ graceMs: 0 });
     // What was loaded is as it was; closing writes it back the same.
@@ -224,6 +243,7 @@ export class Nsqd implements Daemon {
     // What could not be loaded has not been touched: that is as it was left.
     if (isSaved && dataPath.wasStopped) await this.#noteStop();
     authorizer.close();
+    await audit?.close(AUDIT_TIMEOUT_MS);
     dataPath[Symbol.dispose]();
   }
 

@@ -9,13 +9,13 @@ import { LOG_LEVELS } from "../base/logger.ts";
 import { bool, logLevel, string } from "../config/kind.ts";
 import { type Exit, exitOnOptionError, loadOptions } from "../config/load.ts";
 import { COMMON_OPTIONS, configValue, option, OptionError, type OptionsOf } from "../config/option.ts";
-import { readTlsFiles, type TlsFiles } from "../config/tls_files.ts";
+import type { TlsFiles } from "../config/tls_files.ts";
 import { API_OPTIONS, apiRefusal } from "./api/options.ts";
 import { GOSSIP_OPTIONS, gossipRefusal } from "./gossip/options.ts";
 import { LOOKUP_OPTIONS } from "./lookup/options.ts";
 import { MESSAGE_OPTIONS } from "./node/message_options.ts";
 import { NODE_OPTIONS, nodeRefusal } from "./node/options.ts";
-import { TLS_OPTIONS, tlsRefusal, withImplied } from "./node/tls.ts";
+import { TLS_OPTIONS, tlsFilesOf, tlsRefusal, withImplied } from "./node/tls.ts";
 import { AUTH_OPTIONS, authRefusal } from "./session/auth_options.ts";
 import {
   COMPRESSION_OPTIONS,
@@ -41,6 +41,13 @@ const LOG_OPTIONS = {
     kind: string,
     default: "[nsqd] ",
     description: "Text that every log line starts with.",
+  }),
+  auditLog: option({
+    flag: "audit-log",
+    kind: string,
+    default: "",
+    description:
+      "Path of a file, or stderr, for a line of JSON for each change over HTTP, refused token and AUTH; empty for none.",
   }),
   verbose: option({
     flag: "verbose",
@@ -115,15 +122,19 @@ export function loadNsqdOptions(args: readonly string[]): NsqdStart | Exit {
     const options = withImplied(loaded.options);
     const refusal = validateOptions(options);
     if (refusal !== undefined) throw new OptionError(refusal);
-    const { tlsCert, tlsKey, tlsRootCaFile } = options;
-    const tls = readTlsFiles({ certPath: tlsCert, keyPath: tlsKey, rootCaPath: tlsRootCaFile });
-    return { kind: "run", options, tls, warnings: loaded.warnings };
+    return { kind: "run", options, tls: tlsFilesOf(options), warnings: loaded.warnings };
   });
 }
 
 /** The value that `GET /config/<key>` shows, or `undefined` if there is no such option. */
 export function nsqdConfigValue(options: NsqdOptions, key: string): unknown {
   return configValue(NSQD_OPTIONS, options, key);
+}
+
+/** Paths of files with secrets in them; some may be empty. */
+export function secretFiles(options: NsqdOptions): string[] {
+  const { tlsKey, httpAuthTokenFile, gossipEncryptKeyFile, serfRpcAuthFile } = options;
+  return [tlsKey, httpAuthTokenFile, gossipEncryptKeyFile, serfRpcAuthFile];
 }
 
 /** Why these options cannot be run with, or `undefined` if they can. Touches no file. */

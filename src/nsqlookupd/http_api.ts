@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Audit } from "../base/audit_log.ts";
 import { type Clock, momentOf } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { NSQ_VERSION } from "../base/version.ts";
@@ -19,6 +20,7 @@ import {
   type RegistrationDb,
   RegistrationsFullError,
 } from "../cluster/registration_db.ts";
+import { audited } from "../http/audited.ts";
 import { log, plainText, v1 } from "../http/decorators.ts";
 import { debugPages } from "../http/debug_pages.ts";
 import { HttpError } from "../http/http_error.ts";
@@ -44,10 +46,11 @@ export interface HttpApiContext {
 type Operation = (nsqlookupd: HttpApiContext, request: RequestContext) => unknown;
 
 /** The API of one nsqlookupd, ready to be served. */
-export function nsqlookupdHttpApi(nsqlookupd: HttpApiContext): Router {
+export function nsqlookupdHttpApi(nsqlookupd: HttpApiContext, audit?: Audit): Router {
   const { logger } = nsqlookupd;
   const logged = log(logger);
   const api = (operation: Operation) => v1(logged((request) => operation(nsqlookupd, request)));
+  const change = (operation: Operation) => audited(audit, api(operation));
   const routes = [
     route("GET", "/ping", plainText(logged(() => "OK"))),
     route("GET", "/info", api(() => ({ version: NSQ_VERSION }))),
@@ -58,11 +61,11 @@ export function nsqlookupdHttpApi(nsqlookupd: HttpApiContext): Router {
     route("GET", "/channels", api(channels)),
     route("GET", "/nodes", api((nsqlookupd) => nodesAnswer(nsqlookupd.db, timesOf(nsqlookupd)))),
 
-    route("POST", "/topic/create", api(createTopic)),
-    route("POST", "/topic/delete", api(deleteTopic)),
-    route("POST", "/channel/create", api(createChannel)),
-    route("POST", "/channel/delete", api(deleteChannel)),
-    route("POST", "/topic/tombstone", api(tombstone)),
+    route("POST", "/topic/create", change(createTopic)),
+    route("POST", "/topic/delete", change(deleteTopic)),
+    route("POST", "/channel/create", change(createChannel)),
+    route("POST", "/channel/delete", change(deleteChannel)),
+    route("POST", "/topic/tombstone", change(tombstone)),
 
     ...debugPages({ indexPath: "/debug/pprof", runningTasks: () => nsqlookupd.runningTasks() }),
   ];

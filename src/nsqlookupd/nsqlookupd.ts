@@ -6,6 +6,7 @@
  */
 
 import { AsyncGroup } from "../base/async_group.ts";
+import { AuditLog } from "../base/audit_log.ts";
 import { SystemClock } from "../base/clock.ts";
 import type { Daemon } from "../base/daemon.ts";
 import { errorText } from "../base/error_text.ts";
@@ -28,6 +29,8 @@ const CLOCK_INTERVAL_MS = 1000;
 const HTTP_GRACE_MS = 2000;
 /** How long connections may take to end when nsqlookupd stops. */
 const STOP_TIMEOUT_MS = 10_000;
+/** How long the audit log may take for what is still to be written. */
+const AUDIT_TIMEOUT_MS = 2000;
 
 /** A running nsqlookupd. */
 export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
@@ -43,6 +46,7 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
   readonly #clients = new AsyncGroup();
   #tcp: ConnectionListener | undefined;
   #http: HttpServer | undefined;
+  #audit: AuditLog | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(options: NsqlookupdOptions, logger: Logger) {
@@ -58,6 +62,10 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
    */
   start(): void {
     this.logger.info(versionLine("nsqlookupd"));
+    const { auditLog: to } = this.options;
+    if (to !== "") {
+      this.#audit = AuditLog.open({ to, program: "nsqlookupd", logger: this.logger, clock: this.clock });
+    }
     const tcp = this.#listenTcp();
     try {
       const http = this.#listenHttp();
@@ -79,9 +87,10 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
     this.#group.spawn(task, () => Promise.reject(error));
   }
 
-  /** There are no files yet that are read again. */
+  /** Opens the audit log anew; no other file is in use. @throws {Error} If that is not possible. */
   reload(): void {
-    this.logger.info("nothing to reload");
+    this.#audit?.prepare()();
+    this.logger.info(`reloaded ${this.#audit ? "audit log" : "nothing: there are no such files"}`);
   }
 
   /** Stops in NSQ's order: TCP, its clients, HTTP, loops. */
@@ -113,7 +122,7 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
   }
 
   #listenHttp(): HttpServer {
-    const { handle: handler } = nsqlookupdHttpApi(this);
+    const { handle: handler } = nsqlookupdHttpApi(this, this.#audit);
     const address = listenAddress(this.options.httpAddress);
     return this.#http = serveHttp({ address, handler, logger: this.logger });
   }
@@ -150,6 +159,7 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
     await this.#settle(this.#clients);
     this.#group.abort();
     await this.#settle(this.#group);
+    await this.#audit?.close(AUDIT_TIMEOUT_MS);
   }
 
   async #settle(group: AsyncGroup): Promise<void> {

@@ -31,6 +31,12 @@ export const NSQLOOKUPD_OPTIONS = {
     default: "[nsqlookupd] ",
     description: "Text that every log line starts with.",
   }),
+  auditLog: option({
+    flag: "audit-log",
+    kind: string,
+    default: "",
+    description: "Path of a file, or stderr, for a line of JSON for each change over HTTP; empty for none.",
+  }),
   verbose: option({
     flag: "verbose",
     key: null,

@@ -8,9 +8,9 @@
  * @module
  */
 
-/** Files of the owner's only: messages may be secret. */
+/** Files of the owner's only: messages may be secret, and so may names of topics, and how much there is of them. */
 const FILE_MODE = 0o600;
-const FOLDER_MODE = 0o755;
+const FOLDER_MODE = 0o700;
 /** Ending of a file that is still being written. */
 export const TEMPORARY_SUFFIX = ".tmp";
 /** Files that were replaced asynchronously. */

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { OptionError } from "../../src/config/option.ts";
-import { readTlsFiles } from "../../src/config/tls_files.ts";
+import { expiryOf, readTlsFiles } from "../../src/config/tls_files.ts";
 
 // Made for these tests; they secure nothing.
 const CERT = `-----BEGIN CERTIFICATE-----
@@ -92,4 +92,8 @@ Deno.test("readTlsFiles() refuses a file that is not there", () => {
   const paths = { certPath: "/no/such/cert.pem", keyPath: "/no/such/key.pem", rootCaPath: "" };
 
   assertThrows(() => readTlsFiles(paths), OptionError, 'Cannot read certificate "/no/such/cert.pem"');
+});
+
+Deno.test("expiryOf() is when the first certificate of a file expires", () => {
+  assertEquals(new Date(expiryOf(`${KEY}${CERT}`)).toISOString(), "2126-10-30T04:49:22.000Z");
 });

@@ -23,6 +23,8 @@ export interface Certificates {
   readonly ca: Certificate;
   /** Of `localhost` and 127.0.0.1. */
   readonly server: Certificate;
+  /** The same with another key, as it is made when the first is about to expire. */
+  readonly renewedServer: Certificate;
   /** The same in X.509's version 1, as `openssl x509 -req` makes them without being told more. */
   readonly oldServer: Certificate;
   /** A client's; the common name is `denosq-client`. */
@@ -74,13 +76,14 @@ async function make(): Promise<Certificates> {
   const maker = new CertificateMaker(folder);
   await Deno.writeTextFile(maker.config, EXTENSIONS);
   const [ca, strangersCa] = await Promise.all([maker.authority("ca"), maker.authority("strangers-ca")]);
-  const [server, oldServer, client, stranger] = await Promise.all([
+  const [server, renewedServer, oldServer, client, stranger] = await Promise.all([
     maker.signed("server", { name: "localhost", by: ca, use: "server" }),
+    maker.signed("renewed-server", { name: "localhost", by: ca, use: "server" }),
     maker.signed("old-server", { name: "localhost", by: ca, use: undefined }),
     maker.signed("client", { name: "denosq-client", by: ca, use: "client" }),
     maker.signed("stranger", { name: "stranger", by: strangersCa, use: "client" }),
   ]);
-  return { folder, ca, server, oldServer, client, stranger };
+  return { folder, ca, server, renewedServer, oldServer, client, stranger };
 }
 
 class CertificateMaker {

@@ -20,6 +20,8 @@ import { FAKE_MONOTONIC_START_MS, FakeClock } from "./fake_clock.ts";
 /** What {@linkcode httpApi} may be told. */
 export interface HttpApiOptions {
   readonly options?: Partial<NsqdOptions>;
+  /** When the certificate expires, if there is one. */
+  readonly certificateExpiresMs?: number;
   /** The store refuses every write. */
   readonly diskFails?: boolean;
 }
@@ -112,6 +114,8 @@ export function httpApi(given: HttpApiOptions = {}) {
       calls.push("persistMetadata");
       return Promise.resolve();
     },
+    reload: () => ["certificates"],
+    certificateExpiresMs: given.certificateExpiresMs,
     optionValue: (key) => nsqdConfigValue(options, key),
     setLogLevel: (logLevel) => {
       logger.level = logLevel;

@@ -59,6 +59,10 @@ export interface ApiContext {
   setLogLevel(level: LogLevel): void;
   /** Changes the option, connects to new addresses and leaves the ones that are gone. */
   setLookupdAddresses(addresses: readonly string[]): void;
+  /** Reads the files again that can change while nsqd runs; returns what. @throws {Error} Why nothing has changed. */
+  reload(): readonly string[];
+  /** When nsqd's own certificate expires, by the wall clock; `undefined` without one. */
+  readonly certificateExpiresMs: number | undefined;
   /** Names of the tasks that run, for the debug pages. */
   runningTasks(): readonly string[];
 }

@@ -4,9 +4,12 @@
  *
  * @module
  */
+import type { Audit } from "../../base/audit_log.ts";
 import { durationToNs } from "../../base/duration.ts";
+import { errorText } from "../../base/error_text.ts";
 import { parseLogLevel } from "../../base/logger.ts";
 import { NSQ_VERSION, nsqVersionLine } from "../../base/version.ts";
+import { audited } from "../../http/audited.ts";
 import { type Handler, log, plainText, v1 } from "../../http/decorators.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
@@ -38,9 +41,11 @@ export type { ApiContext } from "./context.ts";
 type Operation = (nsqd: ApiContext, request: RequestContext) => unknown;
 
 /** The API of one nsqd, ready to be served; without a guard it is open to everybody. */
-export function nsqdHttpApi(nsqd: ApiContext, guard?: HttpGuard): Router {
+export function nsqdHttpApi(nsqd: ApiContext, guard?: HttpGuard, audit?: Audit): Router {
   const { logger } = nsqd;
-  const endpoints = nsqdEndpoints(nsqd);
+  const endpoints = nsqdEndpoints(nsqd).map((each) =>
+    each.access === "admin" ? { ...each, value: audited(audit, each.value) } : each
+  );
   if (guard === undefined) return new Router({ routes: endpoints, logger });
   return new Router({ routes: endpoints.map((each) => guard.protect(each)), logger, trusting: false });
 }
@@ -127,7 +132,8 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
     const program = nsqVersionLine("nsqd");
     const uptimeMs = monotonicMs - started.monotonicMs;
     const { wallMs: startTimeMs } = started;
-    const times = { startTimeMs, uptimeMs };
+    const { certificateExpiresMs } = nsqd;
+    const times = { startTimeMs, uptimeMs, certificateExpiresMs };
     return formatStats({ program, health, ...times, stats: collected, memory, background, gossip });
   }
   return {
@@ -140,7 +146,13 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
     // Absent where gossip is off, as in NSQ.
     gossip,
     background,
+    // Absent without a certificate, and unknown to NSQ.
+    tls_certificate_expires: secondsOf(nsqd.certificateExpiresMs),
   };
+}
+
+function secondsOf(timeMs: number | undefined): number | undefined {
+  return timeMs === undefined ? undefined : Math.floor(timeMs / 1000);
 }
 
 /** `GET /config/:opt` */
@@ -152,9 +164,12 @@ function showOption(nsqd: ApiContext, request: RequestContext): unknown {
 
 /** `PUT /config/:opt` */
 async function changeOption(nsqd: ApiContext, request: RequestContext): Promise<unknown> {
+  // No option, and nothing that a value could be given: nsqd reads files again that it has read at its start.
+  if (request.params.opt === "reload") return reload(nsqd);
   const body = await request.readBody(nsqd.options.maxMsgSizeBytes);
   if (body === undefined || body.length === 0) throw new HttpError(413, "INVALID_VALUE");
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
+  request.detail = text;
   switch (request.params.opt) {
     case "log_level":
       nsqd.setLogLevel(required(parseLogLevel(text)));
@@ -166,6 +181,17 @@ async function changeOption(nsqd: ApiContext, request: RequestContext): Promise<
       throw new HttpError(400, "INVALID_OPTION");
   }
   return showOption(nsqd, request);
+}
+
+/** `PUT /config/reload` */
+function reload(nsqd: ApiContext): unknown {
+  try {
+    return { reloaded: nsqd.reload() };
+  } catch (cause) {
+    const message = `failed to reload - ${errorText(cause)}`;
+    nsqd.logger.error(message);
+    throw new HttpError(500, message, { cause });
+  }
 }
 
 function required<T>(value: T | undefined): T {

@@ -1,9 +1,11 @@
 /**
  * Who may use the HTTP API: everybody, as in NSQ, unless there is a file of tokens (`--http-auth-token-file`) or TLS
- * is required. What the endpoints do is not known here; each has its access declared in the table of routes.
+ * is required. What the endpoints do is not known here; each has its access declared in the table of routes. Whoever is
+ * refused is noted in the audit log, if there is one.
  *
  * @module
  */
+import type { Audit } from "../../base/audit_log.ts";
 import type { Logger } from "../../base/logger.ts";
 import { refuseBody } from "../../http/body.ts";
 import { refusal, type Responder } from "../../http/decorators.ts";
@@ -28,19 +30,29 @@ export function endpoint(access: Access, method: string, path: string, value: Re
 
 /** Lets requests pass that bring a token with the role that their endpoint asks for. */
 export class HttpGuard {
-  readonly #tokens: HttpTokens;
+  readonly #path: string;
+  readonly #audit: Audit | undefined;
+  #tokens: HttpTokens;
   readonly #unauthorized: Responder;
   readonly #forbidden: Responder;
 
-  constructor(tokens: HttpTokens, logger: Logger) {
-    this.#tokens = tokens;
+  private constructor(path: string, logger: Logger, audit: Audit | undefined) {
+    this.#path = path;
+    this.#audit = audit;
+    this.#tokens = HttpTokens.read(path);
     this.#unauthorized = refusal(logger, 401, "UNAUTHORIZED");
     this.#forbidden = refusal(logger, 403, "FORBIDDEN");
   }
 
   /** The guard that the option asks for; none for an empty path. @throws {OptionError} If the file can't be used. */
-  static forFile(path: string, logger: Logger): HttpGuard | undefined {
-    return path === "" ? undefined : new HttpGuard(HttpTokens.read(path), logger);
+  static forFile(path: string, logger: Logger, audit?: Audit): HttpGuard | undefined {
+    return path === "" ? undefined : new HttpGuard(path, logger, audit);
+  }
+
+  /** Reads the file again; what is returned makes its tokens those that count. @throws {OptionError} If it can't be used. */
+  prepare(): () => void {
+    const tokens = HttpTokens.read(this.#path);
+    return () => void (this.#tokens = tokens);
   }
 
   /** The endpoint as a route that only those may use who may. */
@@ -51,14 +63,30 @@ export class HttpGuard {
 
   #refuse(context: RequestContext, role: HttpRole): Promise<Response> | undefined {
     const token = bearerToken(context);
-    const roles = token === undefined ? undefined : this.#tokens.rolesOf(token);
-    if (roles === undefined) return this.#refuseUnknown(context);
-    if (!roles.has(role) && !roles.has("admin")) return Promise.resolve(this.#forbidden(context));
+    const holder = token === undefined ? undefined : this.#tokens.holderOf(token);
+    if (holder === undefined) {
+      return this.#refuseUnknown(context, token === undefined ? "no token" : "unknown token");
+    }
+    const { name, roles } = holder;
+    context.client = name;
+    if (!roles.has(role) && !roles.has("admin")) {
+      this.#noteRefusal(context, `role ${role} is missing`, 403);
+      return Promise.resolve(this.#forbidden(context));
+    }
     context.trusted = true;
     return undefined;
   }
 
-  async #refuseUnknown(context: RequestContext): Promise<Response> {
+  #noteRefusal(
+    { remoteAddress: address, client: token, method, target }: RequestContext,
+    reason: string,
+    status: number,
+  ) {
+    this.#audit?.note({ event: "refused", address, token, method, target, status, reason });
+  }
+
+  async #refuseUnknown(context: RequestContext, reason: string): Promise<Response> {
+    this.#noteRefusal(context, reason, 401);
     const response = await this.#unauthorized(context);
     response.headers.set("WWW-Authenticate", "Bearer");
     return response;

@@ -3,9 +3,13 @@
  *
  * ```
  * # web shop
- * 4f1c2d9a7be84655 publish
- * 0b7e6a51c3d94f28 publish,read
+ * 4f1c2d9a7be84655 shop publish
+ * 0b7e6a51c3d94f28 dashboard publish,read
+ * 93c1f0de5a7b4c16 read
  * ```
+ *
+ * The name is whom the audit log says it was; several tokens may have one, as while an old one is replaced. A token without
+ * one is called after its line.
  *
  * Nothing of a token leaves this file: not in an error, not in a log; in memory there are only hashes.
  *
@@ -22,10 +26,17 @@ export type HttpRole = typeof ROLES[number];
 
 /** Shorter tokens could be guessed. */
 const TOKEN_LENGTH_MIN = 16;
+const NAME = /^[\w.@-]{1,64}$/;
+const FORM = "a line is a token, a space, and roles with commas between";
 
-interface Entry {
-  readonly hash: Uint8Array;
+/** Who has brought a token. */
+export interface TokenHolder {
+  readonly name: string;
   readonly roles: ReadonlySet<HttpRole>;
+}
+
+interface Entry extends TokenHolder {
+  readonly hash: Uint8Array;
   readonly line: number;
 }
 
@@ -46,14 +57,14 @@ export class HttpTokens {
     return new HttpTokens(parse(readText(path), path));
   }
 
-  /** What the token may be used for; `undefined` for an unknown one. The time it takes tells nothing of the token. */
-  rolesOf(token: string): ReadonlySet<HttpRole> | undefined {
+  /** Whose the token is; `undefined` for an unknown one. The time it takes tells nothing of the token. */
+  holderOf(token: string): TokenHolder | undefined {
     const hash = hashOf(token);
-    let roles: ReadonlySet<HttpRole> | undefined;
+    let holder: TokenHolder | undefined;
     for (const entry of this.#entries) {
-      if (timingSafeEqual(entry.hash, hash)) roles = entry.roles;
+      if (timingSafeEqual(entry.hash, hash)) holder = entry;
     }
-    return roles;
+    return holder;
   }
 }
 
@@ -85,9 +96,13 @@ function parse(text: string, path: string): Entry[] {
 
 /** The entry, or what is wrong. That says nothing of what the line holds: it could be a token in the wrong place. */
 function parseLine(content: string, line: number): Entry | string {
-  const [token, list, ...rest] = content.split(/\s+/);
-  if (list === undefined || rest.length > 0) {
-    return "a line is a token, a space, and roles with commas between";
+  const fields = content.split(/\s+/);
+  const [token, name, list] = fields.length === 2 ? [fields[0], `line ${line}`, fields[1]] : fields;
+  // Two roles with a space between are not one with a name.
+  const isRole = ROLES.some((role) => name?.replace(/,$/, "") === role);
+  if (list === undefined || fields.length > 3 || isRole) return FORM;
+  if (fields.length === 3 && !NAME.test(name)) {
+    return "the name has more than 64 characters, or others than letters, digits, and . _ @ -";
   }
   if (!/^[\x21-\x7e]+$/.test(token)) return "the token has characters that a request cannot carry";
   if (token.length < TOKEN_LENGTH_MIN) return `the token has fewer than ${TOKEN_LENGTH_MIN} characters`;
@@ -97,7 +112,7 @@ function parseLine(content: string, line: number): Entry | string {
     if (role === undefined) return `role ${i + 1} is none of ${ROLES.join(", ")}`;
     roles.add(role);
   }
-  return { hash: hashOf(token), roles, line };
+  return { hash: hashOf(token), name, roles, line };
 }
 
 function repetition(entry: Entry, earlier: readonly Entry[]): string | undefined {

@@ -1,11 +1,11 @@
 /**
- * TLS, for TCP and HTTPS alike: its options, and what upgrades connections.
+ * TLS, for TCP and HTTPS alike: its options, the certificate in force, and what upgrades connections by it.
  *
  * @module
  */
 import { string, tlsRequired, tlsVersion } from "../../config/kind.ts";
 import { option, type OptionsOf } from "../../config/option.ts";
-import type { TlsFiles } from "../../config/tls_files.ts";
+import { expiryOf, readTlsFiles, type TlsFiles } from "../../config/tls_files.ts";
 import { TlsServer } from "../../net/tls_server.ts";
 
 /** The table. */
@@ -66,8 +66,56 @@ export function tlsRefusal({ tlsRequired, tlsCert, tlsKey }: TlsOptions): string
   return "--tls-required needs --tls-cert and --tls-key";
 }
 
-/** What upgrades connections; absent without a certificate. */
-export function tlsServerOf(options: TlsOptions, files: TlsFiles): TlsServer | undefined {
+/** The contents of the files that the options name. @throws {OptionError} If one cannot be used. */
+export function tlsFilesOf({ tlsCert, tlsKey, tlsRootCaFile }: TlsOptions): TlsFiles {
+  return readTlsFiles({ certPath: tlsCert, keyPath: tlsKey, rootCaPath: tlsRootCaFile });
+}
+
+/** The certificate and authority in force; who needs one asks for it anew each time. */
+export class NodeTls {
+  readonly #options: TlsOptions;
+  #files: TlsFiles;
+  #server: TlsServer | undefined;
+
+  constructor(options: TlsOptions, files: TlsFiles) {
+    this.#options = options;
+    this.#files = files;
+    this.#server = tlsServerOf(options, files);
+  }
+
+  /** What upgrades connections; absent without a certificate. */
+  get server(): TlsServer | undefined {
+    return this.#server;
+  }
+
+  /** Certificates of the authorities that others are verified against, in PEM form. */
+  get rootCa(): string | undefined {
+    return this.#files.rootCa;
+  }
+
+  /** When the node's own certificate expires, by the wall clock. */
+  get expiresMs(): number | undefined {
+    const { pair } = this.#files;
+    return pair && expiryOf(pair.cert);
+  }
+
+  /** True when there are files to read. */
+  get hasFiles(): boolean {
+    return this.#files.pair !== undefined || this.#files.rootCa !== undefined;
+  }
+
+  /** Reads the files again; what is returned puts them in force. @throws {OptionError} If one cannot be used. */
+  prepare(): () => void {
+    const files = tlsFilesOf(this.#options);
+    const server = tlsServerOf(this.#options, files);
+    return () => {
+      this.#files = files;
+      this.#server = server;
+    };
+  }
+}
+
+function tlsServerOf(options: TlsOptions, files: TlsFiles): TlsServer | undefined {
   if (!files.pair) return undefined;
   const { tlsClientAuthPolicy } = options;
   const verified = tlsClientAuthPolicy === "require" || tlsClientAuthPolicy === "require-verify";

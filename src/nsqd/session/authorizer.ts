@@ -15,7 +15,7 @@ export interface AuthorizerContext {
   readonly options: AuthOptions;
   /** Longest wait for an answer. */
   readonly timeoutMs: number;
-  /** A certificate in PEM form that auth servers are trusted by. */
+  /** A certificate in PEM form that auth servers are trusted by at first. */
   readonly rootCa: string | undefined;
   /** Ends all asking. */
   readonly signal: AbortSignal;
@@ -32,12 +32,17 @@ export interface AskedClient {
 export class Authorizer {
   readonly #context: AuthorizerContext;
   /** Only where a root certificate is configured. */
-  readonly #httpClient: Deno.HttpClient | undefined;
+  #httpClient: Deno.HttpClient | undefined;
 
   constructor(context: AuthorizerContext) {
-    const { rootCa } = context;
     this.#context = context;
-    if (rootCa !== undefined) this.#httpClient = Deno.createHttpClient({ caCerts: [rootCa] });
+    this.trust(context.rootCa);
+  }
+
+  /** Trusts auth servers by this certificate from now on, in PEM form, if there is one. */
+  trust(rootCa: string | undefined): void {
+    this.close();
+    this.#httpClient = rootCa === undefined ? undefined : Deno.createHttpClient({ caCerts: [rootCa] });
   }
 
   /** Asks what the client may do. Rejects when no server answers as it should. */

@@ -30,13 +30,15 @@ export interface StatsReport {
   readonly memory?: MemoryStats | undefined;
   /** Absent when nothing is being done. */
   readonly background?: BackgroundWork | undefined;
+  /** When nsqd's own certificate expires, where there is one. */
+  readonly certificateExpiresMs?: number | undefined;
   /** How gossip is, where it is on. */
   readonly gossip?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The text of `/stats`. */
 export function formatStats(report: StatsReport): string {
-  const { stats, memory, background, gossip, startTimeMs, uptimeMs } = report;
+  const { stats, memory, background, gossip, startTimeMs, uptimeMs, certificateExpiresMs } = report;
   const topics = stats.topics ?? [];
   const producers = stats.producers ?? [];
   const lines = [
@@ -55,6 +57,9 @@ export function formatStats(report: StatsReport): string {
     ...producers.length === 0
       ? ["Producers: None"]
       : ["Producers:", ...producers.map((client) => `   ${clientLine(client)}`)],
+    ...certificateExpiresMs === undefined
+      ? []
+      : ["", `TLS certificate expires: ${rfc3339(certificateExpiresMs)}`],
     ...background === undefined ? [] : ["", "Background:", ...fieldLines(background)],
     ...gossip === undefined ? [] : ["", "Gossip:", ...fieldLines(gossip)],
   ];

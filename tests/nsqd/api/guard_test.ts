@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import type { AuditEvent } from "../../../src/base/audit_log.ts";
 import { v1 } from "../../../src/http/decorators.ts";
 import type { HttpRequest, Peer } from "../../../src/http/http_request.ts";
 import { type Endpoint, endpoint, HttpGuard, requireTls } from "../../../src/nsqd/api/guard.ts";
@@ -267,4 +268,95 @@ Deno.test("requireTls() reads no large body", async () => {
   await requireTls(4152)(request, PEER);
 
   assertEquals(chunks, 3);
+});
+
+// The audit log
+
+/** The events of these requests to an API with a guard, or without one. */
+async function eventsOf(
+  requests: readonly (readonly [method: string, target: string, token?: string, body?: string])[],
+  options: { readonly open?: boolean } = {},
+): Promise<unknown[]> {
+  const events: unknown[] = [];
+  const audit = { note: (event: AuditEvent) => void events.push(JSON.parse(JSON.stringify(event))) };
+  const api = httpApi();
+  const path = Deno.makeTempFileSync({ prefix: "denosq_tokens_" });
+  Deno.writeTextFileSync(path, `${PUBLISHER} shop publish\n${READER} read\n${ADMIN} ops admin\n`);
+  const guard = options.open ? undefined : HttpGuard.forFile(path, api.context.logger, audit);
+  Deno.removeSync(path);
+  const { handle } = nsqdHttpApi(api.context, guard, audit);
+  for (const [method, target, token, body] of requests) {
+    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const init = { method, headers, ...body !== undefined && { body } };
+    await handle(new Request(`http://localhost${target}`, init), PEER);
+  }
+  return events;
+}
+
+const ADDRESS = "127.0.0.1:1234";
+
+Deno.test("nsqdHttpApi() notes who has changed what, and what became of it", async () => {
+  const events = await eventsOf([
+    ["POST", "/topic/create?topic=t", ADMIN],
+    ["POST", "/channel/delete?topic=t&channel=none", ADMIN],
+    ["PUT", "/config/log_level", ADMIN, "debug"],
+    ["PUT", "/config/reload", ADMIN],
+  ]);
+
+  const call = { event: "admin", address: ADDRESS, token: "ops" };
+  assertEquals(events, [
+    { ...call, method: "POST", target: "/topic/create?topic=t", status: 200 },
+    { ...call, method: "POST", target: "/channel/delete?topic=t&channel=none", status: 404 },
+    { ...call, method: "PUT", target: "/config/log_level", value: "debug", status: 200 },
+    { ...call, method: "PUT", target: "/config/reload", status: 200 },
+  ]);
+});
+
+Deno.test("nsqdHttpApi() notes who was refused, and why, but no token", async () => {
+  const events = await eventsOf([
+    ["POST", "/topic/create?topic=t"],
+    ["GET", "/info", "unknown-0123456789"],
+    ["POST", "/topic/delete?topic=t", READER],
+    ["GET", "/stats", PUBLISHER],
+  ]);
+
+  const refused = { event: "refused", address: ADDRESS };
+  assertEquals(events, [
+    { ...refused, method: "POST", target: "/topic/create?topic=t", status: 401, reason: "no token" },
+    { ...refused, method: "GET", target: "/info", status: 401, reason: "unknown token" },
+    {
+      ...refused,
+      token: "line 2",
+      method: "POST",
+      target: "/topic/delete?topic=t",
+      status: 403,
+      reason: "role admin is missing",
+    },
+    {
+      ...refused,
+      token: "shop",
+      method: "GET",
+      target: "/stats",
+      status: 403,
+      reason: "role read is missing",
+    },
+  ]);
+});
+
+Deno.test("nsqdHttpApi() notes no reading and no publishing", async () => {
+  assertEquals(
+    await eventsOf([
+      ["GET", "/ping"],
+      ["GET", "/stats", READER],
+      ["GET", "/config/log_level", READER],
+      ["POST", "/pub?topic=t", PUBLISHER, "x"],
+    ]),
+    [],
+  );
+});
+
+Deno.test("nsqdHttpApi() notes changes where everybody may make them, too", async () => {
+  assertEquals(await eventsOf([["POST", "/topic/create?topic=t"]], { open: true }), [
+    { event: "admin", address: ADDRESS, method: "POST", target: "/topic/create?topic=t", status: 200 },
+  ]);
 });

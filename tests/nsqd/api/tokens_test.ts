@@ -22,8 +22,14 @@ function read(text: string | Uint8Array): HttpTokens | string {
 function rolesOf(text: string, token: string): string[] | undefined {
   const tokens = read(text);
   assert(typeof tokens !== "string", String(tokens));
-  const roles = tokens.rolesOf(token);
-  return roles && [...roles];
+  const holder = tokens.holderOf(token);
+  return holder && [...holder.roles];
+}
+
+function nameOf(text: string, token: string): string | undefined {
+  const tokens = read(text);
+  assert(typeof tokens !== "string", String(tokens));
+  return tokens.holderOf(token)?.name;
 }
 
 const READ: readonly [name: string, text: string, roles: string[]][] = [
@@ -33,6 +39,7 @@ const READ: readonly [name: string, text: string, roles: string[]][] = [
   ["space around and between", `\t ${SHOP} \t read  \r\n`, ["read"]],
   ["comments and blank lines", `# shop\n\n  # more\n${SHOP} read # why\n#${WATCH} admin\n`, ["read"]],
   ["the second line", `${WATCH} admin\n${SHOP} read`, ["read"]],
+  ["a name", `${SHOP} web.shop@1 publish,read`, ["publish", "read"]],
   ["a byte order mark", `\ufeff${SHOP} read`, ["read"]],
 ];
 
@@ -53,6 +60,19 @@ Deno.test("HttpTokens.read() takes every character that a header can carry, # to
   assertEquals(rolesOf(`${token} read\n${withHash} admin`, withHash), ["admin"]);
 });
 
+Deno.test("HttpTokens.holderOf() knows the name, and calls a token without one after its line", () => {
+  const text = `# shop\n${SHOP} shop publish\n${WATCH} read\n`;
+
+  assertEquals([nameOf(text, SHOP), nameOf(text, WATCH)], ["shop", "line 3"]);
+});
+
+Deno.test("HttpTokens.read() takes two tokens of one name", () => {
+  const text = `${SHOP} shop publish\n${WATCH} shop publish\n`;
+
+  assertEquals([nameOf(text, SHOP), nameOf(text, WATCH)], ["shop", "shop"]);
+});
+
+const NAMES = "the name has more than 64 characters, or others than letters, digits, and . _ @ -";
 const FORM = "a line is a token, a space, and roles with commas between";
 const REFUSED: readonly [text: string | Uint8Array, message: string][] = [
   ["", 'HTTP auth token file "FILE" lists no token'],
@@ -60,6 +80,10 @@ const REFUSED: readonly [text: string | Uint8Array, message: string][] = [
   [SHOP, `HTTP auth token file "FILE", line 1: ${FORM}`],
   [`${SHOP} publish, read`, `HTTP auth token file "FILE", line 1: ${FORM}`],
   [`# x\n\n${SHOP} publish read`, `HTTP auth token file "FILE", line 3: ${FORM}`],
+  [`${SHOP} shop publish read`, `HTTP auth token file "FILE", line 1: ${FORM}`],
+  [`${SHOP} shop write`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, read, admin'],
+  [`${SHOP} my/shop read`, `HTTP auth token file "FILE", line 1: ${NAMES}`],
+  [`${SHOP} ${"x".repeat(65)} read`, `HTTP auth token file "FILE", line 1: ${NAMES}`],
   [`${SHOP} write`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, read, admin'],
   [`${SHOP} read,`, 'HTTP auth token file "FILE", line 1: role 2 is none of publish, read, admin'],
   [`${SHOP} Read`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, read, admin'],
@@ -83,6 +107,10 @@ for (const [text, message] of REFUSED) {
   });
 }
 
+Deno.test("HttpTokens.read() takes a name of 64 characters", () => {
+  assertEquals(nameOf(`${SHOP} ${"x".repeat(64)} read`, SHOP), "x".repeat(64));
+});
+
 Deno.test("HttpTokens.read() takes a token of 16 characters", () => {
   assertEquals(rolesOf("0123456789abcdef read", "0123456789abcdef"), ["read"]);
 });
@@ -93,7 +121,7 @@ Deno.test("HttpTokens.read() refuses a file that is not there", () => {
   assertStringIncludes(error.message, 'Cannot read HTTP auth token file "/does/not/exist": No such file');
 });
 
-Deno.test("HttpTokens.rolesOf() knows whole tokens only", () => {
+Deno.test("HttpTokens.holderOf() knows whole tokens only", () => {
   for (const token of ["", SHOP.slice(0, -1), `${SHOP}x`, SHOP.toUpperCase(), "read"]) {
     assertEquals(rolesOf(`${SHOP} read`, token), undefined, token);
   }

@@ -77,7 +77,7 @@ lookupdTest("LookupLoop loses by a name that is refused that name only", async (
     topics: { first: ["c"], "no/name": [], last: [] },
   });
   // Both end the connection with it.
-  await eventually("the connection is lost", () => running.linesWith("ERROR").length > 0);
+  await eventually("the connection is lost", () => running.linesWith("ERROR").length === 2);
   await running.time.advance(1000);
 
   const all = async () => {
