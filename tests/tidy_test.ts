@@ -24,6 +24,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["log"],
   ["net"],
   ["http"],
+  ["tls"],
   ["config"],
   ["protocol"],
   ["base"],

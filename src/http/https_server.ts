@@ -11,9 +11,11 @@
  */
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { createServer as createTlsServer, type TlsOptions, TLSSocket } from "node:tls";
+import { TLSSocket } from "node:tls";
 import type { Logger } from "../base/logger.ts";
+import { errorText } from "../base/error_text.ts";
 import type { Address } from "../config/address.ts";
+import { TlsAcceptor, type TlsServerOptions } from "../tls/acceptor.ts";
 import { CipherStream } from "./cipher_stream.ts";
 import type { Peer } from "./http_request.ts";
 import { NodeRequest, sendResponse } from "./node_exchange.ts";
@@ -21,30 +23,17 @@ import { RenewableServer } from "./renewable_server.ts";
 import { Requests, sendTimeMs, settles } from "./requests.ts";
 import { formatAddress, type HttpServer, listenError, serveHttp, type ServeOptions } from "./server.ts";
 
-/** With which certificate to serve, and on which conditions; the texts are in PEM form. */
-export interface HttpsConditions {
-  readonly cert: string;
-  readonly key: string;
-  /** Certificates of the authorities that client certificates are verified against. */
-  readonly rootCa: string | undefined;
-  /** What a client must show: nothing, any certificate, or one that a known authority has signed. */
-  readonly clientAuth: "none" | "require" | "require-verify";
-  readonly minVersion: "TLSv1.2" | "TLSv1.3";
-}
-
 /** A server that can go on with another certificate, and other authorities. */
 export interface HttpsServer extends HttpServer {
   /** Serves by these from now on; settles when it does. */
-  renew(tls: HttpsConditions): Promise<void>;
+  renew(tls: TlsServerOptions): Promise<void>;
 }
 
 /** What {@linkcode serveHttps} needs. */
 export interface ServeHttpsOptions extends Omit<ServeOptions, "tls"> {
-  readonly tls: HttpsConditions;
+  readonly tls: TlsServerOptions;
 }
 
-/** How long a client may take for the handshake, in ms. */
-const HANDSHAKE_TIMEOUT_MS = 5000;
 /** After a failed accept (too many open files, for instance), how long to wait before the next. */
 const ACCEPT_RETRY_MS = 50;
 /** The answer to what is no request. */
@@ -58,7 +47,7 @@ const BAD_REQUEST = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Le
 export function serveHttps(options: ServeHttpsOptions): HttpsServer {
   const { clientAuth, minVersion } = options.tls;
   if (clientAuth !== "none" || minVersion !== "TLSv1.2") return new ConditionalServer(options);
-  const serve = ({ cert, key }: HttpsConditions, port?: number) => {
+  const serve = ({ cert, key }: TlsServerOptions, port?: number) => {
     const { address } = options;
     const there = port === undefined || address.kind === "unix" ? address : { ...address, port };
     return serveHttp({ ...options, address: there, tls: { cert, key } });
@@ -77,7 +66,7 @@ class ConditionalServer implements HttpsServer {
   readonly address: string;
   readonly port: number;
   readonly finished: Promise<void>;
-  #tls: HttpsConditions;
+  #acceptor: TlsAcceptor;
   readonly #listener: Deno.TcpListener;
   readonly #logger: Logger;
   readonly #requests: Requests;
@@ -89,10 +78,7 @@ class ConditionalServer implements HttpsServer {
   #closing = false;
 
   constructor({ address, handler, logger, tls }: ServeHttpsOptions) {
-    if (!enforcesConditions()) {
-      throw new Error(`Cannot check client certificates or ask for TLS 1.3 on Deno ${Deno.version.deno}`);
-    }
-    this.#tls = tls;
+    this.#acceptor = new TlsAcceptor(tls);
     this.#logger = logger;
     this.#requests = new Requests(handler);
     this.#listener = listen(address);
@@ -111,9 +97,9 @@ class ConditionalServer implements HttpsServer {
     logger.info(`HTTPS: listening on ${this.address}`);
   }
 
-  renew(tls: HttpsConditions): Promise<void> {
-    // Each connection asks anew.
-    this.#tls = tls;
+  renew(tls: TlsServerOptions): Promise<void> {
+    // Each handshake asks anew.
+    this.#acceptor = new TlsAcceptor(tls);
     return Promise.resolve();
   }
 
@@ -154,22 +140,22 @@ class ConditionalServer implements HttpsServer {
     this.#connections.set(stream, undefined);
     stream.on("error", (error) => this.#logger.debug(`HTTPS: [${formatPeer(remoteAddr)}] ${error}`));
     stream.once("close", () => this.#forget(stream));
-    const refuse = (reason: string) => {
-      this.#logger.warn(`HTTPS: TLS handshake error from ${formatPeer(remoteAddr)} - ${reason}`);
-      stream.destroy();
-    };
-    // A server for each connection, so that its events are that connection's.
-    const server = createTlsServer(nodeOptions(this.#tls));
-    server.once("tlsClientError", (error) => refuse(handshakeProblem(this.#tls, error)));
-    server.once("secureConnection", (socket) => {
-      stream.feed(socket);
-      const reason = unmetCondition(this.#tls, socket);
-      if (reason !== undefined) return refuse(reason);
-      this.#connections.set(stream, socket);
-      this.#peers.set(socket, { remoteAddr });
-      this.#http.emit("connection", socket);
+    this.#secure(stream, remoteAddr).catch((error) => {
+      this.#logger.warn(`HTTPS: TLS handshake error from ${formatPeer(remoteAddr)} - ${errorText(error)}`);
     });
-    server.emit("connection", stream);
+  }
+
+  /** Serves the connection over TLS. Rejects when the handshake fails, which closes it, or the client is refused. */
+  async #secure(stream: CipherStream, remoteAddr: Deno.NetAddr): Promise<void> {
+    const { socket, refusal } = await this.#acceptor.accept(stream);
+    stream.feed(socket);
+    if (refusal !== undefined) {
+      socket.destroy();
+      throw new Error(refusal);
+    }
+    this.#connections.set(stream, socket);
+    this.#peers.set(socket, { remoteAddr });
+    this.#http.emit("connection", socket);
   }
 
   readonly #answer = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
@@ -202,36 +188,6 @@ class ConditionalServer implements HttpsServer {
 /** True if this runtime does what it is told about TLS. Older ones take the options and ignore them. */
 function enforcesConditions(): boolean {
   return "getProtocol" in TLSSocket.prototype;
-}
-
-function nodeOptions({ cert, key, rootCa, clientAuth, minVersion }: HttpsConditions): TlsOptions {
-  return {
-    cert,
-    key,
-    ...rootCa !== undefined && { ca: rootCa },
-    minVersion,
-    requestCert: clientAuth !== "none",
-    rejectUnauthorized: clientAuth === "require-verify",
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-  };
-}
-
-/** Why a handshake has failed. The runtime has the same words for a bad certificate and for a client that is gone. */
-function handshakeProblem({ clientAuth }: HttpsConditions, { message }: Error): string {
-  const vague = clientAuth === "require-verify" && message === "socket hang up";
-  return vague ? "client's certificate is not verified, or the client has gone" : message;
-}
-
-/** Why a client is refused after its handshake. TLS has seen to the conditions but one; better twice than never. */
-function unmetCondition({ clientAuth, minVersion }: HttpsConditions, socket: TLSSocket): string | undefined {
-  const version = socket.getProtocol();
-  if (minVersion === "TLSv1.3" && version !== "TLSv1.3") return `client speaks ${version}`;
-  if (clientAuth === "none") return undefined;
-  const certificate = socket.getPeerCertificate();
-  const hasCertificate = certificate !== null && Object.keys(certificate).length > 0;
-  if (!hasCertificate) return "client did not provide a certificate";
-  if (clientAuth === "require-verify" && !socket.authorized) return "client's certificate is not verified";
-  return undefined;
 }
 
 function listen(address: Address): Deno.TcpListener {

@@ -3,7 +3,8 @@ import { assertEquals, assertLessOrEqual, assertMatch, assertRejects } from "@st
 import { type Connection, DenoConnection, UnreadConnection, writeAll } from "../../src/net/connection.ts";
 import { DeflateConnection } from "../../src/net/deflate.ts";
 import { SnappyConnection } from "../../src/net/snappy.ts";
-import { TlsServer, type TlsServerOptions } from "../../src/net/tls_server.ts";
+import { TlsServer } from "../../src/net/tls_server.ts";
+import type { TlsServerOptions } from "../../src/tls/acceptor.ts";
 import { type Certificates, certificateTest } from "../support/certificates.ts";
 import { bytesOf, textOf } from "../support/frames.ts";
 import { clientTls } from "../support/layered_client.ts";
@@ -83,6 +84,9 @@ async function read(connection: Connection, length: number): Promise<Uint8Array>
   return bytes.subarray(0, end);
 }
 
+/** A fatal alert before anything is agreed on. */
+const DECODE_ERROR = Uint8Array.of(21, 3, 3, 0, 2, 2, 50);
+
 // The handshake
 
 for (
@@ -115,13 +119,16 @@ tlsTest("TlsServer.upgrade() takes what was read before as the beginning", async
   (await client).close();
 });
 
-tlsTest("TlsServer.upgrade() fails with what is no TLS, and closes the connection", async (made, ends) => {
-  await ends.far.write(bytesOf("PUB topic\n, and more than a record's header"));
+tlsTest(
+  "TlsServer.upgrade() fails with what is no TLS, with an alert, and closes the connection",
+  async (made, ends) => {
+    await ends.far.write(bytesOf("PUB topic\n, and more than a record's header"));
 
-  await assertRejects(() => serverOf(made).upgrade(ends.near), Error, "corrupt message");
+    await assertRejects(() => serverOf(made).upgrade(ends.near), Error, "corrupt message");
 
-  assertEquals(await ends.far.read(new Uint8Array(100)), null);
-});
+    assertEquals(await read(ends.far, 100), DECODE_ERROR);
+  },
+);
 
 tlsTest("TlsServer.upgrade() fails when the client goes in the middle", async (made, { near, far }) => {
   await far.write(Uint8Array.of(0x16, 3, 1, 2, 0));
@@ -135,6 +142,7 @@ tlsTest("TlsServer.upgrade() fails when the client goes in the middle", async (m
   far.close();
 
   await failed;
+  await settle();
   await assertRejects(() => near.read(new Uint8Array(1)), Deno.errors.BadResource);
 });
 
@@ -200,9 +208,9 @@ const POLICIES: readonly (readonly [
   [
     "require-verify",
     "stranger",
-    "tls: client's certificate is not verified, or connection closed in the handshake",
+    "tls: failed to verify certificate: x509: certificate signed by unknown authority",
   ],
-  ["require-verify", "nobody", "peer sent no certificates"],
+  ["require-verify", "nobody", "tls: client didn't provide a certificate"],
 ];
 
 for (const [clientAuth, who, result] of POLICIES) {
@@ -216,7 +224,7 @@ for (const [clientAuth, who, result] of POLICIES) {
       const connecting = Promise.allSettled([client]);
 
       const seen = await serverOf(made, { clientAuth }).upgrade(near).then(
-        ({ connection, state }) => (connection.close(), state.commonName),
+        ({ connection, state, refusal }) => (connection.close(), refusal ?? state.commonName),
         (error) => error.message,
       );
 

@@ -116,7 +116,8 @@ export class LayeredClient implements Disposable {
     const header = await this.#readExactly(4);
     const body = await this.#readExactly(new DataView(header.buffer).getUint32(0));
     const [frame] = new FrameReader().push(join(header, body));
-    if (frame.type !== "response") throw new AssertionError(`A response was expected, not ${frame.type}`);
+    if (frame.type === "message") throw new AssertionError("A response was expected, not a message");
+    if (frame.type === "error") throw new AssertionError(`A response was expected, not "${frame.text}"`);
     return frame.text;
   }
 

@@ -139,11 +139,14 @@ async function upgrade(
   if (tls) {
     note("TLS");
     // Unlike NSQ, a failed handshake is not answered in plain text: the client waits for something else.
+    let refusal: string | undefined;
     await session.upgrade(async (connection) => {
       const upgraded = await tls.upgrade(connection);
-      session.tls = upgraded.state;
+      refusal = upgraded.refusal;
+      if (refusal === undefined) session.tls = upgraded.state;
       return upgraded.connection;
     });
+    if (refusal !== undefined) throw new ProtocolError("E_IDENTIFY_FAILED", `IDENTIFY failed ${refusal}`);
     session.answer(OK_FRAME);
   }
   if (snappy) {
