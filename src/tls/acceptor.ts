@@ -10,7 +10,6 @@
 
 import type { Duplex } from "node:stream";
 import { createSecureContext, type DetailedPeerCertificate, type SecureContext, TLSSocket } from "node:tls";
-import { othersFirst } from "../base/every.ts";
 import { Authorities, possessionRefusal } from "./chain.ts";
 
 /** How long a client may take for the handshake, as in NSQ. */
@@ -122,7 +121,7 @@ export class TlsAcceptor {
     if (presented.length === 0) return NO_CERTIFICATE_REFUSAL;
     const reason = this.#options.clientAuth === "require"
       ? possessionRefusal(presented)
-      : await this.#authorities.refusal(presented, { nowMs: Date.now(), othersFirst });
+      : await this.#authorities.refusal(presented, Date.now());
     return reason === undefined ? undefined : `tls: failed to verify certificate: ${reason}`;
   }
 }

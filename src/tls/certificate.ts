@@ -36,12 +36,13 @@ const EXTENSION = {
   inhibitAnyPolicy: 54,
 } as const;
 
-/** Those that need nothing to be done: policies that nobody requires. */
+/** Those of which nothing is to be read: policies matter only where they are required. */
 const UNDERSTOOD: readonly number[] = [
   EXTENSION.distributionPoints,
   EXTENSION.policies,
   EXTENSION.policyMappings,
   EXTENSION.authorityKeyId,
+  EXTENSION.policyConstraints,
   EXTENSION.inhibitAnyPolicy,
 ];
 
@@ -70,12 +71,14 @@ export class Certificate {
   readonly alternativeNames: Uint8Array | undefined;
   readonly names: Names = EMPTY_NAMES;
   readonly nameConstraints: NameConstraints | undefined;
+  /** Those below it must have been given under policies. */
+  readonly requiresPolicies: boolean;
   /** Why it cannot be judged: it demands something that is not understood here. */
   readonly demand: string | undefined;
   readonly #keyUsage: Uint8Array | undefined;
-  readonly #signed: Uint8Array;
+  readonly #signed: Uint8Array<ArrayBuffer>;
   readonly #signatureAlgorithm: Uint8Array;
-  readonly #signature: Uint8Array;
+  readonly #signature: Uint8Array<ArrayBuffer>;
   #publicKey: PublicKey | undefined;
 
   /** @throws {SyntaxError} When it is not one. */
@@ -83,9 +86,9 @@ export class Certificate {
     this.der = der;
     const outer = DerReader.only(der, DER.sequence);
     const signed = outer.take(DER.sequence);
-    this.#signed = signed.whole;
+    this.#signed = Uint8Array.from(signed.whole);
     this.#signatureAlgorithm = outer.take(DER.sequence).whole;
-    this.#signature = derBytes(outer.take(DER.bitString).content);
+    this.#signature = Uint8Array.from(derBytes(outer.take(DER.bitString).content));
     outer.end();
 
     const fields = new DerReader(signed.content);
@@ -123,6 +126,7 @@ export class Certificate {
     const constraints = valueOf(read, EXTENSION.nameConstraints);
     this.nameConstraints = constraints && readConstraints(constraints);
     this.#keyUsage = readKeyUsage(valueOf(read, EXTENSION.keyUsage));
+    this.requiresPolicies = valueOf(read, EXTENSION.policyConstraints) !== undefined;
     this.demand = demandOf(read, this);
   }
 
@@ -138,9 +142,9 @@ export class Certificate {
   }
 
   /** True when that key has signed it, in a way that is still good. */
-  isSignedWith(key: PublicKey): boolean {
+  async isSignedWith(key: PublicKey): Promise<boolean> {
     const algorithm = SignatureAlgorithm.of(this.#signatureAlgorithm);
-    return algorithm !== undefined && key.verify(algorithm, this.#signed, this.#signature);
+    return algorithm !== undefined && await key.verify(algorithm, this.#signed, this.#signature);
   }
 
   /** True when both are the same certificate. */
@@ -236,9 +240,6 @@ function demandOf(
       case EXTENSION.nameConstraints:
         if (critical && nameConstraints?.hasOthers) return "constraints for names of an unknown kind";
         break;
-      case EXTENSION.policyConstraints:
-        // Unlike Go, which works them out: nobody has them.
-        return "policy constraints";
       default:
         if (id === OID_AUTHORITY_INFO && critical) {
           throw new SyntaxError("Certificate whose issuer's pages are critical");

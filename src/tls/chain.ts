@@ -16,12 +16,9 @@ import { Buffer } from "node:buffer";
 import { Certificate } from "./certificate.ts";
 import { sameBytes } from "./der.ts";
 import { mayVouchFor } from "./names.ts";
-import type { PublicKey } from "./signature.ts";
 
 /** Signatures that are looked at before a search is given up, as in Go: a stranger decides how much there is to search. */
 const SIGNATURE_CHECKS_MAX = 100;
-/** Signatures that are looked at before others have their turn: one takes up to 2 ms. */
-const CHECKS_AT_ONCE = 3;
 
 const USAGE = { any: "551d2500", client: "2b06010505070302" } as const;
 
@@ -48,12 +45,9 @@ export class Authorities {
 
   /**
    * Why the first of the certificates, each in DER, is not good; undefined when it is. The others are what the client has sent
-   * besides. `othersFirst` settles when whatever else waits has had its turn.
+   * besides.
    */
-  async refusal(
-    presented: readonly Uint8Array[],
-    { nowMs, othersFirst }: { readonly nowMs: number; othersFirst(): Promise<void> },
-  ): Promise<string | undefined> {
+  async refusal(presented: readonly Uint8Array[], nowMs: number): Promise<string | undefined> {
     const certificates: Certificate[] = [];
     for (const der of presented) {
       const certificate = read(der);
@@ -61,7 +55,7 @@ export class Authorities {
       certificates.push(certificate);
     }
     const [leaf, ...others] = certificates;
-    const search = new Search({ roots: this.#roots, others, nowMs, othersFirst });
+    const search = new Search({ roots: this.#roots, others, nowMs });
     return possessionRefusal(presented) ?? await search.refusal(leaf);
   }
 
@@ -84,7 +78,6 @@ interface SearchOptions {
   readonly roots: readonly Certificate[];
   readonly others: readonly Certificate[];
   readonly nowMs: number;
-  othersFirst(): Promise<void>;
 }
 
 /** Looks for a chain. */
@@ -139,9 +132,13 @@ class Search {
     }
     if (this.#checks === SIGNATURE_CHECKS_MAX) return false;
     this.#checks++;
-    if (this.#checks % CHECKS_AT_ONCE === 0) await this.#options.othersFirst();
-    const key = keyOf(candidate);
-    return key !== undefined && last.isSignedWith(key);
+    try {
+      return await last.isSignedWith(candidate.publicKey);
+    } catch (error) {
+      // The key is none, or of a kind that is not known here.
+      if (error instanceof Error) return false;
+      throw error;
+    }
   }
 
   /** Why the certificate is of no use whatever else there is. */
@@ -155,6 +152,10 @@ class Search {
 
 /** Why the chain, whose signatures are good, is of no use; its trusted end is part of it. */
 function chainRefusal(chain: readonly Certificate[]): string | undefined {
+  // Unlike Go, which works out under which policies the others were given.
+  if (chain.slice(0, -1).some(({ requiresPolicies }) => requiresPolicies)) {
+    return "x509: no valid chains built: 1 candidate chains with invalid policies";
+  }
   const isForClients = chain.every(({ usages }) =>
     usages === undefined || usages.includes(USAGE.any) || usages.includes(USAGE.client)
   );
@@ -177,15 +178,6 @@ function isTheSame(a: Certificate, b: Certificate): boolean {
 
 function isSelfIssued({ subject, issuer }: Certificate): boolean {
   return sameBytes(subject, issuer);
-}
-
-function keyOf(certificate: Certificate): PublicKey | undefined {
-  try {
-    return certificate.publicKey;
-  } catch (error) {
-    if (error instanceof Error) return undefined;
-    throw error;
-  }
 }
 
 function read(der: Uint8Array): Certificate | undefined {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, AssertionError, assertMatch, assertRejects } from "@std/assert";
 import { LOG_LEVELS, Logger } from "../../../src/base/logger.ts";
 import { defaultOptions } from "../../../src/config/option.ts";
 import { Nsqd } from "../../../src/nsqd/nsqd.ts";
