@@ -4,14 +4,12 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import {
   type CertificateSpec,
   der,
   type MadeCertificate,
   makeCertificate,
   oid,
-  pemOf,
   seq,
 } from "./certificate_builder.ts";
 
@@ -489,12 +487,4 @@ export function manyOfOneName(count: number): MadeChain {
     shown.push(authority("between", { by: root, keyOf: between, names: { dns: [`n${i}`] } }));
   }
   return { roots: [root], shown };
-}
-
-/** A certificate with something in place of what is there. */
-export function replaced({ der: bytes }: MadeCertificate, from: Uint8Array, to: Uint8Array): string {
-  const at = Buffer.from(bytes).indexOf(from);
-  const changed = Uint8Array.from(bytes);
-  changed.set(to, at);
-  return pemOf(changed);
 }
