@@ -31,6 +31,7 @@ import { startNewTopic } from "./new_topic.ts";
 import { CertificateWatch } from "./node/certificate_watch.ts";
 import { nodeInfoOf } from "./node/info.ts";
 import { NodeTls } from "./node/tls.ts";
+import { TopicOpener } from "./node/topic_opener.ts";
 import { type NsqdStart, secretFiles } from "./options.ts";
 import { Reload, type Reloadable } from "./reload.ts";
 import { auditedAuth } from "./session/audited_auth.ts";
@@ -125,6 +126,8 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     const stepMs = clock.adjust();
     if (stepMs !== 0) broker.wallClockStepped(stepMs);
   };
+  const opener = new TopicOpener({ broker, stores, logger, health });
+  const openTopic = (name: string) => opener.open(name);
   const metadataFile = new MetadataFile(dataPath.path, logger);
   const metadata = new MetadataKeeper({
     logger,
@@ -148,7 +151,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const sessions = new Sessions({
     clock,
     logger,
-    broker,
+    openTopic,
     turn,
     options: start.options,
     get tlsServer() {
@@ -180,6 +183,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const runningTasks = () => [...loops.running, ...clients.running];
   const apiContext: ApiContext = {
     broker,
+    openTopic,
     clock,
     get options() {
       return settings.options;

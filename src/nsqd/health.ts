@@ -21,6 +21,8 @@ export interface HealthContext {
 export class Health {
   readonly #context: HealthContext;
   #storeError: unknown;
+  /** Throws as long as the store cannot be opened that could not be the last time. */
+  #tryAgain: (() => void) | undefined;
 
   constructor(context: HealthContext) {
     this.#context = context;
@@ -41,7 +43,13 @@ export class Health {
 
   /** Something was written, or could not be: the error says why. */
   stored(error: unknown): void {
+    if (error !== undefined || this.#tryAgain === undefined) this.#storeError = error;
+  }
+
+  /** A store could not be opened: that is so until `tryAgain` does not throw, whatever else can be written. */
+  unopened(error: unknown, tryAgain: () => void): void {
     this.#storeError = error;
+    this.#tryAgain = tryAgain;
   }
 
   /** Whether what was wrong with the disk still is: perhaps nobody publishes any more who would find out. */
@@ -49,6 +57,8 @@ export class Health {
     const { dataPath, logger } = this.#context;
     try {
       await dataPath.probe();
+      this.#tryAgain?.();
+      this.#tryAgain = undefined;
       this.#storeError = undefined;
       logger.info(`NSQ: ${dataPath.path} can be written to again`);
     } catch (error) {

@@ -23,7 +23,7 @@
 import { type ErrorCode, ProtocolError } from "./errors.ts";
 import { readI32 } from "./frames.ts";
 import { MESSAGE_ID_LENGTH } from "./message_id.ts";
-import { byteString } from "./quote.ts";
+import { byteString, shown } from "./quote.ts";
 
 /** What a client says first. */
 export const MAGIC_V2 = "  V2";
@@ -209,9 +209,9 @@ export class CommandReader {
     return this.#paramEnd[index] - this.#paramStart[index];
   }
 
-  /** The word at `index` as a byte string. */
+  /** The word at `index` as a byte string; of one that is too long for anything but being shown, the beginning. */
   param(index: number): string {
-    return byteString(this.bytes.subarray(this.#paramStart[index], this.#paramEnd[index]));
+    return shown(this.bytes.subarray(this.#paramStart[index], this.#paramEnd[index]));
   }
 
   /**
@@ -236,7 +236,7 @@ export class CommandReader {
     return this.#paramStart[index];
   }
 
-  /** The whole line as text, for the log. */
+  /** The line as text, for the log. */
   line(): string {
     const words = Array.from({ length: Math.min(this.paramCount, PARAMS_KEPT) }, (_, i) => this.param(i));
     return `[${words.join(" ")}]`;

@@ -22,7 +22,7 @@ import { readI32 } from "./frames.ts";
 import { parseNodeInfo } from "./lookup_node_info.ts";
 import type { NodeInfo } from "./lookup_requests.ts";
 import { isValidChannelName, isValidTopicName, NAME_LENGTH_MAX } from "./names.ts";
-import { byteString } from "./quote.ts";
+import { byteString, shown } from "./quote.ts";
 
 /** What a client of nsqlookupd says first. */
 export const MAGIC_V1 = "  V1";
@@ -207,7 +207,7 @@ function namesOf(
  * line, would keep more memory alive than its own.
  */
 function wordText(word: Uint8Array): string {
-  return word.length <= NAME_LENGTH_MAX ? String.fromCharCode(...word) : byteString(word);
+  return word.length <= NAME_LENGTH_MAX ? String.fromCharCode(...word) : shown(word);
 }
 
 /** Without white space at both ends. */

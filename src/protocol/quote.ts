@@ -20,14 +20,19 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u;
 const [SPACE, TILDE, QUOTE, BACKSLASH] = [0x20, 0x7e, 0x22, 0x5c];
+/** The longest word that errors and log lines show whole, in bytes: longer ones cost what they are not worth. */
+export const SHOWN_LENGTH_MAX = 256;
+/** What follows the beginning of a longer one. */
+const MORE = "...";
 /** Characters that a string is made of at once: as many as a call may well have arguments. */
 const PART_LENGTH = 8192;
 
 /**
- * The bytes, which should be UTF-8, in double quotes and with escapes. Like all text of errors it is a byte
- * string: each of its characters stands for one byte on the wire.
+ * The bytes, which should be UTF-8, in double quotes and with escapes; of a long word the beginning. Like all text of
+ * errors it is a byte string: each of its characters stands for one byte on the wire.
  */
-export function quote(bytes: Uint8Array): string {
+export function quote(word: Uint8Array): string {
+  const bytes = word.subarray(0, SHOWN_LENGTH_MAX);
   let text = "";
   for (let at = 0; at < bytes.length;) {
     const byte = bytes[at];
@@ -45,7 +50,19 @@ export function quote(bytes: Uint8Array): string {
       at += length;
     }
   }
-  return `"${text}"`;
+  return `"${text}"${word.length > bytes.length ? MORE : ""}`;
+}
+
+/** The word as a byte string; of a long one the beginning. */
+export function shown(word: Uint8Array): string {
+  return word.length > SHOWN_LENGTH_MAX
+    ? byteString(word.subarray(0, SHOWN_LENGTH_MAX)) + MORE
+    : byteString(word);
+}
+
+/** The text; of a long one the beginning. */
+export function shownText(text: string): string {
+  return text.length > SHOWN_LENGTH_MAX ? text.slice(0, SHOWN_LENGTH_MAX) + MORE : text;
 }
 
 /** The bytes as a string of one character each. */

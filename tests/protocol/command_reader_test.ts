@@ -76,7 +76,10 @@ function takeCommand(reader: CommandReader, limits: typeof LIMITS): string | und
     if (!reader.takeMpub(limits)) return undefined;
     return `MPUB ${topic}: ${reader.messageCount} messages, ${reader.messageBytes} bytes: ${body()}`;
   }
-  const words = Array.from({ length: Math.min(reader.paramCount, 4) }, (_, i) => reader.param(i));
+  const words = Array.from(
+    { length: Math.min(reader.paramCount, 4) },
+    (_, i) => textOf(reader.paramBytes(i)),
+  );
   return `${reader.paramCount} words: ${words.join("|")}`;
 }
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { bytesOf, byteString, quote } from "../../src/protocol/quote.ts";
+import { bytesOf, byteString, quote, shown, shownText } from "../../src/protocol/quote.ts";
 
 /** Bytes, and what Go's `fmt.Sprintf("%q", string(bytes))` makes of them. */
 const QUOTED: readonly (readonly [bytes: string | readonly number[], quoted: string])[] = [
@@ -106,4 +106,23 @@ Deno.test("bytesOf() and byteString() are each other's inverse, for every byte",
 
   assertEquals(bytesOf(byteString(bytes)), bytes);
   assertEquals(byteString(bytes).length, 256);
+});
+
+Deno.test("quote(), shown() and shownText() show the beginning of what is longer than 256 bytes", () => {
+  const word = (length: number) => new Uint8Array(length).fill(0x78);
+  const [whole, cut] = ["x".repeat(256), `${"x".repeat(256)}...`];
+
+  assertEquals([255, 256, 257].map((length) => quote(word(length))), [
+    `"${"x".repeat(255)}"`,
+    `"${whole}"`,
+    `"${whole}"...`,
+  ]);
+  assertEquals([256, 257, 16_384].map((length) => shown(word(length))), [whole, cut, cut]);
+  assertEquals([256, 257].map((length) => shownText("x".repeat(length))), [whole, cut]);
+});
+
+Deno.test("quote() shows what is left of a character that was cut as bytes", () => {
+  const word = new TextEncoder().encode(`${"x".repeat(255)}é`);
+
+  assertEquals(quote(word), `"${"x".repeat(255)}\\xc3"...`);
 });

@@ -93,6 +93,7 @@ export function httpApi(given: HttpApiOptions = {}) {
   });
   const context: ApiContext = {
     broker,
+    openTopic: (name) => broker.topic(name),
     clock,
     get options() {
       return options;

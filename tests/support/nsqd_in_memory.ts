@@ -40,6 +40,7 @@ export class NsqdInMemory implements SessionContext {
   readonly logger: Logger;
   readonly options: NsqdOptions;
   readonly broker: Broker;
+  readonly openTopic = (name: string) => this.broker.topic(name);
   readonly turn: Turn;
   readonly connections = new Set<Session>();
   readonly tlsServer = undefined;

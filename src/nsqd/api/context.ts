@@ -6,6 +6,7 @@
 import type { Clock, Moment } from "../../base/clock.ts";
 import type { Logger, LogLevel } from "../../base/logger.ts";
 import type { Broker } from "../../broker/broker.ts";
+import type { Topic } from "../../broker/topic.ts";
 import type { Consumer } from "../../broker/consumer.ts";
 import type { RegistrationDb } from "../../cluster/registration_db.ts";
 import type { MessageOptions } from "../node/message_options.ts";
@@ -24,6 +25,8 @@ export interface GossipApi {
 /** A running nsqd, as its HTTP API sees it. */
 export interface ApiContext {
   readonly broker: Broker;
+  /** The topic of that name, made if there is none. @throws {TopicError} When that cannot be. */
+  openTopic(name: string): Topic;
   readonly clock: Pick<Clock, "monotonicMs">;
   /** The options in force; asked anew for each request, because some can be changed. */
   readonly options:

@@ -10,6 +10,7 @@ import { HttpError } from "../../http/http_error.ts";
 import { parseQuery } from "../../http/query.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
+import { TopicError } from "../node/topic_opener.ts";
 import type { ApiContext } from "./context.ts";
 
 /** The first value of each parameter. */
@@ -30,7 +31,17 @@ export function paramsOf(nsqd: ApiContext, request: RequestContext): Params {
 export function topicToUse(nsqd: ApiContext, params: Params): Topic {
   const name = topicName(params);
   if (!isValidTopicName(name)) throw new HttpError(400, "INVALID_TOPIC");
-  return nsqd.broker.topic(name);
+  return openTopic(nsqd, name);
+}
+
+/** The topic of that name, made if there is none; it has been logged why when it cannot be. */
+export function openTopic(nsqd: ApiContext, name: string): Topic {
+  try {
+    return nsqd.openTopic(name);
+  } catch (cause) {
+    if (!(cause instanceof TopicError)) throw cause;
+    throw new HttpError(503, "EXITING", { cause });
+  }
 }
 
 /** The name of a topic that has been given, whether it can be one or not. */

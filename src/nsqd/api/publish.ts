@@ -9,8 +9,9 @@ import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { type BodyLimits, mpubCountMax } from "../../protocol/command_reader.ts";
 import { readI32, writeU32 } from "../../protocol/frames.ts";
+import { shownText } from "../../protocol/quote.ts";
 import { maxDeferMs } from "../node/message_options.ts";
-import { boolParam, type Params, paramsOf, topicToUse } from "./params.ts";
+import { boolParam, openTopic, type Params, paramsOf, topicToUse } from "./params.ts";
 import type { ApiContext } from "./context.ts";
 
 /** Messages as a topic takes them: size and body of each, one after the other. */
@@ -49,7 +50,7 @@ export async function publishBatch(nsqd: ApiContext, request: RequestContext): P
   if (body === undefined) throw new HttpError(413, "BODY_TOO_BIG");
   const { block, count } = binary ? binaryBatch(body, limits) : textBatch(body, limits);
   // Asked for anew: it may have been deleted while the body came.
-  const topic = nsqd.broker.topic(name);
+  const topic = openTopic(nsqd, name);
   if (count > 0) await keep(topic, () => topic.publishBatch(block, count));
   return "OK";
 }
@@ -111,7 +112,7 @@ function isBinary(nsqd: ApiContext, params: Params): boolean {
   const binary = boolParam(text);
   if (binary !== undefined) return binary;
   // NSQ compat: whatever is neither true nor false is true, the empty text too.
-  nsqd.logger.warn(`deprecated value '${text}' used for /mpub binary param`);
+  nsqd.logger.warn(`deprecated value '${shownText(text)}' used for /mpub binary param`);
   return true;
 }
 

@@ -146,12 +146,17 @@ async function attempt(request: () => Promise<Response>): Promise<Response> {
   }
 }
 
-/** The bytes, UTF-8 or not, as Go's url.QueryEscape writes them. */
+/** Each byte, part of UTF-8 or not, as Go's url.QueryEscape writes it. */
+const ESCAPED = Array.from({ length: 256 }, (_, byte) => {
+  const character = String.fromCharCode(byte);
+  if (/[\w.~-]/.test(character)) return character;
+  return character === " " ? "+" : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+});
+
 function percentEncoded(bytes: Uint8Array): string {
-  return byteString(bytes).replace(/[^\w.~-]/g, (character) => {
-    if (character === " ") return "+";
-    return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
-  });
+  let text = "";
+  for (const byte of bytes) text += ESCAPED[byte];
+  return text;
 }
 
 function decode(bytes: Uint8Array): string {

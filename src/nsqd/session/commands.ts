@@ -20,11 +20,17 @@ import { MESSAGE_ID_LENGTH, readMessageId } from "../../protocol/message_id.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import { byteString, quote } from "../../protocol/quote.ts";
 import { maxDeferMs } from "../node/message_options.ts";
+import { TopicError } from "../node/topic_opener.ts";
 import type { AuthState } from "./auth.ts";
 import { CLIENT_STATE } from "./client_state.ts";
 import { applyIdentify, decodeIdentify, type IdentifyData } from "./identify.ts";
 import type { Session } from "./session.ts";
 
+/**
+ * The largest body of IDENTIFY and AUTH, in bytes, if `--max-body-size` is not less: NSQ takes as much as a publisher may send,
+ * from clients that have proved nothing yet.
+ */
+export const INTRODUCTION_SIZE_MAX = 64 * 1024;
 /** Of clients that ask for deflate and for no level. */
 const DEFLATE_LEVEL = 6;
 
@@ -229,7 +235,7 @@ function sub(session: Session): boolean {
   }
   if (!isAllowed(session, "SUB", topicName, channelName)) return false;
   try {
-    session.subscribe(context.broker.topic(topicName).channel(channelName));
+    session.subscribe(topicOf(session, "SUB", topicName).channel(channelName));
   } catch (cause) {
     if (!(cause instanceof ChannelError)) throw cause;
     throw new ProtocolError("E_SUB_FAILED", `SUB failed ${cause.message}`, { cause });
@@ -349,7 +355,7 @@ function dpub(session: Session): boolean {
   return publishOne(session, "DPUB", name, deferMs);
 }
 
-function publishOne(session: Session, command: string, name: string, deferMs: number): boolean {
+function publishOne(session: Session, command: "PUB" | "DPUB", name: string, deferMs: number): boolean {
   const { reader } = session;
   const { maxMsgSizeBytes } = session.context.options;
   if (!reader.takeSize("E_BAD_MESSAGE", `${command} failed to read message body size`)) return false;
@@ -360,7 +366,7 @@ function publishOne(session: Session, command: string, name: string, deferMs: nu
   }
   if (!reader.takeBody("E_BAD_MESSAGE", `${command} failed to read message body`)) return false;
   if (!isAllowed(session, command, name)) return false;
-  const topic = session.context.broker.topic(name);
+  const topic = topicOf(session, command, name);
   // The size before the body belongs to the log's form of a message too.
   topic.append(reader.bytes, reader.bodyStart - 4, reader.bodyEnd, { count: 1, deferMs });
   answerPublish(session, command, topic, 1);
@@ -368,7 +374,7 @@ function publishOne(session: Session, command: string, name: string, deferMs: nu
 }
 
 function mpub(session: Session): boolean {
-  const { reader, context: { options, broker } } = session;
+  const { reader, context: { options } } = session;
   if (reader.paramCount < 2) invalid("MPUB insufficient number of parameters");
   const name = reader.param(1);
   if (!isValidTopicName(name)) {
@@ -378,7 +384,7 @@ function mpub(session: Session): boolean {
   }
   if (!isAllowed(session, "MPUB", name)) return false;
   // NSQ compat: the topic is there from now on, even when the body is refused.
-  const topic = broker.topic(name);
+  const topic = topicOf(session, "MPUB", name);
   if (!reader.takeSize("E_BAD_BODY", "MPUB failed to read body size")) return false;
   const { size } = reader;
   if (size <= 0) throw new ProtocolError("E_BAD_BODY", `MPUB invalid body size ${size}`);
@@ -402,8 +408,10 @@ function takeBody(session: Session, command: string): boolean {
   const { maxBodySizeBytes } = session.context.options;
   if (!reader.takeSize("E_BAD_BODY", `${command} failed to read body size`)) return false;
   const { size } = reader;
-  if (size > maxBodySizeBytes) {
-    throw new ProtocolError("E_BAD_BODY", `${command} body too big ${size} > ${maxBodySizeBytes}`);
+  if (size > Math.min(maxBodySizeBytes, INTRODUCTION_SIZE_MAX)) {
+    // NSQ's words for what NSQ refuses, too.
+    const sizeMax = size > maxBodySizeBytes ? maxBodySizeBytes : INTRODUCTION_SIZE_MAX;
+    throw new ProtocolError("E_BAD_BODY", `${command} body too big ${size} > ${sizeMax}`);
   }
   if (size <= 0) throw new ProtocolError("E_BAD_BODY", `${command} invalid body size ${size}`);
   return reader.takeBody("E_BAD_BODY", `${command} failed to read body`);
@@ -420,6 +428,16 @@ function topicNameOf(session: Session, command: string): string {
   }
   session.lastTopic = { name, bytes };
   return name;
+}
+
+/** The topic that is named, made if there is none. */
+function topicOf(session: Session, command: "PUB" | "MPUB" | "DPUB" | "SUB", name: string): Topic {
+  try {
+    return session.context.openTopic(name);
+  } catch (cause) {
+    if (!(cause instanceof TopicError)) throw cause;
+    throw new ProtocolError(`E_${command}_FAILED`, `${command} failed ${cause.message}`);
+  }
 }
 
 function answerFailed(session: Session, command: "FIN" | "REQ" | "TOUCH", cause: unknown): never {

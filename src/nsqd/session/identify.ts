@@ -5,6 +5,7 @@
  * @module
  */
 
+import { jsonFields } from "../../protocol/json_fields.ts";
 import type { MessageOptions } from "../node/message_options.ts";
 import type { SessionOptions } from "./options.ts";
 
@@ -48,7 +49,11 @@ const NOTHING_SAID: IdentifyData = {
 
 /** Whole numbers are 64 bits wide but for this one. */
 const INT32_FIELD = "sample_rate";
-const INT32_MAX = 2 ** 31 - 1;
+
+/** As much of what a client calls itself is kept, for the log and the statistics, in characters. */
+export const TEXT_LENGTH_MAX = 1024;
+
+const UTF_8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Smallest interval and timeout that a client may ask for, in ms. */
 const HEARTBEAT_INTERVAL_MIN_MS = 1000;
@@ -73,21 +78,19 @@ export interface ConnectionSettings {
  * @throws {SyntaxError} When it is not JSON, or not of the right types.
  */
 export function decodeIdentify(body: Uint8Array): IdentifyData {
-  const value: unknown = JSON.parse(new TextDecoder().decode(body));
-  if (value === null) return NOTHING_SAID;
-  if (typeof value !== "object" || Array.isArray(value)) throw new SyntaxError("Not a JSON object");
   const data: Record<string, unknown> = { ...NOTHING_SAID };
-  for (const [key, field] of Object.entries(value)) {
+  for (const { name: key, text } of jsonFields(UTF_8.decode(body)) ?? []) {
     // NSQ compat: keys match in any case, and null leaves a field as it is.
     const name = key.toLowerCase();
-    if (field === null || !Object.hasOwn(NOTHING_SAID, name)) continue;
+    if (text === "null" || !Object.hasOwn(NOTHING_SAID, name)) continue;
+    const field: unknown = JSON.parse(text);
     if (typeof field !== typeof NOTHING_SAID[name as keyof IdentifyData]) {
       throw new SyntaxError(`Field "${name}" is of the wrong type`);
     }
-    if (typeof field === "number" && !fitsField(name, field)) {
+    if (typeof field === "number" && !fitsField(name, text)) {
       throw new SyntaxError(`Field "${name}" is not a whole number in range`);
     }
-    data[name] = field;
+    data[name] = typeof field === "string" ? field.slice(0, TEXT_LENGTH_MAX).toWellFormed() : field;
   }
   return data as unknown as IdentifyData;
 }
@@ -142,7 +145,8 @@ function check(value: number, min: number, max: number, what: string): void {
   if (value < min || value > max) throw new RangeError(`${what} (${value}) is invalid`);
 }
 
-function fitsField(name: string, value: number): boolean {
-  if (!Number.isInteger(value)) return false;
-  return name === INT32_FIELD ? Math.abs(value) <= INT32_MAX : Math.abs(value) < 2 ** 63;
+/** As Go reads whole numbers: not `1.0`, nor `1e3`. */
+function fitsField(name: string, text: string): boolean {
+  if (!/^-?\d{1,19}$/.test(text)) return false;
+  return BigInt.asIntN(name === INT32_FIELD ? 32 : 64, BigInt(text)) === BigInt(text);
 }

@@ -13,7 +13,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error_text.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { Broker } from "../../broker/broker.ts";
 import type { Channel } from "../../broker/channel.ts";
 import { Consumer, type MessageSink, NEARNESS, type Nearness } from "../../broker/consumer.ts";
 import type { Segment } from "../../log/segment.ts";
@@ -65,7 +64,8 @@ export interface SessionTurn {
 export interface SessionContext {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly broker: Broker;
+  /** The topic of that name, made if there is none. @throws {TopicError} When that cannot be. */
+  openTopic(name: string): Topic;
   readonly turn: SessionTurn;
   /** The options in force. */
   readonly options:

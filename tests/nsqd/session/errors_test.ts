@@ -29,6 +29,12 @@ const ERRORS: readonly (readonly [sent: string, error: string])[] = [
   ["SUB t bad:name\n", 'E_BAD_CHANNEL SUB channel name "bad:name" is not valid'],
   ["SUB t \n", 'E_BAD_CHANNEL SUB channel name "" is not valid'],
   ['SUB t "\n', 'E_BAD_CHANNEL SUB channel name "\\"" is not valid'],
+  // What is too long to be shown
+  [`${"x".repeat(300)}\n`, `E_INVALID invalid command ${"x".repeat(256)}...`],
+  [`PUB ${"\xff".repeat(300)}\n`, `${NAME} PUB topic name "${"\\xff".repeat(256)}"... is not valid`],
+  [`MPUB ${"$".repeat(300)}\n`, `${NAME} E_BAD_TOPIC MPUB topic name "${"$".repeat(256)}"... is not valid`],
+  [`SUB t ${"$".repeat(300)}\n`, `E_BAD_CHANNEL SUB channel name "${"$".repeat(256)}"... is not valid`],
+  [`DPUB t ${"x".repeat(300)}\n`, `E_INVALID DPUB could not parse timeout ${"x".repeat(256)}...`],
 
   ["PUB\n", "E_INVALID PUB insufficient number of parameters"],
   ["PUB bad/name\n", `${NAME} PUB topic name "bad/name" is not valid`],
@@ -67,6 +73,7 @@ const ERRORS: readonly (readonly [sent: string, error: string])[] = [
   ["AUTH\n\0\0\0\x06secret", "E_AUTH_DISABLED AUTH disabled"],
   ["AUTH x\n\0\0\0\x06secret", "E_INVALID AUTH invalid number of parameters"],
   ["AUTH\n\0\0\0\0", "E_BAD_BODY AUTH invalid body size 0"],
+  ["AUTH\n\0\x01\0\x01", "E_BAD_BODY AUTH body too big 65537 > 65536"],
   ["AUTH\n\0\x50\0\x01", "E_BAD_BODY AUTH body too big 5242881 > 5242880"],
 ];
 

@@ -1,5 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
-import { failure, identify, response } from "../../support/frames.ts";
+import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
+import { failure, type Frame, i32, identify, response, withBody } from "../../support/frames.ts";
 import { inMemory } from "../../support/nsqd_in_memory.ts";
 
 const OK = response("OK");
@@ -180,3 +180,84 @@ for (const [asked, error] of REFUSED) {
     }),
   );
 }
+
+const DECODE_ERROR = failure("E_BAD_BODY IDENTIFY failed to decode JSON body");
+
+/** Bodies as they are written, and what NSQ says to them. */
+const WRITTEN: readonly (readonly [body: string, answer: Frame])[] = [
+  ['{"msg_timeout":1000,"msg_timeout":2000}', OK],
+  ['{"msg_timeout":"x","msg_timeout":2000}', DECODE_ERROR],
+  ['{"msg_timeout":1000,"MSG_TIMEOUT":"x"}', DECODE_ERROR],
+  ['{"msg_timeout":1000,"msg_timeout":null}', OK],
+  ['{"msg_timeout":1000.0}', DECODE_ERROR],
+  ['{"msg_timeout":1e3}', DECODE_ERROR],
+  ['{"msg_timeout":-0}', OK],
+  ['{"unknown":1e3}', OK],
+  ['{"sample_rate":2147483648}', DECODE_ERROR],
+  [
+    '{"msg_timeout":9007199254740991}',
+    failure("E_BAD_BODY IDENTIFY msg timeout (9007199254740991) is invalid"),
+  ],
+  ['{"msg_timeout":9223372036854775808}', DECODE_ERROR],
+  ['{"msg_timeout":99999999999999999999}', DECODE_ERROR],
+  ["\xef\xbb\xbf{}", DECODE_ERROR],
+  [" null ", OK],
+  ["{}x", DECODE_ERROR],
+];
+
+for (const [body, answer] of WRITTEN) {
+  Deno.test(
+    `Session answers IDENTIFY ${JSON.stringify(body)} as NSQ does`,
+    inMemory(async (nsqd) => {
+      const client = await nsqd.connect();
+
+      assertEquals(await client.ask(withBody("IDENTIFY", body)), [answer]);
+    }),
+  );
+}
+
+/** An IDENTIFY of that many bytes. */
+function identifyOf(length: number): Uint8Array {
+  const around = '{"unknown":""}'.length;
+  return withBody("IDENTIFY", `{"unknown":"${"x".repeat(length - around)}"}`);
+}
+
+const TOO_BIG = failure("E_BAD_BODY IDENTIFY body too big 65537 > 65536");
+
+Deno.test(
+  "Session takes an IDENTIFY of 64 KiB, and refuses a larger one before it comes",
+  inMemory(async (nsqd) => {
+    const [client, other] = [await nsqd.connect(), await nsqd.connect()];
+
+    assertEquals(await client.ask(identifyOf(65_536)), [OK]);
+    assertEquals(await other.ask("IDENTIFY\n", i32(65_537)), [TOO_BIG]);
+  }),
+);
+
+Deno.test(
+  "Session takes an IDENTIFY that is as large as --max-body-size lets, if that is less",
+  inMemory(async (nsqd) => {
+    const [client, other] = [await nsqd.connect(), await nsqd.connect()];
+
+    assertEquals(await client.ask(identifyOf(1000)), [OK]);
+    assertEquals(await other.ask(identifyOf(1001)), [
+      failure("E_BAD_BODY IDENTIFY body too big 1001 > 1000"),
+    ]);
+  }, { maxBodySizeBytes: 1000 }),
+);
+
+Deno.test(
+  "Session keeps the first 1024 characters of what a client calls itself",
+  inMemory(async (nsqd) => {
+    const client = await nsqd.connect();
+    const fields = ["client_id", "hostname", "user_agent", "topology_zone", "topology_region"];
+
+    await client.ask(identify(Object.fromEntries(fields.map((name, i) => [name, "x".repeat(1023 + i)]))));
+
+    const { clientId, hostname, userAgent, topologyZone, topologyRegion } = client.session;
+    const lengths = [clientId, hostname, userAgent, topologyZone, topologyRegion].map(({ length }) => length);
+    assertEquals(lengths, [1023, 1024, 1024, 1024, 1024]);
+    const line = nsqd.lines.find((line) => line.includes("IDENTIFY: "));
+    assertLessOrEqual(line?.length ?? Infinity, 6000);
+  }),
+);
