@@ -4,11 +4,11 @@
  * @module
  */
 
-import { RE2JS } from "re2js";
 import type { Clock } from "../../base/clock.ts";
 import { hideCredentials } from "../../base/credentials.ts";
 import { errorText } from "../../base/error_text.ts";
-import { bytesOf, byteString } from "../../protocol/quote.ts";
+import { bytesOf, shownText } from "../../protocol/quote.ts";
+import { type AuthRules, fieldsOf, type SharedRules } from "./auth_rules.ts";
 
 /** Who asks: what an auth server is told of a client. */
 export interface AuthRequest {
@@ -33,50 +33,45 @@ export interface AuthServers {
   readonly signal: AbortSignal;
 }
 
-/** Part of an auth server's answer, with its patterns compiled. */
-interface Authorization {
-  readonly topic: RE2JS;
-  readonly channels: readonly RE2JS[];
-  readonly permissions: readonly string[];
-}
-
-const PERMISSIONS = ["subscribe", "publish"];
+/** The largest answer of an auth server, in bytes, whatever it was compressed to. */
+export const ANSWER_SIZE_MAX = 1024 * 1024;
+/** The longest name of a client that is taken from an answer, and the longest URL. */
+export const IDENTITY_LENGTH_MAX = 1024;
 
 /** What a client may do, and for how long that is known. */
 export class AuthState {
   readonly identity: string;
   readonly identityUrl: string;
-  readonly authorizations: readonly Authorization[];
+  readonly rules: AuthRules;
   /** After this, in ms by the monotonic clock, the servers must be asked again. */
   readonly expiresMs: number;
+
+  private constructor(said: Pick<AuthState, "identity" | "identityUrl" | "rules" | "expiresMs">) {
+    this.identity = said.identity;
+    this.identityUrl = said.identityUrl;
+    this.rules = said.rules;
+    this.expiresMs = said.expiresMs;
+  }
 
   /**
    * Reads an answer.
    *
-   * @throws {Error} When it is not one.
+   * @throws {Error} When it is not one, or above a limit.
    */
-  constructor(answer: unknown, monotonicMs: number) {
-    const { ttl = 0, authorizations, identity = "", identity_url = "" } = fieldsOf(answer, "answer");
-    if (typeof identity !== "string" || typeof identity_url !== "string" || !Number.isSafeInteger(ttl)) {
+  static async read(answer: unknown, shared: SharedRules, monotonicMs: number): Promise<AuthState> {
+    const { ttl = 0, authorizations, identity = "", identity_url: identityUrl = "" } = fieldsOf(
+      answer,
+      "answer",
+    );
+    if (typeof identity !== "string" || typeof identityUrl !== "string" || !Number.isSafeInteger(ttl)) {
       throw new Error("answer has a field of the wrong type");
     }
-    this.authorizations = listOf(authorizations).map(authorizationOf);
+    if (Math.max(identity.length, identityUrl.length) > IDENTITY_LENGTH_MAX) {
+      throw new Error(`answer has an identity of more than ${IDENTITY_LENGTH_MAX} characters`);
+    }
+    const rules = await shared.read(authorizations);
     if (Number(ttl) <= 0) throw new Error(`invalid TTL ${ttl} (must be >0)`);
-    this.identity = identity;
-    this.identityUrl = identity_url;
-    this.expiresMs = monotonicMs + Number(ttl) * 1000;
-  }
-
-  /**
-   * True when the client may subscribe to the channel or, without one, publish to the topic.
-   * NSQ compat: to publish, a channel pattern must match the empty name.
-   */
-  isAllowed(topic: string, channel: string): boolean {
-    const permission = channel === "" ? "publish" : "subscribe";
-    return this.authorizations.some((authorization) =>
-      authorization.permissions.includes(permission) && authorization.topic.test(topic) &&
-      authorization.channels.some((pattern) => pattern.test(channel))
-    );
+    return new AuthState({ identity, identityUrl, rules, expiresMs: monotonicMs + Number(ttl) * 1000 });
   }
 }
 
@@ -88,7 +83,7 @@ export class AuthState {
 export async function queryAuthServers(
   servers: AuthServers,
   request: AuthRequest,
-  clock: Pick<Clock, "monotonicMs">,
+  { shared, clock }: { readonly shared: SharedRules; readonly clock: Pick<Clock, "monotonicMs"> },
 ): Promise<AuthState> {
   const { addresses } = servers;
   const first = Math.floor(Math.random() * addresses.length);
@@ -96,7 +91,8 @@ export async function queryAuthServers(
   for (let i = 0; i < addresses.length; i++) {
     const address = addresses[(first + i) % addresses.length];
     try {
-      return new AuthState(await query(servers, address, request), clock.monotonicMs());
+      const answer = await query(servers, address, request);
+      return await AuthState.read(answer, shared, clock.monotonicMs());
     } catch (error) {
       failures.push(hideCredentials(`failed to auth against ${address} - ${errorText(error)}`));
     }
@@ -126,14 +122,32 @@ async function query(servers: AuthServers, address: string, request: AuthRequest
     fetch(url, {
       method: servers.method.toUpperCase(),
       headers,
+      // Nobody else is to see the secret.
+      redirect: "manual",
       signal: AbortSignal.any([servers.signal, AbortSignal.timeout(servers.timeoutMs)]),
       ...body !== undefined && { body },
       ...servers.client && { client: servers.client },
     })
   );
-  const text = await response.text();
-  if (response.status !== 200) throw new Error(`got response ${response.status} ${JSON.stringify(text)}`);
+  const text = await textOf(response);
+  if (response.status !== 200) {
+    throw new Error(`got response ${response.status} ${JSON.stringify(shownText(text))}`);
+  }
   return JSON.parse(text);
+}
+
+/** The body, up to the limit. */
+async function textOf(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    // Leaving the loop ends the connection.
+    if (size > ANSWER_SIZE_MAX) throw new Error(`answer is larger than ${ANSWER_SIZE_MAX} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 /** Makes the request; why it fails is said without the URL, which holds the secret. */
@@ -161,47 +175,4 @@ function percentEncoded(bytes: Uint8Array): string {
 
 function decode(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-}
-
-function authorizationOf(value: unknown): Authorization {
-  const fields = fieldsOf(value, "an authorization");
-  const { topic = "" } = fields;
-  if (typeof topic !== "string") throw new Error("an authorization's topic is no string");
-  const permissions = listOf(fields.permissions).map(textOf);
-  const unknown = permissions.find((permission) => !PERMISSIONS.includes(permission));
-  if (unknown !== undefined) throw new Error(`unknown permission ${unknown}`);
-  return {
-    topic: pattern(topic),
-    channels: listOf(fields.channels).map(textOf).map(pattern),
-    permissions,
-  };
-}
-
-/** Patterns are Go's regular expressions, which a package reads as Go does, in linear time. */
-function pattern(text: string): RE2JS {
-  try {
-    return RE2JS.compile(text);
-  } catch (cause) {
-    throw new Error(`unable to compile ${JSON.stringify(text)}`, { cause });
-  }
-}
-
-/** The fields of an object, whose names are in any case in Go; one that is null is not there. */
-function fieldsOf(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Error(`${what} is no JSON object`);
-  }
-  const fields = Object.entries(value).filter(([, field]) => field !== null);
-  return Object.fromEntries(fields.map(([name, field]) => [name.toLowerCase(), field]));
-}
-
-function listOf(value: unknown): unknown[] {
-  if (value === undefined) return [];
-  if (!Array.isArray(value)) throw new Error("answer has a list of the wrong type");
-  return value;
-}
-
-function textOf(value: unknown): string {
-  if (typeof value !== "string") throw new Error("answer has a list of something else than strings");
-  return value;
 }

@@ -8,6 +8,7 @@ import type { Clock } from "../../base/clock.ts";
 import { hostOf } from "../../net/connection.ts";
 import type { TlsState } from "../../net/tls_server.ts";
 import { type AuthState, queryAuthServers } from "./auth.ts";
+import { SharedRules } from "./auth_rules.ts";
 import type { AuthOptions } from "./auth_options.ts";
 
 /** What is asked, and how. */
@@ -31,6 +32,7 @@ export interface AskedClient {
 /** Knows whom to ask. It must be closed. */
 export class Authorizer {
   readonly #context: AuthorizerContext;
+  readonly #shared = new SharedRules();
   /** Only where a root certificate is configured. */
   #httpClient: Deno.HttpClient | undefined;
 
@@ -61,7 +63,7 @@ export class Authorizer {
       client: this.#httpClient,
       signal,
     };
-    return queryAuthServers(servers, request, clock);
+    return queryAuthServers(servers, request, { shared: this.#shared, clock });
   }
 
   close(): void {

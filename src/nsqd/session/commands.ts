@@ -180,11 +180,11 @@ function auth(session: Session): boolean {
   }
   const secret = byteString(reader.bytes.subarray(reader.bodyStart, reader.bodyEnd));
   session.suspend(async () => {
-    const { identity, identityUrl, authorizations } = await askAuthServers(session, secret);
-    if (authorizations.length === 0) {
+    const { identity, identityUrl, rules } = await askAuthServers(session, secret);
+    if (rules.count === 0) {
       throw new ProtocolError("E_UNAUTHORIZED", "AUTH no authorizations found");
     }
-    const answer = { identity, identity_url: identityUrl, permission_count: authorizations.length };
+    const answer = { identity, identity_url: identityUrl, permission_count: rules.count };
     session.answer(encodeFrame(FRAME_TYPE.response, JSON.stringify(answer)));
   });
   return true;
@@ -205,7 +205,8 @@ async function askAuthServers(session: Session, secret: string): Promise<AuthSta
 }
 
 /**
- * Checks that the client may do this; false when its permissions have expired and must be asked for again.
+ * Checks that the client may do this; false when its permissions have expired and must be asked for again, or it must be
+ * found out what they say of this.
  *
  * @throws {ProtocolError} When it may not.
  */
@@ -217,14 +218,20 @@ function isAllowed(session: Session, command: string, topic: string, channel = "
     session.suspend(async () => void await askAuthServers(session, auth.secret));
     return false;
   }
-  if (!auth.state.isAllowed(topic, channel)) {
+  const { rules } = auth.state;
+  const allowed = rules.known(topic, channel);
+  if (allowed === undefined) {
+    session.suspend(async () => void await rules.decide(topic, channel));
+    return false;
+  }
+  if (!allowed) {
     throw new ProtocolError("E_UNAUTHORIZED", `AUTH failed for ${command} on "${topic}" "${channel}"`);
   }
   return true;
 }
 
 function sub(session: Session): boolean {
-  const { reader, context } = session;
+  const { reader } = session;
   if (session.state !== CLIENT_STATE.init) invalid("cannot SUB in current state");
   if (session.settings.heartbeatIntervalMs <= 0) invalid("cannot SUB with heartbeats disabled");
   if (reader.paramCount < 3) invalid("SUB insufficient number of parameters");

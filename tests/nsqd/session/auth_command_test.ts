@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { AuthState } from "../../../src/nsqd/session/auth.ts";
+import { SharedRules } from "../../../src/nsqd/session/auth_rules.ts";
 import type { SessionContext } from "../../../src/nsqd/session/session.ts";
 import { ALLOW_ALL, AuthServer } from "../../support/auth_server.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -21,6 +22,7 @@ class Questions {
   readonly secrets: string[] = [];
   readonly #answers: PromiseWithResolvers<AuthState>[] = [];
   readonly #context: SessionContext;
+  readonly #shared = new SharedRules();
 
   constructor(nsqd: NsqdInMemory) {
     const authorize = (_client: unknown, secret: string) => {
@@ -50,7 +52,8 @@ class Questions {
 
   /** Answers the oldest question. */
   async answer(answer: unknown): Promise<void> {
-    this.#answers.shift()?.resolve(new AuthState(answer, this.#context.clock.monotonicMs()));
+    const state = await AuthState.read(answer, this.#shared, this.#context.clock.monotonicMs());
+    this.#answers.shift()?.resolve(state);
     await settle();
   }
 
