@@ -36,6 +36,16 @@ const DRIFT_MAX_MS = 5;
 /** In longer than this, reading two clocks one after the other tells nothing of how far they are apart, in ms. */
 const READ_MAX_MS = 1;
 
+/** What {@linkcode SystemClock} may be told. */
+export interface SystemClockOptions {
+  /**
+   * The monotonic clock is asked more often than this, in ms, whenever the process runs: longer than that without being asked,
+   * it has stood still (a container was paused, a machine moved), and that time does not count. Nobody is to be given up, and no
+   * message timed out, because of what they have sent and nobody could read. By default all time counts.
+   */
+  readonly stillMs?: number;
+}
+
 /**
  * The system's clocks in steps of about a µs. `Date.now()` has whole ms only, so the wall clock is the monotonic one
  * with an anchor, which `adjust()` moves when the system's clock was set. Until then both say the same.
@@ -44,13 +54,26 @@ export class SystemClock implements Clock {
   /** Never moved. */
   readonly #startMs = performance.timeOrigin;
   #wallAnchorMs = performance.timeOrigin;
+  readonly #stillMs: number;
+  #askedMs = performance.now();
+  /** For how long the process has stood still, and how much of that `adjust()` has told. */
+  #stoodStillMs = 0;
+  #toldStillMs = 0;
+
+  constructor({ stillMs = Infinity }: SystemClockOptions = {}) {
+    this.#stillMs = stillMs;
+  }
 
   nowMs(): number {
     return this.#wallAnchorMs + performance.now();
   }
 
   monotonicMs(): number {
-    return this.#startMs + performance.now();
+    const nowMs = performance.now();
+    const passedMs = nowMs - this.#askedMs;
+    this.#askedMs = nowMs;
+    if (passedMs > this.#stillMs) this.#stoodStillMs += passedMs;
+    return this.#startMs + nowMs - this.#stoodStillMs;
   }
 
   timestamp(): { high: number; low: number } {
@@ -61,9 +84,15 @@ export class SystemClock implements Clock {
   /**
    * Lets the wall clock follow the system's; to be called every second or so.
    *
-   * @returns By how many ms that has set it: forward above 0, back below, and mostly 0.
+   * @returns By how many ms that has set it against the monotonic clock: forward above 0, back below, and mostly 0.
    */
   adjust(): number {
+    const stillMs = this.#stoodStillMs - this.#toldStillMs;
+    this.#toldStillMs = this.#stoodStillMs;
+    return stillMs + this.#follow();
+  }
+
+  #follow(): number {
     const beforeMs = performance.now();
     const stepMs = Date.now() - (this.#wallAnchorMs + beforeMs);
     // The process may have stood still in between; the next call will tell.

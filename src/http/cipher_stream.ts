@@ -9,9 +9,10 @@
  * @module
  */
 import { Duplex } from "node:stream";
+import { ReadSize } from "../base/read_size.ts";
 
-/** Bytes asked for at once. */
-const READ_SIZE = 64 * 1024;
+/** Bytes that are asked for at once at most. */
+const READ_SIZE_MAX = 64 * 1024;
 
 /** What the stream needs of a connection. */
 export type CipherConnection = Pick<Deno.Conn, "read" | "write" | "close">;
@@ -19,6 +20,7 @@ export type CipherConnection = Pick<Deno.Conn, "read" | "write" | "close">;
 /** The stream; destroying it closes the connection. */
 export class CipherStream extends Duplex {
   readonly #connection: CipherConnection;
+  readonly #readSize = new ReadSize(READ_SIZE_MAX);
   #decrypted: Duplex | undefined;
 
   constructor(connection: CipherConnection) {
@@ -53,9 +55,11 @@ export class CipherStream extends Duplex {
   async #readConnection(): Promise<Uint8Array | null> {
     const decrypted = this.#decrypted;
     while (decrypted?.isPaused() && !decrypted.destroyed) await resumed(decrypted);
-    const buffer = new Uint8Array(READ_SIZE);
+    const buffer = new Uint8Array(this.#readSize.bytes);
     const count = await this.#connection.read(buffer);
-    return count === null ? null : buffer.subarray(0, count);
+    if (count === null) return null;
+    this.#readSize.received(count);
+    return buffer.subarray(0, count);
   }
 
   async #writeConnection(bytes: Uint8Array): Promise<void> {

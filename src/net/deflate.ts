@@ -5,11 +5,12 @@
  */
 
 import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
+import { ReadSize } from "../base/read_size.ts";
 import { type Connection, writeAll } from "./connection.ts";
 import { takeFrom } from "./node_stream.ts";
 
-/** Compressed bytes read at once: with deflate's greatest ratio they make 16 MiB, which come in small chunks. */
-const READ_SIZE = 16 * 1024;
+/** Compressed bytes that are read at once at most: with deflate's greatest ratio they make 16 MiB, in small chunks. */
+const READ_SIZE_MAX = 16 * 1024;
 
 /** A connection whose bytes are compressed in both directions. */
 export class DeflateConnection implements Connection {
@@ -20,6 +21,8 @@ export class DeflateConnection implements Connection {
   readonly #compressed: Uint8Array[] = [];
   #ended = false;
   #error: Error | undefined;
+  readonly #readSize = new ReadSize(READ_SIZE_MAX);
+  #fedBytes = 0;
   /** A chunk of compressed bytes has been given to inflate and is not used up. */
   #feeding = false;
   #wake: (() => void) | undefined;
@@ -69,16 +72,20 @@ export class DeflateConnection implements Connection {
 
   /** Reads compressed bytes and gives them to inflate, which takes them as its output is taken. */
   async #feed(): Promise<void> {
-    const buffer = new Uint8Array(READ_SIZE);
+    const buffer = new Uint8Array(this.#readSize.bytes);
     const count = await this.#inner.read(buffer);
     if (count === null) {
       this.#finish();
       return;
     }
+    this.#readSize.received(count);
     this.#feeding = true;
+    this.#fedBytes += count;
     this.#inflate.write(buffer.subarray(0, count), () => {
       this.#feeding = false;
-      this.#wake?.();
+      // What it has left lies behind the end of the stream, where nothing belongs.
+      if (this.#inflate.bytesWritten < this.#fedBytes) this.#finish();
+      else this.#wake?.();
     });
   }
 

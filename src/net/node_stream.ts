@@ -5,10 +5,11 @@
  */
 
 import { Duplex, type Readable } from "node:stream";
+import { ReadSize } from "../base/read_size.ts";
 import { type Connection, writeAll } from "./connection.ts";
 
-/** Bytes asked for at once from the connection below. */
-const READ_SIZE = 64 * 1024;
+/** Bytes that are asked for at once from the connection below at most. */
+const READ_SIZE_MAX = 64 * 1024;
 
 /**
  * Whether a connection below a stream may be read. Node's TLS reads on and on in this runtime, whether or not anybody
@@ -34,9 +35,10 @@ export class ReadGate {
 
 /** A stream over a connection, which is read while the gate is open. Destroying the one closes the other. */
 export function streamOf(connection: Connection, gate: ReadGate): Duplex {
+  const readSize = new ReadSize(READ_SIZE_MAX);
   const stream: Duplex = new Duplex({
     read() {
-      read(connection, gate).then((bytes) => stream.push(bytes), (error) => stream.destroy(error));
+      read(connection, gate, readSize).then((bytes) => stream.push(bytes), (error) => stream.destroy(error));
     },
     write(chunk: Uint8Array, _encoding, done) {
       writeAll(connection, chunk).then(() => done(), done);
@@ -49,11 +51,13 @@ export function streamOf(connection: Connection, gate: ReadGate): Duplex {
   return stream;
 }
 
-async function read(connection: Connection, gate: ReadGate): Promise<Uint8Array | null> {
+async function read(connection: Connection, gate: ReadGate, readSize: ReadSize): Promise<Uint8Array | null> {
   await gate.opened();
-  const buffer = new Uint8Array(READ_SIZE);
+  const buffer = new Uint8Array(readSize.bytes);
   const count = await connection.read(buffer);
-  return count === null ? null : buffer.subarray(0, count);
+  if (count === null) return null;
+  readSize.received(count);
+  return buffer.subarray(0, count);
 }
 
 /** What a stream has, `most` bytes of it; null when it has nothing yet, or is at its end. */

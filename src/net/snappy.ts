@@ -4,11 +4,12 @@
  * @module
  */
 
+import { ReadSize } from "../base/read_size.ts";
 import { SnappyDecoder, SnappyEncoder } from "../protocol/snappy_frames.ts";
 import { type Connection, writeAll } from "./connection.ts";
 
-/** Compressed bytes read at once: at most 21 times as many come of them. */
-const READ_SIZE = 64 * 1024;
+/** Compressed bytes that are read at once at most: up to 21 times as many come of them. */
+const READ_SIZE_MAX = 64 * 1024;
 
 /** A connection whose bytes are compressed in both directions. */
 export class SnappyConnection implements Connection {
@@ -16,6 +17,7 @@ export class SnappyConnection implements Connection {
   readonly #inner: Connection;
   readonly #encoder = new SnappyEncoder();
   readonly #decoder = new SnappyDecoder();
+  readonly #readSize = new ReadSize(READ_SIZE_MAX);
   /** Data that has been decoded and not been read: the parts from `#part` on, the first of them from `#offset` on. */
   #decoded: Uint8Array[] = [];
   #part = 0;
@@ -28,9 +30,10 @@ export class SnappyConnection implements Connection {
 
   async read(buffer: Uint8Array): Promise<number | null> {
     while (this.#part === this.#decoded.length) {
-      const packed = new Uint8Array(READ_SIZE);
+      const packed = new Uint8Array(this.#readSize.bytes);
       const count = await this.#inner.read(packed);
       if (count === null) return null;
+      this.#readSize.received(count);
       this.#decoded = this.#decoder.decode(packed.subarray(0, count));
       this.#part = 0;
     }

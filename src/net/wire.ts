@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Connection, writeAll } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { Output } from "./output.ts";
 
 /** What a wire tells its owner. */
@@ -30,7 +30,8 @@ export class Wire {
   #closed = false;
   #writing: Promise<void> | undefined;
   #writingBytes = 0;
-  #writeStartedMs = 0;
+  /** When the write that is under way began, or something of it was taken. */
+  #progressMs = 0;
   /** Another layer is being put on the connection: nothing is sent meanwhile. */
   #upgrading = false;
 
@@ -53,9 +54,14 @@ export class Wire {
     return !this.#closed && this.output.length + this.#writingBytes < this.#pendingMax;
   }
 
-  /** How long the write that is under way has taken; 0 without one. */
-  writingMs(monotonicMs: number): number {
-    return this.#writing === undefined ? 0 : monotonicMs - this.#writeStartedMs;
+  /** For how long nothing has been taken of the write that is under way; 0 without one. */
+  stalledMs(monotonicMs: number): number {
+    return this.#writing === undefined ? 0 : monotonicMs - this.#progressMs;
+  }
+
+  /** The peer has shown that it takes what it is sent. */
+  progressed(): void {
+    this.#progressMs = this.#owner.monotonicMs();
   }
 
   /** Reads into the buffer; the number of bytes, or null at the end. */
@@ -84,7 +90,8 @@ export class Wire {
     await this.drain();
     this.#upgrading = true;
     try {
-      this.#connection = await layer(this.#connection);
+      // A layer says that it has written something when all of it is written.
+      this.#connection = await layer(new NotedConnection(this.#connection, () => this.progressed()));
     } finally {
       this.#upgrading = false;
     }
@@ -104,8 +111,11 @@ export class Wire {
       while (this.output.length > 0 && !this.#closed && !this.held && !this.#upgrading) {
         const bytes = this.output.take();
         this.#writingBytes = bytes.length;
-        this.#writeStartedMs = this.#owner.monotonicMs();
-        await writeAll(this.#connection, bytes);
+        this.progressed();
+        for (let sent = 0; sent < bytes.length;) {
+          sent += await this.#connection.write(bytes.subarray(sent));
+          if (sent < bytes.length) this.progressed();
+        }
         // Asked for here, because output may have come, and filled the wire, since the write began.
         const wasWritable = this.writable;
         this.#writingBytes = 0;
@@ -118,5 +128,32 @@ export class Wire {
       // At once, not a step later: a `flush()` in between would be lost.
       this.#writing = undefined;
     }
+  }
+}
+
+/** A connection below a layer; each write that it takes something of is noted. */
+class NotedConnection implements Connection {
+  readonly peer: string;
+  readonly #inner: Connection;
+  readonly #note: () => void;
+
+  constructor(inner: Connection, note: () => void) {
+    this.peer = inner.peer;
+    this.#inner = inner;
+    this.#note = note;
+  }
+
+  read(buffer: Uint8Array): Promise<number | null> {
+    return this.#inner.read(buffer);
+  }
+
+  async write(bytes: Uint8Array): Promise<number> {
+    const count = await this.#inner.write(bytes);
+    this.#note();
+    return count;
+  }
+
+  close(): void {
+    this.#inner.close();
   }
 }

@@ -41,13 +41,16 @@ import { Sessions } from "./session/sessions.ts";
 import { Settings } from "./settings.ts";
 import { Turn } from "./turn.ts";
 
+/** Loops ask the clock ten times a second: without being asked for longer than this, nsqd has stood still. */
+const STANDING_STILL_MS = 1000;
+
 /** What one nsqd is put together from. */
 export type NsqdParts = ReturnType<typeof compose>;
 
 /** Makes the parts. @throws {Error} If a file that an option names cannot be used. */
 export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logger) {
   const settings = new Settings(start.options);
-  const clock = new SystemClock();
+  const clock = new SystemClock({ stillMs: STANDING_STILL_MS });
   const hostname = Deno.hostname();
   const started = momentOf(clock);
   const loops = new AsyncGroup();

@@ -108,7 +108,7 @@ export class Session implements WireOwner {
       this.#end("failed to read the rest of a command - i/o timeout");
     } else if (waits && isOver(monotonicMs - this.#lastRead.monotonicMs, idleTimeoutMs)) {
       this.#end("failed to read command - i/o timeout");
-    } else if (isOver(this.#wire.writingMs(monotonicMs), writeTimeoutMs)) {
+    } else if (isOver(this.#wire.stalledMs(monotonicMs), writeTimeoutMs)) {
       this.#end("failed to write - i/o timeout");
     } else if (!this.#shrunk) {
       this.#shrunk = true;

@@ -98,6 +98,44 @@ Deno.test("SystemClock.adjust() takes no notice when the process stood still bet
   assertEquals([stalled, clock.adjust()], [0, 0]);
 });
 
+Deno.test("SystemClock.monotonicMs() does not count the time in which the process stood still", () => {
+  using system = new StandingSystem();
+  const clock = new SystemClock({ stillMs: 1000 });
+  const before = clock.monotonicMs();
+  const passed: number[] = [];
+
+  for (const ms of [1000, 1001, 60_000, 10]) {
+    system.passedMs += ms;
+    passed.push(clock.monotonicMs() - before);
+  }
+
+  assertEquals(passed, [1000, 1000, 1000, 1010]);
+});
+
+Deno.test("SystemClock.adjust() says that the wall clock has gone on while the process stood still", () => {
+  using system = new StandingSystem();
+  const clock = new SystemClock({ stillMs: 1000 });
+  clock.adjust();
+  const before = clock.nowMs();
+
+  system.passedMs += 60_000;
+  system.wallMs += 60_000;
+  clock.monotonicMs();
+
+  assertEquals([clock.adjust(), clock.adjust()], [60_000, 0]);
+  assertEquals(clock.nowMs() - before, 60_000);
+});
+
+Deno.test("SystemClock counts all time unless it is told that it is asked often", () => {
+  using system = new StandingSystem();
+  const clock = new SystemClock();
+  const before = clock.monotonicMs();
+
+  system.passedMs += 1_000_000;
+
+  assertEquals(clock.monotonicMs() - before, 1_000_000);
+});
+
 Deno.test("momentOf() is now by both clocks", () => {
   const clock = new FakeClock();
   clock.advance(5);

@@ -300,3 +300,28 @@ deflateTest(
     assertEquals(await ends.deflate.read(new Uint8Array(1)), null);
   },
 );
+
+deflateTest(
+  "DeflateConnection is at its end when something comes behind the end of the stream",
+  async (ends) => {
+    const { deflate, inner } = ends;
+    inner.push(deflateRawSync(bytesOf("the last")));
+
+    assertEquals(textOf(await read(deflate, 8)), "the last");
+    const reading = deflate.read(new Uint8Array(1));
+    await settle();
+    inner.push(bytesOf("more"));
+
+    assertEquals(await reading, null);
+  },
+);
+
+deflateTest(
+  "DeflateConnection is at its end when that comes in one piece with the stream's",
+  async (ends) => {
+    const { deflate, inner } = ends;
+    inner.push(join(deflateRawSync(bytesOf("the last")), "more"));
+
+    assertEquals(textOf(await read(deflate, 100)), "the last");
+  },
+);

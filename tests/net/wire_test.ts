@@ -1,8 +1,13 @@
 import { setImmediate } from "node:timers";
 import { assert, assertEquals } from "@std/assert";
+import { type Connection, writeAll } from "../../src/net/connection.ts";
+import { DeflateConnection } from "../../src/net/deflate.ts";
+import { SnappyConnection } from "../../src/net/snappy.ts";
 import { Wire, type WireOwner } from "../../src/net/wire.ts";
+import { eventually } from "../support/eventually.ts";
 import { bytesOf, join, textOf } from "../support/frames.ts";
 import { MemoryConnection } from "../support/memory_connection.ts";
+import { Random } from "../support/random.ts";
 
 const PENDING_MAX = 10;
 
@@ -166,21 +171,77 @@ Deno.test("Wire tells its owner when all of the output has been sent, and not be
   assertEquals(told, ["sent"]);
 });
 
-Deno.test("Wire.writingMs() is how long the write under way has taken", async () => {
+Deno.test("Wire.stalledMs() is for how long nothing has been taken, while there is something to take", async () => {
+  const connection = new MemoryConnection("peer");
+  const { wire, time } = wireOver(connection);
+  connection.hold();
+  const stalls: number[] = [];
+
+  wire.output.append(bytesOf("abcde"));
+  wire.flush();
+  for (const bytes of [1, 2]) {
+    await settle();
+    time.monotonicMs += 500;
+    stalls.push(wire.stalledMs(time.monotonicMs));
+    connection.take(bytes);
+    await settle();
+    stalls.push(wire.stalledMs(time.monotonicMs));
+  }
+  time.monotonicMs += 500;
+  wire.progressed();
+  stalls.push(wire.stalledMs(time.monotonicMs));
+  connection.release();
+  await settle();
+
+  assertEquals(stalls, [500, 0, 500, 0, 0]);
+  assertEquals(textOf(join(...connection.written)), "abcde");
+});
+
+for (const [name, layerOn] of [["deflate", deflated], ["snappy", snappied]] as const) {
+  Deno.test(`Wire.stalledMs() goes by what is taken below ${name}`, async () => {
+    const connection = new MemoryConnection("peer");
+    const { wire, time } = wireOver(connection);
+    await wire.upgrade(layerOn);
+    connection.hold();
+
+    wire.output.append(new Random(1).bytes(5000));
+    wire.flush();
+    await eventually("it is written", () => connection.isWaiting);
+    time.monotonicMs += 500;
+    const before = wire.stalledMs(time.monotonicMs);
+    connection.take(1);
+    await settle();
+    const after = wire.stalledMs(time.monotonicMs);
+
+    assertEquals([before, after], [500, 0]);
+    wire.close();
+    await settle();
+  });
+}
+
+function deflated(connection: Connection): Connection {
+  return new DeflateConnection(connection, 6);
+}
+
+function snappied(connection: Connection): Connection {
+  return new SnappyConnection(connection);
+}
+
+Deno.test("Wire.stalledMs() is how long the write under way has taken", async () => {
   const connection = new MemoryConnection("peer");
   const { wire, time } = wireOver(connection);
   connection.hold();
 
-  const none = wire.writingMs(time.monotonicMs);
+  const none = wire.stalledMs(time.monotonicMs);
   wire.output.append(bytesOf("a"));
   wire.flush();
   await settle();
   time.monotonicMs += 500;
-  const under = wire.writingMs(time.monotonicMs);
+  const under = wire.stalledMs(time.monotonicMs);
   connection.release();
   await settle();
 
-  assertEquals([none, under, wire.writingMs(time.monotonicMs)], [0, 500, 0]);
+  assertEquals([none, under, wire.stalledMs(time.monotonicMs)], [0, 500, 0]);
 });
 
 Deno.test("Wire tells its owner that a write has failed", async () => {
@@ -275,14 +336,14 @@ Deno.test("Wire.upgrade() sends the output over the layer below, and what follow
   const { wire } = wireOver(plain);
 
   wire.output.append(bytesOf("plain"));
-  await wire.upgrade((connection) => {
-    assertEquals(connection, plain);
+  await wire.upgrade(async (connection) => {
+    await writeAll(connection, bytesOf("handshake"));
     return layer;
   });
   wire.output.append(bytesOf("layered"));
   await wire.drain();
 
-  assertEquals([sent(plain), sent(layer)], [["plain"], ["layered"]]);
+  assertEquals([sent(plain), sent(layer)], [["plain", "handshake"], ["layered"]]);
 });
 
 Deno.test("Wire sends nothing while a layer is being put on", async () => {

@@ -18,6 +18,8 @@ export class MemoryConnection implements Connection {
   #ended = false;
   #reader: { wake(): void; fail(error: Error): void } | undefined;
   #held: PromiseWithResolvers<void> | undefined;
+  #takes = 0;
+  #waiting = 0;
 
   constructor(peer: string) {
     this.peer = peer;
@@ -63,11 +65,28 @@ export class MemoryConnection implements Connection {
     return count;
   }
 
+  /** The peer, which has stopped reading, reads so many bytes and stops again. */
+  take(bytes: number): void {
+    this.#takes += bytes;
+    this.release();
+  }
+
+  /** A write waits for the peer to read. */
+  get isWaiting(): boolean {
+    return this.#waiting > 0;
+  }
+
   async write(bytes: Uint8Array): Promise<number> {
     // The bytes are taken when the write ends, as a socket may: they must stay as they are until then.
+    this.#waiting++;
     await this.#held?.promise;
+    this.#waiting--;
     if (this.closed) throw new Deno.errors.BrokenPipe("Broken pipe");
-    const count = Math.min(bytes.length, this.writeSizeMax);
+    const count = Math.min(bytes.length, this.writeSizeMax, this.#takes || Infinity);
+    if (this.#takes > 0) {
+      this.#takes -= count;
+      if (this.#takes === 0) this.hold();
+    }
     this.written.push(bytes.slice(0, count));
     return count;
   }

@@ -314,6 +314,7 @@ function touch(session: Session): boolean {
   const position = positionOf(session, channel, consumer);
   try {
     channel.touch(consumer, position, session.readMs);
+    session.touchCount++;
   } catch (cause) {
     answerFailed(session, "TOUCH", cause);
   }

@@ -110,6 +110,8 @@ export class Session implements MessageSink, WireOwner {
   lastTopic: { readonly name: string; readonly bytes: Uint8Array } | undefined;
   /** Set by SUB. */
   subscription: { readonly channel: Channel; readonly consumer: Consumer } | undefined;
+  /** Messages that it has asked for more time for. */
+  touchCount = 0;
   /** When the bytes came that are being worked on: asked for once a read, not once a message. */
   readMs: number;
 
@@ -126,8 +128,13 @@ export class Session implements MessageSink, WireOwner {
   /** The client is told why and then left: nothing more is read. */
   #failed = false;
   #lastHeartbeatMs: number;
+  /** Messages answered when they were last counted. */
+  #answersNoted = 0;
   /** What must be done before the next command. */
   #suspension: (() => Promise<void>) | undefined;
+  /** Answers put into the output since it could last be sent, in bytes, and where they are too many. */
+  #answerBytes = 0;
+  readonly #answerBytesMax: number;
   /** Settles when there is room for output again. */
   #room: PromiseWithResolvers<void> | undefined;
   /** Length of the output before the first answer to a publish of this turn, or -1. */
@@ -141,6 +148,7 @@ export class Session implements MessageSink, WireOwner {
     const { clock, options } = context;
     this.context = context;
     this.#wire = new Wire(connection, this, options.maxOutputPendingSizeBytes);
+    this.#answerBytesMax = options.maxOutputPendingSizeBytes;
     this.#nodeId = options.nodeId;
     this.remoteAddress = connection.peer;
     this.connectTimeS = Math.floor(clock.nowMs() / 1000);
@@ -253,6 +261,7 @@ export class Session implements MessageSink, WireOwner {
 
   /** Sends a frame. */
   answer(frame: Readonly<Uint8Array>): void {
+    this.#answerBytes += frame.length;
     this.#wire.output.append(frame);
     this.context.turn.hasOutput(this);
   }
@@ -301,11 +310,13 @@ export class Session implements MessageSink, WireOwner {
   }
 
   writable(): void {
+    this.#answerBytes = 0;
     this.#room?.resolve();
     if (this.subscription) this.subscription.channel.awake(this.subscription.consumer);
   }
 
   sent(): void {
+    this.#answerBytes = 0;
     // After a publish that failed the session waits for the next command, which is not to come any more.
     if (this.#failed) this.close();
   }
@@ -341,6 +352,7 @@ export class Session implements MessageSink, WireOwner {
   keepAlive(monotonicMs: number): void {
     // An error may take the place of what is held: nothing must come behind it.
     if (this.#wire.closed || this.#keeping) return;
+    this.#noteAnswers();
     const { options } = this.context;
     const { heartbeatIntervalMs } = this.settings;
     const writeTimeoutMs = Math.min(heartbeatIntervalMs || Infinity, options.writeTimeoutMs || Infinity);
@@ -355,15 +367,27 @@ export class Session implements MessageSink, WireOwner {
       isOver(this.#incompleteMs, options.commandTimeoutMs, monotonicMs)
     ) {
       this.#end("failed to read the rest of a command - i/o timeout");
-    } else if (this.#wire.writingMs(monotonicMs) > writeTimeoutMs) {
+    } else if (this.#wire.stalledMs(monotonicMs) > writeTimeoutMs) {
       this.#end("failed to write - i/o timeout");
     } else if (
       this.#speaks && heartbeatIntervalMs > 0 && monotonicMs - this.#lastHeartbeatMs >= heartbeatIntervalMs
     ) {
       this.#lastHeartbeatMs = monotonicMs;
-      this.#wire.shrink();
+      // Of what is read, with the answer.
+      this.#shrink();
       this.answer(HEARTBEAT_FRAME);
     }
+  }
+
+  /**
+   * A consumer that goes on answering messages reads them, though the system may take no more for it for a long time: it has
+   * megabytes that it has taken to be sent, and takes more only when a third of them has gone.
+   */
+  #noteAnswers(): void {
+    const count = this.finishCount + this.requeueCount + this.touchCount;
+    if (count === this.#answersNoted) return;
+    this.#answersNoted = count;
+    this.#wire.progressed();
   }
 
   /** Heartbeats are counted anew: their interval has changed. */
@@ -446,8 +470,9 @@ export class Session implements MessageSink, WireOwner {
     }
     if (this.reader.pendingBytes === 0) this.#incompleteMs = 0;
     else if (this.#incompleteMs === 0) this.#incompleteMs = this.readMs;
-    // A client that does not read its answers is not asked for more commands.
-    if (!this.hasRoom && !this.#wire.closed) {
+    // A client that does not read its answers is not asked for more commands. One that does not read its messages is: it may
+    // well be about to finish some.
+    if (!this.#wire.writable && this.#answerBytes >= this.#answerBytesMax && !this.#wire.closed) {
       this.#room = Promise.withResolvers();
       await this.#pause(this.#room.promise);
       this.#room = undefined;
@@ -489,15 +514,23 @@ export class Session implements MessageSink, WireOwner {
 
   async #read(): Promise<boolean> {
     try {
-      const count = await this.#wire.read(this.reader.space());
+      const space = this.reader.space();
+      const count = await this.#wire.read(space);
       if (count === null || this.#wire.closed) return false;
       this.reader.received(count);
+      // It has no heartbeats to answer, with which others give back what they needed once.
+      if (this.settings.heartbeatIntervalMs === 0 && count < space.length) this.#shrink();
       this.readMs = this.monotonicMs();
       return true;
     } catch (error) {
       if (this.#wire.closed && isDisconnect(error)) return false;
       throw error;
     }
+  }
+
+  #shrink(): void {
+    this.#wire.shrink();
+    this.reader.shrink();
   }
 
   /** How near the client is, as far as that is to matter (the experiment of NSQ's master). */

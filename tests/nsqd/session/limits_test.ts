@@ -3,7 +3,7 @@ import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import type { NsqdOptions } from "../../../src/nsqd/options.ts";
 import { SnappyEncoder } from "../../../src/protocol/snappy_frames.ts";
 import { eventually } from "../../support/eventually.ts";
-import { i32, identify, join, pub, response } from "../../support/frames.ts";
+import { i32, identify, ids, join, pub, response } from "../../support/frames.ts";
 import {
   consumer,
   inMemory,
@@ -261,6 +261,125 @@ limitsTest(
     assertEquals(client.frames(), Array(10).fill(OK));
   },
 );
+
+limitsTest(
+  "Session serves a client that takes a byte now and then",
+  { writeTimeoutMs: 5000 },
+  async (nsqd) => {
+    const client = await quietClient(nsqd);
+    client.connection.hold();
+    await client.send(pub("t", "a"));
+
+    for (let i = 0; i < 9; i++) {
+      await nsqd.pass(5000);
+      client.connection.take(1);
+      await settle();
+    }
+    await nsqd.pass(5000);
+    const early = client.connection.closed;
+    await nsqd.pass(1);
+
+    assertEquals([early, client.connection.closed], [false, true]);
+    assertEquals(errorsIn(nsqd), ["failed to write - i/o timeout"]);
+  },
+);
+
+/** A consumer with 100 messages of 10 KB, of which it has taken the first three bytes. */
+async function slowConsumer(nsqd: NsqdInMemory): Promise<{ client: MemoryClient; ids: string[] }> {
+  const client = await consumer(nsqd, { rdy: 100 });
+  await publish(nsqd, "x".repeat(10_000), "x".repeat(10_000), "x".repeat(10_000));
+  const taken = ids(client.frames());
+  client.connection.hold();
+  await publish(nsqd, ...Array(97).fill("x".repeat(10_000)));
+  await settle();
+  return { client, ids: taken };
+}
+
+for (
+  const [name, answer] of [
+    ["finishes", (id: string) => `FIN ${id}\n`],
+    ["requeues", (id: string) => `REQ ${id} 0\n`],
+    ["asks for more time for", (id: string) => `TOUCH ${id}\n`],
+  ] as const
+) {
+  limitsTest(
+    `Session serves a consumer that ${name} a message now and then`,
+    { writeTimeoutMs: 5000 },
+    async (nsqd) => {
+      const { client, ids } = await slowConsumer(nsqd);
+
+      for (const id of ids) {
+        await nsqd.pass(5000);
+        await client.send(answer(id));
+        await nsqd.pass(100);
+      }
+      await nsqd.pass(4900);
+      const early = client.connection.closed;
+      await nsqd.pass(101);
+
+      // What it is sent is bounded all the same.
+      assertLessOrEqual(client.session.messageCount, 3 + Math.ceil(256 * 1024 / 10_034));
+      assertEquals([early, client.connection.closed], [false, true]);
+      assertEquals(errorsIn(nsqd), ["failed to write - i/o timeout"]);
+    },
+  );
+}
+
+limitsTest(
+  "Session does not take answers to messages for reading that are none",
+  { writeTimeoutMs: 5000 },
+  async (nsqd) => {
+    const { client } = await slowConsumer(nsqd);
+
+    await nsqd.pass(2500);
+    await client.send("FIN 0123456789abcdef\n", "TOUCH 0123456789abcdef\n", "NOP\n");
+    await nsqd.pass(2501);
+
+    assertEquals(client.connection.closed, true);
+  },
+);
+
+limitsTest("Session reads on what a consumer finishes while its output is full", {}, async (nsqd) => {
+  const { client, ids } = await slowConsumer(nsqd);
+  const before = client.session.inFlightCount;
+
+  await client.send(...ids.map((id) => `FIN ${id}\n`));
+
+  assertEquals(client.session.finishCount, 3);
+  assertEquals(client.session.inFlightCount, before - 3);
+  client.connection.release();
+  await settle();
+});
+
+// Memory that was needed once
+
+/** Bytes that the reader of commands has. */
+function bufferOf({ session }: MemoryClient): number {
+  return session.reader.bytes.length;
+}
+
+limitsTest(
+  "Session gives the memory back that it has read with, with the answer to a heartbeat",
+  {},
+  async (nsqd) => {
+    const client = await nsqd.connect();
+    await client.send("NOP\n".repeat(100_000));
+    const grown = bufferOf(client);
+
+    await nsqd.pass(30_000);
+    await client.send("NOP\n");
+
+    assertEquals([grown, bufferOf(client)], [256 * 1024, 4096]);
+  },
+);
+
+limitsTest("Session gives it back at once where there are no heartbeats", {}, async (nsqd) => {
+  const client = await quietClient(nsqd);
+
+  await client.send("NOP\n".repeat(100_000));
+
+  assertEquals(bufferOf(client), 4096);
+});
 
 // --max-output-pending-size
 
