@@ -23,7 +23,7 @@ export async function auditedAuth(
   };
   try {
     const state = await asked;
-    const { identity, authorizations: { length: permissions } } = state;
+    const { identity, rules: { count: permissions } } = state;
     audit?.note({ ...client, result: permissions > 0 ? "ok" : "refused", identity, permissions });
     return state;
   } catch (error) {

@@ -56,11 +56,15 @@ export class Authorizer {
       commonName: client.tls?.commonName ?? "",
       secret,
     };
+    const newest = () => this.#httpClient;
     const servers = {
       addresses: options.authHttpAddresses,
       method: options.authHttpRequestMethod === "post" ? "post" as const : "get" as const,
       timeoutMs,
-      client: this.#httpClient,
+      // Asked for with each request: the one before is closed when there is another.
+      get client() {
+        return newest();
+      },
       signal,
     };
     return queryAuthServers(servers, request, { shared: this.#shared, clock });

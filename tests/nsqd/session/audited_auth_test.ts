@@ -2,9 +2,12 @@ import { assertEquals, assertRejects } from "@std/assert";
 import type { AuditEvent } from "../../../src/base/audit_log.ts";
 import { AuthState } from "../../../src/nsqd/session/auth.ts";
 import { auditedAuth } from "../../../src/nsqd/session/audited_auth.ts";
+import { SharedRules } from "../../../src/nsqd/session/auth_rules.ts";
 import { ALLOW_ALL } from "../../support/auth_server.ts";
 
 const PLAIN = { remoteAddress: "10.0.0.1:5001", tls: undefined };
+
+const answered = (answer: unknown) => AuthState.read(answer, new SharedRules(), 0);
 
 function notes(): { events: unknown[]; audit: { note: (event: AuditEvent) => void } } {
   const events: unknown[] = [];
@@ -13,7 +16,7 @@ function notes(): { events: unknown[]; audit: { note: (event: AuditEvent) => voi
 
 Deno.test("auditedAuth() notes whom an auth server knows, and passes it on", async () => {
   const { events, audit } = notes();
-  const state = new AuthState(ALLOW_ALL, 0);
+  const state = await answered(ALLOW_ALL);
   const tls = { version: "TLS1.3", cipherSuite: "x", commonName: "worker" };
 
   assertEquals(await auditedAuth(audit, { ...PLAIN, tls }, Promise.resolve(state)), state);
@@ -34,7 +37,7 @@ Deno.test("auditedAuth() notes whom an auth server knows, and passes it on", asy
 Deno.test("auditedAuth() notes a client that may do nothing as refused", async () => {
   const { events, audit } = notes();
 
-  await auditedAuth(audit, PLAIN, Promise.resolve(new AuthState({ ttl: 60, authorizations: [] }, 0)));
+  await auditedAuth(audit, PLAIN, answered({ ttl: 60, authorizations: [] }));
 
   assertEquals(events, [
     { event: "auth", address: "10.0.0.1:5001", tls: false, result: "refused", identity: "", permissions: 0 },
@@ -53,7 +56,7 @@ Deno.test("auditedAuth() notes why no server has answered, and fails with it", a
 });
 
 Deno.test("auditedAuth() does without an audit log", async () => {
-  const state = new AuthState(ALLOW_ALL, 0);
+  const state = await answered(ALLOW_ALL);
 
   assertEquals(await auditedAuth(undefined, PLAIN, Promise.resolve(state)), state);
 });
