@@ -5,13 +5,8 @@
  * @module
  */
 
-import {
-  EVERY_TOPIC,
-  type Producer,
-  type ProducerInfo,
-  type RegisteredTopic,
-  type RegistrationDb,
-} from "./registration_db.ts";
+import type { Producer, ProducerInfo } from "./producer.ts";
+import { EVERY_TOPIC, type RegisteredTopic, type RegistrationDb } from "./registration_db.ts";
 
 /** Now, and how long ago is too long. In ms. */
 export interface LookupTimes {

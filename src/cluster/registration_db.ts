@@ -9,8 +9,8 @@
  * ```
  *
  * NSQ has one flat map and searches all of it to find what belongs to a topic or to a producer, which makes its
- * answers quadratic. Here a topic knows its channels, and who has it is a list of references in order of age, in which
- * a search halves: eight bytes for each producer of each topic and channel, of which there may be millions.
+ * answers quadratic. Here a topic knows its channels, and who has it is a list of references: eight bytes for each
+ * producer of each topic and channel, of which there may be millions.
  *
  * | | cost |
  * | --- | --- |
@@ -24,16 +24,11 @@
  */
 
 import type { Moment } from "../base/clock.ts";
-import type { NodeInfo } from "../protocol/lookup_requests.ts";
 import { checkChannelName, checkTopicName, isEphemeral } from "../protocol/names.ts";
+import { has, insert, Producer, type ProducerInfo, remove } from "./producer.ts";
 
 /** In place of a topic's name: every topic. */
 export const EVERY_TOPIC = "*";
-
-/** What is known of a producer, in the form and order of NSQ's JSON. */
-export interface ProducerInfo extends NodeInfo {
-  readonly remote_address: string;
-}
 
 /** What a producer can be registered for, under NSQ's names: being there, a topic, or a channel. */
 export interface Registration {
@@ -61,26 +56,6 @@ export interface RegistrationLimits {
 
 /** Channels that are looked at for such as no producer has, for the sake of one name. */
 const SWEEP_MAX = 1000;
-
-/** An nsqd. */
-export class Producer {
-  /** What the log calls it. */
-  readonly id: string;
-  readonly info: ProducerInfo;
-  /** Greater than that of every older one. */
-  readonly serial: number;
-  /** When it was last heard of. */
-  lastUpdate: Moment;
-  /** Topics and channels that it is registered for. The database counts them. */
-  registrationCount = 0;
-
-  constructor(options: { id: string; info: ProducerInfo; serial: number; now: Moment }) {
-    this.id = options.id;
-    this.info = options.info;
-    this.serial = options.serial;
-    this.lastUpdate = options.now;
-  }
-}
 
 /** A topic, with its producers and channels. */
 export interface RegisteredTopic {
@@ -376,36 +351,4 @@ class TopicEntry implements RegisteredTopic {
     this.#round = this.channels.entries();
     return this.nextChannel();
   }
-}
-
-function has(producers: readonly Producer[], producer: Producer): boolean {
-  return producers[place(producers, producer)] === producer;
-}
-
-/** Puts a producer into its place; false if it is there already. */
-function insert(producers: Producer[], producer: Producer): boolean {
-  const index = place(producers, producer);
-  if (producers[index] === producer) return false;
-  producers.splice(index, 0, producer);
-  return true;
-}
-
-/** Takes a producer out; false if it is not there. */
-function remove(producers: Producer[], producer: Producer): boolean {
-  const index = place(producers, producer);
-  if (producers[index] !== producer) return false;
-  producers.splice(index, 1);
-  return true;
-}
-
-/** Where a producer is, or would be, in a list of which the oldest are first. */
-function place(producers: readonly Producer[], { serial }: Producer): number {
-  let low = 0;
-  let high = producers.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (producers[middle].serial < serial) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

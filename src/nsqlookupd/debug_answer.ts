@@ -4,7 +4,8 @@
  * @module
  */
 import type { Moment } from "../base/clock.ts";
-import { EVERY_TOPIC, type Producer, type RegistrationDb } from "../cluster/registration_db.ts";
+import type { Producer } from "../cluster/producer.ts";
+import { EVERY_TOPIC, type RegistrationDb } from "../cluster/registration_db.ts";
 import { HttpError } from "../http/http_error.ts";
 
 /**

@@ -12,9 +12,9 @@ import { errorText } from "../base/error_text.ts";
 import { othersFirst } from "../base/every.ts";
 import { LOG_LEVELS, type Logger } from "../base/logger.ts";
 import { NSQ_VERSION } from "../base/version.ts";
+import type { Producer } from "../cluster/producer.ts";
 import {
   CLIENT_REGISTRATION,
-  type Producer,
   type Registration,
   type RegistrationDb,
   RegistrationsFullError,

@@ -7,7 +7,8 @@ import {
   topicsAnswer,
 } from "../../src/cluster/lookup_answers.ts";
 import type { Moment } from "../../src/base/clock.ts";
-import { type Producer, type ProducerInfo, RegistrationDb } from "../../src/cluster/registration_db.ts";
+import type { Producer, ProducerInfo } from "../../src/cluster/producer.ts";
+import { RegistrationDb } from "../../src/cluster/registration_db.ts";
 
 const START_MS = 1_000_000;
 /** What the wall clock says then: nothing that anything here depends on. */

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Moment } from "../../src/base/clock.ts";
+import type { Producer } from "../../src/cluster/producer.ts";
 import {
   EVERY_TOPIC,
-  type Producer,
   type Registration,
   RegistrationDb,
   RegistrationsFullError,

@@ -13,7 +13,7 @@
  */
 
 import type { SerfMember, SerfUserEvent } from "../../cluster/serf_records.ts";
-import type { ProducerInfo } from "../../cluster/registration_db.ts";
+import type { ProducerInfo } from "../../cluster/producer.ts";
 import { hostPort } from "../../base/host_port.ts";
 import type { NodeInfo } from "../../protocol/lookup_requests.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";

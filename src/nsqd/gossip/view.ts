@@ -12,11 +12,10 @@
 
 import type { Moment } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
+import type { Producer, ProducerInfo } from "../../cluster/producer.ts";
 import {
   CLIENT_REGISTRATION,
   EVERY_TOPIC,
-  type Producer,
-  type ProducerInfo,
   type Registration,
   RegistrationDb,
   RegistrationsFullError,

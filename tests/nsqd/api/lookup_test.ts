@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { LOG_LEVELS, Logger } from "../../../src/base/logger.ts";
-import { type ProducerInfo, RegistrationDb } from "../../../src/cluster/registration_db.ts";
+import type { ProducerInfo } from "../../../src/cluster/producer.ts";
+import { RegistrationDb } from "../../../src/cluster/registration_db.ts";
 import { Router } from "../../../src/http/router.ts";
 import { lookupEndpoints } from "../../../src/nsqd/api/lookup.ts";
 

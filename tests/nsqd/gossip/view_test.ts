@@ -6,7 +6,7 @@ import {
   nodesAnswer,
   topicsAnswer,
 } from "../../../src/cluster/lookup_answers.ts";
-import type { ProducerInfo } from "../../../src/cluster/registration_db.ts";
+import type { ProducerInfo } from "../../../src/cluster/producer.ts";
 import type { SerfMember } from "../../../src/cluster/serf_records.ts";
 import type { GossipEvent } from "../../../src/nsqd/gossip/event.ts";
 import { GossipView } from "../../../src/nsqd/gossip/view.ts";
