@@ -1,6 +1,6 @@
 /**
  * Certificates for tests of TLS, made by the `openssl` command once per test file and removed with it. All but one
- * are X.509 version 3; they have elliptic curve keys and are valid for two days.
+ * are X.509 version 3; they have elliptic curve keys and are valid for 20 days: few enough that nsqd warns of them.
  *
  * @module
  */
@@ -98,7 +98,7 @@ class CertificateMaker {
   /** A certificate that signs others. */
   async authority(file: string): Promise<Certificate> {
     const { key, cert } = this.#paths(file);
-    const extensions = ["-extensions", "authority", "-days", "2"];
+    const extensions = ["-extensions", "authority", "-days", "20"];
     await this.#openssl("req", "-x509", ...this.#newKey(key, file), ...extensions, "-out", cert);
     return await this.#read(file);
   }
@@ -125,7 +125,7 @@ class CertificateMaker {
       ...authority,
       ...extensions,
       "-days",
-      "2",
+      "20",
       "-out",
       cert,
     );
