@@ -1,10 +1,12 @@
 /**
  * What `/lookup`, `/topics`, `/channels` and `/nodes` answer (nsqlookupd/http.go), whoever serves them: the data, in
- * the form and order of NSQ's JSON. Reads no requests.
+ * the form and order of NSQ's JSON. Reads no requests. With a million names an answer takes a while, in which others are
+ * served.
  *
  * @module
  */
 
+import { inSlices, TimeSlice } from "../base/time_slice.ts";
 import type { Producer, ProducerInfo } from "./producer.ts";
 import { EVERY_TOPIC, type RegisteredTopic, type RegistrationDb } from "./registration_db.ts";
 
@@ -46,50 +48,57 @@ export interface NodesAnswer {
 }
 
 /** Channels and active producers of a topic, or undefined if it is not known. */
-export function lookupAnswer(
+export async function lookupAnswer(
   db: RegistrationDb,
   topic: string,
   times: LookupTimes,
-): LookupAnswer | undefined {
-  const topics = [...db.topics(topic)];
-  if (topics.length === 0) return undefined;
+): Promise<LookupAnswer | undefined> {
   const producers = new Set<Producer>();
-  for (const each of topics) {
+  const channels: string[] = [];
+  const slice = new TimeSlice();
+  let isKnown = false;
+  for (const each of db.topics(topic)) {
+    isKnown = true;
     for (const producer of each.producers) {
       if (isActive(producer, times) && !isTombstoned(each, producer, times)) producers.add(producer);
     }
+    await inSlices(each.channels.keys(), (channel) => channels.push(channel), slice);
   }
-  return {
-    channels: topics.flatMap(({ channels }) => [...channels.keys()]),
-    producers: [...producers].map(({ info }) => info),
-  };
+  return isKnown ? { channels, producers: Array.from(producers, ({ info }) => info) } : undefined;
 }
 
 /** Every topic. */
-export function topicsAnswer(db: RegistrationDb): TopicsAnswer {
-  return { topics: Array.from(db.topics(EVERY_TOPIC), ({ name }) => name) };
+export async function topicsAnswer(db: RegistrationDb): Promise<TopicsAnswer> {
+  const topics: string[] = [];
+  await inSlices(db.topics(EVERY_TOPIC), ({ name }) => topics.push(name));
+  return { topics };
 }
 
 /** Channels of a topic, whether it is known or not. */
-export function channelsAnswer(db: RegistrationDb, topic: string): ChannelsAnswer {
-  return { channels: [...db.topics(topic)].flatMap(({ channels }) => [...channels.keys()]) };
+export async function channelsAnswer(db: RegistrationDb, topic: string): Promise<ChannelsAnswer> {
+  const channels: string[] = [];
+  const slice = new TimeSlice();
+  for (const each of db.topics(topic)) {
+    await inSlices(each.channels.keys(), (name) => channels.push(name), slice);
+  }
+  return { channels };
 }
 
 /** Active producers, each with its topics. */
-export function nodesAnswer(db: RegistrationDb, times: LookupTimes): NodesAnswer {
+export async function nodesAnswer(db: RegistrationDb, times: LookupTimes): Promise<NodesAnswer> {
   const nodes = new Map<Producer, ProducerInfo & { tombstones: boolean[]; topics: string[] }>();
   for (const producer of db.producers) {
     if (isActive(producer, times)) nodes.set(producer, { ...producer.info, tombstones: [], topics: [] });
   }
   // Topic by topic, so that the work is as much as what comes out.
-  for (const topic of db.topics(EVERY_TOPIC)) {
+  await inSlices(db.topics(EVERY_TOPIC), (topic) => {
     for (const producer of topic.producers) {
       const node = nodes.get(producer);
       if (node === undefined) continue;
       node.topics.push(topic.name);
       node.tombstones.push(isTombstoned(topic, producer, times));
     }
-  }
+  });
   return { producers: [...nodes.values()] };
 }
 

@@ -107,13 +107,21 @@ export class RegistrationDb {
 
   /** Removes a producer and all of its registrations, which are the result. */
   removeProducer(producer: Producer): Registration[] {
-    const removed: Registration[] = [];
+    return [...this.removingProducer(producer)].filter((removed) => removed !== undefined);
+  }
+
+  /**
+   * The same, step by step; others may be served between two steps. The producer counts as not heard of for ever from the first
+   * on, so nobody is told of it.
+   */
+  *removingProducer(producer: Producer): Generator<Registration | undefined> {
+    producer.lastUpdate = { ...producer.lastUpdate, monotonicMs: -Infinity };
     for (const topic of this.#topics.values()) {
       if (producer.registrationCount === 0) break;
-      this.#leave(topic, producer, removed);
+      yield;
+      yield* this.#leave(topic, producer);
     }
-    if (remove(this.#producers, producer)) removed.push(CLIENT_REGISTRATION);
-    return removed;
+    if (remove(this.#producers, producer)) yield CLIENT_REGISTRATION;
   }
 
   /**
@@ -140,15 +148,18 @@ export class RegistrationDb {
 
   /** Ends a producer's registration for a channel, or for a topic with all of its channels; returns what it had. */
   unregister(producer: Producer, topicName: string, channelName?: string): Registration[] {
+    return [...this.unregistering(producer, topicName, channelName)];
+  }
+
+  /** The same, step by step; others may be served between two steps. */
+  *unregistering(producer: Producer, topicName: string, channelName?: string): Generator<Registration> {
     const topic = this.#topics.get(topicName);
-    const removed: Registration[] = [];
-    if (topic === undefined) return removed;
-    if (channelName === undefined) this.#leave(topic, producer, removed);
+    if (topic === undefined) return;
+    if (channelName === undefined) yield* this.#leave(topic, producer);
     else if (this.#leaveChannel(topic, channelName, producer)) {
-      removed.push({ category: "channel", key: topicName, subKey: channelName });
       this.#note(topic);
+      yield { category: "channel", key: topicName, subKey: channelName };
     }
-    return removed;
   }
 
   /**
@@ -162,16 +173,19 @@ export class RegistrationDb {
 
   /** Forgets topics, with their channels; returns what is gone. */
   removeTopics(name: string): Registration[] {
-    const removed: Registration[] = [];
+    return [...this.removingTopics(name)];
+  }
+
+  /** The same, step by step; others may be served between two steps. */
+  *removingTopics(name: string): Generator<Registration> {
     for (const topic of this.#matching(name)) {
       for (const channel of topic.channels.keys()) {
         this.removeChannel(topic.name, channel);
-        removed.push({ category: "channel", key: topic.name, subKey: channel });
+        yield { category: "channel", key: topic.name, subKey: channel };
       }
       this.#removeTopic(topic);
-      removed.push({ category: "topic", key: topic.name, subKey: "" });
+      yield { category: "topic", key: topic.name, subKey: "" };
     }
-    return removed;
   }
 
   /** Forgets a channel; false if there is none of that name. */
@@ -188,6 +202,11 @@ export class RegistrationDb {
 
   /** Marks the producers at `node`, which is `address:http_port`, as not having the topics any more. */
   tombstone(topicName: string, node: string, now: Moment): void {
+    for (const _ of this.tombstoning(topicName, node, now));
+  }
+
+  /** The same, topic by topic; others may be served in between. */
+  *tombstoning(topicName: string, node: string, now: Moment): Generator<undefined> {
     for (const topic of this.#matching(topicName)) {
       for (const producer of topic.producers) {
         const { broadcast_address, http_port } = producer.info;
@@ -195,6 +214,7 @@ export class RegistrationDb {
         topic.tombstones ??= new Map();
         topic.tombstones.set(producer, now);
       }
+      yield;
     }
   }
 
@@ -273,18 +293,23 @@ export class RegistrationDb {
     throw new RegistrationsFullError(`Cannot register a name: the producer has ${producerCountMax}`);
   }
 
-  /** Takes a producer out of a topic and its channels, and tells what it had of them. */
-  #leave(topic: TopicEntry, producer: Producer, removed: Registration[]): void {
+  /** Takes a producer out of a topic's channels, one by one, and then of the topic, and tells what it had of them. */
+  *#leave(topic: TopicEntry, producer: Producer): Generator<Registration> {
+    if (!has(topic.producers, producer)) return;
+    for (const channel of topic.channels.keys()) {
+      if (!this.#leaveChannel(topic, channel, producer)) continue;
+      yield { category: "channel", key: topic.name, subKey: channel };
+    }
+    // Others may have forgotten the topic meanwhile, or the producer in it.
     if (!remove(topic.producers, producer)) return;
     producer.registrationCount--;
     topic.tombstones?.delete(producer);
-    for (const channel of topic.channels.keys()) {
-      if (!this.#leaveChannel(topic, channel, producer)) continue;
-      removed.push({ category: "channel", key: topic.name, subKey: channel });
+    const isDeserted = topic.producers.length === 0;
+    if (this.#topics.get(topic.name) === topic) {
+      if (isDeserted && isEphemeral(topic.name)) { for (const _ of this.removingTopics(topic.name)); }
+      else this.#note(topic);
     }
-    removed.push({ category: "topic", key: topic.name, subKey: "" });
-    if (topic.producers.length === 0 && isEphemeral(topic.name)) this.removeTopics(topic.name);
-    else this.#note(topic);
+    yield { category: "topic", key: topic.name, subKey: "" };
   }
 
   #leaveChannel(topic: TopicEntry, channelName: string, producer: Producer): boolean {

@@ -8,6 +8,7 @@
 import { formatDuration } from "../base/duration.ts";
 import { LOG_LEVELS, type Logger } from "../base/logger.ts";
 import { HttpError } from "./http_error.ts";
+import { goJson, jsonPieces } from "./json_pieces.ts";
 import type { RequestContext } from "./request_context.ts";
 
 /** Does the work of one endpoint. */
@@ -72,7 +73,7 @@ export function v1(handler: Handler): Responder {
       const data = await handler(context);
       if (data === undefined || data === "") return new Response(null, V1_EMPTY);
       if (typeof data === "string") return new Response(data, V1_TEXT);
-      return new Response(toJson(data), V1_JSON);
+      return new Response(bodyOf(await jsonPieces(data)), V1_JSON);
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       return new Response(toJson({ message: error.message }), { status: error.status, ...V1_JSON });
@@ -89,9 +90,19 @@ export function refusal(logger: Logger, status: number, text: string): Responder
   );
 }
 
-/** JSON as Go writes it, which escapes what could be taken for HTML. */
 function toJson(data: unknown): string {
-  return JSON.stringify(data).replace(/[<>&\u2028\u2029]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return goJson(JSON.stringify(data));
+}
+
+/** What has one piece has a length; more go out one by one. */
+function bodyOf(pieces: Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
+  if (pieces.length === 1) return pieces[0];
+  const rest = pieces.values();
+  return new ReadableStream({
+    pull(controller) {
+      const { done, value } = rest.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
   });
 }

@@ -6,6 +6,7 @@
 
 import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
 import { ReadSize } from "../base/read_size.ts";
+import { TimeSlice } from "../base/time_slice.ts";
 import { type Connection, writeAll } from "./connection.ts";
 import { takeFrom } from "./node_stream.ts";
 
@@ -23,6 +24,8 @@ export class DeflateConnection implements Connection {
   #error: Error | undefined;
   readonly #readSize = new ReadSize(READ_SIZE_MAX);
   #fedBytes = 0;
+  /** Begins with each read from below. */
+  #slice = new TimeSlice();
   /** A chunk of compressed bytes has been given to inflate and is not used up. */
   #feeding = false;
   #wake: (() => void) | undefined;
@@ -39,6 +42,8 @@ export class DeflateConnection implements Connection {
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
+    // A few bytes may become megabytes, which come without anybody else's having had a turn.
+    if (this.#feeding && this.#slice.isOver) await this.#slice.next();
     for (;;) {
       const chunk = takeFrom(this.#inflate, buffer.length);
       if (chunk) {
@@ -79,6 +84,7 @@ export class DeflateConnection implements Connection {
       return;
     }
     this.#readSize.received(count);
+    this.#slice = new TimeSlice();
     this.#feeding = true;
     this.#fedBytes += count;
     this.#inflate.write(buffer.subarray(0, count), () => {

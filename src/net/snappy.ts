@@ -5,6 +5,7 @@
  */
 
 import { ReadSize } from "../base/read_size.ts";
+import { TimeSlice } from "../base/time_slice.ts";
 import { SnappyDecoder, SnappyEncoder } from "../protocol/snappy_frames.ts";
 import { type Connection, writeAll } from "./connection.ts";
 
@@ -22,6 +23,8 @@ export class SnappyConnection implements Connection {
   #decoded: Uint8Array[] = [];
   #part = 0;
   #offset = 0;
+  /** Begins with each read from below. */
+  #slice = new TimeSlice();
 
   constructor(inner: Connection) {
     this.peer = inner.peer;
@@ -29,11 +32,14 @@ export class SnappyConnection implements Connection {
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
+    // What has been decoded comes without anybody else's having had a turn.
+    if (this.#part < this.#decoded.length && this.#slice.isOver) await this.#slice.next();
     while (this.#part === this.#decoded.length) {
       const packed = new Uint8Array(this.#readSize.bytes);
       const count = await this.#inner.read(packed);
       if (count === null) return null;
       this.#readSize.received(count);
+      this.#slice = new TimeSlice();
       this.#decoded = this.#decoder.decode(packed.subarray(0, count));
       this.#part = 0;
     }

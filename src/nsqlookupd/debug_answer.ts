@@ -4,6 +4,7 @@
  * @module
  */
 import type { Moment } from "../base/clock.ts";
+import { inSlices, TimeSlice } from "../base/time_slice.ts";
 import type { Producer } from "../cluster/producer.ts";
 import { EVERY_TOPIC, type RegistrationDb } from "../cluster/registration_db.ts";
 import { HttpError } from "../http/http_error.ts";
@@ -23,18 +24,24 @@ const NEVER_NS = -6_795_364_578_871_345_000;
  *
  * @throws {HttpError} 503 if there are too many.
  */
-export function debugAnswer(db: RegistrationDb): unknown {
+export async function debugAnswer(db: RegistrationDb): Promise<ReadonlyMap<string, unknown[]>> {
   const count = db.producers.reduce((sum, { registrationCount }) => sum + 1 + registrationCount, 0);
   if (count > DEBUG_PRODUCERS_MAX) throw new HttpError(503, "TOO_MANY_REGISTRATIONS");
-  const answer: Record<string, unknown[]> = {};
+  // An object of so many fields is rebuilt as it grows, and that in one go.
+  const answer = new Map<string, unknown[]>();
   const add = (key: string, producers: readonly Producer[], tombstones?: ReadonlyMap<Producer, Moment>) => {
     if (producers.length === 0) return;
-    answer[key] = producers.map((producer) => describe(producer, tombstones?.get(producer)));
+    answer.set(key, producers.map((producer) => describe(producer, tombstones?.get(producer))));
   };
   add("client::", db.producers);
+  const slice = new TimeSlice();
   for (const { name, producers, channels, tombstones } of db.topics(EVERY_TOPIC)) {
     add(`topic:${name}:`, producers, tombstones);
-    for (const [channel, itsProducers] of channels) add(`channel:${name}:${channel}`, itsProducers);
+    await inSlices(
+      channels,
+      ([channel, itsProducers]) => add(`channel:${name}:${channel}`, itsProducers),
+      slice,
+    );
   }
   return answer;
 }

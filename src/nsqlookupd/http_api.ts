@@ -7,6 +7,7 @@
 import type { Audit } from "../base/audit_log.ts";
 import { type Clock, momentOf } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import { inSlices } from "../base/time_slice.ts";
 import { NSQ_VERSION } from "../base/version.ts";
 import {
   channelsAnswer,
@@ -77,9 +78,9 @@ function timesOf({ clock, options }: HttpApiContext): LookupTimes {
 }
 
 /** `GET /lookup` */
-function lookup(nsqlookupd: HttpApiContext, request: RequestContext): unknown {
+async function lookup(nsqlookupd: HttpApiContext, request: RequestContext): Promise<unknown> {
   const topic = requiredParam(requestParams(request), "topic");
-  const answer = lookupAnswer(nsqlookupd.db, topic, timesOf(nsqlookupd));
+  const answer = await lookupAnswer(nsqlookupd.db, topic, timesOf(nsqlookupd));
   if (answer === undefined) throw new HttpError(404, "TOPIC_NOT_FOUND");
   return answer;
 }
@@ -97,11 +98,10 @@ function createTopic(nsqlookupd: HttpApiContext, request: RequestContext): void 
 }
 
 /** `POST /topic/delete` */
-function deleteTopic({ db, logger }: HttpApiContext, request: RequestContext): void {
+async function deleteTopic({ db, logger }: HttpApiContext, request: RequestContext): Promise<void> {
   // NSQ compat: any name will do, and that of every topic is one (docs/compatibility.md).
-  for (const removed of db.removeTopics(requiredParam(requestParams(request), "topic"))) {
-    logger.info(`DB: removing ${describe(removed)}`);
-  }
+  const topic = requiredParam(requestParams(request), "topic");
+  await inSlices(db.removingTopics(topic), (removed) => logger.info(`DB: removing ${describe(removed)}`));
 }
 
 /** `POST /channel/create` */
@@ -120,12 +120,15 @@ function deleteChannel({ db, logger }: HttpApiContext, request: RequestContext):
 }
 
 /** `POST /topic/tombstone` */
-function tombstone({ db, logger, clock }: HttpApiContext, request: RequestContext): void {
+async function tombstone(
+  { db, logger, clock }: HttpApiContext,
+  request: RequestContext,
+): Promise<void> {
   const params = requestParams(request);
   const topic = requiredParam(params, "topic");
   const node = requiredParam(params, "node");
   logger.info(`DB: setting tombstone for producer@${node} of topic(${topic})`);
-  db.tombstone(topic, node, momentOf(clock));
+  await inSlices(db.tombstoning(topic, node, momentOf(clock)));
 }
 
 function addTopic({ db }: HttpApiContext, topic: string, channel?: string): void {

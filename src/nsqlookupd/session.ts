@@ -9,8 +9,8 @@
 import { type Clock, type Moment, momentOf } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
 import { errorText } from "../base/error_text.ts";
-import { othersFirst } from "../base/every.ts";
-import { LOG_LEVELS, type Logger } from "../base/logger.ts";
+import type { Logger } from "../base/logger.ts";
+import { inSlices, TimeSlice } from "../base/time_slice.ts";
 import { NSQ_VERSION } from "../base/version.ts";
 import type { Producer } from "../cluster/producer.ts";
 import {
@@ -29,8 +29,6 @@ import type { NsqlookupdOptions } from "./options.ts";
 
 /** The answer to a REGISTER that there is no room for. */
 const REGISTER_REFUSED = "E_INVALID REGISTER too many topics and channels";
-/** Lines of the log that are written at once: some 5 ms of work. */
-const LINES_AT_ONCE = 1000;
 
 /** What a session uses of its daemon. */
 export interface SessionContext {
@@ -163,13 +161,17 @@ export class Session implements WireOwner {
     }
     if (end instanceof ProtocolError) this.#refuse(end);
     logger.info(`PROTOCOL(V1): [${this.#peer}] exiting ioloop`);
-    if (this.#producer) await this.#logAll("UNREGISTER", db.removeProducer(this.#producer));
+    if (this.#producer) {
+      await inSlices(db.removingProducer(this.#producer), (removed) => {
+        if (removed) this.#logEach("UNREGISTER", [removed]);
+      }, new TimeSlice(this.#context.clock));
+    }
     if (!this.#wire.closed) logger.error(`client(${this.#peer}) - ${errorText(end)}`);
   }
 
   async #readCommands(): Promise<void> {
     do {
-      this.#executeAll();
+      await this.#executeAll();
       this.#wire.flush();
       // A client that does not read its answers is not asked for more commands.
       if (!this.#wire.writable && !this.#wire.closed) await this.#roomForOutput();
@@ -177,21 +179,26 @@ export class Session implements WireOwner {
     if (this.#wire.closed) return;
     // What was cut off in the middle is answered with the error that NSQ has for it.
     this.#reader.end();
-    this.#executeAll();
+    await this.#executeAll();
   }
 
   /** Carries out every complete command that has come. */
-  #executeAll(): void {
+  async #executeAll(): Promise<void> {
+    const slice = new TimeSlice(this.#context.clock);
     for (let command = this.#reader.next(); command; command = this.#reader.next()) {
       this.#introduced = true;
       this.#incompleteMs = 0;
-      this.#answer(this.#execute(command));
+      this.#answer(await this.#execute(command, slice));
+      if (slice.isOver) await slice.next();
     }
     if (!this.#reader.isInCommand) this.#incompleteMs = 0;
     else if (this.#incompleteMs === 0) this.#incompleteMs = this.#lastRead.monotonicMs;
   }
 
-  #execute(command: LookupCommand): Readonly<Uint8Array> {
+  #execute(
+    command: LookupCommand,
+    slice: TimeSlice,
+  ): Readonly<Uint8Array> | Promise<Readonly<Uint8Array>> {
     switch (command.name) {
       case "PING":
         return this.#ping();
@@ -200,7 +207,7 @@ export class Session implements WireOwner {
       case "REGISTER":
         return this.#register(command);
       case "UNREGISTER":
-        return this.#unregister(command);
+        return this.#unregister(command, slice);
     }
   }
 
@@ -252,17 +259,14 @@ export class Session implements WireOwner {
     }
   }
 
-  #unregister({ topic, channel }: Named): Readonly<Uint8Array> {
-    const removed = this.#context.db.unregister(this.#identified(), topic, channel);
-    if (channel !== undefined) {
-      this.#logEach("UNREGISTER", removed);
-      return LOOKUP_OK;
-    }
-    for (const registration of removed) {
-      if (registration.category === "topic") this.#logEach("UNREGISTER", [registration]);
+  /** A topic may have any number of channels. */
+  async #unregister({ topic, channel }: Named, slice: TimeSlice): Promise<Readonly<Uint8Array>> {
+    const { db, logger } = this.#context;
+    await inSlices(db.unregistering(this.#identified(), topic, channel), (removed) => {
+      if (channel !== undefined || removed.category === "topic") this.#logEach("UNREGISTER", [removed]);
       // An nsqd is to end a topic's channels first.
-      else this.#context.logger.warn(`client(${this.#peer}) unexpected UNREGISTER ${describe(registration)}`);
-    }
+      else logger.warn(`client(${this.#peer}) unexpected UNREGISTER ${describe(removed)}`);
+    }, slice);
     return LOOKUP_OK;
   }
 
@@ -275,15 +279,6 @@ export class Session implements WireOwner {
   #logEach(what: "REGISTER" | "UNREGISTER", registrations: readonly Registration[]): void {
     for (const registration of registrations) {
       this.#context.logger.info(`DB: client(${this.#peer}) ${what} ${describe(registration)}`);
-    }
-  }
-
-  /** The same for as many as there may be: others are served in between. */
-  async #logAll(what: "REGISTER" | "UNREGISTER", registrations: readonly Registration[]): Promise<void> {
-    if (this.#context.logger.level > LOG_LEVELS.info) return;
-    for (let at = 0; at < registrations.length; at += LINES_AT_ONCE) {
-      if (at > 0) await othersFirst();
-      this.#logEach(what, registrations.slice(at, at + LINES_AT_ONCE));
     }
   }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Moment } from "../../src/base/clock.ts";
+import { lookupAnswer } from "../../src/cluster/lookup_answers.ts";
 import type { Producer } from "../../src/cluster/producer.ts";
 import {
   EVERY_TOPIC,
@@ -424,4 +425,34 @@ Deno.test("RegistrationDb does as a plain set of registrations does, whatever is
     const nameCount = [...db.topics(EVERY_TOPIC)].reduce((sum, { channels }) => sum + 1 + channels.size, 0);
     assertEquals(db.count, nameCount);
   }
+});
+
+Deno.test("RegistrationDb.removingProducer() lets others change what it has not come to yet", () => {
+  const db = new RegistrationDb();
+  const [a, b] = ["a", "b"].map((name) => producer(db, name));
+  for (const topic of ["t", "u", "v"]) {
+    db.register(a, topic, "c");
+    db.register(b, topic, "c");
+  }
+
+  const removed = [];
+  for (const step of db.removingProducer(a)) {
+    if (step) removed.push(`${step.category}:${step.key}:${step.subKey}`);
+    if (removed.length === 1) db.removeTopics("u");
+  }
+
+  assertEquals(removed, ["channel:t:c", "topic:t:", "channel:v:c", "topic:v:", "client::"]);
+  assertEquals([a.registrationCount, b.registrationCount, db.count], [0, 4, 4]);
+  assertEquals(db.producers, [b]);
+});
+
+Deno.test("RegistrationDb.removingProducer() keeps the producer from being told of from its first step on", async () => {
+  const db = new RegistrationDb();
+  const leaving = producer(db, "a");
+  for (const topic of ["t", "u"]) db.register(leaving, topic, "c");
+
+  db.removingProducer(leaving).next();
+
+  const times = { monotonicMs: NOW.monotonicMs, inactiveProducerTimeoutMs: 1000, tombstoneLifetimeMs: 0 };
+  assertEquals(await lookupAnswer(db, "u", times), { channels: ["c"], producers: [] });
 });

@@ -37,6 +37,9 @@ import {
 
 export type { ApiContext } from "./context.ts";
 
+/** The largest value that an option is given, in bytes: what has a million parts takes long to be refused. */
+export const CONFIG_VALUE_SIZE_MAX = 64 * 1024;
+
 /** Does the work of one endpoint. */
 type Operation = (nsqd: ApiContext, request: RequestContext) => unknown;
 
@@ -123,7 +126,7 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
     channel: params.get("channel") ?? "",
     includeClients: boolParam(params.get("include_clients")) ?? true,
   };
-  const collected = collectStats(nsqd, filter, monotonicMs);
+  const collected = await collectStats(nsqd, filter, monotonicMs);
   const memory = boolParam(params.get("include_mem")) ?? true ? memoryStats() : undefined;
 
   const background = backgroundStats(nsqd.broker);
@@ -134,7 +137,7 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
     const { wallMs: startTimeMs } = started;
     const { certificateExpiresMs } = nsqd;
     const times = { startTimeMs, uptimeMs, certificateExpiresMs };
-    return formatStats({ program, health, ...times, stats: collected, memory, background, gossip });
+    return await formatStats({ program, health, ...times, stats: collected, memory, background, gossip });
   }
   return {
     version: NSQ_VERSION,
@@ -166,7 +169,7 @@ function showOption(nsqd: ApiContext, request: RequestContext): unknown {
 async function changeOption(nsqd: ApiContext, request: RequestContext): Promise<unknown> {
   // No option, and nothing that a value could be given: nsqd reads files again that it has read at its start.
   if (request.params.opt === "reload") return reload(nsqd);
-  const body = await request.readBody(nsqd.options.maxMsgSizeBytes);
+  const body = await request.readBody(Math.min(nsqd.options.maxMsgSizeBytes, CONFIG_VALUE_SIZE_MAX));
   if (body === undefined || body.length === 0) throw new HttpError(413, "INVALID_VALUE");
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
   request.detail = text;

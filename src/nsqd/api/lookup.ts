@@ -41,13 +41,13 @@ export function lookupEndpoints(logger: Logger, database: () => RegistrationDb |
 }
 
 /** `GET /lookup` */
-function lookup(db: RegistrationDb, request: RequestContext): unknown {
-  const answer = lookupAnswer(db, requiredParam(requestParams(request), "topic"), ALWAYS);
+async function lookup(db: RegistrationDb, request: RequestContext): Promise<unknown> {
+  const answer = await lookupAnswer(db, requiredParam(requestParams(request), "topic"), ALWAYS);
   if (answer === undefined) throw new HttpError(404, "TOPIC_NOT_FOUND");
   return answer;
 }
 
 /** `GET /channels` */
-function channels(db: RegistrationDb, request: RequestContext): unknown {
+function channels(db: RegistrationDb, request: RequestContext): Promise<unknown> {
   return channelsAnswer(db, requiredParam(requestParams(request), "topic"));
 }

@@ -7,7 +7,7 @@
  */
 
 import { RE2JS } from "re2js";
-import { othersFirst } from "../../base/every.ts";
+import { inSlices, TimeSlice } from "../../base/time_slice.ts";
 import { shownText } from "../../protocol/quote.ts";
 
 /** The longest pattern, and the largest that one may come to when what it repeats is written out, in characters. */
@@ -17,8 +17,6 @@ export const PATTERNS_MAX = 5000;
 export const PATTERNS_SIZE_MAX = 64 * 1024;
 /** Decisions that are remembered: clients ask for the same again and again. */
 const DECISIONS_MAX = 1000;
-/** How long patterns are worked on before others have their turn: one that is as large as can be takes 10 ms. */
-const TURN_MS = 5;
 
 const PERMISSIONS = ["subscribe", "publish"];
 
@@ -47,7 +45,8 @@ export class AuthRules {
    */
   static async read(authorizations: unknown): Promise<AuthRules> {
     const patterns = new Patterns();
-    const read = listOf(authorizations).map((value) => authorizationOf(value, patterns));
+    const read: Authorization[] = [];
+    await inSlices(listOf(authorizations), (value) => read.push(authorizationOf(value, patterns)));
     await patterns.compile();
     return new AuthRules(read, patterns);
   }
@@ -91,7 +90,6 @@ export class AuthRules {
 class Patterns {
   readonly #numbers = new Map<string, number>();
   readonly #compiled: RE2JS[] = [];
-  #turnEndMs = 0;
 
   /** The number of a pattern. */
   add(text: string): number {
@@ -106,20 +104,19 @@ class Patterns {
   }
 
   async compile(): Promise<void> {
-    this.#turnEndMs = performance.now() + TURN_MS;
     let size = 0;
-    for (const text of this.#numbers.keys()) {
+    // One that is as large as can be takes 10 ms.
+    await inSlices(this.#numbers.keys(), (text) => {
       const pattern = compile(text);
       size += pattern.programSize();
       if (size > PATTERNS_SIZE_MAX) throw new Error("answer's patterns are too large together");
       this.#compiled.push(pattern);
-      await this.#othersInTime();
-    }
+    });
   }
 
   /** Whether patterns match a name, each of which is tried once. */
   matcher(name: string): (pattern: number) => Promise<boolean> {
-    this.#turnEndMs = performance.now() + TURN_MS;
+    const slice = new TimeSlice();
     const tried = new Map<number, boolean>();
     return async (pattern) => {
       let matches = tried.get(pattern);
@@ -127,16 +124,10 @@ class Patterns {
         // Not `test()`, which builds tables of up to 8 MiB for each pattern, and keeps them.
         matches = this.#compiled[pattern].matcher(name).find();
         tried.set(pattern, matches);
-        await this.#othersInTime();
+        if (slice.isOver) await slice.next();
       }
       return matches;
     };
-  }
-
-  async #othersInTime(): Promise<void> {
-    if (performance.now() < this.#turnEndMs) return;
-    await othersFirst();
-    this.#turnEndMs = performance.now() + TURN_MS;
   }
 }
 

@@ -13,6 +13,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error_text.ts";
 import type { Logger } from "../../base/logger.ts";
+import { TimeSlice } from "../../base/time_slice.ts";
 import type { Channel } from "../../broker/channel.ts";
 import { Consumer, type MessageSink, NEARNESS, type Nearness } from "../../broker/consumer.ts";
 import type { Segment } from "../../log/segment.ts";
@@ -47,6 +48,8 @@ import { type SessionOptions, TOPOLOGY_AWARE_CONSUMPTION } from "./options.ts";
 const OUTPUT_BUFFER_SIZE = 16 * 1024;
 /** NSQ's ClientTimeout: heartbeats come twice in that time. */
 const CLIENT_TIMEOUT_MS = 60_000;
+/** Looking at the clock costs as much as a short command: it is done once for so many. */
+const COMMANDS_BETWEEN_LOOKS = 64;
 /** Bodies up to this length are copied by hand: it costs less than making a view, in bytes. */
 const SMALL_BODY_LENGTH = 48;
 
@@ -454,20 +457,8 @@ export class Session implements MessageSink, WireOwner {
 
   /** Carries out every complete command that has come. */
   async #executeCommands(): Promise<void> {
-    // What else it has to say waits with it; so its publishes fail or succeed before the ones that follow.
-    if (this.#keeping) await this.#pause(this.#keeping);
-    this.#executeAll();
-    while (this.#suspension) {
-      const work = this.#suspension;
-      this.#suspension = undefined;
-      try {
-        await this.#pause(work());
-      } catch (error) {
-        if (!(error instanceof ProtocolError)) throw error;
-        this.#fail(error);
-      }
-      this.#executeAll();
-    }
+    const slice = new TimeSlice(this.context.clock);
+    while (!await this.#executeSome(slice)) await this.#pause(slice.next());
     if (this.reader.pendingBytes === 0) this.#incompleteMs = 0;
     else if (this.#incompleteMs === 0) this.#incompleteMs = this.readMs;
     // A client that does not read its answers is not asked for more commands. One that does not read its messages is: it may
@@ -479,25 +470,48 @@ export class Session implements MessageSink, WireOwner {
     }
   }
 
-  #executeAll(): void {
-    const { reader } = this;
-    const { logger } = this.context;
-    while (!this.#failed && !this.#wire.closed) {
+  /** Carries out commands while the slice lasts; false when there may be more. */
+  async #executeSome(slice: TimeSlice): Promise<boolean> {
+    // What else it has to say waits with it; so its publishes fail or succeed before the ones that follow.
+    if (this.#keeping) await this.#pause(this.#keeping);
+    let isDone = this.#executeAll(slice);
+    while (this.#suspension) {
+      const work = this.#suspension;
+      this.#suspension = undefined;
       try {
-        if (!reader.nextLine()) return;
-        if (logger.debugs) logger.debug(`PROTOCOL(V2): [${this.remoteAddress}] ${reader.line()}`);
-        if (!executeCommand(this)) {
-          reader.retry();
-          return;
-        }
-        this.#introduced = true;
-        this.#incompleteMs = 0;
-        if (this.#suspension) return;
+        await this.#pause(work());
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
         this.#fail(error);
       }
+      isDone = this.#executeAll(slice);
     }
+    return isDone;
+  }
+
+  /** The same without waiting for anything. */
+  #executeAll(slice: TimeSlice): boolean {
+    const { reader } = this;
+    const { logger } = this.context;
+    let count = 0;
+    while (!this.#failed && !this.#wire.closed) {
+      try {
+        if (!reader.nextLine()) return true;
+        if (logger.debugs) logger.debug(`PROTOCOL(V2): [${this.remoteAddress}] ${reader.line()}`);
+        if (!executeCommand(this)) {
+          reader.retry();
+          return true;
+        }
+        this.#introduced = true;
+        this.#incompleteMs = 0;
+        if (this.#suspension) return true;
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        this.#fail(error);
+      }
+      if (++count % COMMANDS_BETWEEN_LOOKS === 0 && slice.isOver) return false;
+    }
+    return true;
   }
 
   /** Waits for something else than the client, whose time does not run meanwhile. */

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { inSlices, TimeSlice } from "../../base/time_slice.ts";
 import { NO_QUANTILES, Quantile, type QuantileResult } from "../../base/quantile.ts";
 import type { BackgroundWork, Broker } from "../../broker/broker.ts";
 import type { Channel } from "../../broker/channel.ts";
@@ -150,11 +151,19 @@ export interface MemoryStats {
   readonly gc_total_runs: number;
 }
 
-/** The statistics at this time by the monotonic clock, topics and channels by name. */
-export function collectStats(source: StatsSource, filter: StatsFilter, monotonicMs: number): Stats {
+/**
+ * The statistics at this time by the monotonic clock, topics and channels by name. With thousands of topics or clients that
+ * takes a while, in which others are served.
+ */
+export async function collectStats(
+  source: StatsSource,
+  filter: StatsFilter,
+  monotonicMs: number,
+): Promise<Stats> {
   const named = source.broker.topics.get(filter.topic);
   if (filter.topic !== "" && named === undefined) return { topics: null, producers: null };
 
+  const slice = new TimeSlice();
   const topics: TopicStats[] = [];
   for (const topic of named === undefined ? byName(source.broker.topics) : [named]) {
     const channels = filter.channel === ""
@@ -162,10 +171,14 @@ export function collectStats(source: StatsSource, filter: StatsFilter, monotonic
       : only(topic.channels.get(filter.channel));
     // NSQ compat: a filter by channel leaves out the topics that have no such channel.
     if (filter.channel !== "" && channels.length === 0) continue;
-    const stats = channels.map((channel) => channelStats(source, channel, filter, monotonicMs));
+    const stats: ChannelStats[] = [];
+    for (const channel of channels) {
+      stats.push(await channelStats(source, channel, { filter, monotonicMs, slice }));
+    }
     topics.push(topicStats(topic, stats, monotonicMs));
+    if (slice.isOver) await slice.next();
   }
-  const producers = filter.includeClients ? producerStats(source, filter, monotonicMs) : [];
+  const producers = filter.includeClients ? await producerStats(source, { filter, monotonicMs, slice }) : [];
   return { topics, producers: producers.length === 0 ? null : producers };
 }
 
@@ -173,6 +186,13 @@ export function collectStats(source: StatsSource, filter: StatsFilter, monotonic
 export function backgroundStats(broker: Broker): BackgroundWork | undefined {
   const work = broker.backgroundWork;
   return work.tasks + work.segments > 0 ? work : undefined;
+}
+
+/** How statistics are collected. */
+interface Collecting {
+  readonly filter: StatsFilter;
+  readonly monotonicMs: number;
+  readonly slice: TimeSlice;
 }
 
 /** The use of memory at this time. What the runtime does not tell is 0: objects, pauses and runs of the collector. */
@@ -216,15 +236,17 @@ function topicStats(topic: Topic, channels: readonly ChannelStats[], monotonicMs
   };
 }
 
-function channelStats(
-  source: StatsSource,
-  channel: Channel,
-  filter: StatsFilter,
-  monotonicMs: number,
-): ChannelStats {
-  const clients = [...channel.consumers].map((consumer) =>
-    clientStats(source.clientOf(consumer), filter, monotonicMs)
-  );
+async function channelStats(source: StatsSource, channel: Channel, how: Collecting): Promise<ChannelStats> {
+  const { filter, monotonicMs, slice } = how;
+  const clients: ClientStats[] = [];
+  // Counted, and not listed, without clients.
+  const listed = filter.includeClients ? [...channel.consumers] : [];
+  await inSlices(listed, (consumer) => {
+    // It may have gone meanwhile.
+    if (channel.consumers.has(consumer)) {
+      clients.push(clientStats(source.clientOf(consumer), filter, monotonicMs));
+    }
+  }, slice);
   return {
     channel_name: channel.name,
     depth: channel.depth,
@@ -244,10 +266,13 @@ function channelStats(
   };
 }
 
-function producerStats(source: StatsSource, filter: StatsFilter, monotonicMs: number): ClientStats[] {
+async function producerStats(source: StatsSource, how: Collecting): Promise<ClientStats[]> {
+  const { filter, monotonicMs, slice } = how;
   // NSQ compat: a filter by topic empties the counts of other topics' producers, but keeps them listed.
   const producers = [...source.sessions()].filter((client) => client.pubCounts.size > 0);
-  return producers.map((client) => clientStats(client, filter, monotonicMs));
+  const stats: ClientStats[] = [];
+  await inSlices(producers, (client) => stats.push(clientStats(client, filter, monotonicMs)), slice);
+  return stats;
 }
 
 function clientStats(client: ClientSource, filter: StatsFilter, monotonicMs: number): ClientStats {

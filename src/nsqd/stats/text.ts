@@ -5,6 +5,7 @@
  * @module
  */
 import { formatDuration } from "../../base/duration.ts";
+import { inSlices } from "../../base/time_slice.ts";
 import type { BackgroundWork } from "../../broker/broker.ts";
 import type { QuantileResult } from "../../base/quantile.ts";
 import {
@@ -36,34 +37,36 @@ export interface StatsReport {
   readonly gossip?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The text of `/stats`. */
-export function formatStats(report: StatsReport): string {
-  const { stats, memory, background, gossip, startTimeMs, uptimeMs, certificateExpiresMs } = report;
-  const topics = stats.topics ?? [];
-  const producers = stats.producers ?? [];
-  const lines = [
-    report.program,
-    `start_time ${rfc3339(startTimeMs)}`,
-    `uptime ${formatDuration(uptimeMs)}`,
-    "",
-    `Health: ${report.health}`,
-    ...memory === undefined ? [] : ["", "Memory:", ...memoryLines(memory)],
-    "",
-    // Each topic's line but the first has an empty one before it.
-    ...topics.length === 0
-      ? ["Topics: None"]
-      : ["Topics:", ...topics.flatMap((topic) => ["", ...topicLines(topic)]).slice(1)],
-    "",
-    ...producers.length === 0
-      ? ["Producers: None"]
-      : ["Producers:", ...producers.map((client) => `   ${clientLine(client)}`)],
-    ...certificateExpiresMs === undefined
-      ? []
-      : ["", `TLS certificate expires: ${rfc3339(certificateExpiresMs)}`],
-    ...background === undefined ? [] : ["", "Background:", ...fieldLines(background)],
-    ...gossip === undefined ? [] : ["", "Gossip:", ...fieldLines(gossip)],
-  ];
+/** The text of `/stats`; others are served while a long one is made. */
+export async function formatStats(report: StatsReport): Promise<string> {
+  const lines: string[] = [];
+  await inSlices(statsLines(report), (line) => lines.push(line));
   return lines.join("\n") + "\n";
+}
+
+function* statsLines(report: StatsReport): Generator<string> {
+  const { stats, memory, background, gossip, startTimeMs, uptimeMs, certificateExpiresMs } = report;
+  yield report.program;
+  yield `start_time ${rfc3339(startTimeMs)}`;
+  yield `uptime ${formatDuration(uptimeMs)}`;
+  yield "";
+  yield `Health: ${report.health}`;
+  if (memory !== undefined) yield* ["", "Memory:", ...memoryLines(memory)];
+  yield* ["", (stats.topics ?? []).length === 0 ? "Topics: None" : "Topics:"];
+  let isFirst = true;
+  for (const topic of stats.topics ?? []) {
+    // Each topic's line but the first has an empty one before it.
+    if (!isFirst) yield "";
+    isFirst = false;
+    yield* topicLines(topic);
+  }
+  yield* ["", (stats.producers ?? []).length === 0 ? "Producers: None" : "Producers:"];
+  for (const client of stats.producers ?? []) yield `   ${clientLine(client)}`;
+  if (certificateExpiresMs !== undefined) {
+    yield* ["", `TLS certificate expires: ${rfc3339(certificateExpiresMs)}`];
+  }
+  if (background !== undefined) yield* ["", "Background:", ...fieldLines(background)];
+  if (gossip !== undefined) yield* ["", "Gossip:", ...fieldLines(gossip)];
 }
 
 function fieldLines(fields: object): string[] {
@@ -74,7 +77,7 @@ function memoryLines(memory: MemoryStats): string[] {
   return Object.entries(memory).map(([name, value]) => `   ${name.padEnd(25)}\t${value}`);
 }
 
-function topicLines(topic: TopicStats): string[] {
+function* topicLines(topic: TopicStats): Generator<string> {
   const columns = [
     `${topic.paused ? "*P " : "   "}[${topic.topic_name.padEnd(15)}]`,
     `depth: ${column(topic.depth, 5)}`,
@@ -84,10 +87,11 @@ function topicLines(topic: TopicStats): string[] {
     // Behind what scripts look for.
     ...topic.lost_count === undefined ? [] : [`lost: ${topic.lost_count}`],
   ];
-  return [columns.join(" "), ...topic.channels.flatMap(channelLines)];
+  yield columns.join(" ");
+  for (const channel of topic.channels) yield* channelLines(channel);
 }
 
-function channelLines(channel: ChannelStats): string[] {
+function* channelLines(channel: ChannelStats): Generator<string> {
   const columns = [
     `   ${channel.paused ? "*P " : "   "}[${channel.channel_name.padEnd(25)}]`,
     `depth: ${column(channel.depth, 5)}`,
@@ -99,8 +103,8 @@ function channelLines(channel: ChannelStats): string[] {
     `msgs: ${column(channel.message_count, 8)}`,
     `e2e%: ${latencies(channel.e2e_processing_latency)}`,
   ];
-  const clients = channel.clients ?? [];
-  return [columns.join(" "), ...clients.map((client) => `        ${clientLine(client)}`)];
+  yield columns.join(" ");
+  for (const client of channel.clients ?? []) yield `        ${clientLine(client)}`;
 }
 
 function clientLine(client: ClientStats): string {

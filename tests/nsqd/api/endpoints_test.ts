@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LOG_LEVELS } from "../../../src/base/logger.ts";
+import { CONFIG_VALUE_SIZE_MAX } from "../../../src/nsqd/api/endpoints.ts";
 import { type Answer, httpApi } from "../../support/http_api.ts";
 
 const NSQ = "nsq; version=1.0";
@@ -434,6 +435,19 @@ for (const [method, option, body, answer] of CONFIG) {
     assertEquals(await httpApi({ options: SMALL }).request(method, `/config/${option}`, body), answer);
   });
 }
+
+Deno.test("PUT /config takes values up to CONFIG_VALUE_SIZE_MAX, and no larger ones", async () => {
+  const value = (size: number) => `["a:1"${" ".repeat(size - '["a:1"]'.length)}]`;
+
+  assertEquals(
+    await Promise.all(
+      [CONFIG_VALUE_SIZE_MAX, CONFIG_VALUE_SIZE_MAX + 1].map((size) =>
+        httpApi().request("PUT", "/config/nsqlookupd_tcp_addresses", value(size))
+      ),
+    ),
+    [json('["a:1"]'), refusal(413, "INVALID_VALUE")],
+  );
+});
 
 Deno.test("GET /config/auth_http_addresses shows no credentials", async () => {
   const authHttpAddresses = ["127.0.0.1:4181", "http://me:s3cret@auth.example/auth?key=abc"];

@@ -181,8 +181,8 @@ gossipTest("Gossip uses the name that the agent has", async ({ serf, gossip }) =
 gossipTest("Gossip knows what this node has without an agent", async ({ gossip, make, lines }) => {
   make("t", "c");
 
-  assertEquals(lookup(gossip, "t"), { channels: ["c"], producers: ["own"] });
-  assertEquals(lookup(gossip, "old"), { channels: ["x"], producers: ["own"] });
+  assertEquals(await lookup(gossip, "t"), { channels: ["c"], producers: ["own"] });
+  assertEquals(await lookup(gossip, "old"), { channels: ["x"], producers: ["own"] });
   await eventually("it is said", () => lines.length > 0);
   assertEquals(gossip.problem, "Cannot connect to Serf at 127.0.0.1:7373: it is down");
   assertEquals(await gossip.stats(), {
@@ -240,17 +240,20 @@ gossipTest(
 gossipTest(
   "Gossip learns members that are there, that come, change and go",
   async ({ serf, gossip, timers }) => {
-    await eventually("they are there", () => assertEquals(nodes(gossip), ["a", "own"]) ?? true);
+    await eventually("they are there", async () => assertEquals(await nodes(gossip), ["a", "own"]) ?? true);
     await eventually("it is connected", () => timers.sleeping.includes(60_000));
 
     serf.emitMembers("member-join", nodeRecord("c:4150"), nodeRecord("own:4150"));
     serf.emitMembers("member-update", nodeRecord("d:4150"));
-    await eventually("they are there", () => assertEquals(nodes(gossip), ["a", "c", "d", "own"]) ?? true);
+    await eventually(
+      "they are there",
+      async () => assertEquals(await nodes(gossip), ["a", "c", "d", "own"]) ?? true,
+    );
     serf.emitMembers("member-leave", nodeRecord("a:4150"));
     serf.emitMembers("member-failed", nodeRecord("c:4150"));
     serf.emitMembers("member-reap", nodeRecord("d:4150"));
 
-    await eventually("they are gone", () => assertEquals(nodes(gossip), ["own"]) ?? true);
+    await eventually("they are gone", async () => assertEquals(await nodes(gossip), ["own"]) ?? true);
   },
   { serf: (serf) => serf.members = [nodeRecord("a:4150"), nodeRecord("b:4150", { status: "failed" })] },
 );
@@ -263,7 +266,7 @@ gossipTest("Gossip hears what members have", async ({ serf, gossip, timers }) =>
 
   await eventually(
     "it is known",
-    () => assertEquals(lookup(gossip, "t"), { channels: ["c"], producers: ["a"] }) ?? true,
+    async () => assertEquals(await lookup(gossip, "t"), { channels: ["c"], producers: ["a"] }) ?? true,
   );
   assertEquals(gossip.channelsOf("t"), ["c"]);
 }, { serf: (serf) => serf.members = [nodeRecord("a:4150")] });
@@ -274,7 +277,10 @@ gossipTest("Gossip hears a member of which it was not told yet", async ({ serf, 
   serf.emitUser("topic+", { n: "a:4150", t: "t", r: 1 });
   serf.emitMembers("member-join", nodeRecord("a:4150"));
 
-  await eventually("it is known", () => assertEquals(lookup(gossip, "t")?.producers, ["a"]) ?? true);
+  await eventually(
+    "it is known",
+    async () => assertEquals((await lookup(gossip, "t"))?.producers, ["a"]) ?? true,
+  );
 });
 
 for (const stepMs of [3_600_000, -3_600_000]) {
@@ -283,17 +289,20 @@ for (const stepMs of [3_600_000, -3_600_000]) {
     async ({ serf, gossip, timers, clock }) => {
       await eventually("it is connected", () => timers.sleeping.includes(30_000));
       serf.emitUser("topic+", { n: "a:4150", t: "t", r: 1 });
-      await eventually("it is known", () => lookup(gossip, "t")?.producers.length === 1);
+      await eventually("it is known", async () => (await lookup(gossip, "t"))?.producers.length === 1);
 
       clock.step(stepMs);
       serf.members = [nodeRecord("a:4150"), nodeRecord("b:4150")];
       timers.advance(30_000);
-      await eventually("members were compared, and old names forgotten", () => nodes(gossip).includes("b"));
-      const early = lookup(gossip, "t")?.producers;
+      await eventually(
+        "members were compared, and old names forgotten",
+        async () => (await nodes(gossip)).includes("b"),
+      );
+      const early = (await lookup(gossip, "t"))?.producers;
       await eventually("it waits", () => timers.sleeping.includes(30_000));
       timers.advance(270_000);
 
-      await eventually("it is forgotten", () => lookup(gossip, "t")?.producers.length === 0);
+      await eventually("it is forgotten", async () => (await lookup(gossip, "t"))?.producers.length === 0);
       assertEquals(early, ["a"]);
     },
     { serf: (serf) => serf.members = [nodeRecord("a:4150")] },
@@ -344,9 +353,9 @@ gossipTest(
     serf.emitUser("topic-", event("t", 61));
     serf.emitUser("topic-", { n: "a:4150", t: "t", r: 9e18 });
     serf.emitUser("topic+", event("u", 60));
-    await eventually("all is handled", () => lookup(gossip, "u")?.producers.length === 1);
+    await eventually("all is handled", async () => (await lookup(gossip, "u"))?.producers.length === 1);
 
-    assertEquals(lookup(gossip, "t")?.producers, ["a"]);
+    assertEquals((await lookup(gossip, "t"))?.producers, ["a"]);
     assertEquals(lines.filter((line) => line.startsWith("WARNING")), [
       "WARNING: GOSSIP: refused an event of member(a:4150) that is 1m1s ahead: are the clocks right?",
     ]);
@@ -360,9 +369,9 @@ gossipTest("Gossip does not hear its own echo, or strangers", async ({ serf, gos
   serf.emitUser("topic-", { n: "own:4150", t: "t", r: 9e18 });
   serf.emitUser("topic+", { n: "stranger", t: "t", r: 1 });
   serf.emitMembers("member-join", nodeRecord("a:4150"));
-  await eventually("all is handled", () => nodes(gossip).length === 2);
+  await eventually("all is handled", async () => (await nodes(gossip)).length === 2);
 
-  assertEquals(lookup(gossip, "t"), { channels: [], producers: ["own"] });
+  assertEquals(await lookup(gossip, "t"), { channels: [], producers: ["own"] });
 }, { topics: { t: [] } });
 
 gossipTest(
@@ -373,7 +382,10 @@ gossipTest(
 
     timers.advance(30_000);
 
-    await eventually("they are the same", () => assertEquals(nodes(gossip), ["b", "own"]) ?? true);
+    await eventually(
+      "they are the same",
+      async () => assertEquals(await nodes(gossip), ["b", "own"]) ?? true,
+    );
   },
   { serf: (serf) => serf.members = [nodeRecord("a:4150")] },
 );
@@ -384,19 +396,19 @@ gossipTest(
     const { serf, gossip, timers } = test;
     await eventually("it is connected", () => timers.sleeping.includes(60_000));
     serf.emitUser("topic+", { n: "a:4150", t: "t", r: 1 });
-    await eventually("it is known", () => lookup(gossip, "t") !== undefined);
+    await eventually("it is known", async () => await lookup(gossip, "t") !== undefined);
 
     serf.drop();
     serf.members = [nodeRecord("own:4150")];
     await eventually("it waits", () => assertEquals(timers.sleeping, [1000]) ?? true);
-    assertEquals(lookup(gossip, "t")?.producers, ["a"]);
+    assertEquals((await lookup(gossip, "t"))?.producers, ["a"]);
     timers.advance(1000);
     await eventually("they are joined", () => serf.asked.includes(joinText("127.0.0.1:7946")));
-    assertEquals(lookup(gossip, "t")?.producers, ["a"]);
+    assertEquals((await lookup(gossip, "t"))?.producers, ["a"]);
 
     await eventually("it waits", () => timers.sleeping.includes(30_000));
     timers.advance(30_000);
-    await eventually("it is dropped", () => assertEquals(nodes(gossip), ["own"]) ?? true);
+    await eventually("it is dropped", async () => assertEquals(await nodes(gossip), ["own"]) ?? true);
   },
   { serf: (serf) => serf.members = [nodeRecord("own:4150"), nodeRecord("a:4150")] },
 );
@@ -519,16 +531,17 @@ gossipTest("Gossip ends its tasks while it waits for an agent", async ({ timers,
   assertEquals(lines.slice(1), ["INFO: SERF: exiting", "INFO: GOSSIP: exiting"]);
 }, { serf: (serf) => serf.down = true });
 
-function lookup(gossip: Gossip, topic: string) {
-  const answer = lookupAnswer(gossip.db, topic, ALWAYS);
+async function lookup(gossip: Gossip, topic: string) {
+  const answer = await lookupAnswer(gossip.db, topic, ALWAYS);
   return answer && {
     channels: answer.channels,
     producers: answer.producers.map(({ broadcast_address }) => broadcast_address),
   };
 }
 
-function nodes(gossip: Gossip): string[] {
-  return nodesAnswer(gossip.db, ALWAYS).producers.map(({ broadcast_address }) => broadcast_address).sort();
+async function nodes(gossip: Gossip): Promise<string[]> {
+  return (await nodesAnswer(gossip.db, ALWAYS)).producers.map(({ broadcast_address }) => broadcast_address)
+    .sort();
 }
 
 function joinText(...addresses: string[]): string {

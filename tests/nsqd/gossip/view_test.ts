@@ -14,45 +14,48 @@ import { GossipView } from "../../../src/nsqd/gossip/view.ts";
 const STALE_AFTER_MS = 300_000;
 const ALWAYS = { monotonicMs: 0, inactiveProducerTimeoutMs: Infinity, tombstoneLifetimeMs: 0 };
 
-Deno.test("GossipView.join() makes a member a node, which others are told of", () => {
+Deno.test("GossipView.join() makes a member a node, which others are told of", async () => {
   const { view, lines } = makeView();
 
   view.join(member("a"));
 
-  assertEquals(nodes(view), ["own", "a"]);
+  assertEquals(await nodes(view), ["own", "a"]);
   assertEquals(view.memberCount, 1);
   assertEquals(lines, ["INFO: DB: member(a) REGISTER category:client key: subkey:"]);
 });
 
-Deno.test("GossipView.join() takes no notice of members that are no nsqd", () => {
+Deno.test("GossipView.join() takes no notice of members that are no nsqd", async () => {
   const { view } = makeView();
 
   view.join({ ...member("web"), tags: new Map([["role", "web"]]) });
 
-  assertEquals(nodes(view), ["own"]);
+  assertEquals(await nodes(view), ["own"]);
 });
 
-Deno.test("GossipView.join() gives a member that is there its new address, with what it has", () => {
+Deno.test("GossipView.join() gives a member that is there its new address, with what it has", async () => {
   const { view } = makeView();
   view.join(member("a"));
   view.hear(event("a", "+", "t", "c"), 0);
 
   view.join(member("a", { hp: "5151" }));
 
-  assertEquals(lookup(view, "t"), { channels: ["c"], producers: ["a"] });
-  assertEquals(nodesAnswer(view.db, ALWAYS).producers.map(({ http_port }) => http_port), [4151, 5151]);
+  assertEquals(await lookup(view, "t"), { channels: ["c"], producers: ["a"] });
+  assertEquals((await nodesAnswer(view.db, ALWAYS)).producers.map(({ http_port }) => http_port), [
+    4151,
+    5151,
+  ]);
 });
 
-Deno.test("GossipView.join() takes a member away that has become something else", () => {
+Deno.test("GossipView.join() takes a member away that has become something else", async () => {
   const { view } = makeView();
   view.join(member("a"));
 
   view.join({ ...member("a"), tags: new Map() });
 
-  assertEquals(nodes(view), ["own"]);
+  assertEquals(await nodes(view), ["own"]);
 });
 
-Deno.test("GossipView.hear() registers topics, and channels with their topics", () => {
+Deno.test("GossipView.hear() registers topics, and channels with their topics", async () => {
   const { view, lines } = makeView();
   view.join(member("a"));
   view.join(member("b"));
@@ -62,8 +65,8 @@ Deno.test("GossipView.hear() registers topics, and channels with their topics", 
   view.hear(event("b", "=", "t", "c"), 0);
   view.hear(event("b", "=", "t", "c", 2), 0);
 
-  assertEquals(lookup(view, "t"), { channels: ["c"], producers: ["a", "b"] });
-  assertEquals(topicsAnswer(view.db).topics, ["t"]);
+  assertEquals(await lookup(view, "t"), { channels: ["c"], producers: ["a", "b"] });
+  assertEquals((await topicsAnswer(view.db)).topics, ["t"]);
   assertEquals(lines, [
     "INFO: DB: member(a) REGISTER category:topic key:t subkey:",
     "INFO: DB: member(b) REGISTER category:channel key:t subkey:c",
@@ -71,22 +74,22 @@ Deno.test("GossipView.hear() registers topics, and channels with their topics", 
   ]);
 });
 
-Deno.test("GossipView.hear() lets events wait for their member", () => {
+Deno.test("GossipView.hear() lets events wait for their member", async () => {
   const { view } = makeView();
 
   view.hear(event("a", "+", "t", "c", 1), 0);
   view.hear(event("a", "-", "t", "c", 2), 0);
-  assertEquals(lookup(view, "t"), undefined);
+  assertEquals(await lookup(view, "t"), undefined);
   view.join(member("a"));
-  assertEquals(lookup(view, "t"), { channels: [], producers: ["a"] });
+  assertEquals(await lookup(view, "t"), { channels: [], producers: ["a"] });
 
   // Once only.
   view.leave("a");
   view.join(member("a"));
-  assertEquals(lookup(view, "t"), { channels: [], producers: [] });
+  assertEquals(await lookup(view, "t"), { channels: [], producers: [] });
 });
 
-Deno.test("GossipView.hear() does not let events wait for longer than a minute", () => {
+Deno.test("GossipView.hear() does not let events wait for longer than a minute", async () => {
   const { view } = makeView();
   view.hear(event("a", "+", "t"), 0);
   view.hear(event("b", "+", "t"), 1);
@@ -95,10 +98,10 @@ Deno.test("GossipView.hear() does not let events wait for longer than a minute",
   view.join(member("a"));
   view.join(member("b"));
 
-  assertEquals(lookup(view, "t")?.producers, ["b"]);
+  assertEquals((await lookup(view, "t"))?.producers, ["b"]);
 });
 
-Deno.test("GossipView.hear() does not let more events wait than there is room for", () => {
+Deno.test("GossipView.hear() does not let more events wait than there is room for", async () => {
   const { view, lines } = makeView();
   for (let i = 0; i < 100_000; i++) view.hear(event(`stranger${i % 7}`, "+", "t"), 0);
 
@@ -106,41 +109,41 @@ Deno.test("GossipView.hear() does not let more events wait than there is room fo
   view.hear(event("a", "+", "more"), 0);
   view.join(member("a"));
 
-  assertEquals(lookup(view, "more"), undefined);
+  assertEquals(await lookup(view, "more"), undefined);
   assertEquals(lines[0], "ERROR: DB: too many events of unknown members");
   view.sweep(60_000);
   view.hear(event("b", "+", "more"), 60_000);
   view.join(member("b"));
-  assertEquals(lookup(view, "more")?.producers, ["b"]);
+  assertEquals((await lookup(view, "more"))?.producers, ["b"]);
 });
 
-Deno.test("GossipView.hear() ends registrations, and forgets names that nobody has then", () => {
+Deno.test("GossipView.hear() ends registrations, and forgets names that nobody has then", async () => {
   const { view } = makeView();
   view.join(member("a"));
   view.join(member("b"));
   for (const node of ["a", "b"]) view.hear(event(node, "+", "t", "c"), 0);
 
   view.hear(event("a", "-", "t", "c", 2), 0);
-  assertEquals(lookup(view, "t"), { channels: ["c"], producers: ["a", "b"] });
+  assertEquals(await lookup(view, "t"), { channels: ["c"], producers: ["a", "b"] });
   view.hear(event("b", "-", "t", "c", 2), 0);
-  assertEquals(lookup(view, "t"), { channels: [], producers: ["a", "b"] });
+  assertEquals(await lookup(view, "t"), { channels: [], producers: ["a", "b"] });
   view.hear(event("a", "-", "t", undefined, 3), 0);
-  assertEquals(lookup(view, "t"), { channels: [], producers: ["b"] });
+  assertEquals(await lookup(view, "t"), { channels: [], producers: ["b"] });
   view.hear(event("b", "-", "t", undefined, 3), 0);
-  assertEquals(lookup(view, "t"), undefined);
+  assertEquals(await lookup(view, "t"), undefined);
 });
 
-Deno.test("GossipView.hear() ends the channels of a topic together with it", () => {
+Deno.test("GossipView.hear() ends the channels of a topic together with it", async () => {
   const { view } = makeView();
   view.join(member("a"));
   view.hear(event("a", "+", "t", "c"), 0);
 
   view.hear(event("a", "-", "t", undefined, 2), 0);
 
-  assertEquals(topicsAnswer(view.db).topics, []);
+  assertEquals((await topicsAnswer(view.db)).topics, []);
 });
 
-Deno.test("GossipView.hear() lets the later event win, in whichever order they arrive", () => {
+Deno.test("GossipView.hear() lets the later event win, in whichever order they arrive", async () => {
   const cases: readonly (readonly [readonly GossipEvent[], unknown])[] = [
     [[event("a", "+", "t", undefined, 1), event("a", "-", "t", undefined, 2)], undefined],
     [[event("a", "+", "t", "c", 1), event("a", "-", "t", "c", 2)], { channels: [], producers: ["a"] }],
@@ -165,12 +168,12 @@ Deno.test("GossipView.hear() lets the later event win, in whichever order they a
 
       for (const each of order) view.hear(each, 0);
 
-      assertEquals(lookup(view, "t"), expected, JSON.stringify(order));
+      assertEquals(await lookup(view, "t"), expected, JSON.stringify(order));
     }
   }
 });
 
-Deno.test("GossipView.leave() takes a member and what it has away, but not the names", () => {
+Deno.test("GossipView.leave() takes a member and what it has away, but not the names", async () => {
   const { view, lines } = makeView();
   view.join(member("a"));
   view.hear(event("a", "+", "t", "c"), 0);
@@ -179,12 +182,12 @@ Deno.test("GossipView.leave() takes a member and what it has away, but not the n
 
   view.leave("a");
 
-  assertEquals(nodes(view), ["own"]);
-  assertEquals(lookup(view, "t"), { channels: ["c"], producers: [] });
+  assertEquals(await nodes(view), ["own"]);
+  assertEquals(await lookup(view, "t"), { channels: ["c"], producers: [] });
   assertEquals(lines, ["INFO: DB: member(a) UNREGISTER category:client key: subkey:"]);
 });
 
-Deno.test("GossipView.leave() lets a member come back with what it says then", () => {
+Deno.test("GossipView.leave() lets a member come back with what it says then", async () => {
   const { view } = makeView();
   view.join(member("a"));
   view.hear(event("a", "-", "t", undefined, 1000), 0);
@@ -194,10 +197,10 @@ Deno.test("GossipView.leave() lets a member come back with what it says then", (
   // Its clock was set back meanwhile.
   view.hear(event("a", "=", "t", undefined, 1), 0);
 
-  assertEquals(lookup(view, "t"), { channels: [], producers: ["a"] });
+  assertEquals(await lookup(view, "t"), { channels: [], producers: ["a"] });
 });
 
-Deno.test("GossipView.sync() takes members in that are alive, and the others away", () => {
+Deno.test("GossipView.sync() takes members in that are alive, and the others away", async () => {
   const { view } = makeView();
   view.join(member("a"));
   view.join(member("b"));
@@ -211,10 +214,10 @@ Deno.test("GossipView.sync() takes members in that are alive, and the others awa
     { ...member("e"), status: "left" },
   ]);
 
-  assertEquals(nodes(view), ["own", "b", "d"]);
+  assertEquals(await nodes(view), ["own", "b", "d"]);
 });
 
-Deno.test("GossipView.sweep() forgets what a member has not spoken of for long", () => {
+Deno.test("GossipView.sweep() forgets what a member has not spoken of for long", async () => {
   const { view } = makeView();
   view.join(member("a"));
   view.hear(event("a", "+", "old", "c"), 0);
@@ -223,15 +226,15 @@ Deno.test("GossipView.sweep() forgets what a member has not spoken of for long",
   view.hear(event("a", "=", "t", "c", 2), 1000);
 
   view.sweep(STALE_AFTER_MS - 1);
-  assertEquals(lookup(view, "old"), { channels: ["c"], producers: ["a"] });
+  assertEquals(await lookup(view, "old"), { channels: ["c"], producers: ["a"] });
   view.sweep(STALE_AFTER_MS);
 
-  assertEquals(lookup(view, "old"), { channels: ["c"], producers: [] });
-  assertEquals(lookup(view, "t"), { channels: ["old", "c"], producers: ["a"] });
-  assertEquals(nodesAnswer(view.db, ALWAYS).producers.map(({ topics }) => topics), [[], ["t"]]);
+  assertEquals(await lookup(view, "old"), { channels: ["c"], producers: [] });
+  assertEquals(await lookup(view, "t"), { channels: ["old", "c"], producers: ["a"] });
+  assertEquals((await nodesAnswer(view.db, ALWAYS)).producers.map(({ topics }) => topics), [[], ["t"]]);
 });
 
-Deno.test("GossipView.sweep() forgets names that nobody has had for an hour", () => {
+Deno.test("GossipView.sweep() forgets names that nobody has had for an hour", async () => {
   const { view } = makeView();
   view.join(member("a"));
   view.join(member("b"));
@@ -244,31 +247,31 @@ Deno.test("GossipView.sweep() forgets names that nobody has had for an hour", ()
   view.sweep(1000);
   view.hear(event("b", "+", "back", "c"), 3_600_000);
   view.sweep(3_600_999);
-  assertEquals(topicsAnswer(view.db).topics, ["deserted", "kept", "back"]);
+  assertEquals((await topicsAnswer(view.db)).topics, ["deserted", "kept", "back"]);
   view.sweep(3_601_000);
 
-  assertEquals(topicsAnswer(view.db).topics, ["kept", "back"]);
-  assertEquals(channelsAnswer(view.db, "kept").channels, []);
-  assertEquals(lookup(view, "back"), { channels: ["c"], producers: ["b"] });
+  assertEquals((await topicsAnswer(view.db)).topics, ["kept", "back"]);
+  assertEquals((await channelsAnswer(view.db, "kept")).channels, []);
+  assertEquals(await lookup(view, "back"), { channels: ["c"], producers: ["b"] });
 });
 
-Deno.test("GossipView.addOwn() and removeOwn() need no member, and are not forgotten", () => {
+Deno.test("GossipView.addOwn() and removeOwn() need no member, and are not forgotten", async () => {
   const { view, lines } = makeView();
 
   view.addOwn("t", undefined);
   view.addOwn("t", "c");
   view.sweep(10 * STALE_AFTER_MS);
   view.sync([]);
-  assertEquals(lookup(view, "t"), { channels: ["c"], producers: ["own"] });
+  assertEquals(await lookup(view, "t"), { channels: ["c"], producers: ["own"] });
 
   view.removeOwn("t", "c");
-  assertEquals(lookup(view, "t"), { channels: [], producers: ["own"] });
+  assertEquals(await lookup(view, "t"), { channels: [], producers: ["own"] });
   view.removeOwn("t", undefined);
-  assertEquals(lookup(view, "t"), undefined);
+  assertEquals(await lookup(view, "t"), undefined);
   assertEquals(lines, []);
 });
 
-Deno.test("GossipView.join() of this node's own member changes its address, and makes no other of it", () => {
+Deno.test("GossipView.join() of this node's own member changes its address, and makes no other of it", async () => {
   const { view } = makeView();
   view.addOwn("t", "c");
   view.ownName = "agent";
@@ -276,8 +279,8 @@ Deno.test("GossipView.join() of this node's own member changes its address, and 
   view.join({ ...member("agent", { ba: "own" }), address: "10.0.0.9", port: 7 });
   view.hear(event("agent", "-", "t"), 0);
 
-  assertEquals(lookup(view, "t"), { channels: ["c"], producers: ["own"] });
-  assertEquals(nodesAnswer(view.db, ALWAYS).producers.map(({ remote_address }) => remote_address), [
+  assertEquals(await lookup(view, "t"), { channels: ["c"], producers: ["own"] });
+  assertEquals((await nodesAnswer(view.db, ALWAYS)).producers.map(({ remote_address }) => remote_address), [
     "10.0.0.9:7",
   ]);
 });
@@ -299,7 +302,7 @@ Deno.test("GossipView logs names of strangers in one line", () => {
   assertEquals(lines, ["INFO: DB: member(a\\x0aFATAL: forged) REGISTER category:client key: subkey:"]);
 });
 
-Deno.test("GossipView.hear() refuses names of one member beyond the limit, and says so once", () => {
+Deno.test("GossipView.hear() refuses names of one member beyond the limit, and says so once", async () => {
   const { view, lines } = makeView();
   view.join(member("a"));
   lines.length = 0;
@@ -311,10 +314,10 @@ Deno.test("GossipView.hear() refuses names of one member beyond the limit, and s
   // What is known already is still heard.
   view.hear(event("a", "=", "t0", undefined, 2), STALE_AFTER_MS);
 
-  assertEquals(lookup(view, "more"), undefined);
+  assertEquals(await lookup(view, "more"), undefined);
   assertEquals(lines, ["ERROR: DB: member(a) has too many names"]);
   view.sweep(STALE_AFTER_MS);
-  assertEquals(lookup(view, "t0")?.producers, ["a"]);
+  assertEquals((await lookup(view, "t0"))?.producers, ["a"]);
 });
 
 Deno.test("GossipView.join() refuses members beyond the limit", () => {
@@ -370,15 +373,15 @@ function event(
   return { node, operation, topic, channel, order };
 }
 
-function nodes(view: GossipView): string[] {
-  return nodesAnswer(view.db, ALWAYS).producers.map(({ broadcast_address }) => broadcast_address);
+async function nodes(view: GossipView): Promise<string[]> {
+  return (await nodesAnswer(view.db, ALWAYS)).producers.map(({ broadcast_address }) => broadcast_address);
 }
 
-function lookup(
+async function lookup(
   view: GossipView,
   topic: string,
-): { channels: readonly string[]; producers: string[] } | undefined {
-  const answer = lookupAnswer(view.db, topic, ALWAYS);
+): Promise<{ channels: readonly string[]; producers: string[] } | undefined> {
+  const answer = await lookupAnswer(view.db, topic, ALWAYS);
   if (answer === undefined) return undefined;
   return {
     channels: answer.channels,

@@ -1,0 +1,62 @@
+/**
+ * Long work in slices of a few ms, between which whatever else waits has its turn: nothing that somebody asks for may hold up
+ * the others, however large it is.
+ *
+ * @module
+ */
+
+import type { Clock } from "./clock.ts";
+import { othersFirst } from "./every.ts";
+
+/** How long work goes on before others have their turn, in ms. */
+export const SLICE_MS = 5;
+const SYSTEM = { monotonicMs: () => performance.now() };
+
+/**
+ * A slice that begins when it is made. The clock is only asked, and nothing awaited, while it lasts:
+ *
+ * ```ts
+ * import { TimeSlice } from "./time_slice.ts";
+ *
+ * const slice = new TimeSlice();
+ * let sum = 0;
+ * for (let i = 0; i < 1000; i++) {
+ *   sum += i;
+ *   if (slice.isOver) await slice.next();
+ * }
+ * ```
+ */
+export class TimeSlice {
+  readonly #clock: Pick<Clock, "monotonicMs">;
+  #endMs: number;
+
+  /** By the system's clock, if none is given. */
+  constructor(clock: Pick<Clock, "monotonicMs"> = SYSTEM) {
+    this.#clock = clock;
+    this.#endMs = clock.monotonicMs() + SLICE_MS;
+  }
+
+  /** True when it is time for others. */
+  get isOver(): boolean {
+    return this.#clock.monotonicMs() >= this.#endMs;
+  }
+
+  /** Lets others have their turn, and begins another slice. */
+  async next(): Promise<void> {
+    await othersFirst();
+    this.#endMs = this.#clock.monotonicMs() + SLICE_MS;
+  }
+}
+
+/** Takes all steps of a work, and does something with what each has come to; the slice may have begun with other work. */
+export async function inSlices<Step>(
+  steps: Iterable<Step>,
+  use: (step: Step) => unknown = () => {},
+  slice: TimeSlice = new TimeSlice(),
+): Promise<void> {
+  for (const step of steps) {
+    use(step);
+    if (slice.isOver) await slice.next();
+  }
+  if (slice.isOver) await slice.next();
+}
