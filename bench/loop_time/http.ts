@@ -99,6 +99,7 @@ export async function crowdedCases(
     post("/topic/delete"),
     {
       name: `the end of ${CLIENTS} clients at once`,
+      once: true,
       play: () => {
         for (const connection of connections.splice(0)) connection.close();
         return Promise.resolve();

@@ -76,9 +76,10 @@ export async function crowdedLookupCases(tcpAddress: string, httpAddress: string
         return Promise.resolve();
       },
     },
-    ask("POST", "/topic/delete?topic=*"),
+    { ...ask("POST", "/topic/delete?topic=*"), once: true },
     {
       name: "nsqlookupd: the end of the nodes",
+      once: true,
       play: () => {
         for (const each of nodes.splice(0)) each.close();
         return Promise.resolve();

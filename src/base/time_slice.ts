@@ -5,12 +5,21 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import type { Clock } from "./clock.ts";
 import { othersFirst } from "./every.ts";
 
 /** How long work goes on before others have their turn, in ms. */
 export const SLICE_MS = 5;
 const SYSTEM = { monotonicMs: () => performance.now() };
+
+/** Part of a long work. */
+export interface Slice {
+  /** True when it is time for others. */
+  readonly isOver: boolean;
+  /** Lets others have their turn, and begins another slice. */
+  next(): Promise<void>;
+}
 
 /**
  * A slice that begins when it is made. The clock is only asked, and nothing awaited, while it lasts:
@@ -26,7 +35,7 @@ const SYSTEM = { monotonicMs: () => performance.now() };
  * }
  * ```
  */
-export class TimeSlice {
+export class TimeSlice implements Slice {
   readonly #clock: Pick<Clock, "monotonicMs">;
   #endMs: number;
 
@@ -36,15 +45,45 @@ export class TimeSlice {
     this.#endMs = clock.monotonicMs() + SLICE_MS;
   }
 
-  /** True when it is time for others. */
   get isOver(): boolean {
     return this.#clock.monotonicMs() >= this.#endMs;
   }
 
-  /** Lets others have their turn, and begins another slice. */
   async next(): Promise<void> {
     await othersFirst();
     this.#endMs = this.#clock.monotonicMs() + SLICE_MS;
+  }
+}
+
+/**
+ * One slice for all who have long work in the same turn of the event loop: however many they are, it is over when together
+ * they have worked as long. Each says when it begins, and does a little before it looks.
+ */
+export class SharedSlice implements Slice {
+  readonly #clock: Pick<Clock, "monotonicMs">;
+  #endMs = 0;
+  /** Somebody has begun in this turn. */
+  #begun = false;
+
+  constructor(clock: Pick<Clock, "monotonicMs">) {
+    this.#clock = clock;
+  }
+
+  /** Somebody begins; who does so first in a turn begins the slice. */
+  begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#endMs = this.#clock.monotonicMs() + SLICE_MS;
+    setImmediate(() => this.#begun = false);
+  }
+
+  get isOver(): boolean {
+    return this.#clock.monotonicMs() >= this.#endMs;
+  }
+
+  async next(): Promise<void> {
+    await othersFirst();
+    this.begin();
   }
 }
 
@@ -52,7 +91,7 @@ export class TimeSlice {
 export async function inSlices<Step>(
   steps: Iterable<Step>,
   use: (step: Step) => unknown = () => {},
-  slice: TimeSlice = new TimeSlice(),
+  slice: Slice = new TimeSlice(),
 ): Promise<void> {
   for (const step of steps) {
     use(step);

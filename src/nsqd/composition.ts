@@ -10,6 +10,7 @@ import { AuditLog } from "../base/audit_log.ts";
 import { momentOf, SystemClock } from "../base/clock.ts";
 import { othersFirst } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
+import { SharedSlice } from "../base/time_slice.ts";
 import { SYSTEM_TIMERS } from "../base/timers.ts";
 import type { Broker } from "../broker/broker.ts";
 import { warnOfOpenSecrets } from "../config/secret_files.ts";
@@ -156,6 +157,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     logger,
     openTopic,
     turn,
+    slice: new SharedSlice(clock),
     options: start.options,
     get tlsServer() {
       return tls.server;

@@ -12,6 +12,7 @@ import type { Daemon } from "../base/daemon.ts";
 import { errorText } from "../base/error_text.ts";
 import { every } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
+import { SharedSlice } from "../base/time_slice.ts";
 import { versionLine } from "../base/version.ts";
 import { RegistrationDb } from "../cluster/registration_db.ts";
 import { type Address, parseAddress } from "../config/address.ts";
@@ -39,6 +40,7 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
   readonly logger: Logger;
   readonly db: RegistrationDb;
   readonly connections = new Set<Session>();
+  readonly slice = new SharedSlice(this.clock);
   readonly hostname = Deno.hostname();
 
   readonly #group = new AsyncGroup();

@@ -10,7 +10,7 @@ import { type Clock, type Moment, momentOf } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
-import { inSlices, TimeSlice } from "../base/time_slice.ts";
+import { inSlices, type SharedSlice, type Slice } from "../base/time_slice.ts";
 import { NSQ_VERSION } from "../base/version.ts";
 import type { Producer } from "../cluster/producer.ts";
 import {
@@ -36,6 +36,8 @@ export interface SessionContext {
   readonly logger: Logger;
   readonly options: NsqlookupdOptions;
   readonly db: RegistrationDb;
+  /** For how long commands are carried out in a turn, whoever sends them. */
+  readonly slice: SharedSlice;
   readonly hostname: string;
   readonly tcpPort: number;
   readonly httpPort: number;
@@ -162,9 +164,10 @@ export class Session implements WireOwner {
     if (end instanceof ProtocolError) this.#refuse(end);
     logger.info(`PROTOCOL(V1): [${this.#peer}] exiting ioloop`);
     if (this.#producer) {
+      this.#context.slice.begin();
       await inSlices(db.removingProducer(this.#producer), (removed) => {
         if (removed) this.#logEach("UNREGISTER", [removed]);
-      }, new TimeSlice(this.#context.clock));
+      }, this.#context.slice);
     }
     if (!this.#wire.closed) logger.error(`client(${this.#peer}) - ${errorText(end)}`);
   }
@@ -184,7 +187,8 @@ export class Session implements WireOwner {
 
   /** Carries out every complete command that has come. */
   async #executeAll(): Promise<void> {
-    const slice = new TimeSlice(this.#context.clock);
+    const { slice } = this.#context;
+    slice.begin();
     for (let command = this.#reader.next(); command; command = this.#reader.next()) {
       this.#introduced = true;
       this.#incompleteMs = 0;
@@ -197,7 +201,7 @@ export class Session implements WireOwner {
 
   #execute(
     command: LookupCommand,
-    slice: TimeSlice,
+    slice: Slice,
   ): Readonly<Uint8Array> | Promise<Readonly<Uint8Array>> {
     switch (command.name) {
       case "PING":
@@ -260,7 +264,7 @@ export class Session implements WireOwner {
   }
 
   /** A topic may have any number of channels. */
-  async #unregister({ topic, channel }: Named, slice: TimeSlice): Promise<Readonly<Uint8Array>> {
+  async #unregister({ topic, channel }: Named, slice: Slice): Promise<Readonly<Uint8Array>> {
     const { db, logger } = this.#context;
     await inSlices(db.unregistering(this.#identified(), topic, channel), (removed) => {
       if (channel !== undefined || removed.category === "topic") this.#logEach("UNREGISTER", [removed]);

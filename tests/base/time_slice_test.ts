@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { inSlices, SLICE_MS, TimeSlice } from "../../src/base/time_slice.ts";
+import { inSlices, SharedSlice, SLICE_MS, TimeSlice } from "../../src/base/time_slice.ts";
 
 /** A clock that a step of the work moves on. */
 class WorkClock {
@@ -56,4 +56,22 @@ Deno.test("inSlices() ends with the error of a step", async () => {
   });
 
   assertEquals(await steps.catch((error) => error), failure);
+});
+
+Deno.test("SharedSlice is one slice for all who begin in a turn, and another for those of the next", async () => {
+  const clock = new WorkClock();
+  const slice = new SharedSlice(clock);
+
+  slice.begin();
+  clock.nowMs = SLICE_MS;
+  slice.begin();
+  const second = slice.isOver;
+  await Promise.all([slice.next(), slice.next()]);
+  clock.nowMs = 2 * SLICE_MS - 1;
+  const next = slice.isOver;
+  slice.begin();
+  clock.nowMs = 2 * SLICE_MS;
+
+  assertEquals([second, next, slice.isOver], [true, false, true]);
+  await slice.next();
 });

@@ -17,6 +17,7 @@ import { NSQD_OPTIONS, type NsqdOptions } from "../../src/nsqd/options.ts";
 import { Session, type SessionContext } from "../../src/nsqd/session/session.ts";
 import { Turn } from "../../src/nsqd/turn.ts";
 import { TestStores } from "./broker_stores.ts";
+import { SharedSlice } from "../../src/base/time_slice.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { bytesOf, type Frame, FrameReader, identify, join, MAGIC, response } from "./frames.ts";
 import { MemoryConnection } from "./memory_connection.ts";
@@ -43,6 +44,8 @@ export class NsqdInMemory implements SessionContext {
   readonly openTopic = (name: string) => this.broker.topic(name);
   readonly turn: Turn;
   readonly connections = new Set<Session>();
+  /** It never ends: nothing is to depend on how fast a test runs. */
+  readonly slice = new SharedSlice({ monotonicMs: () => 0 });
   readonly tlsServer = undefined;
   readonly stores = new TestStores();
   #connected = 0;

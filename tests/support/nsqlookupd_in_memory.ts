@@ -16,6 +16,7 @@ import {
   registrationLimits,
 } from "../../src/nsqlookupd/options.ts";
 import { Session, type SessionContext } from "../../src/nsqlookupd/session.ts";
+import { SharedSlice } from "../../src/base/time_slice.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { bytesOf, join } from "./frames.ts";
 import { identifyNode, LOOKUP_MAGIC, LookupAnswerReader } from "./lookup_frames.ts";
@@ -40,6 +41,8 @@ export class NsqlookupdInMemory implements HttpApiContext, SessionContext {
   readonly options: NsqlookupdOptions;
   readonly db: RegistrationDb;
   readonly connections = new Set<Session>();
+  /** It never ends: nothing is to depend on how fast a test runs. */
+  readonly slice = new SharedSlice({ monotonicMs: () => 0 });
   readonly hostname = "lookup.example";
   readonly tcpPort = 4160;
   readonly httpPort = 4161;

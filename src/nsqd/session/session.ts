@@ -13,7 +13,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error_text.ts";
 import type { Logger } from "../../base/logger.ts";
-import { TimeSlice } from "../../base/time_slice.ts";
+import type { SharedSlice } from "../../base/time_slice.ts";
 import type { Channel } from "../../broker/channel.ts";
 import { Consumer, type MessageSink, NEARNESS, type Nearness } from "../../broker/consumer.ts";
 import type { Segment } from "../../log/segment.ts";
@@ -49,7 +49,7 @@ const OUTPUT_BUFFER_SIZE = 16 * 1024;
 /** NSQ's ClientTimeout: heartbeats come twice in that time. */
 const CLIENT_TIMEOUT_MS = 60_000;
 /** Looking at the clock costs as much as a short command: it is done once for so many. */
-const COMMANDS_BETWEEN_LOOKS = 64;
+const COMMANDS_BETWEEN_LOOKS = 16;
 /** Bodies up to this length are copied by hand: it costs less than making a view, in bytes. */
 const SMALL_BODY_LENGTH = 48;
 
@@ -70,6 +70,8 @@ export interface SessionContext {
   /** The topic of that name, made if there is none. @throws {TopicError} When that cannot be. */
   openTopic(name: string): Topic;
   readonly turn: SessionTurn;
+  /** For how long commands are carried out in a turn, whoever sends them. */
+  readonly slice: SharedSlice;
   /** The options in force. */
   readonly options:
     & SessionOptions
@@ -457,8 +459,9 @@ export class Session implements MessageSink, WireOwner {
 
   /** Carries out every complete command that has come. */
   async #executeCommands(): Promise<void> {
-    const slice = new TimeSlice(this.context.clock);
-    while (!await this.#executeSome(slice)) await this.#pause(slice.next());
+    const { slice } = this.context;
+    slice.begin();
+    while (!await this.#executeSome()) await this.#pause(slice.next());
     if (this.reader.pendingBytes === 0) this.#incompleteMs = 0;
     else if (this.#incompleteMs === 0) this.#incompleteMs = this.readMs;
     // A client that does not read its answers is not asked for more commands. One that does not read its messages is: it may
@@ -470,11 +473,11 @@ export class Session implements MessageSink, WireOwner {
     }
   }
 
-  /** Carries out commands while the slice lasts; false when there may be more. */
-  async #executeSome(slice: TimeSlice): Promise<boolean> {
+  /** Carries out commands while the turn's slice lasts; false when there may be more. */
+  async #executeSome(): Promise<boolean> {
     // What else it has to say waits with it; so its publishes fail or succeed before the ones that follow.
     if (this.#keeping) await this.#pause(this.#keeping);
-    let isDone = this.#executeAll(slice);
+    let isDone = this.#executeAll();
     while (this.#suspension) {
       const work = this.#suspension;
       this.#suspension = undefined;
@@ -484,15 +487,15 @@ export class Session implements MessageSink, WireOwner {
         if (!(error instanceof ProtocolError)) throw error;
         this.#fail(error);
       }
-      isDone = this.#executeAll(slice);
+      isDone = this.#executeAll();
     }
     return isDone;
   }
 
   /** The same without waiting for anything. */
-  #executeAll(slice: TimeSlice): boolean {
+  #executeAll(): boolean {
     const { reader } = this;
-    const { logger } = this.context;
+    const { logger, slice } = this.context;
     let count = 0;
     while (!this.#failed && !this.#wire.closed) {
       try {
