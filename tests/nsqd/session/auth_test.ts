@@ -230,6 +230,8 @@ const TOO_LARGE: readonly (readonly [name: string, good: string, bad: string])[]
   ["repeated repetitions", "(a{30}){30}", "(((abcdefgh){10}){10}){10}"],
   ["repetitions without an end", "(ab){1000,}", "(abcd){1000,}"],
   ["repeated escapes", "(\\(\\)){1000}", "(\\(\\(\\(\\(){1000}"],
+  ["classes of Unicode's", "\\pL".repeat(186), "\\pL".repeat(187)],
+  ["classes of Unicode's in one class", `[${"\\pL".repeat(204)}]`, `[${"\\PN".repeat(205)}]`],
   ["repeated text", "(\\Qa(b\\E){500}", "(\\Qabcdefghij\\E){1000}"],
 ];
 
