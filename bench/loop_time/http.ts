@@ -75,11 +75,13 @@ export async function crowdedCases(
     identify({ user_agent: "x".repeat(1000), heartbeat_interval: 60_000 }),
     `SUB ${CROWD} c\n`,
   );
-  await times(CLIENTS, async () => {
-    const connection = await connect(tcpAddress);
-    connections.push(connection);
-    await exchange(connection, [hello], 1);
-  });
+  const openClients = () =>
+    times(CLIENTS - connections.length, async () => {
+      const connection = await connect(tcpAddress);
+      connections.push(connection);
+      await exchange(connection, [hello], 1);
+    });
+  await openClients();
   const post = (what: string): LoopCase => ({
     name: `POST ${what}, of ${CHANNELS} channels`,
     prepare: () => makeChannels(httpAddress),
@@ -99,7 +101,7 @@ export async function crowdedCases(
     post("/topic/delete"),
     {
       name: `the end of ${CLIENTS} clients at once`,
-      once: true,
+      prepare: openClients,
       play: () => {
         for (const connection of connections.splice(0)) connection.close();
         return Promise.resolve();

@@ -15,6 +15,8 @@ export const PATTERN_SIZE_MAX = 4096;
 /** Different patterns in an answer, and how large they may be together. */
 export const PATTERNS_MAX = 5000;
 export const PATTERNS_SIZE_MAX = 64 * 1024;
+/** A longer one is worked on alone: one that is as large as can be takes 10 ms. */
+const LARGE_PATTERN_LENGTH = 500;
 /** Decisions that are remembered: clients ask for the same again and again. */
 const DECISIONS_MAX = 1000;
 
@@ -105,13 +107,14 @@ class Patterns {
 
   async compile(): Promise<void> {
     let size = 0;
-    // One that is as large as can be takes 10 ms.
-    await inSlices(this.#numbers.keys(), (text) => {
+    const slice = new TimeSlice();
+    for (const text of this.#numbers.keys()) {
       const pattern = compile(text);
       size += pattern.programSize();
       if (size > PATTERNS_SIZE_MAX) throw new Error("answer's patterns are too large together");
       this.#compiled.push(pattern);
-    });
+      if (slice.isOver || text.length > LARGE_PATTERN_LENGTH) await slice.next();
+    }
   }
 
   /** Whether patterns match a name, each of which is tried once. */
