@@ -44,8 +44,23 @@ export function lookupCases(tcpAddress: string, httpAddress: string): LoopCase[]
 
 /** The same with as many names as there may be; making those takes a while. */
 export async function crowdedLookupCases(tcpAddress: string, httpAddress: string): Promise<LoopCase[]> {
-  const nodes: Deno.TcpConn[] = [];
-  for (let i = 0; i < NODES; i++) nodes.push(await node(tcpAddress, i));
+  const nodes = new Map<number, Deno.TcpConn>();
+  /** All nodes are there, with all that they may have. */
+  const restore = async () => {
+    for (let i = 0; i < NODES; i++) {
+      const connection = nodes.get(i) ?? await introduced(tcpAddress, i);
+      nodes.set(i, connection);
+      await exchange(connection, [registerAll(`n${i}`, NAMES_OF_NODE / 2)], (NAMES_OF_NODE / 2) * OK_LENGTH);
+    }
+  };
+  const leave = (...which: readonly number[]) => {
+    for (const i of which) {
+      nodes.get(i)?.close();
+      nodes.delete(i);
+    }
+    return Promise.resolve();
+  };
+  await restore();
   const count = NODES * NAMES_OF_NODE;
   const ask = (method: string, target: string): LoopCase => ({
     name: `nsqlookupd of ${count} names: ${method} ${target}`,
@@ -67,32 +82,22 @@ export async function crowdedLookupCases(tcpAddress: string, httpAddress: string
     },
     {
       name: `nsqlookupd of ${count} names: the end of a node`,
-      prepare: async () => {
-        if (nodes.length > 5) return;
-        nodes.push(await node(tcpAddress, nodes.length + 10));
-      },
-      play: () => {
-        nodes.pop()?.close();
-        return Promise.resolve();
-      },
+      prepare: restore,
+      play: () => leave(0),
     },
-    { ...ask("POST", "/topic/delete?topic=*"), once: true },
+    { ...ask("POST", "/topic/delete?topic=*"), prepare: restore },
     {
-      name: "nsqlookupd: the end of the nodes",
-      once: true,
-      play: () => {
-        for (const each of nodes.splice(0)) each.close();
-        return Promise.resolve();
-      },
+      name: `nsqlookupd of ${count} names: the end of all nodes`,
+      prepare: restore,
+      play: () => leave(...nodes.keys()),
     },
   ];
 }
 
-/** An nsqd that registers as much as one may. */
-async function node(tcpAddress: string, i: number): Promise<Deno.TcpConn> {
+/** An nsqd that has said who it is. */
+async function introduced(tcpAddress: string, i: number): Promise<Deno.TcpConn> {
   const connection = await connect(tcpAddress);
   await exchange(connection, [MAGIC, nodeCommand(i)], 1);
-  await exchange(connection, [registerAll(`n${i}`, NAMES_OF_NODE / 2)], (NAMES_OF_NODE / 2) * OK_LENGTH);
   return connection;
 }
 

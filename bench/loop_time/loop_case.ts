@@ -13,8 +13,6 @@ export interface LoopCase {
   play(): Promise<void>;
   /** What must be there before each play; its time does not count. */
   prepare?(): Promise<void>;
-  /** After one play there is nothing left to be played. */
-  readonly once?: boolean;
 }
 
 /**
@@ -60,8 +58,7 @@ export class Pinger implements Disposable {
 /** Plays a case so many times. */
 export async function measure(pinger: Pinger, each: LoopCase, plays: number): Promise<LoopTime> {
   const found: number[] = [];
-  const count = each.once ? 1 : plays;
-  for (let play = 0; play < count; play++) {
+  for (let play = 0; play < plays; play++) {
     await each.prepare?.();
     await pause(AFTER_MS);
     await pinger.take();
@@ -70,7 +67,7 @@ export async function measure(pinger: Pinger, each: LoopCase, plays: number): Pr
     found.push(await pinger.take());
   }
   found.sort((a, b) => a - b);
-  return { name: each.name, leastMs: found[0], middleMs: found[Math.floor(count / 2)] };
+  return { name: each.name, leastMs: found[0], middleMs: found[Math.floor(plays / 2)] };
 }
 
 function pause(ms: number): Promise<void> {

@@ -14,9 +14,12 @@ export function programCommand(program: string): string[] {
   return [Deno.execPath(), "run", "-A", main, program];
 }
 
+/** A daemon that is driven hard writes more than a string can hold. */
+const LOG_LENGTH_MAX = 2 ** 26;
+
 /** A daemon as a child process; disposing kills it. */
 export class ChildDaemon implements AsyncDisposable {
-  /** What it has written to its error output so far. */
+  /** What it has written to its error output so far, the last of it if that is very much. */
   log = "";
   readonly pid: number;
   readonly #child: Deno.ChildProcess;
@@ -63,6 +66,9 @@ export class ChildDaemon implements AsyncDisposable {
   }
 
   async #readLog(): Promise<void> {
-    for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) this.log += text;
+    for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
+      this.log += text;
+      if (this.log.length > LOG_LENGTH_MAX) this.log = this.log.slice(-LOG_LENGTH_MAX / 2);
+    }
   }
 }
