@@ -7,7 +7,7 @@
 import type { Logger } from "../base/logger.ts";
 import type { Broker, StoreFactory } from "../broker/broker.ts";
 import { isValidTopicName } from "../protocol/names.ts";
-import { topicFolder } from "../storage/file_segments.ts";
+import { topicFolder } from "../storage/file_stores.ts";
 import type { MetadataFile } from "./metadata.ts";
 
 /**

@@ -146,7 +146,11 @@ export class CrashNode {
   /** Loads what was kept. */
   async load(): Promise<void> {
     this.#dataPath.look();
-    loadTopics(this.broker, { metadata: this.#metadataFile, stores: this.#stores });
+    loadTopics(this.broker, {
+      metadata: this.#metadataFile,
+      stores: this.#stores,
+      logger: this.#logger,
+    });
     await this.flush.useDataPath();
     await this.metadata.follow();
   }
