@@ -22,8 +22,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ["storage"],
   ["broker"],
   ["log"],
-  ["net"],
   ["http"],
+  ["net"],
   ["tls"],
   ["config"],
   ["protocol"],
@@ -189,10 +189,10 @@ Deno.test("Every file but tests, whose names say it, begins with a comment on wh
   assertEquals(wrong.map(({ path }) => path), []);
 });
 
-Deno.test("Only src/http/server.ts serves HTTP", () => {
+Deno.test("Only src/http/deno_serve.ts serves HTTP by the runtime", () => {
   const paths = new Set(linesWith(SRC, /\bDeno\.serve\b/).map((place) => place.slice(0, place.indexOf(":"))));
 
-  assertEquals([...paths], ["src/http/server.ts"]);
+  assertEquals([...paths], ["src/http/deno_serve.ts"]);
 });
 
 Deno.test("Only the logger, src/cli and the entries of programs write to the console", () => {

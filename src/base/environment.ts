@@ -1,7 +1,7 @@
 /**
  * Variables of the environment by which the runtime would do something else than the program's flags say. They are meant
  * for other programs, and set for a whole machine or container; nobody expects them to send the secrets of clients to a
- * proxy, or a server to another address.
+ * proxy. (`DENO_SERVE_ADDRESS` is not among them: only a platform's own server heeds it, see http/deno_serve.ts.)
  *
  * There is no other way for all of them: `fetch` takes proxies from the environment whatever client it is given, and so
  * does Node's (Deno 2.9.6). Both ask for them when they are used, so they are taken away before anything is.
@@ -22,7 +22,6 @@ export const IGNORED_VARIABLES: readonly string[] = [
   "NODE_USE_ENV_PROXY",
   "NODE_EXTRA_CA_CERTS",
   "NODE_TLS_REJECT_UNAUTHORIZED",
-  "DENO_SERVE_ADDRESS",
 ];
 
 /** Takes them away, from this process and from those that it starts, as far as it has the permission. */

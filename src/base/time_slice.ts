@@ -57,7 +57,8 @@ export class TimeSlice implements Slice {
 
 /**
  * One slice for all who have long work in the same turn of the event loop: however many they are, it is over when together
- * they have worked as long. Each says when it begins, and does a little before it looks.
+ * they have worked as long. Each says when it begins, and does a little before it looks. What cannot be cut waits before
+ * it begins instead (fair_share.ts).
  */
 export class SharedSlice implements Slice {
   readonly #clock: Pick<Clock, "monotonicMs">;

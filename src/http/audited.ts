@@ -13,9 +13,9 @@ export function audited(audit: Audit | undefined, responder: Responder): Respond
   return async (context) => {
     let status = 500;
     try {
-      const response = await responder(context);
-      status = response.status;
-      return response;
+      const answer = await responder(context);
+      status = answer.status;
+      return answer;
     } finally {
       const { remoteAddress: address, client: token, method, target, detail: value } = context;
       audit.note({ event: "admin", address, token, method, target, value, status });

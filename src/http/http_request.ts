@@ -1,19 +1,42 @@
 /**
- * What a server hands to the program: the part of a `Request` that handlers use, whoever has read it from the
- * connection, and who sent it. Types only.
+ * What a server hands to the program, whoever has read it from the connection. Types only.
  *
  * @module
  */
+import type { Answer } from "./answer.ts";
 
-/** A request. Its URL is not tidied up, as `new Request()` would: handlers see what was sent. */
-export type HttpRequest = Pick<Request, "method" | "url" | "headers" | "body" | "bytes" | "signal">;
+/** A request. Its target is not tidied up: handlers see what was sent. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Path and query, a whole URL, or `*`. */
+  readonly target: string;
+  readonly headers: RequestHeaders;
+  readonly body: HttpBody;
+  /** `host:port` of the client, or `@` on a unix socket, as Go prints it. */
+  readonly peer: string;
+  /** Aborted when the client has gone before it had its answer. */
+  readonly signal: AbortSignal;
+}
 
-/** Who sent a request. */
-export interface Peer {
-  readonly remoteAddr: Deno.Addr;
-  /** Settles when the response is being sent; only `Deno.serve` tells. */
-  readonly completed?: Promise<void>;
+/** The headers of a request. */
+export interface RequestHeaders {
+  /** The value of a name in lower case. */
+  get(name: string): string | undefined;
+}
+
+/** The body of a request. */
+export interface HttpBody {
+  /** Its length in bytes, as the client has announced it; `undefined` of one that comes in chunks. */
+  readonly announced: number | undefined;
+  /**
+   * The whole body, or `undefined` if it is longer than `limitBytes`: what lies beyond is left unread. The bytes are
+   * the handler's until it has answered.
+   *
+   * @throws {HttpError} 500 if it cannot be read, because the client went away or broke the encoding; 503 if all
+   * bodies together take too much memory.
+   */
+  read(limitBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
 /** Answers a request; see `Router.handle`. */
-export type RequestHandler = (request: HttpRequest, peer: Peer) => Promise<Response>;
+export type RequestHandler = (request: HttpRequest) => Promise<Answer>;

@@ -4,9 +4,7 @@
  *
  * @module
  */
-import { hostPort } from "../base/host_port.ts";
-import { readBody } from "./body.ts";
-import type { HttpRequest, Peer } from "./http_request.ts";
+import type { HttpRequest } from "./http_request.ts";
 
 const NO_PARAMS: Readonly<Record<string, string>> = {};
 
@@ -21,26 +19,17 @@ export class RequestContext {
   readonly rawQuery: string;
   /** Values of the `:name` parts of the route; set by the router. */
   params = NO_PARAMS;
-  /** True unless the API has a guard that has not yet found the client to be one of its own. */
-  trusted = true;
   /** Name of the client's token, once a guard has found out. */
   client: string | undefined;
   /** What a handler wants to be noted besides path and query: a value from the body. */
   detail: string | undefined;
 
-  readonly #peer: Peer;
-  #bodyTaken = false;
-
-  constructor(request: HttpRequest, peer: Peer) {
+  constructor(request: HttpRequest) {
     this.request = request;
-    this.#peer = peer;
-    // By hand, because `new URL` costs a tenth of a whole request, and would hide double slashes and dots.
-    const url = request.url;
-    const pathStart = url.indexOf("/", url.indexOf("://") + 3);
-    const queryStart = url.indexOf("?", pathStart);
-    this.target = url.slice(pathStart);
-    this.rawPath = queryStart < 0 ? this.target : url.slice(pathStart, queryStart);
-    this.rawQuery = queryStart < 0 ? "" : url.slice(queryStart + 1);
+    this.target = pathAndQuery(request);
+    const queryStart = this.target.indexOf("?");
+    this.rawPath = queryStart < 0 ? this.target : this.target.slice(0, queryStart);
+    this.rawQuery = queryStart < 0 ? "" : this.target.slice(queryStart + 1);
   }
 
   get method(): string {
@@ -49,26 +38,26 @@ export class RequestContext {
 
   /** Length of the body as the client announced it, in bytes; `undefined` for one sent in chunks. */
   get contentLength(): number | undefined {
-    const header = this.request.headers.get("content-length");
-    return header === null ? undefined : Number(header);
+    return this.request.body.announced;
   }
 
   /** `host:port` of the client; Go prints `@` for one that came through a unix socket. */
   get remoteAddress(): string {
-    const address = this.#peer.remoteAddr;
-    if (address.transport !== "tcp" && address.transport !== "udp") return "@";
-    return hostPort(address);
+    return this.request.peer;
   }
 
-  /** True once a handler has read the whole body. */
-  get bodyTaken(): boolean {
-    return this.#bodyTaken;
+  /** The whole body, or `undefined` if it is longer than `limitBytes`. @throws {HttpError} If it cannot be read. */
+  readBody(limitBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return this.request.body.read(limitBytes);
   }
+}
 
-  /** The whole body, or `undefined` if it is longer than `limitBytes`. See {@linkcode readBody}. */
-  async readBody(limitBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const body = await readBody(this.request, limitBytes);
-    this.#bodyTaken = body !== undefined;
-    return body;
-  }
+/** By hand, because `new URL` costs a tenth of a whole request, and would hide double slashes and dots. */
+function pathAndQuery({ method, target }: HttpRequest): string {
+  if (target.startsWith("/") || target === "*") return target;
+  // Proxies are asked with a whole URL; what is connected to is no path.
+  const authority = target.indexOf("://");
+  if (method === "CONNECT" || authority < 0) return "";
+  const path = /[/?]/.exec(target.slice(authority + 3));
+  return path === null ? "" : target.slice(authority + 3 + path.index);
 }

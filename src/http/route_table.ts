@@ -58,7 +58,9 @@ export class RouteTable<T> {
 
   /** The methods that a path has, sorted, with OPTIONS; empty if it has none. */
   allowed(path: string): string[] {
-    const methods = [...this.#methods.keys()].filter((method) => this.match(method, path) !== undefined);
+    // `*` is the server as a whole.
+    const has = (method: string) => path === "*" || this.match(method, path) !== undefined;
+    const methods = [...this.#methods.keys()].filter(has);
     return methods.length === 0 ? [] : [...methods, "OPTIONS"].sort();
   }
 

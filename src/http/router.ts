@@ -5,12 +5,12 @@
  *
  * @module
  */
-import { STATUS_TEXT } from "@std/http/status";
 import type { Logger } from "../base/logger.ts";
-import { discardBody, refuseBody } from "./body.ts";
+import { Answer, HeaderBlock, statusText } from "./answer.ts";
 import { refusal, type Responder } from "./decorators.ts";
+import { foreignness, type HostNames } from "./foreign_requests.ts";
+import type { HttpRequest } from "./http_request.ts";
 import { percentDecode } from "./query.ts";
-import type { HttpRequest, Peer } from "./http_request.ts";
 import { RequestContext } from "./request_context.ts";
 import { type Route, RouteTable } from "./route_table.ts";
 
@@ -21,48 +21,65 @@ export type HttpRoute = Route<Responder>;
 export interface RouterOptions {
   readonly routes: Iterable<HttpRoute>;
   readonly logger: Logger;
-  /** Whether clients are trusted before a route says so. @default {true} */
-  readonly trusting?: boolean;
+  /** By which names it may be asked. @default {any} */
+  readonly hosts?: HostNames | undefined;
 }
+
+/** No route has a longer path, in characters, and to find out what one of a MiB may mean holds all others up. */
+export const PATH_LENGTH_MAX = 8192;
+
+const HTML: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&#34;",
+  "'": "&#39;",
+};
+const NO_HEADERS = new HeaderBlock([]);
 
 /** An HTTP API: a table of routes, ready to be served. */
 export class Router {
   readonly #table: RouteTable<Responder>;
   readonly #logger: Logger;
+  readonly #hosts: HostNames | undefined;
   readonly #notFound: Responder;
   readonly #methodNotAllowed: Responder;
   readonly #internalError: Responder;
-  readonly #trusting: boolean;
+  readonly #foreign: Readonly<Record<"FOREIGN_HOST" | "FOREIGN_ORIGIN", Responder>>;
 
-  constructor(options: RouterOptions) {
-    this.#table = new RouteTable(options.routes);
-    this.#logger = options.logger;
-    this.#trusting = options.trusting ?? true;
-    this.#notFound = refusal(options.logger, 404, "NOT_FOUND");
-    this.#methodNotAllowed = refusal(options.logger, 405, "METHOD_NOT_ALLOWED");
-    this.#internalError = refusal(options.logger, 500, "INTERNAL_ERROR");
+  constructor({ routes, logger, hosts }: RouterOptions) {
+    this.#table = new RouteTable(routes);
+    this.#logger = logger;
+    this.#hosts = hosts;
+    this.#notFound = refusal(logger, 404, "NOT_FOUND");
+    this.#methodNotAllowed = refusal(logger, 405, "METHOD_NOT_ALLOWED");
+    this.#internalError = refusal(logger, 500, "INTERNAL_ERROR");
+    this.#foreign = {
+      FOREIGN_HOST: refusal(logger, 403, "FOREIGN_HOST"),
+      FOREIGN_ORIGIN: refusal(logger, 403, "FOREIGN_ORIGIN"),
+    };
   }
 
   /** Answers a request. Never rejects. */
-  readonly handle = async (request: HttpRequest, peer: Peer): Promise<Response> => {
-    const context = new RequestContext(request, peer);
-    context.trusted = this.#trusting;
-    let response: Response;
+  readonly handle = async (request: HttpRequest): Promise<Answer> => {
+    const context = new RequestContext(request);
     try {
-      response = await this.#respond(context);
+      return await this.#respond(context);
     } catch (cause) {
       this.#logger.error(`panic in HTTP handler - ${cause}`);
       if (cause instanceof Error) cause.stack?.split("\n").forEach((line) => this.#logger.debug(line));
-      response = await this.#internalError(context);
+      return await this.#internalError(context);
     }
-    if (!context.bodyTaken) await (context.trusted ? discardBody(request) : refuseBody(request, peer));
-    return response;
   };
 
-  #respond(context: RequestContext): Response | Promise<Response> {
+  #respond(context: RequestContext): Answer | Promise<Answer> {
+    const foreign = foreignness(context.request, this.#hosts);
+    if (foreign !== undefined) return this.#foreign[foreign](context);
+
     const { method, rawPath } = context;
+    if (rawPath.length > PATH_LENGTH_MAX) return this.#notFound(context);
     const path = percentDecode(rawPath);
-    if (path === undefined) return badRequest();
+    if (path === undefined) return new Answer(400, NO_HEADERS);
 
     const match = this.#table.match(method, path);
     if (match !== undefined) {
@@ -74,28 +91,24 @@ export class Router {
 
     const allowed = this.#table.allowed(path).join(", ");
     if (allowed === "") return this.#notFound(context);
-    if (method === "OPTIONS") return new Response(null, { headers: { Allow: allowed } });
+    if (method === "OPTIONS") return new Answer(200, new HeaderBlock([["Allow", allowed]]));
     return this.#refuseMethod(context, allowed);
   }
 
-  async #refuseMethod(context: RequestContext, allowed: string): Promise<Response> {
-    const response = await this.#methodNotAllowed(context);
-    response.headers.set("Allow", allowed);
-    return response;
+  async #refuseMethod(context: RequestContext, allowed: string): Promise<Answer> {
+    return (await this.#methodNotAllowed(context)).with(["Allow", allowed]);
   }
 }
 
-/** What Go's server says to a path that is none. */
-function badRequest(): Response {
-  return new Response(`400 ${STATUS_TEXT[400]}`, {
-    status: 400,
-    headers: { "Content-Type": "text/plain; charset=utf-8", "Connection": "close" },
-  });
-}
-
-function redirect(context: RequestContext, path: string): Response {
-  const status = context.method === "GET" ? 301 : 307;
+/** As Go's server redirects. */
+function redirect(context: RequestContext, path: string): Answer {
   const query = context.rawQuery === "" ? "" : `?${context.rawQuery}`;
   const location = encodeURI(path).replace(/[?#]/g, encodeURIComponent) + query;
-  return new Response(`${STATUS_TEXT[status]}\n`, { status, headers: { Location: location } });
+  if (context.method !== "GET") return new Answer(307, new HeaderBlock([["Location", location]]));
+  const headers = new HeaderBlock([["Content-Type", "text/html; charset=utf-8"], ["Location", location]]);
+  return new Answer(301, headers, `<a href="${escapeHtml(location)}">${statusText(301)}</a>.\n\n`);
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => HTML[character]);
 }

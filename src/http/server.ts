@@ -1,25 +1,41 @@
 /**
- * Serves HTTP, or HTTPS to any client, on a TCP address or a unix socket. The only file that calls `Deno.serve`;
- * for HTTPS with conditions see https_server.ts.
- *
- * How a server closes. The runtime can finish its requests (`shutdown`) or cut them off (an abort signal), but
- * not do one after the other: once it has been asked to finish, a handler or a client that hangs makes it wait
- * for ever, and in recent versions a body that is still on its way is lost at once. So the requests are counted
- * here:
+ * Serves HTTP/1.1, in plain or over TLS, on a TCP address or a unix socket.
  *
  * ```
- *  close() ──▶ new requests get 503 ──▶ none in progress ──▶ shutdown: sends the last responses
- *                                  └──▶ time is up ────────▶ abort: everything ends at once
+ *  ConnectionListener ─▶ (TLS: handshake, conditions) ─▶ HttpConnection ─▶ the handler
  * ```
+ *
+ * Every server is a tracked promise, `finished`, and each of its connections is one of its tasks. `Deno.serve` would be the
+ * obvious way, and is the way where the platform accepts the connections: on Deno Deploy (deno_serve.ts). Elsewhere it
+ * is not, because of what it has no means for (Deno 2.9.6):
+ *
+ * - its accept loop ends for good with the first accept that fails: a stranger who uses up the descriptors ends it;
+ * - no limit on connections, on the time of heads, bodies and idle connections, or on clients that do not read;
+ * - a Host header is made a part of the URL before anybody can look at it, and of two lengths one is hidden;
+ * - it costs twice as much for a publish (docs/performance.md).
+ *
+ * TLS is Node's, for every client. The runtime's own (`Deno.listenTls`) costs half as much, but its connections cannot be
+ * ended: while a client leaves the handshake unfinished, or what it is sent unread, `close()` leaves the descriptor open
+ * until that client goes (Deno 2.9.6).
  *
  * @module
  */
+import { AsyncGroup, TasksStillRunningError } from "../base/async_group.ts";
 import { errorText } from "../base/error_text.ts";
-import { hostPort } from "../base/host_port.ts";
+import { every } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
+import { FairShare } from "../base/fair_share.ts";
+import { Seldom } from "../base/seldom.ts";
 import type { Address } from "../config/address.ts";
+import type { ConnectionLimits } from "../net/admission.ts";
+import { type Connection, type DenoConnection, isDisconnect, writeAll } from "../net/connection.ts";
+import { cannotListen, ConnectionListener } from "../net/listener.ts";
+import type { TlsServer } from "../net/tls_server.ts";
+import { BodyBudget } from "./body_budget.ts";
+import { isOnDeploy, serveWithRuntime } from "./deno_serve.ts";
+import { HttpConnection, type HttpConnectionContext, type HttpTimeouts } from "./http_connection.ts";
 import type { RequestHandler } from "./http_request.ts";
-import { Requests, sendTimeMs, settles } from "./requests.ts";
+import type { HttpOptions } from "./options.ts";
 
 /** What {@linkcode serveHttp} needs. */
 export interface ServeOptions {
@@ -27,8 +43,19 @@ export interface ServeOptions {
   readonly address: Address;
   readonly handler: RequestHandler;
   readonly logger: Logger;
-  /** Certificate chain and private key, in PEM form, to serve HTTPS. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly limits: HttpLimits;
+  /** Serve HTTPS: with which certificate, and on which conditions. */
+  readonly tls?: TlsServer | undefined;
+  /** What log lines begin with. @default {"HTTP" or "HTTPS"} */
+  readonly name?: string;
+}
+
+/** How much clients may take. */
+export interface HttpLimits {
+  readonly connections: ConnectionLimits;
+  readonly timeouts: HttpTimeouts;
+  /** Shared by all servers of a program. */
+  readonly budget: BodyBudget;
 }
 
 /** A listener and its requests. */
@@ -37,133 +64,200 @@ export interface HttpServer {
   readonly address: string;
   /** The port it is bound to, or `undefined` for a unix socket. */
   readonly port: number | undefined;
+  /** Connections that have been refused, because there were too many. */
+  readonly refused: number;
   /** Settles when it has stopped serving. */
   readonly finished: Promise<void>;
+  /** New connections get another certificate, or meet other conditions; for a server of HTTPS. @throws {Error} */
+  renew(tls: TlsServer): void;
   /** Refuses new requests, lets those in progress finish, and cuts off what is left after `graceMs`. */
   close(options: { readonly graceMs: number }): Promise<void>;
 }
 
-/** A server that can be replaced by another one on the same port. */
-export interface RetirableServer extends HttpServer {
-  /** Stops listening; settles when the requests in progress have ended. */
-  retire(): Promise<void>;
+/** How often connections are held against their time limits, in ms. */
+const CHECK_INTERVAL_MS = 500;
+/** What a connection beyond the limit is told, in plain. */
+const TOO_MANY = new TextEncoder().encode(
+  "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+);
+/** So many at a time are told so, each for so long; others are closed without a word. */
+const REFUSALS_MAX = 32;
+const REFUSAL_TIME_MS = 200;
+const REFUSAL_READ_SIZE = 1024;
+
+/** The limits of connections that the options ask for. */
+export function httpConnections(
+  { httpMaxConnections, httpMaxConnectionsPerAddress }: Pick<
+    HttpOptions,
+    "httpMaxConnections" | "httpMaxConnectionsPerAddress"
+  >,
+): ConnectionLimits {
+  return { max: httpMaxConnections, perAddressMax: httpMaxConnectionsPerAddress };
 }
 
-/** The variable by which the runtime would serve somewhere else than it is told to. */
-const ADDRESS_OVERRIDE = "DENO_SERVE_ADDRESS";
+/** The limits that the options ask for, with `connections` as many as there may be. */
+export function httpLimits(
+  options: Omit<HttpOptions, "httpAllowedHosts"> & { readonly writeTimeoutMs: number },
+  connections: ConnectionLimits,
+  budget = new BodyBudget(options.httpMaxBodiesSizeBytes),
+): HttpLimits {
+  return {
+    connections,
+    timeouts: {
+      headerTimeoutMs: options.httpHeaderTimeoutMs,
+      bodyTimeoutMs: options.httpBodyTimeoutMs,
+      idleTimeoutMs: options.httpIdleTimeoutMs,
+      writeTimeoutMs: options.writeTimeoutMs,
+    },
+    budget,
+  };
+}
 
 /**
  * Listens and serves.
  *
  * @throws {Error} If it can't listen; the message names the address, the cause is the platform's.
  */
-export function serveHttp(options: ServeOptions): RetirableServer {
-  ignoreAddressOverride();
-  const { address, logger, tls } = options;
-  const name = tls === undefined ? "HTTP" : "HTTPS";
-  const requests = new Requests(options.handler);
-  const abort = new AbortController();
-  const settings = {
-    signal: abort.signal,
-    onListen: () => {},
-    // Handlers don't reject: what ends here is a fault in the runtime's handling of a response.
-    onError(error: unknown): Response {
-      logger.error(`${name}: failed to respond - ${error}`);
-      return new Response(null, { status: 500 });
-    },
-    // Go's server never compresses; older versions of the runtime would.
-    automaticCompression: false,
-  };
-  try {
-    const server = address.kind === "unix"
-      ? Deno.serve({ ...settings, path: address.path }, requests.handle)
-      : Deno.serve({ ...settings, ...tcpSettings(address), ...tls }, requests.handle);
-    return new DenoServer({ server, requests, abort, name, logger });
-  } catch (cause) {
-    throw listenError(address, cause);
-  }
+export function serveHttp(options: ServeOptions): HttpServer {
+  return isOnDeploy() ? serveWithRuntime(options) : new ListeningServer(options);
 }
 
-/** Why an address cannot be listened on. */
-export function listenError(address: Address, cause: unknown): Error {
-  return new Error(`Cannot listen on ${formatAddress(address)}: ${errorText(cause)}`, { cause });
-}
-
-/** An address as it was bound to. */
-export function formatAddress(address: Address): string {
-  if (address.kind === "unix") return address.path;
-  return hostPort(address);
-}
-
-class DenoServer implements RetirableServer {
+class ListeningServer implements HttpServer {
   readonly address: string;
   readonly port: number | undefined;
-  readonly #finished = Promise.withResolvers<void>();
-  readonly #server: Deno.HttpServer<Deno.Addr>;
-  readonly #requests: Requests;
-  readonly #abort: AbortController;
+  readonly finished: Promise<void>;
   readonly #name: string;
   readonly #logger: Logger;
+  readonly #listener: ConnectionListener;
+  readonly #clients = new AsyncGroup();
+  /** Connections in TLS's handshake. */
+  readonly #beginning = new Set<Connection>();
+  readonly #connections = new Set<HttpConnection>();
+  readonly #context: HttpConnectionContext;
+  readonly #handshakeFailed: Seldom;
+  readonly #share = new FairShare();
+  readonly #stopped = new AbortController();
+  #tls: TlsServer | undefined;
+  #refusals = 0;
+  #closing = false;
 
-  constructor(
-    options: {
-      server: Deno.HttpServer<Deno.Addr>;
-      requests: Requests;
-      abort: AbortController;
-      name: string;
-      logger: Logger;
-    },
-  ) {
-    this.#server = options.server;
-    this.#requests = options.requests;
-    this.#abort = options.abort;
-    this.#name = options.name;
-    this.#logger = options.logger;
-    const bound = addressOf(options.server.addr);
-    this.port = bound.kind === "tcp" ? bound.port : undefined;
-    this.address = formatAddress(bound);
-    options.server.finished.then(this.#finished.resolve, this.#finished.reject);
-    this.#logger.info(`${this.#name}: listening on ${this.address}`);
+  constructor({ address, handler, logger, limits, tls, name: givenName }: ServeOptions) {
+    const name = givenName ?? (tls === undefined ? "HTTP" : "HTTPS");
+    this.#name = name;
+    this.#logger = logger;
+    this.#tls = tls;
+    this.#handshakeFailed = new Seldom((text) => logger.warn(`${name}: TLS handshake error from ${text}`));
+    this.#context = {
+      handler,
+      timeouts: limits.timeouts,
+      budget: limits.budget,
+      share: this.#share,
+      onFault: (text) => logger.error(`${name}: ${text}`),
+      isClosing: () => this.#closing,
+    };
+    try {
+      this.#listener = new ConnectionListener(address, { limits: limits.connections });
+    } catch (cause) {
+      throw cannotListen(address, cause);
+    }
+    this.address = this.#listener.text;
+    this.port = this.#listener.port < 0 ? undefined : this.#listener.port;
+    logger.info(`${name}: listening on ${this.address}`);
+    this.finished = this.#run();
   }
 
-  get finished(): Promise<void> {
-    return this.#finished.promise;
+  get refused(): number {
+    return this.#listener.admission.refused;
   }
 
-  async retire(): Promise<void> {
-    await this.#server.shutdown();
+  renew(tls: TlsServer): void {
+    if (this.#tls === undefined) throw new TypeError("There is no certificate where there is no TLS");
+    this.#tls = tls;
   }
 
-  async close(options: { readonly graceMs: number }): Promise<void> {
+  async close({ graceMs }: { readonly graceMs: number }): Promise<void> {
     this.#logger.info(`${this.#name}: closing ${this.address}`);
-    const endMs = performance.now() + options.graceMs;
-    if (!await settles(this.#requests.close(), options.graceMs)) {
-      this.#logger.warn(`${this.#name}: cut off ${this.#requests.count} requests after ${options.graceMs}ms`);
-      this.#abort.abort();
+    this.#closing = true;
+    this.#listener.close();
+    for (const connection of this.#beginning) connection.close();
+    for (const connection of this.#connections) if (!connection.busy) connection.close();
+    try {
+      await this.#clients.wait({ timeoutMs: graceMs });
+    } catch (error) {
+      if (!(error instanceof TasksStillRunningError)) throw error;
+      // A handler that hangs is left to itself.
+      const requests = [...this.#connections].filter(({ busy }) => busy).length;
+      this.#logger.warn(`${this.#name}: cut off ${requests} requests after ${graceMs}ms`);
+      for (const connection of this.#connections) connection.close();
+    }
+    this.#stopped.abort();
+    await this.finished;
+    await this.#share.ended();
+  }
+
+  async #run(): Promise<void> {
+    const checking = every(CHECK_INTERVAL_MS, this.#stopped.signal, () => this.#checkTime());
+    await this.#listener.serve(this.#clients, {
+      logger: this.#logger,
+      name: this.#name,
+      serve: (connection) => this.#serve(connection),
+      refuse: (connection) => this.#refuse(connection),
+    });
+    await checking;
+  }
+
+  #checkTime(): void {
+    const nowMs = performance.now();
+    for (const connection of this.#connections) connection.checkTime(nowMs);
+  }
+
+  async #serve(plain: DenoConnection): Promise<void> {
+    const connection = this.#tls === undefined ? plain : await this.#handshake(plain, this.#tls);
+    if (connection === undefined) return;
+    const served = new HttpConnection(connection, this.#context);
+    this.#connections.add(served);
+    await served.run();
+    this.#connections.delete(served);
+  }
+
+  /** The connection with TLS, or `undefined` if there is none to be had, or the client has not shown what it must. */
+  async #handshake(plain: DenoConnection, tls: TlsServer): Promise<Connection | undefined> {
+    this.#beginning.add(plain);
+    try {
+      const { connection, refusal } = await tls.upgrade(plain);
+      if (refusal === undefined) return connection;
+      connection.close();
+      throw new Error(refusal);
+    } catch (error) {
+      // It is closed, as soon as the client has been told.
+      if (!this.#closing) this.#handshakeFailed.say(`${plain.peer} - ${errorText(error)}`);
+      return undefined;
+    } finally {
+      this.#beginning.delete(plain);
+    }
+  }
+
+  /** Tells a client that there are too many, if that can be told in plain. */
+  #refuse(connection: Connection): void {
+    if (this.#tls !== undefined || this.#refusals >= REFUSALS_MAX) {
+      connection.close();
       return;
     }
-    if (!await settles(this.#server.shutdown(), sendTimeMs(endMs))) {
-      // Nothing but Deno.exit ends these connections now, and the process does not end by itself while they last.
-      this.#logger.warn(`${this.#name}: left clients behind that do not read their responses`);
-      this.#finished.resolve();
-    }
+    this.#refusals++;
+    this.#clients.spawn("refusal", async () => {
+      const timer = setTimeout(() => connection.close(), REFUSAL_TIME_MS);
+      try {
+        await writeAll(connection, TOO_MANY);
+        await connection.closeWrite?.();
+        // What it sends is dropped: closed at once, it would lose the answer.
+        while (await connection.read(new Uint8Array(REFUSAL_READ_SIZE)) !== null);
+      } catch (error) {
+        if (!isDisconnect(error)) throw error;
+      } finally {
+        clearTimeout(timer);
+        connection.close();
+        this.#refusals--;
+      }
+    });
   }
-}
-
-function ignoreAddressOverride(): void {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: ADDRESS_OVERRIDE });
-  if (state === "granted") Deno.env.delete(ADDRESS_OVERRIDE);
-}
-
-/** An empty host name is every address, which the runtime takes an absent one for. */
-function tcpSettings(address: Address & { kind: "tcp" }): { hostname?: string; port: number } {
-  const { hostname, port } = address;
-  return hostname === "" ? { port } : { hostname, port };
-}
-
-function addressOf(bound: Deno.Addr): Address {
-  // By what there is and not by `transport`, which older versions of the runtime leave out over TLS.
-  if ("hostname" in bound) return { kind: "tcp", hostname: bound.hostname, port: bound.port };
-  if ("path" in bound) return { kind: "unix", path: bound.path };
-  throw new TypeError("Cannot serve HTTP over anything but TCP and unix sockets");
 }

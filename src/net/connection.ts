@@ -6,6 +6,9 @@
 
 import { hostPort } from "../base/host_port.ts";
 
+/** How an address of IPv4 begins when it is told as one of IPv6. */
+const MAPPED = "::ffff:";
+
 /** A connection; a plain `Deno.Conn` is one, TLS and compressed ones wrap another. */
 export interface Connection {
   /** Who is at the other end: `127.0.0.1:1234`, or `@` over a unix socket, as Go prints it. */
@@ -14,6 +17,8 @@ export interface Connection {
   read(buffer: Uint8Array): Promise<number | null>;
   /** Writes some of the bytes; returns how many. */
   write(bytes: Uint8Array): Promise<number>;
+  /** Says that no more will be written, where the transport can: what the peer still sends can be read. */
+  closeWrite?(): Promise<void>;
   /** Ends it in both directions; may be called again. */
   close(): void;
 }
@@ -52,7 +57,7 @@ export class UnreadConnection implements Connection {
   }
 }
 
-/** A socket of Deno's. */
+/** A socket of Deno's, with TLS or without. */
 export class DenoConnection implements Connection {
   readonly peer: string;
   readonly #conn: Deno.Conn;
@@ -65,12 +70,21 @@ export class DenoConnection implements Connection {
     if (isTcp(conn)) conn.setNoDelay(true);
   }
 
+  /** Lets the kernel ask now and then whether the peer is still there, with the kernel's own times. */
+  keepAlive(): void {
+    if (isTcp(this.#conn)) this.#conn.setKeepAlive(true);
+  }
+
   read(buffer: Uint8Array): Promise<number | null> {
     return this.#conn.read(buffer);
   }
 
   write(bytes: Uint8Array): Promise<number> {
     return this.#conn.write(bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#conn.closeWrite();
   }
 
   close(): void {
@@ -80,12 +94,12 @@ export class DenoConnection implements Connection {
   }
 }
 
-/** An address as Go prints it. */
+/** An address as Go prints it: a peer of IPv4 is one, also where both are listened to. */
 export function addressText(address: Deno.Addr): string {
-  if (address.transport !== "tcp" && address.transport !== "udp") {
-    return "path" in address && address.path || "@";
-  }
-  return hostPort(address);
+  // By what there is and not by `transport`, which older versions of the runtime leave out over TLS.
+  if (!("hostname" in address)) return "path" in address && address.path || "@";
+  const { hostname, port } = address;
+  return hostPort({ hostname: hostname.startsWith(MAPPED) ? hostname.slice(MAPPED.length) : hostname, port });
 }
 
 /** The host in an address as Go prints it, or "" of a unix socket's. */
@@ -102,5 +116,5 @@ export function isDisconnect(error: unknown): boolean {
 }
 
 function isTcp(conn: Deno.Conn): conn is Deno.TcpConn {
-  return conn.remoteAddr.transport === "tcp";
+  return conn.remoteAddr.transport === "tcp" && "setNoDelay" in conn;
 }

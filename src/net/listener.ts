@@ -1,63 +1,98 @@
 /**
- * Listening for connections, and the loop that accepts them.
+ * Listening for connections, and the loop that accepts them. Whatever an accept fails with, the loop goes on, and a
+ * listener that has broken is opened again: nothing that clients do ends it.
+ *
+ * Every address of the machine means IPv4 and IPv6, as in Go, whether it is asked for by an empty host, `0.0.0.0` or
+ * `::`. One socket serves both where the system lets it, two do where it keeps them apart, and one of IPv4 where there
+ * is no IPv6.
  *
  * @module
  */
 
 import type { AsyncGroup } from "../base/async_group.ts";
+import { errorText } from "../base/error_text.ts";
+import { hostPort } from "../base/host_port.ts";
+import type { Logger } from "../base/logger.ts";
+import { Seldom } from "../base/seldom.ts";
 import type { Address } from "../config/address.ts";
-import { addressText, type Connection, DenoConnection } from "./connection.ts";
+import { Admission, type ConnectionLimits } from "./admission.ts";
+import { addressText, type Connection, DenoConnection, hostOf } from "./connection.ts";
+import { keepAliveOnPort } from "./keep_alive.ts";
+import { removeSocket, socketAt } from "./unix_socket.ts";
 
-/** After a failed accept (too many open files, for instance), how long to wait before the next. */
+/** When the system is short of something, how long to wait before the next accept, in ms. */
 const ACCEPT_RETRY_MS = 50;
+/** Codes of the errors that say so: every other is of that one connection, and the next may be accepted at once. */
+const SHORTAGES: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
+/** After so many failures in a row it is waited after each, whatever they are. */
+const FAILURES_AT_ONCE_MAX = 1000;
+const ANY_IPV4 = "0.0.0.0";
+const ANY = "::";
+
+/** What a listener may be told. */
+export interface ListenerOptions {
+  /** @default {none} */
+  readonly limits?: ConnectionLimits;
+}
+
+/** Who gets the connections of a listener, and what it says. */
+export interface ListenerClient {
+  /** Serves a connection to its end. */
+  serve(connection: DenoConnection): Promise<void>;
+  /** Says no to a connection beyond the limits, and closes it. @default {closes it} */
+  refuse?(connection: Connection): void;
+  readonly logger: Logger;
+  /** How log lines begin: `TCP`, `HTTP`. */
+  readonly name: string;
+}
+
+type AnyListener = Deno.Listener<Deno.Conn>;
 
 /** Listens on a TCP address or a unix socket. */
 export class ConnectionListener {
-  readonly #listener: Deno.Listener;
-  readonly #path: string | undefined;
+  readonly #address: Address;
+  readonly #admission: Admission;
+  #listeners: AnyListener[];
+  /** Which socket is ours at the path, if it is one. */
+  #socket: ReturnType<typeof socketAt>;
+  #keepsAlive = true;
   #closed = false;
 
   /** Throws when the address cannot be listened on. */
-  constructor(address: Address) {
-    if (address.kind === "unix") {
-      this.#path = address.path;
-      this.#listener = Deno.listen({ transport: "unix", path: address.path });
-    } else {
-      const hostname = address.hostname === "" ? "0.0.0.0" : address.hostname;
-      this.#listener = Deno.listen({ hostname, port: address.port });
-    }
+  constructor(address: Address, { limits = { max: 0, perAddressMax: 0 } }: ListenerOptions = {}) {
+    this.#admission = new Admission(limits);
+    this.#listeners = open(address);
+    const { addr } = this.#listeners[0];
+    // Where any port will do, another time it must be the same.
+    this.#address = address.kind === "tcp" && "port" in addr ? { ...address, port: addr.port } : address;
+    this.#opened();
   }
 
   /** The address as Go prints it. */
   get text(): string {
-    return addressText(this.#listener.addr);
+    return addressText(this.#listeners[0].addr);
   }
 
   /** The TCP port, or -1 of a unix socket. */
   get port(): number {
-    return this.#listener.addr.transport === "tcp" ? this.#listener.addr.port : -1;
+    return this.#address.kind === "tcp" ? this.#address.port : -1;
+  }
+
+  /** Connections that there are, and that have been refused. */
+  get admission(): Pick<Admission, "count" | "refused"> {
+    return this.#admission;
   }
 
   /** Accepts connections until `close()`; each is served as a task of the group. */
-  async serve(
-    group: AsyncGroup,
-    serve: (connection: Connection) => Promise<void>,
-    onError: (error: unknown) => void,
-  ): Promise<void> {
-    for (;;) {
-      try {
-        const connection = new DenoConnection(await this.#listener.accept());
-        if (this.#closed) {
-          // It came at the last moment: nobody who ends the others knows of it.
-          connection.close();
-          return;
-        }
-        group.spawn(`connection ${connection.peer}`, () => serve(connection));
-      } catch (error) {
-        if (this.#closed) return;
-        onError(error);
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
-      }
+  async serve(group: AsyncGroup, client: ListenerClient): Promise<void> {
+    const { logger, name } = client;
+    const notes = {
+      failed: new Seldom((text) => logger.warn(`${name}: temporary Accept() failure - ${text}`)),
+      refused: new Seldom((text) => logger.warn(`${name}: ${text}`)),
+    };
+    while (!this.#closed) {
+      await Promise.all(this.#listeners.map((listener) => this.#accept(listener, group, client, notes)));
+      if (!this.#closed) await this.#openAgain(client);
     }
   }
 
@@ -65,17 +100,124 @@ export class ConnectionListener {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#listener.close();
-    if (this.#path !== undefined) removeSocket(this.#path);
+    closeAll(this.#listeners);
+    if (this.#address.kind !== "unix") return;
+    // Older versions of the runtime leave the socket's file behind, Go does not; and it may be somebody else's by now.
+    const { path } = this.#address;
+    if (socketAt(path)?.ino === this.#socket?.ino) removeSocket(path);
+  }
+
+  async #accept(
+    listener: AnyListener,
+    group: AsyncGroup,
+    client: ListenerClient,
+    notes: { readonly failed: Seldom; readonly refused: Seldom },
+  ): Promise<void> {
+    for (let failures = 0;;) {
+      try {
+        const connection = new DenoConnection(await listener.accept());
+        failures = 0;
+        if (this.#closed) {
+          // It came at the last moment: nobody who ends the others knows of it.
+          connection.close();
+          return;
+        }
+        this.#admit(connection, group, client, notes.refused);
+      } catch (error) {
+        if (error instanceof Deno.errors.BadResource) return;
+        if (this.#closed) return;
+        failures++;
+        notes.failed.say(errorText(error));
+        const isShort = error instanceof Error && "code" in error && SHORTAGES.has(error.code);
+        if (isShort || failures > FAILURES_AT_ONCE_MAX) await pause();
+      }
+    }
+  }
+
+  #admit(connection: DenoConnection, group: AsyncGroup, client: ListenerClient, refused: Seldom): void {
+    const host = hostOf(connection.peer);
+    const reason = this.#admission.enter(host);
+    if (reason !== undefined) {
+      refused.say(`refused client(${connection.peer}): ${reason}`);
+      if (client.refuse) client.refuse(connection);
+      else connection.close();
+      return;
+    }
+    if (!this.#keepsAlive) connection.keepAlive();
+    group.spawn(`connection ${connection.peer}`, async () => {
+      try {
+        await client.serve(connection);
+      } finally {
+        this.#admission.leave(host);
+      }
+    });
+  }
+
+  async #openAgain({ logger, name }: ListenerClient): Promise<void> {
+    closeAll(this.#listeners);
+    const failed = new Seldom((text) => logger.error(`${name}: cannot listen again - ${text}`));
+    while (!this.#closed) {
+      try {
+        this.#listeners = open(this.#address);
+        this.#opened();
+        logger.info(`${name}: listening again on ${this.text}`);
+        return;
+      } catch (error) {
+        failed.say(errorText(error));
+        await pause();
+      }
+    }
+  }
+
+  #opened(): void {
+    if (this.#address.kind === "tcp") this.#keepsAlive = keepAliveOnPort(this.#address.port);
+    else this.#socket = socketAt(this.#address.path);
   }
 }
 
-/** Deno leaves the socket's file behind, Go does not. */
-function removeSocket(path: string): void {
+/** Why an address cannot be listened on. */
+export function cannotListen(address: Address, cause: unknown): Error {
+  const text = address.kind === "unix" ? address.path : hostPort(address);
+  return new Error(`Cannot listen on ${text}: ${errorText(cause)}`, { cause });
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+}
+
+function closeAll(listeners: readonly AnyListener[]): void {
+  for (const listener of listeners) {
+    try {
+      listener.close();
+    } catch (error) {
+      // One that has broken is closed already.
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+}
+
+function open(address: Address): AnyListener[] {
+  if (address.kind === "unix") return [Deno.listen({ transport: "unix", path: address.path })];
+  const { hostname, port } = address;
+  if (hostname !== "" && hostname !== ANY_IPV4 && hostname !== ANY) return [Deno.listen({ hostname, port })];
+  return openForAll(port);
+}
+
+function openForAll(port: number): AnyListener[] {
+  let both: AnyListener;
   try {
-    Deno.removeSync(path);
+    both = Deno.listen({ hostname: ANY, port });
   } catch (error) {
-    // Whoever removed it has done no harm: the daemon must stop all the same.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    // The port is taken, or may not be used, whatever the version: other errors are of a machine without IPv6.
+    if (error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.PermissionDenied) throw error;
+    return [Deno.listen({ hostname: ANY_IPV4, port })];
+  }
+  try {
+    // Where the system keeps the versions apart (net.ipv6.bindv6only), this succeeds; otherwise the port is taken.
+    return [both, Deno.listen({ hostname: ANY_IPV4, port: "port" in both.addr ? both.addr.port : port })];
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.NotCapable) return [both];
+    both.close();
+    throw error;
   }
 }

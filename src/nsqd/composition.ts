@@ -14,6 +14,7 @@ import { SharedSlice } from "../base/time_slice.ts";
 import { SYSTEM_TIMERS } from "../base/timers.ts";
 import type { Broker } from "../broker/broker.ts";
 import { warnOfOpenSecrets } from "../config/secret_files.ts";
+import { HostNames } from "../http/foreign_requests.ts";
 import { DataPath } from "../storage/data_path.ts";
 import { FileStores } from "../storage/file_stores.ts";
 import type { ApiContext } from "./api/context.ts";
@@ -174,7 +175,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
       return () => {
         apply();
         authorizer.trust(tls.rootCa);
-        loops.spawn("httpsServer renewal", () => listeners.renewTls(tls.server));
+        listeners.renewTls(tls.server);
         certificateWatch.look(clock.nowMs());
       };
     };
@@ -207,6 +208,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
       return gossip;
     },
     health: () => health.text,
+    refused: () => listeners.refused,
     sessions: () => sessions.speaking(),
     clientOf: (consumer) => sessions.clientOf(consumer),
     persistMetadata: () => metadata.persist(),
@@ -228,9 +230,15 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     },
     runningTasks,
   };
-  const { handle } = nsqdHttpApi(apiContext, guard, audit);
-  const openListeners = () =>
-    listeners.open({ logger, options: settings.options, tlsServer: tls.server, handler: handle });
+  const hosts = HostNames.of(start.options.httpAllowedHosts);
+  const api = (withoutAdmin: boolean) =>
+    nsqdHttpApi(apiContext, { guard, audit, hosts, withoutAdmin }).handle;
+  const openListeners = async () => {
+    const { options } = settings;
+    const handler = api(options.adminAddress !== "");
+    await listeners.open({ logger, options, tlsServer: tls.server, handler, adminHandler: api(false) });
+    settings.findPorts({ tcpPort: listeners.tcpPort, httpPort: listeners.http?.port });
+  };
 
   return {
     settings,

@@ -1,17 +1,23 @@
 /**
- * Where nsqd listens: for TCP clients, for HTTP, and for HTTPS once there is a certificate.
+ * Where nsqd listens: for TCP clients, for HTTP, and for HTTPS once there is a certificate; and apart from them for those
+ * that administer it, if it is told to.
  *
  * @module
  */
 
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
-import { parseAddress } from "../config/address.ts";
+import { type Address, parseAddress } from "../config/address.ts";
+import { BodyBudget } from "../http/body_budget.ts";
 import type { RequestHandler } from "../http/http_request.ts";
-import { type HttpsServer, serveHttps } from "../http/https_server.ts";
-import { type HttpServer, serveHttp } from "../http/server.ts";
+import type { HttpOptions } from "../http/options.ts";
+import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
+import type { ConnectionLimits } from "../net/admission.ts";
+import { possibleLimits } from "../net/descriptors.ts";
 import { ConnectionListener } from "../net/listener.ts";
 import type { TlsServer } from "../net/tls_server.ts";
+import { removeAbandonedSocket } from "../net/unix_socket.ts";
+import { OPEN_FILES_MAX } from "../storage/open_files.ts";
 import { requireTls } from "./api/guard.ts";
 import type { ApiOptions } from "./api/options.ts";
 import type { TlsOptions } from "./node/tls.ts";
@@ -21,33 +27,61 @@ import type { SessionOptions } from "./session/options.ts";
 export interface ListenersContext {
   readonly logger: Logger;
   readonly options:
-    & Pick<SessionOptions, "tcpAddress">
-    & Pick<ApiOptions, "httpAddress" | "httpsAddress">
+    & Pick<SessionOptions, "tcpAddress" | "maxConnections" | "maxConnectionsPerAddress" | "writeTimeoutMs">
+    & Pick<ApiOptions, "httpAddress" | "httpsAddress" | "adminAddress">
+    & HttpOptions
     & Pick<TlsOptions, "tlsRequired">;
   /** Absent without a certificate: there is no HTTPS then. */
   readonly tlsServer: TlsServer | undefined;
   /** Answers HTTP requests. */
   readonly handler: RequestHandler;
+  /** Answers those on the address for administration. */
+  readonly adminHandler: RequestHandler;
 }
+
+/** Connections that have been refused since the start, because there were too many. */
+export interface RefusedConnections {
+  readonly tcp: number;
+  readonly http: number;
+}
+
+/** Segment files that may be open at once: each topic's last, and those that are read or synced. */
+const SEGMENT_FILES_MAX = 2 * OPEN_FILES_MAX;
+/** Nobody administers nsqd on more connections than that at once. */
+const ADMIN_LIMITS: ConnectionLimits = { max: 100, perAddressMax: 0 };
+const NONE: ConnectionLimits = { max: 0, perAddressMax: 0 };
 
 /** All listeners of one nsqd. */
 export class Listeners {
   #tcp: ConnectionListener | undefined;
   #http: HttpServer | undefined;
-  #https: HttpsServer | undefined;
+  #https: HttpServer | undefined;
+  #admin: HttpServer | undefined;
 
   /** @throws {Error} If one cannot listen; those that do already are to be closed. */
-  open({ logger, options, tlsServer, handler }: ListenersContext): void {
-    this.#tcp = listenTcp(options.tcpAddress, logger);
-    const https = parseAddress(options.httpsAddress);
-    if (https && tlsServer) {
-      this.#https = serveHttps({ address: https, handler, logger, tls: tlsServer.options });
-    }
-    const http = parseAddress(options.httpAddress);
-    if (http) {
-      const plain = options.tlsRequired === "true" ? requireTls(this.#https?.port ?? 0) : handler;
-      this.#http = serveHttp({ address: http, handler: plain, logger });
-    }
+  async open(context: ListenersContext): Promise<void> {
+    const { logger, options, tlsServer, handler, adminHandler } = context;
+    const addresses = addressesOf(context);
+    for (const address of Object.values(addresses)) await clear(address, logger);
+    const limits = limitsOf(context, addresses);
+    this.#tcp = listenTcp(addresses.TCP, options.tcpAddress, limits.TCP, logger);
+    // One budget for all of them: the memory is one.
+    const budget = new BodyBudget(options.httpMaxBodiesSizeBytes);
+    const serve = (name: "HTTP" | "HTTPS" | "ADMIN", handler: RequestHandler, tls?: TlsServer) => {
+      const address = addresses[name];
+      if (address === undefined) return undefined;
+      return serveHttp({
+        address,
+        handler,
+        logger,
+        name,
+        tls,
+        limits: httpLimits(options, limits[name], budget),
+      });
+    };
+    this.#https = serve("HTTPS", handler, tlsServer);
+    this.#http = serve("HTTP", options.tlsRequired === "true" ? requireTls(this.#https?.port ?? 0) : handler);
+    this.#admin = serve("ADMIN", adminHandler);
   }
 
   get tcp(): ConnectionListener | undefined {
@@ -62,28 +96,82 @@ export class Listeners {
     return this.#https;
   }
 
+  /** Where those are served that administer nsqd, if apart from others. */
+  get admin(): HttpServer | undefined {
+    return this.#admin;
+  }
+
   /** Port of the TCP protocol, `undefined` for a unix socket. */
   get tcpPort(): number | undefined {
     return this.#tcp === undefined || this.#tcp.port < 0 ? undefined : this.#tcp.port;
   }
 
+  /** What has been refused so far. */
+  get refused(): RefusedConnections {
+    const http = [this.#http, this.#https, this.#admin].reduce(
+      (sum, server) => sum + (server?.refused ?? 0),
+      0,
+    );
+    return { tcp: this.#tcp?.admission.refused ?? 0, http };
+  }
+
   /** Serves HTTPS by another certificate from now on; connections stay that there are. */
-  async renewTls(tlsServer: TlsServer | undefined): Promise<void> {
-    if (tlsServer) await this.#https?.renew(tlsServer.options);
+  renewTls(tls: TlsServer | undefined): void {
+    if (tls) this.#https?.renew(tls);
   }
 
   /** Closes HTTP and HTTPS; requests in progress may take that long. */
   async closeHttp(options: { readonly graceMs: number }): Promise<void> {
-    await Promise.all([this.#http, this.#https].map((server) => server?.close(options)));
+    await Promise.all([this.#http, this.#https, this.#admin].map((server) => server?.close(options)));
   }
 }
 
-function listenTcp(text: string, logger: Logger): ConnectionListener | undefined {
-  const address = parseAddress(text);
+type Name = "TCP" | "HTTP" | "HTTPS" | "ADMIN";
+type Addresses = Readonly<Record<Name, Address | undefined>>;
+
+function addressesOf({ options, tlsServer }: ListenersContext): Addresses {
+  return {
+    TCP: parseAddress(options.tcpAddress),
+    HTTP: parseAddress(options.httpAddress),
+    HTTPS: tlsServer && parseAddress(options.httpsAddress),
+    ADMIN: parseAddress(options.adminAddress),
+  };
+}
+
+function limitsOf(
+  { options, logger }: ListenersContext,
+  addresses: Addresses,
+): Record<Name, ConnectionLimits> {
+  const http = httpConnections(options);
+  const wanted: Record<Name, ConnectionLimits> = {
+    TCP: { max: options.maxConnections, perAddressMax: options.maxConnectionsPerAddress },
+    HTTP: http,
+    HTTPS: http,
+    ADMIN: ADMIN_LIMITS,
+  };
+  const listening = Object.entries(wanted).filter(([name]) => addresses[name as Name] !== undefined);
+  const possible = possibleLimits(Object.fromEntries(listening), { files: SEGMENT_FILES_MAX, logger });
+  return { TCP: NONE, HTTP: NONE, HTTPS: NONE, ADMIN: NONE, ...possible };
+}
+
+/** A socket that a killed nsqd has left behind is in nobody's way. */
+async function clear(address: Address | undefined, logger: Logger): Promise<void> {
+  if (address?.kind !== "unix") return;
+  if (await removeAbandonedSocket(address.path)) {
+    logger.info(`removed the socket ${address.path}, on which nobody listened any more`);
+  }
+}
+
+function listenTcp(
+  address: Address | undefined,
+  text: string,
+  limits: ConnectionLimits,
+  logger: Logger,
+): ConnectionListener | undefined {
   if (!address) return undefined;
   let listener: ConnectionListener;
   try {
-    listener = new ConnectionListener(address);
+    listener = new ConnectionListener(address, { limits });
   } catch (cause) {
     throw new Error(`listen (${text}) failed - ${errorText(cause)}`, { cause });
   }

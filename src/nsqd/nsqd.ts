@@ -52,7 +52,7 @@ export class Nsqd implements Daemon {
    * @throws {Error} Why it cannot start; everything is released then.
    */
   async start(): Promise<void> {
-    const { settings, broker, sessions, clients, clock, flush, listeners, lookup, loops } = this.#parts;
+    const { settings, broker, clock, flush, lookup, loops, sessions } = this.#parts;
     this.#logger.info(versionLine("nsqd"));
     this.#logger.info(`ID: ${settings.options.nodeId}`);
     this.#warn();
@@ -61,17 +61,14 @@ export class Nsqd implements Daemon {
       // Before anything shows the address.
       settings.findAddress();
       await this.#load();
-      this.#parts.openListeners();
+      await this.#parts.openListeners();
       this.#parts.makeGossip();
     } catch (error) {
       await this.#release();
       throw error;
     }
     this.#logger.info(advertisedLine(this.#parts.nodeInfo()));
-    const { tcp, http, https } = listeners;
-    if (tcp) loops.spawn("tcpServer", () => tcp.serve(clients, sessions.serve, sessions.acceptFailed));
-    if (http) loops.spawn("httpServer", () => http.finished);
-    if (https) loops.spawn("httpsServer", () => https.finished);
+    this.#serve();
     loops.spawn("lookupLoop", (signal) => lookup.run(signal));
     this.#loop("queueScanLoop", QUEUE_SCAN_INTERVAL_MS, async () => {
       while (!broker.scan(clock.monotonicMs())) await othersFirst();
@@ -160,8 +157,21 @@ export class Nsqd implements Daemon {
     return this.#parts.listeners.http?.port;
   }
 
+  get adminPort(): number | undefined {
+    return this.#parts.listeners.admin?.port;
+  }
+
   get httpsPort(): number | undefined {
     return this.#parts.listeners.https?.port;
+  }
+
+  #serve(): void {
+    const { loops, clients, sessions, listeners: { tcp, http, https, admin } } = this.#parts;
+    const client = { serve: sessions.serve, logger: this.#logger, name: "TCP" };
+    if (tcp) loops.spawn("tcpServer", () => tcp.serve(clients, client));
+    if (http) loops.spawn("httpServer", () => http.finished);
+    if (https) loops.spawn("httpsServer", () => https.finished);
+    if (admin) loops.spawn("adminServer", () => admin.finished);
   }
 
   /** Of what was given and has no effect, or not the one that somebody may think it has. */

@@ -61,7 +61,7 @@ const LOG_OPTIONS = {
 // What stands with options of other rooms on the docs page.
 const { nodeId, workerId, topologyRegion, topologyZone, ...broadcastOptions } = NODE_OPTIONS;
 const { tcpAddress, ...connectionOptions } = CONNECTION_OPTIONS;
-const { httpAddress, httpsAddress, ...apiOptions } = API_OPTIONS;
+const { httpAddress, httpsAddress, adminAddress, ...apiOptions } = API_OPTIONS;
 const { lookupdTcpAddresses, ...httpClientOptions } = LOOKUP_OPTIONS;
 const { maxChannelConsumers, ...storageOptions } = TOPIC_OPTIONS;
 const { maxDeferTimeoutMs, ...messageOptions } = MESSAGE_OPTIONS;
@@ -77,6 +77,7 @@ export const NSQD_OPTIONS = {
   tcpAddress,
   httpAddress,
   httpsAddress,
+  adminAddress,
   ...broadcastOptions,
   lookupdTcpAddresses,
   topologyRegion,

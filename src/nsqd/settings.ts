@@ -31,6 +31,15 @@ export class Settings {
     this.change({ broadcastAddress: outwardAddress(networkTables()) });
   }
 
+  /** Puts the ports that are listened on in the place of those that are not told, as in NSQ. */
+  findPorts(real: { readonly tcpPort: number | undefined; readonly httpPort: number | undefined }): void {
+    const { broadcastTcpPort, broadcastHttpPort } = this.#options;
+    this.change({
+      broadcastTcpPort: broadcastTcpPort || (real.tcpPort ?? 0),
+      broadcastHttpPort: broadcastHttpPort || (real.httpPort ?? 0),
+    });
+  }
+
   /** The value that `GET /config/<key>` shows, or `undefined` if there is no such option. */
   valueOf(key: string): unknown {
     return nsqdConfigValue(this.#options, key);

@@ -24,11 +24,12 @@ import {
 import { audited } from "../http/audited.ts";
 import { log, plainText, v1 } from "../http/decorators.ts";
 import { debugPages } from "../http/debug_pages.ts";
+import { HostNames } from "../http/foreign_requests.ts";
 import { HttpError } from "../http/http_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { requestParams, requiredParam } from "../http/request_params.ts";
 import { route } from "../http/route_table.ts";
-import { Router } from "../http/router.ts";
+import { type HttpRoute, Router } from "../http/router.ts";
 import { isValidChannelName, isValidTopicName } from "../protocol/names.ts";
 import { debugAnswer } from "./debug_answer.ts";
 import type { NsqlookupdOptions } from "./options.ts";
@@ -46,31 +47,53 @@ export interface HttpApiContext {
 /** Does the work of one endpoint. */
 type Operation = (nsqlookupd: HttpApiContext, request: RequestContext) => unknown;
 
-/** The API of one nsqlookupd, ready to be served. */
-export function nsqlookupdHttpApi(nsqlookupd: HttpApiContext, audit?: Audit): Router {
-  const { logger } = nsqlookupd;
-  const logged = log(logger);
-  const api = (operation: Operation) => v1(logged((request) => operation(nsqlookupd, request)));
-  const change = (operation: Operation) => audited(audit, api(operation));
-  const routes = [
+/**
+ * The API of one nsqlookupd, ready to be served: all of it, or what is for those who look only, when administration and
+ * debug pages are elsewhere.
+ */
+export function nsqlookupdHttpApi(
+  nsqlookupd: HttpApiContext,
+  { audit, withoutAdmin = false }: { readonly audit?: Audit | undefined; readonly withoutAdmin?: boolean } =
+    {},
+): Router {
+  const { logger, options } = nsqlookupd;
+  const routes = withoutAdmin
+    ? lookupRoutes(nsqlookupd)
+    : [...lookupRoutes(nsqlookupd), ...adminRoutes(nsqlookupd, audit)];
+  return new Router({ routes, logger, hosts: HostNames.of(options.httpAllowedHosts) });
+}
+
+function lookupRoutes(nsqlookupd: HttpApiContext): HttpRoute[] {
+  const { logged, api } = decoratorsOf(nsqlookupd);
+  return [
     route("GET", "/ping", plainText(logged(() => "OK"))),
     route("GET", "/info", api(() => ({ version: NSQ_VERSION }))),
 
-    route("GET", "/debug", api(({ db }) => debugAnswer(db))),
     route("GET", "/lookup", api(lookup)),
     route("GET", "/topics", api(({ db }) => topicsAnswer(db))),
     route("GET", "/channels", api(channels)),
     route("GET", "/nodes", api((nsqlookupd) => nodesAnswer(nsqlookupd.db, timesOf(nsqlookupd)))),
+  ];
+}
 
+function adminRoutes(nsqlookupd: HttpApiContext, audit: Audit | undefined): HttpRoute[] {
+  const { api } = decoratorsOf(nsqlookupd);
+  const change = (operation: Operation) => audited(audit, api(operation));
+  return [
     route("POST", "/topic/create", change(createTopic)),
     route("POST", "/topic/delete", change(deleteTopic)),
     route("POST", "/channel/create", change(createChannel)),
     route("POST", "/channel/delete", change(deleteChannel)),
     route("POST", "/topic/tombstone", change(tombstone)),
 
+    route("GET", "/debug", api(({ db }) => debugAnswer(db))),
     ...debugPages({ indexPath: "/debug/pprof", runningTasks: () => nsqlookupd.runningTasks() }),
   ];
-  return new Router({ routes, logger });
+}
+
+function decoratorsOf(nsqlookupd: HttpApiContext) {
+  const logged = log(nsqlookupd.logger);
+  return { logged, api: (operation: Operation) => v1(logged((request) => operation(nsqlookupd, request))) };
 }
 
 function timesOf({ clock, options }: HttpApiContext): LookupTimes {

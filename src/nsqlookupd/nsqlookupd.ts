@@ -16,8 +16,11 @@ import { SharedSlice } from "../base/time_slice.ts";
 import { versionLine } from "../base/version.ts";
 import { RegistrationDb } from "../cluster/registration_db.ts";
 import { type Address, parseAddress } from "../config/address.ts";
-import { type HttpServer, serveHttp } from "../http/server.ts";
+import { BodyBudget } from "../http/body_budget.ts";
+import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
+import type { ConnectionLimits } from "../net/admission.ts";
 import type { Connection } from "../net/connection.ts";
+import { possibleLimits } from "../net/descriptors.ts";
 import { ConnectionListener } from "../net/listener.ts";
 import { type HttpApiContext, nsqlookupdHttpApi } from "./http_api.ts";
 import { type NsqlookupdOptions, registrationLimits } from "./options.ts";
@@ -26,6 +29,8 @@ import { Session, type SessionContext } from "./session.ts";
 /** How often connections are held against their time limits. */
 const LIMITS_INTERVAL_MS = 500;
 const CLOCK_INTERVAL_MS = 1000;
+/** Nobody administers nsqlookupd on more connections than that at once. */
+const ADMIN_LIMITS: ConnectionLimits = { max: 100, perAddressMax: 0 };
 /** How long HTTP requests may take to end when nsqlookupd stops. */
 const HTTP_GRACE_MS = 2000;
 /** How long connections may take to end when nsqlookupd stops. */
@@ -49,6 +54,7 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
   #tcp: ConnectionListener | undefined;
   #http: HttpServer | undefined;
   #audit: AuditLog | undefined;
+  #admin: HttpServer | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(options: NsqlookupdOptions, logger: Logger) {
@@ -68,15 +74,7 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
     if (to !== "") {
       this.#audit = AuditLog.open({ to, program: "nsqlookupd", logger: this.logger, clock: this.clock });
     }
-    const tcp = this.#listenTcp();
-    try {
-      const http = this.#listenHttp();
-      this.#group.spawn("tcpServer", () => tcp.serve(this.#clients, this.#serve, this.#acceptFailed));
-      this.#group.spawn("httpServer", () => http.finished);
-    } catch (error) {
-      tcp.close();
-      throw error;
-    }
+    this.#listen();
     this.#loop("limitsLoop", LIMITS_INTERVAL_MS, () => this.#checkLimits());
     this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => void this.clock.adjust());
   }
@@ -104,6 +102,11 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
     return this.#tcp?.port ?? -1;
   }
 
+  /** Where those are served that administer it, if apart from others. */
+  get adminPort(): number | undefined {
+    return this.#admin?.port;
+  }
+
   get httpPort(): number {
     return this.#http?.port ?? -1;
   }
@@ -112,36 +115,50 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
     return [...this.#group.running, ...this.#clients.running];
   }
 
-  #listenTcp(): ConnectionListener {
+  #listen(): void {
+    const { logger, options } = this;
+    const isApart = options.adminAddress !== "";
+    const wanted: Record<string, ConnectionLimits> = {
+      TCP: { max: options.maxConnections, perAddressMax: options.maxConnectionsPerAddress },
+      HTTP: httpConnections(options),
+    };
+    if (isApart) wanted.ADMIN = ADMIN_LIMITS;
+    const limits = possibleLimits(wanted, { files: 0, logger });
+    const budget = new BodyBudget(options.httpMaxBodiesSizeBytes);
+    const serve = (name: "HTTP" | "ADMIN", address: string, withoutAdmin: boolean): HttpServer => {
+      const { handle: handler } = nsqlookupdHttpApi(this, { audit: this.#audit, withoutAdmin });
+      const own = httpLimits(options, limits[name], budget);
+      return serveHttp({ address: listenAddress(address), handler, logger, name, limits: own });
+    };
+    const tcp = this.#listenTcp(limits.TCP);
+    try {
+      const http = this.#http = serve("HTTP", options.httpAddress, isApart);
+      const admin = this.#admin = isApart ? serve("ADMIN", options.adminAddress, false) : undefined;
+      const client = {
+        logger,
+        name: "TCP",
+        serve: (connection: Connection) => new Session(this, connection).run(),
+      };
+      this.#group.spawn("tcpServer", () => tcp.serve(this.#clients, client));
+      this.#group.spawn("httpServer", () => http.finished);
+      if (admin) this.#group.spawn("adminServer", () => admin.finished);
+    } catch (error) {
+      tcp.close();
+      void this.#http?.close({ graceMs: 0 });
+      throw error;
+    }
+  }
+
+  #listenTcp(limits: ConnectionLimits): ConnectionListener {
     const { tcpAddress } = this.options;
     try {
-      this.#tcp = new ConnectionListener(listenAddress(tcpAddress));
+      this.#tcp = new ConnectionListener(listenAddress(tcpAddress), { limits });
     } catch (cause) {
       throw new Error(`listen (${tcpAddress}) failed - ${errorText(cause)}`, { cause });
     }
     this.logger.info(`TCP: listening on ${this.#tcp.text}`);
     return this.#tcp;
   }
-
-  #listenHttp(): HttpServer {
-    const { handle: handler } = nsqlookupdHttpApi(this, this.#audit);
-    const address = listenAddress(this.options.httpAddress);
-    return this.#http = serveHttp({ address, handler, logger: this.logger });
-  }
-
-  readonly #serve = async (connection: Connection): Promise<void> => {
-    const { maxConnections } = this.options;
-    if (maxConnections > 0 && this.connections.size >= maxConnections) {
-      this.logger.warn(`TCP: refused client(${connection.peer}): there are ${maxConnections} connections`);
-      connection.close();
-      return;
-    }
-    await new Session(this, connection).run();
-  };
-
-  readonly #acceptFailed = (error: unknown): void => {
-    this.logger.warn(`temporary Accept() failure - ${errorText(error)}`);
-  };
 
   #loop(name: string, intervalMs: number, work: () => void): void {
     this.#group.spawn(name, (signal) => every(intervalMs, signal, work));
@@ -157,7 +174,7 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
     for (const session of this.connections) session.close();
     this.#clients.abort();
     if (this.#tcp) this.logger.info(`TCP: closing ${this.#tcp.text}`);
-    await this.#http?.close({ graceMs: HTTP_GRACE_MS });
+    await Promise.all([this.#http, this.#admin].map((server) => server?.close({ graceMs: HTTP_GRACE_MS })));
     await this.#settle(this.#clients);
     this.#group.abort();
     await this.#settle(this.#group);

@@ -9,6 +9,7 @@ import type { RegistrationLimits } from "../cluster/registration_db.ts";
 import { listenRefusal, parseAddress } from "../config/address.ts";
 import { bool, duration, int, logLevel, string } from "../config/kind.ts";
 import { type Exit, exitOnOptionError, type Loaded, loadOptions } from "../config/load.ts";
+import { HTTP_OPTIONS, httpRefusal } from "../http/options.ts";
 import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/option.ts";
 
 const SECOND_MS = 1000;
@@ -57,6 +58,13 @@ export const NSQLOOKUPD_OPTIONS = {
     default: "0.0.0.0:4161",
     description: "Where to listen for HTTP clients: <addr>:<port>.",
   }),
+  adminAddress: option({
+    flag: "admin-address",
+    kind: string,
+    default: "",
+    description:
+      "Where to listen for HTTP clients that administer, as <addr>:<port>; without it --http-address serves them, too.",
+  }),
   broadcastAddress: option({
     flag: "broadcast-address",
     kind: string,
@@ -85,6 +93,12 @@ export const NSQLOOKUPD_OPTIONS = {
     kind: int,
     default: 10_000,
     description: "Most TCP connections at a time; further ones are closed at once; 0 is no limit.",
+  }),
+  maxConnectionsPerAddress: option({
+    flag: "max-connections-per-address",
+    kind: int,
+    default: 5000,
+    description: "Most TCP connections of one IP address among them; 0 is no limit.",
   }),
   maxRegistrations: option({
     flag: "max-registrations",
@@ -129,7 +143,7 @@ export const NSQLOOKUPD_OPTIONS = {
     flag: "write-timeout",
     kind: duration,
     default: MINUTE_MS,
-    description: "How long a TCP client may leave what it is sent unread; 0 is no limit.",
+    description: "How long a TCP or HTTP client may leave what it is sent unread; 0 is no limit.",
   }),
   maxOutputPendingSizeBytes: option({
     flag: "max-output-pending-size",
@@ -137,6 +151,7 @@ export const NSQLOOKUPD_OPTIONS = {
     default: 256 * KIB,
     description: "Bytes that may wait for a TCP client to read them before no more of its commands are read.",
   }),
+  ...HTTP_OPTIONS,
 };
 
 /** What a running nsqlookupd is configured with. */
@@ -152,9 +167,12 @@ export function loadNsqlookupdOptions(args: readonly string[]): Loaded<Nsqlookup
   return exitOnOptionError("nsqlookupd", () => {
     const loaded = loadOptions("nsqlookupd", NSQLOOKUPD_OPTIONS, args);
     if (loaded.kind === "exit") return loaded;
-    const { tcpAddress, httpAddress } = loaded.options;
+    const { tcpAddress, httpAddress, adminAddress } = loaded.options;
     checkAddress("tcp-address", tcpAddress);
     checkAddress("http-address", httpAddress);
+    if (adminAddress !== "") checkAddress("admin-address", adminAddress);
+    const refusal = httpRefusal(loaded.options);
+    if (refusal !== undefined) throw new OptionError(refusal);
     return loaded;
   });
 }

@@ -2,15 +2,15 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
 import { debugPages } from "../../src/http/debug_pages.ts";
 import { Router } from "../../src/http/router.ts";
+import { callHandler } from "../support/http_call.ts";
 
 /** Asks for a page of a program that runs two tasks. */
 async function get(path: string, signal?: AbortSignal): Promise<{ status: number; text: string }> {
   const logger = new Logger({ prefix: "", level: LOG_LEVELS.error, write: () => {} });
   const routes = debugPages({ indexPath: "/debug/pprof", runningTasks: () => ["loop", "server"] });
-  const request = new Request(`http://localhost${path}`, signal === undefined ? {} : { signal });
-  const remoteAddr = { transport: "tcp", hostname: "127.0.0.1", port: 1 } as const;
-  const response = await new Router({ routes, logger }).handle(request, { remoteAddr });
-  return { status: response.status, text: await response.text() };
+  const call = { target: path, ...signal && { signal } };
+  const { status, text } = await callHandler(new Router({ routes, logger }).handle, call);
+  return { status, text };
 }
 
 Deno.test("debugPages() lists the pages at the path that the program has them at", async () => {

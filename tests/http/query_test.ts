@@ -21,6 +21,11 @@ const PARSED: readonly [query: string, parameters: Record<string, string>][] = [
 ];
 
 for (const [query, parameters] of PARSED) {
+  Deno.test("parseQuery() reads PARAMETERS_MAX parameters, and no more", () => {
+    assertEquals(parseQuery(`${"&".repeat(4999)}a=1`).get("a"), "1");
+    assertThrows(() => parseQuery(`${"&".repeat(5000)}a=1`), SyntaxError, "too many parameters");
+  });
+
   Deno.test(`parseQuery() reads ${JSON.stringify(query)}`, () => {
     assertEquals(Object.fromEntries(parseQuery(query)), parameters);
   });

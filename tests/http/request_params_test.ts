@@ -2,10 +2,10 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { HttpError } from "../../src/http/http_error.ts";
 import { RequestContext } from "../../src/http/request_context.ts";
 import { requestParams, requiredParam } from "../../src/http/request_params.ts";
+import { httpRequest } from "../support/http_call.ts";
 
 function context(query: string): RequestContext {
-  const remoteAddr = { transport: "tcp", hostname: "127.0.0.1", port: 1 } as const;
-  return new RequestContext(new Request(`http://localhost/x?${query}`), { remoteAddr });
+  return new RequestContext(httpRequest({ target: `/x?${query}` }));
 }
 
 Deno.test("requestParams() takes the first value of each parameter", () => {

@@ -2,11 +2,10 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { LOG_LEVELS, Logger, type LogLevel } from "../../src/base/logger.ts";
 import { log, plainText, v1 } from "../../src/http/decorators.ts";
 import { HttpError } from "../../src/http/http_error.ts";
-import type { Peer } from "../../src/http/http_request.ts";
 import { route } from "../../src/http/route_table.ts";
 import { Router } from "../../src/http/router.ts";
+import { callHandler } from "../support/http_call.ts";
 
-const PEER: Peer = { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1234 } };
 const TEXT = "text/plain; charset=utf-8";
 const JSON_TYPE = "application/json; charset=utf-8";
 const NSQ = "nsq; version=1.0";
@@ -55,18 +54,15 @@ function setUp(level: LogLevel = LOG_LEVELS.info) {
       route("PUT", "/config/:opt", v1((context) => context.params.opt)),
     ],
   });
-  const fetch = async (method: string, target: string, body?: BodyInit) => {
-    const request = new Request(`http://localhost${target}`, { method, body: body ?? null });
-    const response = await router.handle(request, PEER);
-    const { status, headers } = response;
-    const header = (name: string) => headers.get(name) ?? undefined;
+  const fetch = async (method: string, target: string, body?: string) => {
+    const { status, text, header } = await callHandler(router.handle, { method, target, body });
     return {
       status,
       type: header("content-type"),
       nsq: header("x-nsq-content-type"),
       allow: header("allow"),
       location: header("location"),
-      text: await response.text(),
+      text,
     };
   };
   return { fetch, lines };
@@ -87,7 +83,7 @@ const ANSWERS: readonly [method: string, target: string, answer: Record<string, 
   ["GET", "/config/a%20b", { status: 200, type: TEXT, nsq: NSQ, text: "a b" }],
   ["GET", "/nope", { status: 404, type: JSON_TYPE, nsq: NSQ, text: '{"message":"NOT_FOUND"}' }],
   ["GET", "/", { status: 404, type: JSON_TYPE, nsq: NSQ, text: '{"message":"NOT_FOUND"}' }],
-  ["GET", "/%zz", { status: 400, type: TEXT, text: "400 Bad Request" }],
+  ["GET", "/%zz", { status: 400, text: "" }],
   ["GET", "/pub", {
     status: 405,
     type: JSON_TYPE,
@@ -128,6 +124,15 @@ Deno.test("Router.handle() escapes the path that it redirects to", async () => {
   const { location } = await setUp().fetch("GET", "/config/a%3F%20b/");
 
   assertEquals(location, "/config/a%3F%20b");
+});
+
+Deno.test("Router.handle() looks for no route of a path that is longer than PATH_LENGTH_MAX", async () => {
+  const { fetch } = setUp();
+  const config = (length: number) => `/config/${"x".repeat(length - "/config/".length)}`;
+
+  const [longest, longer] = [await fetch("GET", config(8192)), await fetch("GET", config(8193))];
+
+  assertEquals([longest.status, longer.status], [200, 404]);
 });
 
 Deno.test("Router.handle() gives the handler the body", async () => {

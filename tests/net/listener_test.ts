@@ -1,10 +1,14 @@
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { AsyncGroup } from "../../src/base/async_group.ts";
+import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
+import type { Address } from "../../src/config/address.ts";
 import type { Connection } from "../../src/net/connection.ts";
-import { ConnectionListener } from "../../src/net/listener.ts";
+import { ConnectionListener, type ListenerClient, type ListenerOptions } from "../../src/net/listener.ts";
+import { eventually } from "../support/eventually.ts";
 import { bytesOf, textOf } from "../support/frames.ts";
+import { settle } from "../support/settle.ts";
 
-const ANY_PORT = { kind: "tcp", hostname: "127.0.0.1", port: 0 } as const;
+const ANY_PORT: Address = { kind: "tcp", hostname: "127.0.0.1", port: 0 };
 
 /** Sends back the first bytes that come. */
 async function echo(connection: Connection): Promise<void> {
@@ -14,17 +18,52 @@ async function echo(connection: Connection): Promise<void> {
   connection.close();
 }
 
-/** Sends the text and returns what comes back. */
-async function ask(conn: Deno.Conn, text: string): Promise<string> {
-  const buffer = new Uint8Array(100);
-  await conn.write(bytesOf(text));
-  const count = await conn.read(buffer);
-  conn.close();
-  return textOf(buffer.slice(0, count ?? 0));
+/** A listener that serves until the end, and what it logs. */
+class Served implements AsyncDisposable {
+  readonly lines: string[] = [];
+  readonly group = new AsyncGroup();
+  readonly listener: ConnectionListener;
+
+  constructor(address: Address = ANY_PORT, given: ListenerOptions & Partial<ListenerClient> = {}) {
+    const write = (line: string) => this.lines.push(line.slice(27));
+    const logger = new Logger({ prefix: "", level: LOG_LEVELS.info, write });
+    this.listener = new ConnectionListener(address, given);
+    const client = { logger, name: "TCP", serve: echo, ...given };
+    this.group.spawn("tcpServer", () => this.listener.serve(this.group, client));
+  }
+
+  get port(): number {
+    return this.listener.port;
+  }
+
+  connect(hostname = "127.0.0.1"): Promise<Deno.Conn> {
+    return Deno.connect({ hostname, port: this.port });
+  }
+
+  /** What comes back to a text. */
+  async ask(text: string, hostname?: string): Promise<string> {
+    return await ask(await this.connect(hostname), text);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.listener.close();
+    await this.group.wait();
+  }
 }
 
-function unexpected(error: unknown): never {
-  throw error;
+/** Sends the text and returns what comes back, "" if the connection is closed. */
+async function ask(conn: Deno.Conn, text: string): Promise<string> {
+  const buffer = new Uint8Array(100);
+  try {
+    await conn.write(bytesOf(text));
+    return textOf(buffer.slice(0, await conn.read(buffer) ?? 0));
+  } catch (error) {
+    // It was closed before it had read what was sent.
+    if (error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe) return "";
+    throw error;
+  } finally {
+    conn.close();
+  }
 }
 
 /** A folder for a socket, removed afterwards. */
@@ -37,38 +76,54 @@ async function withFolder(use: (folder: string) => Promise<void>): Promise<void>
   }
 }
 
+/** Lets `accept` of all listeners made in `use` stand before the runtime's, which is its argument. */
+async function withAccept(
+  accept: (real: () => Promise<Deno.Conn>) => Promise<Deno.Conn>,
+  use: () => Promise<void>,
+): Promise<void> {
+  const listen = Deno.listen;
+  try {
+    // Running out of files for real would end the test as well.
+    Deno.listen = ((options: Deno.TcpListenOptions) => {
+      const real = listen(options);
+      const acceptReal = real.accept.bind(real);
+      real.accept = () => accept(acceptReal) as Promise<Deno.TcpConn>;
+      return real;
+    }) as typeof Deno.listen;
+    await use();
+  } finally {
+    Deno.listen = listen;
+  }
+}
+
+function failure(code: string): Error {
+  return Object.assign(new Error(`${code} (os error)`), { code });
+}
+
 Deno.test("ConnectionListener.serve() serves each connection as a task named after its peer", async () => {
-  await using group = new AsyncGroup();
-  const listener = new ConnectionListener(ANY_PORT);
   const names: string[] = [];
+  const group: AsyncGroup[] = [];
+  await using served = new Served(ANY_PORT, {
+    serve: async (connection) => {
+      await connection.read(new Uint8Array(100));
+      names.push(...group[0].running);
+      await connection.write(bytesOf("hello"));
+      connection.close();
+    },
+  });
+  group.push(served.group);
 
-  group.spawn("tcpServer", () =>
-    listener.serve(group, async (connection) => {
-      await echo(connection);
-      names.push(...group.running);
-    }, unexpected));
-  const answer = await ask(await Deno.connect({ hostname: "127.0.0.1", port: listener.port }), "hello");
-  listener.close();
-  await group.wait();
-
-  assertEquals(answer, "hello");
+  assertEquals(await served.ask("hello"), "hello");
   assertEquals(names.length, 2);
   assertEquals(names[0], "tcpServer");
   assertMatch(names[1], /^connection 127\.0\.0\.1:\d+$/);
 });
 
 Deno.test("ConnectionListener.serve() serves connections at the same time", async () => {
-  await using group = new AsyncGroup();
-  const listener = new ConnectionListener(ANY_PORT);
-  const address = { hostname: "127.0.0.1", port: listener.port };
+  await using served = new Served();
+  const [first, second] = [await served.connect(), await served.connect()];
 
-  group.spawn("tcpServer", () => listener.serve(group, echo, unexpected));
-  const [first, second] = [await Deno.connect(address), await Deno.connect(address)];
-  const answers = [await ask(second, "second"), await ask(first, "first")];
-  listener.close();
-  await group.wait();
-
-  assertEquals(answers, ["second", "first"]);
+  assertEquals([await ask(second, "second"), await ask(first, "first")], ["second", "first"]);
 });
 
 Deno.test("ConnectionListener.text and port say where it listens", () => {
@@ -77,28 +132,87 @@ Deno.test("ConnectionListener.text and port say where it listens", () => {
   listener.close();
 
   assertEquals(text, `127.0.0.1:${port}`);
-  assertEquals(port > 0, true);
+  assert(port > 0);
 });
 
-Deno.test("ConnectionListener listens on every address without a host name", () => {
-  const listener = new ConnectionListener({ kind: "tcp", hostname: "", port: 0 });
-  const { text } = listener;
-  listener.close();
+for (const hostname of ["", "0.0.0.0", "::"]) {
+  Deno.test(`ConnectionListener on "${hostname}" listens on every address, of both versions`, async () => {
+    await using served = new Served({ kind: "tcp", hostname, port: 0 });
 
-  assertMatch(text, /^0\.0\.0\.0:\d+$/);
+    assertEquals([await served.ask("four"), await served.ask("six", "::1")], ["four", "six"]);
+    assertEquals(served.listener.text, `[::]:${served.port}`);
+  });
+}
+
+Deno.test("ConnectionListener tells a peer of IPv4 as one, also where both versions are listened to", async () => {
+  const peers: string[] = [];
+  await using served = new Served({ kind: "tcp", hostname: "", port: 0 }, {
+    serve: async (connection) => {
+      peers.push(connection.peer);
+      await echo(connection);
+    },
+  });
+
+  await served.ask("four");
+  await served.ask("six", "::1");
+
+  assertMatch(peers.join(" "), /^127\.0\.0\.1:\d+ \[::1\]:\d+$/);
 });
 
-Deno.test("ConnectionListener throws when the port is in use", () => {
-  const listener = new ConnectionListener(ANY_PORT);
+Deno.test("ConnectionListener on [::1] listens there, and nowhere else", async () => {
+  await using served = new Served({ kind: "tcp", hostname: "::1", port: 0 });
+
+  assertEquals([await served.ask("six", "::1"), served.listener.text], ["six", `[::1]:${served.port}`]);
+});
+
+for (const without of ["AddrNotAvailable", "NotSupported"] as const) {
+  Deno.test(`ConnectionListener listens on IPv4 alone on a machine without IPv6 (${without})`, async () => {
+    const listen = Deno.listen;
+    try {
+      Deno.listen = ((options: Deno.TcpListenOptions) => {
+        if (options.hostname === "::") throw new Deno.errors[without]("no IPv6");
+        return listen(options);
+      }) as typeof Deno.listen;
+      await using served = new Served({ kind: "tcp", hostname: "", port: 0 });
+
+      assertEquals([await served.ask("four"), served.listener.text], ["four", `0.0.0.0:${served.port}`]);
+    } finally {
+      Deno.listen = listen;
+    }
+  });
+}
+
+Deno.test("ConnectionListener takes two sockets where the system keeps the versions apart", async () => {
+  const listen = Deno.listen;
   try {
-    assertThrows(
-      () => new ConnectionListener({ kind: "tcp", hostname: "127.0.0.1", port: listener.port }),
-      Deno.errors.AddrInUse,
-    );
+    const hosts: (string | undefined)[] = [];
+    Deno.listen = ((options: Deno.TcpListenOptions) => {
+      hosts.push(options.hostname);
+      // As with net.ipv6.bindv6only: the port is free for the other version.
+      return listen({ ...options, hostname: options.hostname === "::" ? "::1" : options.hostname ?? "" });
+    }) as typeof Deno.listen;
+    await using served = new Served({ kind: "tcp", hostname: "", port: 0 });
+
+    assertEquals([await served.ask("four"), await served.ask("six", "::1")], ["four", "six"]);
+    assertEquals(hosts, ["::", "0.0.0.0"]);
   } finally {
-    listener.close();
+    Deno.listen = listen;
   }
 });
+
+for (const hostname of ["127.0.0.1", ""]) {
+  Deno.test(`ConnectionListener on "${hostname}" throws when the port is in use`, () => {
+    const listener = new ConnectionListener({ kind: "tcp", hostname, port: 0 });
+    try {
+      assertThrows(
+        () => new ConnectionListener({ kind: "tcp", hostname, port: listener.port }),
+        Deno.errors.AddrInUse,
+      );
+    } finally {
+      listener.close();
+    }
+  });
+}
 
 Deno.test("ConnectionListener.close() may be called again, and frees the port", () => {
   const listener = new ConnectionListener(ANY_PORT);
@@ -113,16 +227,14 @@ Deno.test("ConnectionListener.close() may be called again, and frees the port", 
 Deno.test("ConnectionListener serves on a unix socket, whose file goes with it", async () => {
   await withFolder(async (folder) => {
     const path = `${folder}/nsqd.sock`;
-    await using group = new AsyncGroup();
-    const listener = new ConnectionListener({ kind: "unix", path });
+    {
+      await using served = new Served({ kind: "unix", path });
+      const { text, port } = served.listener;
+      const answer = await ask(await Deno.connect({ transport: "unix", path }), "hello");
 
-    group.spawn("tcpServer", () => listener.serve(group, echo, unexpected));
-    const { text, port } = listener;
-    const answer = await ask(await Deno.connect({ transport: "unix", path }), "hello");
-    listener.close();
-    await group.wait();
+      assertEquals([text, port, answer], [path, -1, "hello"]);
+    }
 
-    assertEquals([text, port, answer], [path, -1, "hello"]);
     assertThrows(() => Deno.statSync(path), Deno.errors.NotFound);
   });
 });
@@ -130,21 +242,35 @@ Deno.test("ConnectionListener serves on a unix socket, whose file goes with it",
 Deno.test("ConnectionListener names the peer of a unix socket @, as Go does", async () => {
   await withFolder(async (folder) => {
     const path = `${folder}/nsqd.sock`;
-    await using group = new AsyncGroup();
-    const listener = new ConnectionListener({ kind: "unix", path });
     const peers: string[] = [];
-
-    group.spawn("tcpServer", () =>
-      listener.serve(group, async (connection) => {
+    await using _ = new Served({ kind: "unix", path }, {
+      serve: async (connection) => {
         peers.push(connection.peer);
         await echo(connection);
-      }, unexpected));
+      },
+    });
+
     await ask(await Deno.connect({ transport: "unix", path }), "hello");
-    listener.close();
-    await group.wait();
 
     assertEquals(peers, ["@"]);
   });
+});
+
+Deno.test("ConnectionListener leaves the mode of a unix socket to the process's umask, as NSQ does", async () => {
+  const before = Deno.umask(0o077);
+  try {
+    await withFolder((folder) => {
+      const path = `${folder}/nsqd.sock`;
+      const listener = new ConnectionListener({ kind: "unix", path });
+      const { mode } = Deno.statSync(path);
+      listener.close();
+
+      assertEquals((mode ?? 0) & 0o777, 0o700);
+      return Promise.resolve();
+    });
+  } finally {
+    Deno.umask(before);
+  }
 });
 
 Deno.test("ConnectionListener.close() takes it that the socket's file is gone already", async () => {
@@ -159,38 +285,109 @@ Deno.test("ConnectionListener.close() takes it that the socket's file is gone al
   });
 });
 
-Deno.test("ConnectionListener.serve() reports a failed accept, and goes on", async () => {
-  await using group = new AsyncGroup();
-  const accept = Promise.withResolvers<void>();
-  const errors: unknown[] = [];
+Deno.test("ConnectionListener closes connections beyond its limit, counts them, and says so once", async () => {
+  await using served = new Served(ANY_PORT, { limits: { max: 1, perAddressMax: 0 } });
+  const first = await served.connect();
+  await eventually("the first", () => served.listener.admission.count === 1);
+
+  assertEquals([await served.ask("second"), await served.ask("third")], ["", ""]);
+  assertEquals(served.listener.admission.refused, 2);
+  assertEquals(await ask(first, "first"), "first");
+  await eventually("room", () => served.listener.admission.count === 0);
+  assertEquals(await served.ask("fourth"), "fourth");
+
+  assertEquals(served.lines.length, 1);
+  assertMatch(served.lines[0], /^WARNING: TCP: refused client\(127\.0\.0\.1:\d+\): there are 1 connections$/);
+});
+
+Deno.test("ConnectionListener closes connections of an address beyond its limit", async () => {
+  await using served = new Served(ANY_PORT, { limits: { max: 0, perAddressMax: 1 } });
+  const first = await served.connect();
+  await eventually("the first", () => served.listener.admission.count === 1);
+
+  const refused = await served.ask("second");
+  const otherAddress = { hostname: "127.0.0.1", port: served.port };
+
+  assertEquals([refused, await ask(first, "first")], ["", "first"]);
+  await eventually("room", () => served.listener.admission.count === 0);
+  assertEquals(await ask(await Deno.connect(otherAddress), "third"), "third");
+  assertMatch(served.lines[0], / 127\.0\.0\.1 has 1 connections$/);
+});
+
+Deno.test("ConnectionListener counts a connection out when it ends, also when serving it fails", async () => {
+  const listener = new ConnectionListener(ANY_PORT, { limits: { max: 1, perAddressMax: 0 } });
+  const group = new AsyncGroup();
+  const logger = new Logger({ prefix: "", level: LOG_LEVELS.fatal, write: () => {} });
+  const serve = (connection: Connection) => {
+    connection.close();
+    return Promise.reject(new Error("boom"));
+  };
+  group.spawn("tcpServer", () => listener.serve(group, { logger, name: "TCP", serve }));
+
+  await ask(await Deno.connect({ hostname: "127.0.0.1", port: listener.port }), "hello");
+  await group.failed;
+  listener.close();
+
+  await assertRejects(() => group.wait(), Error, "boom");
+  assertEquals(listener.admission.count, 0);
+});
+
+for (const code of ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ECONNABORTED", "ENOTCONN", "EPROTO"]) {
+  Deno.test(`ConnectionListener.serve() survives ${code}, says so, and goes on`, async () => {
+    let failures = 3;
+    const accept = (real: () => Promise<Deno.Conn>) =>
+      failures-- > 0 ? Promise.reject(failure(code)) : real();
+    await withAccept(accept, async () => {
+      await using served = new Served();
+
+      assertEquals(await served.ask("hello"), "hello");
+      assertEquals(served.lines, [`WARNING: TCP: temporary Accept() failure - ${code} (os error)`]);
+    });
+  });
+}
+
+for (const [code, waits] of [["EMFILE", true], ["ENOTCONN", false]] as const) {
+  Deno.test(`ConnectionListener.serve() ${waits ? "waits" : "does not wait"} after ${code}`, async () => {
+    let failures = 0;
+    const accept = (real: () => Promise<Deno.Conn>) =>
+      failures++ < 200 ? Promise.reject(failure(code)) : real();
+    await withAccept(accept, async () => {
+      await using _ = new Served();
+
+      await settle();
+
+      assertEquals(failures < 200, waits);
+    });
+  });
+}
+
+Deno.test("ConnectionListener.serve() waits when nothing but failures comes, whatever they are", async () => {
+  let failures = 0;
+  const accept = () => {
+    failures++;
+    return Promise.reject(failure("EPROTO"));
+  };
+  await withAccept(accept, async () => {
+    await using _ = new Served();
+
+    await eventually("the pause", () => failures >= 1001);
+    assert(failures < 1100);
+  });
+});
+
+Deno.test("ConnectionListener.serve() listens again on its port when the listener has broken", async () => {
+  let real: Deno.Listener | undefined;
   const listen = Deno.listen;
   try {
-    // Running out of files for real would end the test as well.
-    Deno.listen = ((options: Deno.TcpListenOptions) => {
-      const real = listen(options);
-      const acceptReal = real.accept.bind(real);
-      let failed = false;
-      real.accept = () => {
-        if (failed) return acceptReal();
-        failed = true;
-        return Promise.reject(new Error("Too many open files"));
-      };
-      return real;
-    }) as typeof Deno.listen;
-    const listener = new ConnectionListener(ANY_PORT);
+    Deno.listen = ((options: Deno.TcpListenOptions) => real = listen(options)) as typeof Deno.listen;
+    await using served = new Served();
+    const { port } = served;
 
-    group.spawn("tcpServer", () =>
-      listener.serve(group, echo, (error) => {
-        errors.push(error);
-        accept.resolve();
-      }));
-    await accept.promise;
-    const answer = await ask(await Deno.connect({ hostname: "127.0.0.1", port: listener.port }), "hello");
-    listener.close();
-    await group.wait();
+    real?.close();
+    await eventually("the new one", () => served.lines.length > 0);
 
-    assertEquals(errors.map(String), ["Error: Too many open files"]);
-    assertEquals(answer, "hello");
+    assertEquals([await served.ask("hello"), served.port], ["hello", port]);
+    assertEquals(served.lines, [`INFO: TCP: listening again on 127.0.0.1:${port}`]);
   } finally {
     Deno.listen = listen;
   }

@@ -170,6 +170,8 @@ for (
     ["--tcp-address", ["--tcp-address=127.0.0.1:99999"]],
     ["--tcp-address", ["--tcp-address="]],
     ["--http-address", ["--http-address=127.0.0.1:99999"]],
+    ["--admin-address", ["--admin-address=127.0.0.1:99999"]],
+    ["--http-allowed-host", ["--http-allowed-host=http://nsqd.example"]],
     ["/no/such/c.pem", ["--tls-cert=/no/such/c.pem", "--tls-key=/no/such/k.pem"]],
     ["/no/such/ca.pem", ["--tls-root-ca-file=/no/such/ca.pem"]],
     ["/no/such/nsqd.cfg", ["--config=/no/such/nsqd.cfg"]],

@@ -70,7 +70,7 @@ permissionsTest(
 );
 
 permissionsTest(
-  "The permission set nsqd lets nsqd take no notice of a variable that would move its HTTP port",
+  "Under the permission set nsqd no variable moves the HTTP port",
   async (command, dataPath) => {
     const env = { DENO_SERVE_ADDRESS: "tcp:127.0.0.1:1" };
     await using nsqd = await startNsqd({ command, dataPath, env });

@@ -40,10 +40,12 @@ Deno.test("loadNsqlookupdOptions() gives NSQ's defaults, and limits that NSQ doe
     verbose: false,
     tcpAddress: "0.0.0.0:4160",
     httpAddress: "0.0.0.0:4161",
+    adminAddress: "",
     broadcastAddress: Deno.hostname(),
     inactiveProducerTimeoutMs: 300_000,
     tombstoneLifetimeMs: 45_000,
     maxConnections: 10_000,
+    maxConnectionsPerAddress: 5000,
     maxRegistrations: 1_000_000,
     maxRegistrationsPerConnection: 100_000,
     maxBodySizeBytes: 8192,
@@ -52,6 +54,13 @@ Deno.test("loadNsqlookupdOptions() gives NSQ's defaults, and limits that NSQ doe
     idleTimeoutMs: 3_600_000,
     writeTimeoutMs: 60_000,
     maxOutputPendingSizeBytes: 262_144,
+    httpMaxConnections: 5000,
+    httpMaxConnectionsPerAddress: 2500,
+    httpHeaderTimeoutMs: 90_000,
+    httpBodyTimeoutMs: 120_000,
+    httpIdleTimeoutMs: 300_000,
+    httpMaxBodiesSizeBytes: 268_435_456,
+    httpAllowedHosts: [],
   });
 });
 
@@ -95,6 +104,11 @@ const REFUSED: readonly [flag: string, text: string][] = [
     "--http-address=/run/lookup.sock",
     'nsqlookupd: --http-address is no address to listen on: "/run/lookup.sock"',
   ],
+  [
+    "--admin-address=/run/admin.sock",
+    'nsqlookupd: --admin-address is no address to listen on: "/run/admin.sock"',
+  ],
+  ["--http-allowed-host=a/b", 'nsqlookupd: --http-allowed-host is no host: "a/b"'],
 ];
 
 for (const [flag, text] of REFUSED) {

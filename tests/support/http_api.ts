@@ -16,6 +16,7 @@ import { NSQD_OPTIONS, nsqdConfigValue, type NsqdOptions } from "../../src/nsqd/
 import type { ClientSource } from "../../src/nsqd/stats/stats.ts";
 import { MemoryStores } from "../../src/storage/memory_segments.ts";
 import { FAKE_MONOTONIC_START_MS, FakeClock } from "./fake_clock.ts";
+import { callHandler, type Seen } from "./http_call.ts";
 
 /** What {@linkcode httpApi} may be told. */
 export interface HttpApiOptions {
@@ -32,7 +33,25 @@ export interface Answer {
   readonly type?: string;
   readonly nsq?: string;
   readonly allow?: string;
+  readonly challenge?: string;
   readonly text: string;
+}
+
+/** The headers that tests of the API look at. */
+const HEADERS_SEEN = {
+  type: "content-type",
+  nsq: "x-nsq-content-type",
+  allow: "allow",
+  challenge: "www-authenticate",
+};
+
+/** What a client sees of an answer. */
+export function answerOf({ status, text, header }: Seen): Answer {
+  const headers = Object.entries(HEADERS_SEEN).flatMap(([key, name]) => {
+    const value = header(name);
+    return value === undefined ? [] : [[key, value]];
+  });
+  return { status, ...Object.fromEntries(headers), text };
 }
 
 /** An API under test, and what is behind it. */
@@ -59,7 +78,7 @@ export function httpApi(given: HttpApiOptions = {}) {
   const clients = new Set<ClientSource>();
   const clientOfConsumer = new Map<Consumer, ClientSource>();
   const calls: string[] = [];
-  const state = { health: "OK" };
+  const state = { health: "OK", refused: { tcp: 0, http: 0 } };
   const { e2eProcessingLatencyPercentiles: quantiles, memQueueSize, maxBytesPerFile } = options;
   const broker = new Broker({
     clock,
@@ -105,6 +124,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     started,
     hasGossip: false,
     health: () => state.health,
+    refused: () => state.refused,
     sessions: () => clients,
     clientOf(consumer) {
       const client = clientOfConsumer.get(consumer);
@@ -129,38 +149,13 @@ export function httpApi(given: HttpApiOptions = {}) {
   };
   const router = nsqdHttpApi(context);
 
-  function handle(request: Request): Promise<Response> {
-    return router.handle(request, { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1234 } });
-  }
-
   /** Sends a request; a body that is a list of texts is sent in chunks. */
   async function request(
     method: string,
     target: string,
     body?: string | Uint8Array<ArrayBuffer> | readonly string[],
   ): Promise<Answer> {
-    const init: RequestInit = { method };
-    if (Array.isArray(body)) {
-      init.body = ReadableStream.from(body.map((part) => new TextEncoder().encode(part)));
-    } else if (body !== undefined) {
-      const bytes = typeof body === "string"
-        ? new TextEncoder().encode(body)
-        : body as Uint8Array<ArrayBuffer>;
-      init.body = bytes;
-      init.headers = { "content-length": String(bytes.length) };
-    }
-    const response = await handle(new Request(`http://localhost${target}`, init));
-    const header = (key: string, name: string) => {
-      const value = response.headers.get(name);
-      return value === null ? {} : { [key]: value };
-    };
-    return {
-      status: response.status,
-      ...header("type", "content-type"),
-      ...header("nsq", "x-nsq-content-type"),
-      ...header("allow", "allow"),
-      text: await response.text(),
-    };
+    return answerOf(await callHandler(router.handle, { method, target, body }));
   }
 
   return {
@@ -170,7 +165,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     calls,
     state,
     clock,
-    handle,
+    handle: router.handle,
     request,
     /** Sends a request and reads the JSON of the answer. */
     json: async (target: string): Promise<unknown> => JSON.parse((await request("GET", target)).text),

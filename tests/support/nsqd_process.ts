@@ -104,6 +104,7 @@ class ChildNsqd implements NsqdProcess {
       stdin: "null",
       stdout: "null",
       stderr: "piped",
+      env: { ...options.env },
     }).spawn();
     this.#logRead = this.#readLog();
   }

@@ -19,6 +19,7 @@ import { Session, type SessionContext } from "../../src/nsqlookupd/session.ts";
 import { SharedSlice } from "../../src/base/time_slice.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { bytesOf, join } from "./frames.ts";
+import { callHandler } from "./http_call.ts";
 import { identifyNode, LOOKUP_MAGIC, LookupAnswerReader } from "./lookup_frames.ts";
 import { MemoryConnection } from "./memory_connection.ts";
 import { settle } from "./settle.ts";
@@ -82,10 +83,9 @@ export class NsqlookupdInMemory implements HttpApiContext, SessionContext {
 
   /** Sends an HTTP request. */
   async request(method: string, target: string): Promise<HttpAnswer> {
-    const remoteAddr = { transport: "tcp", hostname: "127.0.0.1", port: 1234 } as const;
-    const response = await this.#handle(new Request(`http://localhost${target}`, { method }), { remoteAddr });
-    const type = response.headers.get("content-type");
-    return { status: response.status, ...type !== null && { type }, text: await response.text() };
+    const { status, text, header } = await callHandler(this.#handle, { method, target });
+    const type = header("content-type");
+    return { status, ...type !== undefined && { type }, text };
   }
 
   /** The JSON of an answer. */

@@ -10,6 +10,7 @@ import { assert } from "@std/assert";
 export class RawHttpClient implements Disposable {
   readonly #connection: Deno.Conn;
   #text = "";
+  #closed = false;
 
   constructor(connection: Deno.Conn) {
     this.#connection = connection;
@@ -24,6 +25,27 @@ export class RawHttpClient implements Disposable {
   async send(text: string): Promise<void> {
     const bytes = new TextEncoder().encode(text);
     for (let sent = 0; sent < bytes.length;) sent += await this.#connection.write(bytes.subarray(sent));
+  }
+
+  /** Sends no more. */
+  endWriting(): Promise<void> {
+    return this.#connection.closeWrite();
+  }
+
+  /** Ends the connection with a reset where something that came has not been read, and in order otherwise. */
+  close(): void {
+    this.#closed = true;
+    this.#connection.close();
+  }
+
+  /** All that comes until the server ends the connection. */
+  async rest(): Promise<string> {
+    const buffer = new Uint8Array(65_536);
+    for (;;) {
+      const count = await this.#connection.read(buffer);
+      if (count === null) return this.#text;
+      this.#text += new TextDecoder().decode(buffer.subarray(0, count));
+    }
   }
 
   /** The next head, with its empty line. */
@@ -54,7 +76,7 @@ export class RawHttpClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#connection.close();
+    if (!this.#closed) this.#connection.close();
   }
 
   async #until(endIn: (text: string) => number | undefined): Promise<string> {

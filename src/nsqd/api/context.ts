@@ -50,6 +50,8 @@ export interface ApiContext {
   readonly gossip?: GossipApi | undefined;
   /** "OK", or "NOK - " and why. */
   health(): string;
+  /** Connections that have been refused since the start, because there were too many. */
+  refused(): { readonly tcp: number; readonly http: number };
   /** The TCP clients that are connected. */
   sessions(): Iterable<ClientSource>;
   /** The client that a consumer of the broker belongs to. */

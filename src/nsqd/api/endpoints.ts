@@ -11,6 +11,7 @@ import { parseLogLevel } from "../../base/logger.ts";
 import { NSQ_VERSION, nsqVersionLine } from "../../base/version.ts";
 import { audited } from "../../http/audited.ts";
 import { type Handler, log, plainText, v1 } from "../../http/decorators.ts";
+import type { HostNames } from "../../http/foreign_requests.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { Router } from "../../http/router.ts";
@@ -43,14 +44,31 @@ export const CONFIG_VALUE_SIZE_MAX = 64 * 1024;
 /** Does the work of one endpoint. */
 type Operation = (nsqd: ApiContext, request: RequestContext) => unknown;
 
-/** The API of one nsqd, ready to be served; without a guard it is open to everybody. */
-export function nsqdHttpApi(nsqd: ApiContext, guard?: HttpGuard, audit?: Audit): Router {
-  const { logger } = nsqd;
-  const endpoints = nsqdEndpoints(nsqd).map((each) =>
-    each.access === "admin" ? { ...each, value: audited(audit, each.value) } : each
-  );
-  if (guard === undefined) return new Router({ routes: endpoints, logger });
-  return new Router({ routes: endpoints.map((each) => guard.protect(each)), logger, trusting: false });
+/** For whom an API is. */
+export interface ApiAudience {
+  /** Tells who may use what. @default {everybody may use everything} */
+  readonly guard?: HttpGuard | undefined;
+  /** Notes who changes what. @default {nobody is told} */
+  readonly audit?: Audit | undefined;
+  /** By which names it may be asked. @default {any} */
+  readonly hosts?: HostNames | undefined;
+  /** It is for those who publish, look and check: administration, options and debug pages are elsewhere. */
+  readonly withoutAdmin?: boolean;
+}
+
+/** The API of one nsqd, ready to be served. */
+export function nsqdHttpApi(nsqd: ApiContext, audience: ApiAudience = {}): Router {
+  const { guard, audit, hosts, withoutAdmin = false } = audience;
+  const endpoints = nsqdEndpoints(nsqd)
+    .filter((each) => !(withoutAdmin && isForAdmins(each)))
+    .map((each) => each.access === "admin" ? { ...each, value: audited(audit, each.value) } : each);
+  const routes = guard === undefined ? endpoints : endpoints.map((each) => guard.protect(each));
+  return new Router({ routes, logger: nsqd.logger, hosts });
+}
+
+/** What `--admin-address` takes away from the other addresses. */
+function isForAdmins({ access, path }: Endpoint): boolean {
+  return access === "admin" || path.startsWith("/config/") || path.startsWith("/debug/");
 }
 
 /** All endpoints, each with who may use it where there is a guard. */
@@ -139,6 +157,7 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
     const times = { startTimeMs, uptimeMs, certificateExpiresMs };
     return await formatStats({ program, health, ...times, stats: collected, memory, background, gossip });
   }
+  const refused = nsqd.refused();
   return {
     version: NSQ_VERSION,
     health,
@@ -151,6 +170,8 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
     background,
     // Absent without a certificate, and unknown to NSQ.
     tls_certificate_expires: secondsOf(nsqd.certificateExpiresMs),
+    // Absent where none has been, and so for whoever knows NSQ's form only.
+    refused_connections: refused.tcp + refused.http > 0 ? refused : undefined,
   };
 }
 

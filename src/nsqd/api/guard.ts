@@ -7,8 +7,8 @@
  */
 import type { Audit } from "../../base/audit_log.ts";
 import type { Logger } from "../../base/logger.ts";
-import { refuseBody } from "../../http/body.ts";
-import { refusal, type Responder } from "../../http/decorators.ts";
+import { Answer } from "../../http/answer.ts";
+import { refusal, type Responder, V1_JSON } from "../../http/decorators.ts";
 import type { RequestHandler } from "../../http/http_request.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { route } from "../../http/route_table.ts";
@@ -61,7 +61,7 @@ export class HttpGuard {
     return route(method, path, (context) => this.#refuse(context, access) ?? value(context));
   }
 
-  #refuse(context: RequestContext, role: HttpRole): Promise<Response> | undefined {
+  #refuse(context: RequestContext, role: HttpRole): Promise<Answer> | undefined {
     const token = bearerToken(context);
     const holder = token === undefined ? undefined : this.#tokens.holderOf(token);
     if (holder === undefined) {
@@ -73,7 +73,6 @@ export class HttpGuard {
       this.#noteRefusal(context, `role ${role} is missing`, 403);
       return Promise.resolve(this.#forbidden(context));
     }
-    context.trusted = true;
     return undefined;
   }
 
@@ -85,27 +84,16 @@ export class HttpGuard {
     this.#audit?.note({ event: "refused", address, token, method, target, status, reason });
   }
 
-  async #refuseUnknown(context: RequestContext, reason: string): Promise<Response> {
+  async #refuseUnknown(context: RequestContext, reason: string): Promise<Answer> {
     this.#noteRefusal(context, reason, 401);
-    const response = await this.#unauthorized(context);
-    response.headers.set("WWW-Authenticate", "Bearer");
-    return response;
+    return (await this.#unauthorized(context)).with(["Www-Authenticate", "Bearer"]);
   }
 }
 
 /** What plain HTTP answers to every request when TLS is required (nsqd/http.go, `ServeHTTP`). */
 export function requireTls(httpsPort: number): RequestHandler {
   const body = `{"message": "TLS_REQUIRED", "https_port": ${httpsPort}}`;
-  return async (request, peer) => {
-    await refuseBody(request, peer);
-    return new Response(body, {
-      status: 403,
-      headers: {
-        "Content-Type": "application/json; charset=utf-8",
-        "X-NSQ-Content-Type": "nsq; version=1.0",
-      },
-    });
-  };
+  return () => Promise.resolve(new Answer(403, V1_JSON, body));
 }
 
 function bearerToken({ request }: RequestContext): string | undefined {

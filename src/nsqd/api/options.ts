@@ -6,6 +6,7 @@
 import { listenRefusal, parseAddress } from "../../config/address.ts";
 import { string } from "../../config/kind.ts";
 import { option, type OptionsOf } from "../../config/option.ts";
+import { HTTP_OPTIONS, httpRefusal } from "../../http/options.ts";
 
 /** The table. */
 export const API_OPTIONS = {
@@ -23,6 +24,13 @@ export const API_OPTIONS = {
     description:
       "Where to listen for HTTPS clients, as <addr>:<port>, once there is a certificate; empty for none.",
   }),
+  adminAddress: option({
+    flag: "admin-address",
+    kind: string,
+    default: "",
+    description:
+      "Where to listen for HTTP clients that administer, as <addr>:<port>, or the path of a unix socket; without it the other addresses serve them, too.",
+  }),
   httpAuthTokenFile: option({
     flag: "http-auth-token-file",
     kind: string,
@@ -30,6 +38,7 @@ export const API_OPTIONS = {
     description:
       "Path of a file with a bearer token and its roles (publish, read, admin) on each line; without it the HTTP API is open.",
   }),
+  ...HTTP_OPTIONS,
 };
 
 /** What the HTTP API is configured with. */
@@ -37,15 +46,19 @@ export type ApiOptions = OptionsOf<typeof API_OPTIONS>;
 
 /** Why these options cannot be run with, or `undefined` if they can. Touches no file. */
 export function apiRefusal(
-  { httpAddress, httpsAddress, tlsCert }: ApiOptions & { readonly tlsCert: string },
+  options: ApiOptions & { readonly tlsCert: string },
 ): string | undefined {
+  const { httpAddress, httpsAddress, adminAddress, tlsCert } = options;
   if (httpAddress !== "" && parseAddress(httpAddress) === undefined) {
     return listenRefusal("http-address", httpAddress);
+  }
+  if (adminAddress !== "" && parseAddress(adminAddress) === undefined) {
+    return listenRefusal("admin-address", adminAddress);
   }
   // Without a certificate nothing listens there, so nothing is wrong with it.
   const hasHttps = httpsAddress !== "" && tlsCert !== "";
   if (hasHttps && parseAddress(httpsAddress)?.kind !== "tcp") {
     return listenRefusal("https-address", httpsAddress);
   }
-  return undefined;
+  return httpRefusal(options);
 }

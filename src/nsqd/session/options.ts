@@ -25,6 +25,12 @@ export const CONNECTION_OPTIONS = {
     default: 10_000,
     description: "Most TCP connections at a time; further ones are closed at once; 0 is no limit.",
   }),
+  maxConnectionsPerAddress: option({
+    flag: "max-connections-per-address",
+    kind: int,
+    default: 5000,
+    description: "Most TCP connections of one IP address among them; 0 is no limit.",
+  }),
   handshakeTimeoutMs: option({
     flag: "handshake-timeout",
     kind: duration,
@@ -43,7 +49,7 @@ export const CONNECTION_OPTIONS = {
     kind: duration,
     default: MINUTE_MS,
     description:
-      "How long a TCP client may leave what it is sent unread, its heartbeat interval if that is shorter; 0 is no limit.",
+      "How long a TCP or HTTP client may leave what it is sent unread, a TCP client its heartbeat interval if that is shorter; 0 is no limit.",
   }),
   maxOutputPendingSizeBytes: option({
     flag: "max-output-pending-size",

@@ -1,10 +1,9 @@
 /**
- * All TCP clients: who is let in, who is kept, and how they end together.
+ * All TCP clients: who is kept, and how they end together. How many there may be is the listener's business.
  *
  * @module
  */
 
-import { errorText } from "../../base/error_text.ts";
 import type { Consumer } from "../../broker/consumer.ts";
 import type { Connection } from "../../net/connection.ts";
 import { Session, type SessionContext } from "./session.ts";
@@ -17,20 +16,9 @@ export class Sessions {
     this.#context = context;
   }
 
-  /** Serves a connection to its end, if there may be one more. */
+  /** Serves a connection to its end. */
   readonly serve = async (connection: Connection): Promise<void> => {
-    const { options: { maxConnections }, connections, logger } = this.#context;
-    if (maxConnections > 0 && connections.size >= maxConnections) {
-      logger.warn(`TCP: refused client(${connection.peer}): there are ${maxConnections} connections`);
-      connection.close();
-      return;
-    }
     await new Session(this.#context, connection).run();
-  };
-
-  /** A connection could not be accepted; the next may be. */
-  readonly acceptFailed = (error: unknown): void => {
-    this.#context.logger.warn(`temporary Accept() failure - ${errorText(error)}`);
   };
 
   /** Sends the heartbeats that are due, and ends connections that nobody is behind any more. */

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { LOG_LEVELS } from "../../../src/base/logger.ts";
 import { CONFIG_VALUE_SIZE_MAX } from "../../../src/nsqd/api/endpoints.ts";
 import { type Answer, httpApi } from "../../support/http_api.ts";
+import { callHandler } from "../../support/http_call.ts";
 
 const NSQ = "nsq; version=1.0";
 const TEXT = "text/plain; charset=utf-8";
@@ -489,11 +490,11 @@ Deno.test("GET /debug/pprof/goroutine names the tasks", async () => {
 });
 
 Deno.test("GET /debug/pprof/profile takes a profile of the processor while the client waits", async () => {
-  const request = new Request("http://localhost/debug/pprof/profile", { signal: AbortSignal.abort() });
+  const call = { target: "/debug/pprof/profile", signal: AbortSignal.abort() };
 
-  const response = await httpApi().handle(request);
+  const { text } = await callHandler(httpApi().handle, call);
 
-  const profile: { nodes: unknown[] } = await response.json();
+  const profile: { nodes: unknown[] } = JSON.parse(text);
   assert(profile.nodes.length > 0);
 });
 

@@ -4,6 +4,7 @@ import type { ProducerInfo } from "../../../src/cluster/producer.ts";
 import { RegistrationDb } from "../../../src/cluster/registration_db.ts";
 import { Router } from "../../../src/http/router.ts";
 import { lookupEndpoints } from "../../../src/nsqd/api/lookup.ts";
+import { callHandler } from "../../support/http_call.ts";
 
 const INFO: ProducerInfo = {
   remote_address: "10.0.0.1:7946",
@@ -61,10 +62,8 @@ Deno.test("lookupEndpoints() are for those who may read", () => {
 async function get(db: RegistrationDb | undefined, target: string): Promise<[number, string]> {
   const logger = silent();
   const router = new Router({ routes: lookupEndpoints(logger, () => db), logger });
-  const request = new Request(`http://localhost${target}`);
-  const peer = { remoteAddr: { transport: "tcp", hostname: "127.0.0.1", port: 1 } } as const;
-  const response = await router.handle(request, peer);
-  return [response.status, await response.text()];
+  const { status, text } = await callHandler(router.handle, { target });
+  return [status, text];
 }
 
 function silent(): Logger {

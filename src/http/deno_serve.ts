@@ -1,0 +1,313 @@
+/**
+ * Serves HTTP by `Deno.serve`, for platforms that accept the connections themselves: Deno Deploy takes what is served so
+ * first, and leads its own traffic there whatever the address (it sets `DENO_SERVE_ADDRESS`). Limits of connections and of
+ * time are the platform's; those of bodies, and what a Host may be, are the same as server.ts has.
+ *
+ * How a server closes. The runtime can finish its requests (`shutdown`) or cut them off (an abort signal), but not do
+ * one after the other: once it has been asked to finish, a client that hangs makes it wait for ever. So requests are
+ * counted here, and new ones get 503: when none is left, the runtime sends the last answers; when time is up, the signal
+ * ends them.
+ *
+ * @module
+ */
+import { concat } from "@std/bytes/concat";
+import { errorText } from "../base/error_text.ts";
+import { othersFirst } from "../base/every.ts";
+import { Seldom } from "../base/seldom.ts";
+import type { Address } from "../config/address.ts";
+import { addressText } from "../net/connection.ts";
+import { cannotListen } from "../net/listener.ts";
+import { removeSocket } from "../net/unix_socket.ts";
+import { Answer, HeaderBlock } from "./answer.ts";
+import type { BodyBudget } from "./body_budget.ts";
+import { isHost } from "./head.ts";
+import { HttpError, tooManyBodies } from "./http_error.ts";
+import type { HttpBody, HttpRequest } from "./http_request.ts";
+import type { HttpServer, ServeOptions } from "./server.ts";
+
+/** The variable that Deno Deploy sets. */
+const PLATFORM = "DENO_DEPLOY";
+/** How long clients may take to read the last answers, in ms. */
+const SEND_TIME_MS = 1000;
+/** How long after the end of a listener the next one is tried, in ms. */
+const RETRY_MS = 50;
+/**
+ * Bodies that are announced as no longer than this, in bytes, are read by the runtime in one piece: its streams cost
+ * three times as much as a whole publish. For longer ones it would take memory before they come.
+ */
+const READ_AT_ONCE_MAX = 64 * 1024;
+/** Chunks that are read in one turn of the event loop: some 50 µs each. */
+const CHUNKS_IN_TURN = 64;
+
+const NO_HEADERS = new HeaderBlock([]);
+const CLOSING = new Answer(503, NO_HEADERS);
+const MALFORMED_HOST = new Answer(400, NO_HEADERS, "400 Bad Request: malformed Host header");
+const FAULT = new Answer(500, NO_HEADERS);
+
+/** True on Deno Deploy. */
+export function isOnDeploy(): boolean {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: PLATFORM });
+  return state === "granted" && Deno.env.has(PLATFORM);
+}
+
+/**
+ * Listens and serves. Nothing but certificate and key is heeded of TLS's conditions.
+ *
+ * @throws {Error} If it can't listen, or conditions are asked for that it cannot keep.
+ */
+export function serveWithRuntime(options: ServeOptions): HttpServer {
+  const { tls } = options;
+  if (tls !== undefined && (tls.options.clientAuth !== "none" || tls.options.minVersion !== "TLSv1.2")) {
+    throw new Error("Cannot ask for client certificates or TLS 1.3 where the platform serves HTTPS");
+  }
+  return new RuntimeServer(options);
+}
+
+class RuntimeServer implements HttpServer {
+  readonly address: string;
+  readonly port: number | undefined;
+  readonly refused = 0;
+  readonly finished: Promise<void>;
+  readonly #options: ServeOptions;
+  readonly #name: string;
+  readonly #idle = Promise.withResolvers<void>();
+  /** Settles when clients are left behind that do not let the runtime end. */
+  readonly #left = Promise.withResolvers<void>();
+  /** Where to listen another time: where any port will do, it must be the same. */
+  #where: Address;
+  #server: Deno.HttpServer<Deno.Addr>;
+  /** Each of the runtime's servers has its own: one that has ended must not be cut off again. */
+  #abort = new AbortController();
+  /** Requests whose answers are not out. */
+  #count = 0;
+  #closing = false;
+
+  constructor(options: ServeOptions) {
+    this.#options = options;
+    this.#name = options.name ?? (options.tls === undefined ? "HTTP" : "HTTPS");
+    this.#where = options.address;
+    try {
+      this.#server = this.#listen();
+    } catch (cause) {
+      throw cannotListen(options.address, cause);
+    }
+    const { addr } = this.#server;
+    this.port = "port" in addr ? addr.port : undefined;
+    this.address = addressText(addr);
+    if (this.#where.kind === "tcp" && this.port !== undefined) {
+      this.#where = { ...this.#where, port: this.port };
+    }
+    options.logger.info(`${this.#name}: listening on ${this.address}`);
+    this.finished = Promise.race([this.#run(), this.#left.promise]);
+  }
+
+  renew(): void {
+    throw new TypeError("The platform has the certificate");
+  }
+
+  async close({ graceMs }: { readonly graceMs: number }): Promise<void> {
+    const { logger } = this.#options;
+    logger.info(`${this.#name}: closing ${this.address}`);
+    this.#closing = true;
+    if (this.#count === 0) this.#idle.resolve();
+    const timer = setTimeout(() => this.#idle.resolve(), graceMs);
+    await this.#idle.promise;
+    clearTimeout(timer);
+    if (this.#count > 0) {
+      logger.warn(`${this.#name}: cut off ${this.#count} requests after ${graceMs}ms`);
+      this.#abort.abort();
+    } else {
+      await this.#sendRest();
+    }
+    await this.finished;
+  }
+
+  /** What has been answered may still be on its way to clients that read slowly. */
+  async #sendRest(): Promise<void> {
+    const timer = setTimeout(() => {
+      // Nothing but Deno.exit ends these connections now, and the process does not end by itself while they last.
+      this.#options.logger.warn(`${this.#name}: left clients behind that do not read their answers`);
+      this.#left.resolve();
+    }, SEND_TIME_MS);
+    await Promise.race([this.#server.shutdown(), this.#left.promise]);
+    clearTimeout(timer);
+  }
+
+  /** The runtime's loop ends with the first accept that fails; whatever it fails with, this one goes on. */
+  async #run(): Promise<void> {
+    const failed = new Seldom((text) => this.#options.logger.warn(`${this.#name}: ${text}`));
+    while (!this.#closing) {
+      try {
+        await this.#server.finished;
+      } catch (error) {
+        failed.say(`temporary Accept() failure - ${errorText(error)}`);
+      }
+      if (!this.#closing) await this.#listenAgain(failed);
+    }
+    if (this.#where.kind === "unix") removeSocket(this.#where.path);
+  }
+
+  async #listenAgain(failed: Seldom): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    if (this.#closing) return;
+    try {
+      if (this.#where.kind === "unix") removeSocket(this.#where.path);
+      this.#server = this.#listen();
+    } catch (error) {
+      failed.say(`cannot listen again - ${errorText(error)}`);
+    }
+  }
+
+  #listen(): Deno.HttpServer<Deno.Addr> {
+    const { logger, tls } = this.#options;
+    this.#abort = new AbortController();
+    const settings = {
+      signal: this.#abort.signal,
+      onListen: () => {},
+      onError: (error: unknown): Response => {
+        logger.error(`${this.#name}: failed to respond - ${errorText(error)}`);
+        return responseOf(FAULT);
+      },
+      // Go's server never compresses; older versions of the runtime would.
+      automaticCompression: false,
+      ...tls && { cert: tls.options.cert, key: tls.options.key },
+    };
+    const address = this.#where;
+    if (address.kind === "unix") return Deno.serve({ ...settings, path: address.path }, this.#handle);
+    const { port } = address;
+    // The runtime has no empty name for every address.
+    const hostname = address.hostname === "" ? "0.0.0.0" : address.hostname;
+    return Deno.serve({ ...settings, hostname, port }, this.#handle);
+  }
+
+  readonly #handle = async (request: Request, info: Deno.ServeHandlerInfo<Deno.Addr>): Promise<Response> => {
+    if (this.#closing) return responseOf(CLOSING);
+    this.#count++;
+    info.completed.then(this.#onCompleted, this.#onCompleted);
+    const { handler, limits: { budget } } = this.#options;
+    // It is a part of the URL, and could be taken for a part of the path.
+    if (!isHost(request.headers.get("host") ?? "")) return responseOf(MALFORMED_HOST);
+    const body = new StreamBody(request, budget);
+    try {
+      return responseOf(await handler(new RuntimeRequest(request, body, addressText(info.remoteAddr))));
+    } finally {
+      body.release();
+    }
+  };
+
+  readonly #onCompleted = (): void => {
+    this.#count--;
+    if (this.#closing && this.#count === 0) this.#idle.resolve();
+  };
+}
+
+/** An answer as the runtime sends it. */
+function responseOf({ status, headers, body }: Answer): Response {
+  return new Response(body === "" ? null : typeof body === "string" ? body : contentOf(body), {
+    status,
+    headers: headers.list.map(([...header]) => header),
+  });
+}
+
+/** What is one piece has a length; more go out one by one, as the client takes them. */
+function contentOf(pieces: readonly Uint8Array<ArrayBuffer>[]): BodyInit {
+  if (pieces.length === 1) return pieces[0];
+  const rest = pieces.values();
+  return new ReadableStream({
+    pull(controller) {
+      const { done, value } = rest.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+  });
+}
+
+class RuntimeRequest implements HttpRequest {
+  readonly body: StreamBody;
+  readonly peer: string;
+  readonly target: string;
+  readonly #request: Request;
+
+  constructor(request: Request, body: StreamBody, peer: string) {
+    this.#request = request;
+    this.body = body;
+    this.peer = peer;
+    // By hand, because `new URL` would hide double slashes and dots.
+    const { url } = request;
+    this.target = url.slice(url.indexOf("/", url.indexOf("://") + 3));
+  }
+
+  get method(): string {
+    return this.#request.method;
+  }
+
+  get headers(): { get(name: string): string | undefined } {
+    const { headers } = this.#request;
+    return { get: (name) => headers.get(name) ?? undefined };
+  }
+
+  get signal(): AbortSignal {
+    return this.#request.signal;
+  }
+}
+
+/** A body that comes as a stream. */
+class StreamBody implements HttpBody {
+  readonly announced: number | undefined;
+  readonly #request: Request;
+  readonly #budget: BodyBudget;
+  #taken = 0;
+
+  constructor(request: Request, budget: BodyBudget) {
+    this.#request = request;
+    this.#budget = budget;
+    const length = request.headers.get("content-length");
+    // What is told of it is not believed: bytes are counted as they come.
+    this.announced = request.body === null ? 0 : /^\d+$/.test(length ?? "") ? Number(length) : undefined;
+  }
+
+  async read(limitBytes: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const { announced } = this;
+    const stream = this.#request.body;
+    if (stream === null) return new Uint8Array(0);
+    if (announced !== undefined && announced > limitBytes) return undefined;
+    try {
+      if (announced === undefined || announced > READ_AT_ONCE_MAX) {
+        return await this.#readChunks(stream, limitBytes);
+      }
+      this.#take(announced);
+      const bytes = await this.#request.bytes();
+      return bytes.length > limitBytes ? undefined : bytes;
+    } catch (cause) {
+      if (cause instanceof HttpError) throw cause;
+      throw new HttpError(500, "INTERNAL_ERROR", { cause });
+    }
+  }
+
+  /** Gives the budget back what the body has taken. */
+  release(): void {
+    this.#budget.giveBack(this.#taken);
+    this.#taken = 0;
+  }
+
+  async #readChunks(
+    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+    limitBytes: number,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of stream) {
+      length += chunk.length;
+      if (length > limitBytes) return undefined;
+      this.#take(chunk.length);
+      chunks.push(chunk);
+      if (chunks.length % CHUNKS_IN_TURN === 0) await othersFirst();
+    }
+    return concat(chunks);
+  }
+
+  #take(size: number): void {
+    if (!this.#budget.take(size)) throw tooManyBodies();
+    this.#taken += size;
+  }
+}
