@@ -63,7 +63,7 @@ const UNUSED_FILES: ReadonlyMap<string, string> = new Map([
 const WAITING_TESTS: ReadonlyMap<string, string> = new Map([
   ["tests/support/eventually.ts", "the one place for it"],
   ["tests/net/tls_server_test.ts", "stands in for the timer of the handshake, and lets other timers through"],
-  ["tests/hostile/witness.ts", "leaves the daemon and those who attack it room between two questions"],
+  ["tests/hostile/witness_worker.ts", "leaves the daemon and those who attack it room between two questions"],
   ["tests/crash/kill_actors.ts", "the moment of the kill, and the pace of those who publish, are random"],
   [
     "tests/interop/workload.ts",

@@ -6,19 +6,31 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { certificates } from "../support/certificates.ts";
 import { ChildDaemon, programCommand } from "../support/child_daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { Random } from "../support/random.ts";
+import { HTTP_SCENARIOS } from "./http.ts";
 import { LOOKUP_SCENARIOS } from "./lookup.ts";
 import { PROTOCOL_SCENARIOS } from "./protocol.ts";
 import type { HostileScenario } from "./scenario.ts";
-import { type Testimony, witnessOf } from "./witness.ts";
+import { BusyWitness, type Testimony } from "./witness.ts";
 
 /** All scenarios; each file of them adds its own. */
-export const SCENARIOS: readonly HostileScenario[] = [...PROTOCOL_SCENARIOS, ...LOOKUP_SCENARIOS];
+export const SCENARIOS: readonly HostileScenario[] = [
+  ...PROTOCOL_SCENARIOS,
+  ...HTTP_SCENARIOS,
+  ...LOOKUP_SCENARIOS,
+];
 
-/** The daemon may not take more memory than this for what it is sent. */
-const MEMORY_MIB = 512;
+/** What playing a scenario has shown. */
+export interface Played extends Testimony {
+  /** The most memory that the daemon has taken, in MiB; 0 where the system does not tell. */
+  readonly memoryMib: number;
+}
+
+/** The daemon's heap may not be larger than this, whatever it is sent. */
+const HEAP_MIB = 512;
 /** Descriptors of those who work with it, and of what the daemon opens when it is asked for the first time. */
 const DESCRIPTORS_SPARE = 20;
 /** Connections that a daemon is about to find out about are gone within this. */
@@ -28,17 +40,18 @@ const GONE_TIMEOUT_MS = 15_000;
 export async function play(
   scenario: HostileScenario,
   { rounds, seed }: { rounds: number; seed: number },
-): Promise<Testimony> {
+): Promise<Played> {
   const folder = await Deno.makeTempDir({ prefix: "denosq_hostile_" });
   try {
     const [deno, ...args] = programCommand(scenario.program);
-    const limited = args.with(0, "run").toSpliced(1, 0, `--v8-flags=--max-old-space-size=${MEMORY_MIB}`);
+    const limited = args.with(0, "run").toSpliced(1, 0, `--v8-flags=--max-old-space-size=${HEAP_MIB}`);
     await using daemon = new ChildDaemon([
       deno,
       ...limited,
       "--tcp-address=127.0.0.1:0",
       "--http-address=127.0.0.1:0",
       ...scenario.program === "nsqd" ? [`--data-path=${folder}`] : [],
+      ...scenario.onHttps ? await httpsArgs() : [],
       ...scenario.args ?? [],
     ]);
     return await attack(daemon, scenario, { rounds, random: new Random(seed) });
@@ -51,14 +64,15 @@ async function attack(
   daemon: ChildDaemon,
   scenario: HostileScenario,
   { rounds, random }: { readonly rounds: number; readonly random: Random },
-): Promise<Testimony> {
+): Promise<Played> {
   const target = {
-    tcpAddress: await daemon.logged(/TCP: listening on (\S+)/),
-    httpAddress: await daemon.logged(/HTTP: listening on (\S+)/),
+    tcpAddress: await daemon.logged(/TCP: listening on (\S+)\n/),
+    httpAddress: await daemon.logged(/HTTP: listening on (\S+)\n/),
+    httpsAddress: scenario.onHttps ? await daemon.logged(/HTTPS: listening on (\S+)\n/) : "",
   };
   let testimony: Testimony;
   {
-    using witness = await witnessOf(scenario, target);
+    await using witness = await BusyWitness.begin(scenario.program, target);
     const before = descriptorsOf(daemon);
     const rounded = async () => {
       for (let round = 0; round < rounds; round++) await scenario.attack(target, random);
@@ -68,20 +82,37 @@ async function attack(
       timeoutMs: GONE_TIMEOUT_MS,
     });
   }
+  const memoryMib = memoryMibOf(daemon);
+  daemon.kill("SIGTERM");
+  assertEquals(await daemon.ended(), 0);
   const forged = daemon.log.split("\n").filter((line) =>
     line !== "" && !/^\[nsq(d|lookupd)\] \d{4}\/\d\d\/\d\d /.test(line)
   );
   assertEquals(forged, []);
   assert(!daemon.log.includes("FATAL"), daemon.log.slice(-2000));
-  daemon.kill("SIGTERM");
-  assertEquals(await daemon.ended(), 0);
-  return testimony;
+  return { ...testimony, memoryMib };
+}
+
+async function httpsArgs(): Promise<string[]> {
+  const { server } = await certificates();
+  return ["--https-address=127.0.0.1:0", `--tls-cert=${server.certPath}`, `--tls-key=${server.keyPath}`];
 }
 
 /** Open files and connections; 0 where the system does not tell. */
 function descriptorsOf({ pid }: ChildDaemon): number {
+  return ifTold(() => [...Deno.readDirSync(`/proc/${pid}/fd`)].length);
+}
+
+function memoryMibOf({ pid }: ChildDaemon): number {
+  return ifTold(() => {
+    const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`)) ?? [];
+    return Number(kib ?? 0) / 1024;
+  });
+}
+
+function ifTold(read: () => number): number {
   try {
-    return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+    return read();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return 0;
     throw error;

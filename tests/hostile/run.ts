@@ -23,8 +23,9 @@ if (import.meta.main) {
     const name = `${scenario.program}: ${scenario.name}`;
     if (!name.includes(only)) continue;
     try {
-      const { asked, worstMs } = await play(scenario, { rounds, seed });
-      console.log(`held    ${name}; others asked ${asked} times and waited ${worstMs.toFixed(1)} ms at most`);
+      const { asked, worstMs, memoryMib } = await play(scenario, { rounds, seed });
+      const waited = `asked ${asked} times and waited ${worstMs.toFixed(1)} ms at most`;
+      console.log(`held    ${name}; others ${waited}; it took ${memoryMib.toFixed(0)} MiB`);
     } catch (error) {
       failures++;
       console.error(`FAILED  ${name} (seed ${seed})`, error);

@@ -10,6 +10,8 @@ import type { Random } from "../support/random.ts";
 export interface Target {
   readonly tcpAddress: string;
   readonly httpAddress: string;
+  /** Empty unless the scenario is for it. */
+  readonly httpsAddress: string;
 }
 
 /** An attack. */
@@ -18,6 +20,8 @@ export interface HostileScenario {
   readonly program: "nsqd" | "nsqlookupd";
   /** Flags of the daemon; limits may be lower than by default, so that they are met. */
   readonly args?: readonly string[];
+  /** HTTPS is served, too, for which there must be `openssl`. @default {false} */
+  readonly onHttps?: boolean;
   /** Plays it once; everything that is random comes from `random`. */
   attack(target: Target, random: Random): Promise<void>;
 }

@@ -5,36 +5,75 @@
  * @module
  */
 
+import { AssertionError } from "@std/assert";
+import { every } from "../../src/base/every.ts";
 import { bytesOf, join } from "../support/frames.ts";
 
 /** How a stranger goes: in order, when the daemon closes, or without a word (which resets what is unread). */
 export type Leaving = "closed" | "refused" | "vanishing";
 
-/** A stranger that still hopes to be refused gives up after so long. */
-const REFUSAL_TIMEOUT_MS = 10_000;
+/** Who is not refused within this will not be. */
+const REFUSAL_TIMEOUT_MS = 30_000;
+/** Between one byte of a slow stranger and the next. */
+const DRIP_MS = 100;
 
 /** Connects, sends, and goes. */
-export async function stranger(
+export function stranger(
   address: string,
   parts: readonly (string | Uint8Array)[],
   leaving: Leaving = "refused",
 ): Promise<void> {
-  const [hostname, port] = address.split(":");
-  const connection = await Deno.connect({ hostname, port: Number(port) });
-  try {
+  return withConnection(address, async (connection) => {
     await send(connection, join(...parts.map(bytesOf)));
     if (leaving === "closed") await connection.closeWrite();
     if (leaving !== "vanishing") await readToEnd(connection);
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-  } finally {
-    connection.close();
-  }
+  });
+}
+
+/** Connects, sends, and then sends a byte now and then until it is refused. */
+export function dripping(address: string, text: string): Promise<void> {
+  return withConnection(address, async (connection) => {
+    await send(connection, bytesOf(text));
+    const refused = new AbortController();
+    const reading = readToEnd(connection).finally(() => refused.abort());
+    await Promise.all([reading, every(DRIP_MS, refused.signal, () => send(connection, bytesOf("x")))]);
+  });
+}
+
+/** Connects, sends the one, and then the other again and again until it is refused; it never reads. */
+export function flooding(address: string, first: string, more: string): Promise<void> {
+  const bytes = bytesOf(more);
+  return withConnection(address, async (connection) => {
+    await send(connection, bytesOf(first));
+    for (;;) await send(connection, bytes);
+  });
 }
 
 /** Strangers that do the same at the same time. */
 export async function crowd(count: number, work: (i: number) => Promise<void>): Promise<void> {
   await Promise.all(Array.from({ length: count }, (_, i) => work(i)));
+}
+
+/** Talks over a connection until that is at its end or refused. */
+async function withConnection(
+  address: string,
+  talk: (connection: Deno.Conn) => Promise<void>,
+): Promise<void> {
+  const end = address.lastIndexOf(":");
+  const connection = await Deno.connect({
+    hostname: address.slice(0, end),
+    port: Number(address.slice(end + 1)),
+  });
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new AssertionError("Nobody refuses a stranger")), REFUSAL_TIMEOUT_MS);
+  try {
+    await Promise.race([talk(connection), late]);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+  } finally {
+    clearTimeout(timer);
+    connection.close();
+  }
 }
 
 async function send(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
@@ -43,12 +82,7 @@ async function send(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
 
 async function readToEnd(connection: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(64 * 1024);
-  const timer = setTimeout(() => connection.close(), REFUSAL_TIMEOUT_MS);
-  try {
-    while (await connection.read(buffer) !== null);
-  } finally {
-    clearTimeout(timer);
-  }
+  while (await connection.read(buffer) !== null);
 }
 
 function isRefusal(error: unknown): boolean {

@@ -1,13 +1,10 @@
 /**
- * Those who work with a daemon while others attack it, and who say at the end whether they could.
+ * Those who work with a daemon while others attack it, and who say at the end whether they could. They have a thread of their
+ * own: those that attack must not be what they wait for.
  *
  * @module
  */
 
-import { assertEquals } from "@std/assert";
-import { i32, join, pub } from "../support/frames.ts";
-import { RawClient } from "../support/frames_client.ts";
-import { LookupClient } from "../support/lookup_client.ts";
 import type { HostileScenario, Target } from "./scenario.ts";
 
 /** What they have seen. */
@@ -18,100 +15,55 @@ export interface Testimony {
   readonly worstMs: number;
 }
 
-/** Somebody who works with the daemon. */
-export interface Witness extends Disposable {
-  /** Asks for something again and again until `attack` has ended, and checks each answer. */
-  watch(attack: Promise<void>): Promise<Testimony>;
+/** What the thread is told first; whatever it is told next is the end of the attack. */
+export interface WitnessTask {
+  readonly program: HostileScenario["program"];
+  readonly target: Target;
 }
 
-const PAUSE_MS = 5;
-const TOPIC = "honest";
-const NODE =
-  '{"broadcast_address":"10.9.9.9","hostname":"h","tcp_port":4150,"http_port":4151,"version":"1.3.0"}';
+/** What the thread says: that it is there, and at the end what it has seen. */
+export type WitnessReport = "ready" | Testimony;
 
-/** The witness that a program needs. */
-export function witnessOf({ program }: Pick<HostileScenario, "program">, target: Target): Promise<Witness> {
-  return program === "nsqd" ? Queue.open(target) : Node.open(target);
-}
+/** Somebody who works with the daemon, on another thread. */
+export class BusyWitness implements AsyncDisposable {
+  readonly #worker: Worker;
+  #next = Promise.withResolvers<WitnessReport>();
 
-/** A publisher and a consumer: each message that was acknowledged comes, once, and in order. */
-class Queue implements Witness {
-  readonly #publisher: RawClient;
-  readonly #consumer: RawClient;
-
-  private constructor(publisher: RawClient, consumer: RawClient) {
-    this.#publisher = publisher;
-    this.#consumer = consumer;
+  private constructor() {
+    this.#worker = new Worker(new URL("./witness_worker.ts", import.meta.url), { type: "module" });
+    this.#worker.onmessage = ({ data }: MessageEvent<WitnessReport>) => this.#next.resolve(data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#next.reject(new Error(event.message));
+    };
   }
 
-  static async open({ tcpAddress }: Target): Promise<Queue> {
-    const consumer = await RawClient.connect(tcpAddress);
-    assertEquals(await consumer.ask(`SUB ${TOPIC} c\n`), "OK");
-    await consumer.send("RDY 1\n");
-    return new Queue(await RawClient.connect(tcpAddress), consumer);
+  /** Settles when somebody has begun to work with the daemon. */
+  static async begin(program: WitnessTask["program"], target: Target): Promise<BusyWitness> {
+    const witness = new BusyWitness();
+    witness.#worker.postMessage({ program, target } satisfies WitnessTask);
+    await witness.#report();
+    return witness;
   }
 
-  watch(attack: Promise<void>): Promise<Testimony> {
-    return watchWhile(attack, async (i) => {
-      assertEquals(await this.#publisher.ask(pub(TOPIC, `message ${i}`)), "OK");
-      const { id, body } = await this.#consumer.message();
-      assertEquals(body, `message ${i}`);
-      await this.#consumer.send(`FIN ${id}\n`);
-    });
+  /** Lets the witness go on until the attack has ended. Rejects when one of the two has failed. */
+  async watch(attack: Promise<void>): Promise<Testimony> {
+    const ended = attack.then(() => this.#worker.postMessage("ended"));
+    const [testimony] = await Promise.all([this.#report(), ended]);
+    if (testimony === "ready") throw new TypeError("A witness that has begun twice");
+    return testimony;
   }
 
-  [Symbol.dispose](): void {
-    this.#publisher[Symbol.dispose]();
-    this.#consumer[Symbol.dispose]();
-  }
-}
-
-/** An nsqd that stays registered, and a consumer that finds it. */
-class Node implements Witness {
-  readonly #client: LookupClient;
-  readonly #httpAddress: string;
-
-  private constructor(client: LookupClient, httpAddress: string) {
-    this.#client = client;
-    this.#httpAddress = httpAddress;
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#worker.terminate();
+    return Promise.resolve();
   }
 
-  static async open({ tcpAddress, httpAddress }: Target): Promise<Node> {
-    const client = await LookupClient.connect(tcpAddress);
-    await client.ask(join("IDENTIFY\n", i32(NODE.length), NODE));
-    assertEquals(await client.ask(`REGISTER ${TOPIC} c\n`), "OK");
-    return new Node(client, httpAddress);
+  async #report(): Promise<WitnessReport> {
+    try {
+      return await this.#next.promise;
+    } finally {
+      this.#next = Promise.withResolvers();
+    }
   }
-
-  watch(attack: Promise<void>): Promise<Testimony> {
-    return watchWhile(attack, async () => {
-      assertEquals(await this.#client.ask("PING\n"), "OK");
-      const response = await fetch(`http://${this.#httpAddress}/lookup?topic=${TOPIC}`);
-      const { channels, producers } = await response.json();
-      assertEquals([channels, producers.map((each: { hostname: string }) => each.hostname)], [["c"], ["h"]]);
-    });
-  }
-
-  [Symbol.dispose](): void {
-    this.#client[Symbol.dispose]();
-  }
-}
-
-async function watchWhile(attack: Promise<void>, ask: (i: number) => Promise<void>): Promise<Testimony> {
-  let goesOn = true;
-  const ended = attack.finally(() => goesOn = false);
-  // It is waited for below, whatever else happens.
-  ended.catch(() => goesOn = false);
-  let asked = 0;
-  let worstMs = 0;
-  // Once more when it has ended.
-  for (let last = false; !last;) {
-    last = !goesOn;
-    const startMs = performance.now();
-    await ask(asked++);
-    worstMs = Math.max(worstMs, performance.now() - startMs);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-  }
-  await ended;
-  return { asked, worstMs };
 }

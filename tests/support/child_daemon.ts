@@ -68,7 +68,11 @@ export class ChildDaemon implements AsyncDisposable {
   async #readLog(): Promise<void> {
     for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
       this.log += text;
-      if (this.log.length > LOG_LENGTH_MAX) this.log = this.log.slice(-LOG_LENGTH_MAX / 2);
+      if (this.log.length > LOG_LENGTH_MAX) this.log = lastLines(this.log, LOG_LENGTH_MAX / 2);
     }
   }
+}
+
+function lastLines(text: string, length: number): string {
+  return text.slice(text.indexOf("\n", text.length - length) + 1);
 }
