@@ -1,15 +1,16 @@
 import { assertEquals } from "@std/assert";
-import { runExportNsq } from "../../src/cli/export_nsq.ts";
 import { DENO_FILES } from "../../src/storage/file_system.ts";
+import { ChildDaemon, programCommand } from "../support/child_daemon.ts";
 import { namesIn } from "../support/go_data_path.ts";
 import { withDataPath } from "../support/nsqd_in_process.ts";
 
-Deno.test("runExportNsq() ends with 0 when it has written the folder, and with 1 and a line when it cannot", async () => {
+Deno.test("denosq export-nsq ends with 0 when it has written the folder, and with 1 and a line when it cannot", async () => {
   await withDataPath(async (folder) => {
     Deno.mkdirSync(`${folder}/data`);
     const args = [`--data-path=${folder}/data`, `--to=${folder}/go`, "--log-level=warn", "--log-prefix="];
 
     assertEquals(await run(args), { code: 0, lines: [] });
+    // A log that nobody waits for is written to its end before the process ends.
     assertEquals(await run(args), {
       code: 1,
       lines: [`FATAL: failed to export - ${folder}/go is not empty`],
@@ -20,14 +21,10 @@ Deno.test("runExportNsq() ends with 0 when it has written the folder, and with 1
   });
 });
 
-/** Runs it; returns its exit code and what it has written to its error output, without times. */
+/** Runs it as a process; returns its exit code and what it has written to its error output, without times. */
 async function run(args: readonly string[]): Promise<{ code: number; lines: string[] }> {
-  const lines: string[] = [];
-  const { error } = console;
-  console.error = (line: string) => lines.push(line.replace(/^[\d/]+ [\d:.]+ /, ""));
-  try {
-    return { code: await runExportNsq(args), lines };
-  } finally {
-    console.error = error;
-  }
+  await using program = new ChildDaemon([...programCommand("export-nsq"), ...args]);
+  const code = await program.ended();
+  const lines = program.log.split("\n").filter((line) => line !== "");
+  return { code, lines: lines.map((line) => line.replace(/^[\d/]+ [\d:.]+ /, "")) };
 }

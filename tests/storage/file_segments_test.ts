@@ -27,7 +27,7 @@ Deno.test("FileSegments names files after positions, and lets nobody else read t
 
   assertEquals(test.files(), [FILE, "state"]);
   const mode = (name: string) => (Deno.statSync(`${test.path}/${name}`).mode ?? 0) & 0o777;
-  assertEquals([mode(FILE), mode("state"), mode(".")], [0o600, 0o600, 0o755]);
+  assertEquals([mode(FILE), mode("state"), mode(".")], [0o600, 0o600, 0o700]);
 });
 
 Deno.test("FileSegments makes no folder before there is something in it, and removes it when there is not", async () => {
