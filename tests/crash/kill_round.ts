@@ -182,6 +182,18 @@ export class KillPath {
     if (answer?.status !== 200) ended(`/${path} was answered by ${answer?.status} ${answer?.text}`, work);
   }
 
+  /** What `/stats` says by topic; nothing when the server is killed meanwhile. */
+  async #stats(work: Work): Promise<ReadonlyMap<string, TopicStats>> {
+    try {
+      return await this.#server?.stats() ?? new Map();
+    } catch (error) {
+      // All that `fetch` says of a connection that has ended.
+      if (!(error instanceof TypeError)) throw error;
+      ended(`/stats has failed - ${error.message} (${error.cause})`, work);
+      return new Map();
+    }
+  }
+
   /** Takes back what operators have done: everything is to come. */
   async #release(topic: string, stats: ReadonlyMap<string, TopicStats>, work: Work): Promise<void> {
     const { channels } = stats.get(topic) ?? { channels: new Map<string, ChannelStats>() };
@@ -195,7 +207,7 @@ export class KillPath {
     const { record } = this;
     const actors: Promise<void>[] = [];
     const subscribe = async () => {
-      const stats = await this.#server?.stats() ?? new Map<string, TopicStats>();
+      const stats = await this.#stats(work);
       for (const topic of record.topics) {
         await this.#release(topic, stats, work);
         // A topic that was killed before it had any still has messages.
