@@ -209,6 +209,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     },
     health: () => health.text,
     refused: () => listeners.refused,
+    commitTurn: () => turn.commit(),
     sessions: () => sessions.speaking(),
     clientOf: (consumer) => sessions.clientOf(consumer),
     persistMetadata: () => metadata.persist(),

@@ -66,20 +66,32 @@ export class Turn {
     this.schedule();
   }
 
+  /**
+   * Commits what members have published so far, and tells them. Who publishes outside of a turn does this first: what is kept
+   * of the one must not be refused because of the other, or the other way round.
+   */
+  commit(): void {
+    if (this.#broker && this.#publishers.size > 0) this.#commit(this.#broker);
+  }
+
   /** Does the work. */
   run(): void {
     this.#scheduled = false;
     const broker = this.#broker;
     if (!broker) return;
+    this.#commit(broker);
+    broker.pump(this.#clock.monotonicMs());
+    for (const member of this.#withOutput) member.flush();
+    this.#withOutput.clear();
+  }
+
+  #commit(broker: Broker): void {
     const { failed, pending } = broker.commit();
     for (const member of this.#publishers) {
       if (failed.size > 0) member.publishFailed(failed);
       member.publishKept(pending);
     }
     this.#publishers.clear();
-    broker.pump(this.#clock.monotonicMs());
-    for (const member of this.#withOutput) member.flush();
-    this.#withOutput.clear();
   }
 }
 

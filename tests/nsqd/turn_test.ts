@@ -118,3 +118,24 @@ Deno.test("Turn tells of a fault in its work instead of throwing where nobody ca
 
   assertEquals(notes, ["commit", "pump", "error: a message in no page"]);
 });
+
+Deno.test("Turn.commit() tells those at once who have published so far, and them only", async () => {
+  const { turn, notes, member } = noted();
+
+  turn.published(member("a"));
+  turn.commit();
+  const early = [...notes];
+  turn.published(member("b"));
+  await nextTurn();
+
+  assertEquals(early, ["commit", "a kept"]);
+  assertEquals(notes, ["commit", "a kept", "commit", "b kept", "pump"]);
+});
+
+Deno.test("Turn.commit() does nothing when nobody has published", () => {
+  const { turn, notes } = noted();
+
+  turn.commit();
+
+  assertEquals(notes, []);
+});

@@ -25,6 +25,8 @@ export interface HttpApiOptions {
   readonly certificateExpiresMs?: number;
   /** The store refuses every write. */
   readonly diskFails?: boolean;
+  /** Whoever has published in this turn is told now. @default {nobody has} */
+  readonly onCommitTurn?: (broker: Broker) => void;
 }
 
 /** An answer, as a client sees it; absent headers are left out. */
@@ -125,6 +127,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     hasGossip: false,
     health: () => state.health,
     refused: () => state.refused,
+    commitTurn: () => given.onCommitTurn?.(broker),
     sessions: () => clients,
     clientOf(consumer) {
       const client = clientOfConsumer.get(consumer);

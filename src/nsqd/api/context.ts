@@ -52,6 +52,8 @@ export interface ApiContext {
   health(): string;
   /** Connections that have been refused since the start, because there were too many. */
   refused(): { readonly tcp: number; readonly http: number };
+  /** Commits what TCP clients have published so far in this turn, and tells them: it stands apart from what comes now. */
+  commitTurn(): void;
   /** The TCP clients that are connected. */
   sessions(): Iterable<ClientSource>;
   /** The client that a consumer of the broker belongs to. */

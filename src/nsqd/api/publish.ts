@@ -38,7 +38,7 @@ export async function publish(nsqd: ApiContext, request: RequestContext): Promis
   const params = paramsOf(nsqd, request);
   const topic = topicToUse(nsqd, params);
   const deferMs = deferOf(params, maxDeferMs(nsqd.options));
-  await keep(topic, () => topic.publish(body, { deferMs }));
+  await keep(nsqd, topic, () => topic.publish(body, { deferMs }));
   return "OK";
 }
 
@@ -56,7 +56,7 @@ export async function publishBatch(nsqd: ApiContext, request: RequestContext): P
   const { block, count } = binary ? binaryBatch(body, limits) : await textBatch(body, limits);
   // Asked for anew: it may have been deleted while the body came.
   const topic = openTopic(nsqd, name);
-  if (count > 0) await keep(topic, () => topic.publishBatch(block, count));
+  if (count > 0) await keep(nsqd, topic, () => topic.publishBatch(block, count));
   return "OK";
 }
 
@@ -143,7 +143,8 @@ function isBinary(nsqd: ApiContext, params: Params): boolean {
 }
 
 /** Publishes, and waits until it is kept; the topic has logged why when it can't. */
-async function keep(topic: Topic, publishing: () => void): Promise<void> {
+async function keep(nsqd: ApiContext, topic: Topic, publishing: () => void): Promise<void> {
+  nsqd.commitTurn();
   try {
     publishing();
     await topic.kept();

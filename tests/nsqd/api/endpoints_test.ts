@@ -531,3 +531,16 @@ Deno.test("nsqdHttpApi() refuses other methods", async () => {
 
   assertEquals([status, allow], [405, "OPTIONS, POST"]);
 });
+
+for (const path of ["/pub", "/mpub"]) {
+  Deno.test(`POST ${path} lets whoever has published in this turn know what has become of it first`, async () => {
+    const counts: number[] = [];
+    const api = httpApi({
+      onCommitTurn: (broker) => counts.push(broker.topic("t").messageCount),
+    });
+
+    await api.request("POST", `${path}?topic=t`, "hello");
+
+    assertEquals([counts, api.broker.topic("t").messageCount], [[0], 1]);
+  });
+}
