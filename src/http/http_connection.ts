@@ -13,6 +13,7 @@
  *
  * @module
  */
+import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/error_text.ts";
 import type { FairShare } from "../base/fair_share.ts";
 import { type Connection, isDisconnect, writeAll } from "../net/connection.ts";
@@ -39,6 +40,8 @@ export interface HttpTimeouts {
 export interface HttpConnectionContext {
   readonly handler: RequestHandler;
   readonly timeouts: HttpTimeouts;
+  /** By which they go. */
+  readonly clock: Pick<Clock, "monotonicMs">;
   readonly budget: BodyBudget;
   /** Shared by all connections of a server. */
   readonly share: FairShare;
@@ -113,8 +116,8 @@ export class HttpConnection implements BodyOwner {
   }
 
   /** Ends the connection if it takes longer than it may. */
-  checkTime(nowMs: number): void {
-    if (nowMs >= this.#deadlineMs) this.close();
+  checkTime(): void {
+    if (this.#context.clock.monotonicMs() >= this.#deadlineMs) this.close();
   }
 
   async askForBody(): Promise<void> {
@@ -227,7 +230,7 @@ export class HttpConnection implements BodyOwner {
   }
 
   #allow(timeMs: number): void {
-    this.#deadlineMs = timeMs === 0 ? Infinity : performance.now() + timeMs;
+    this.#deadlineMs = timeMs === 0 ? Infinity : this.#context.clock.monotonicMs() + timeMs;
   }
 }
 

@@ -21,6 +21,7 @@
  * @module
  */
 import { AsyncGroup, TasksStillRunningError } from "../base/async_group.ts";
+import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/error_text.ts";
 import { every } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
@@ -44,6 +45,8 @@ export interface ServeOptions {
   readonly handler: RequestHandler;
   readonly logger: Logger;
   readonly limits: HttpLimits;
+  /** By which limits of time go. */
+  readonly clock: Pick<Clock, "monotonicMs">;
   /** Serve HTTPS: with which certificate, and on which conditions. */
   readonly tls?: TlsServer | undefined;
   /** What log lines begin with. @default {"HTTP" or "HTTPS"} */
@@ -141,7 +144,7 @@ class ListeningServer implements HttpServer {
   #refusals = 0;
   #closing = false;
 
-  constructor({ address, handler, logger, limits, tls, name: givenName }: ServeOptions) {
+  constructor({ address, handler, logger, limits, clock, tls, name: givenName }: ServeOptions) {
     const name = givenName ?? (tls === undefined ? "HTTP" : "HTTPS");
     this.#name = name;
     this.#logger = logger;
@@ -150,6 +153,7 @@ class ListeningServer implements HttpServer {
     this.#context = {
       handler,
       timeouts: limits.timeouts,
+      clock,
       budget: limits.budget,
       share: this.#share,
       onFault: (text) => logger.error(`${name}: ${text}`),
@@ -207,8 +211,7 @@ class ListeningServer implements HttpServer {
   }
 
   #checkTime(): void {
-    const nowMs = performance.now();
-    for (const connection of this.#connections) connection.checkTime(nowMs);
+    for (const connection of this.#connections) connection.checkTime();
   }
 
   async #serve(plain: DenoConnection): Promise<void> {

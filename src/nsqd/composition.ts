@@ -237,7 +237,14 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const openListeners = async () => {
     const { options } = settings;
     const handler = api(options.adminAddress !== "");
-    await listeners.open({ logger, options, tlsServer: tls.server, handler, adminHandler: api(false) });
+    await listeners.open({
+      logger,
+      clock,
+      options,
+      tlsServer: tls.server,
+      handler,
+      adminHandler: api(false),
+    });
     settings.findPorts({ tcpPort: listeners.tcpPort, httpPort: listeners.http?.port });
   };
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
 import { type Address, parseAddress } from "../config/address.ts";
@@ -26,6 +27,8 @@ import type { SessionOptions } from "./session/options.ts";
 /** What listeners are opened with. */
 export interface ListenersContext {
   readonly logger: Logger;
+  /** By which limits of time go. */
+  readonly clock: Pick<Clock, "monotonicMs">;
   readonly options:
     & Pick<SessionOptions, "tcpAddress" | "maxConnections" | "maxConnectionsPerAddress" | "writeTimeoutMs">
     & Pick<ApiOptions, "httpAddress" | "httpsAddress" | "adminAddress">
@@ -60,7 +63,7 @@ export class Listeners {
 
   /** @throws {Error} If one cannot listen; those that do already are to be closed. */
   async open(context: ListenersContext): Promise<void> {
-    const { logger, options, tlsServer, handler, adminHandler } = context;
+    const { logger, clock, options, tlsServer, handler, adminHandler } = context;
     const addresses = addressesOf(context);
     for (const address of Object.values(addresses)) await clear(address, logger);
     const limits = limitsOf(context, addresses);
@@ -74,6 +77,7 @@ export class Listeners {
         address,
         handler,
         logger,
+        clock,
         name,
         tls,
         limits: httpLimits(options, limits[name], budget),

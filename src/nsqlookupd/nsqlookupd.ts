@@ -116,7 +116,7 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
   }
 
   #listen(): void {
-    const { logger, options } = this;
+    const { logger, clock, options } = this;
     const isApart = options.adminAddress !== "";
     const wanted: Record<string, ConnectionLimits> = {
       TCP: { max: options.maxConnections, perAddressMax: options.maxConnectionsPerAddress },
@@ -128,7 +128,7 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
     const serve = (name: "HTTP" | "ADMIN", address: string, withoutAdmin: boolean): HttpServer => {
       const { handle: handler } = nsqlookupdHttpApi(this, { audit: this.#audit, withoutAdmin });
       const own = httpLimits(options, limits[name], budget);
-      return serveHttp({ address: listenAddress(address), handler, logger, name, limits: own });
+      return serveHttp({ address: listenAddress(address), handler, logger, clock, name, limits: own });
     };
     const tcp = this.#listenTcp(limits.TCP);
     try {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { SystemClock } from "../../src/base/clock.ts";
 import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
 import type { Address } from "../../src/config/address.ts";
 import { BodyBudget } from "../../src/http/body_budget.ts";
@@ -67,6 +68,7 @@ export class TestHttpServer implements AsyncDisposable {
         timeouts: { ...NO_TIMEOUTS, ...timeouts },
         budget: this.budget,
       },
+      clock: new SystemClock(),
       tls,
     });
   }
