@@ -20,7 +20,7 @@ import type { Consumer } from "./consumer.ts";
 import type { Durability } from "./durability.ts";
 import { NONE, Outstanding } from "./outstanding.ts";
 import { PumpBudget } from "./pump_budget.ts";
-import { Topic, type TopicContext } from "./topic.ts";
+import { type MemoryState, Topic, type TopicContext } from "./topic.ts";
 
 /** Messages, and bytes of their bodies, that one channel delivers before other channels have their turn. */
 const CHANNEL_MESSAGES_MAX = 5000;
@@ -34,6 +34,8 @@ const SCAN_MESSAGES_MAX = 5000;
 const WAKE_MESSAGES_MAX = 5000;
 /** Bytes of segments that may be being read at the same time. */
 const READING_BYTES_MAX = 32 * 1024 * 1024;
+
+const ENOUGH_MEMORY: MemoryState = { isShort: false, refusal: undefined };
 
 /** Keeps the topics' stores. */
 export interface StoreFactory {
@@ -75,6 +77,8 @@ export interface BrokerOptions {
   readonly onChange: (change: { topic: Topic; channel?: Channel; kept: boolean }) => void;
   /** Writing to a store worked (undefined), or did not. */
   readonly onStored: (error: unknown) => void;
+  /** How much memory there is; without it, always enough. */
+  readonly memory?: MemoryState;
 }
 
 /** What became of the messages that were appended. */
@@ -136,6 +140,7 @@ export class Broker {
         options.onWork();
       },
       stored: options.onStored,
+      memory: options.memory ?? ENOUGH_MEMORY,
       channelsChanged: (topic, channel) =>
         options.onChange({ topic, channel, kept: !channel.ephemeral && !topic.ephemeral }),
       deserted: (topic) => this.deleteTopic(topic.name),
@@ -237,6 +242,19 @@ export class Broker {
   /** The wall clock was set forward by so many ms, or back. */
   wallClockStepped(stepMs: number): void {
     this.outstanding.wallClockStepped(stepMs);
+  }
+
+  /** Puts what is in memory only into the stores. @throws What a store threw first; every topic has been tried. */
+  async spill(): Promise<void> {
+    const errors: unknown[] = [];
+    for (const topic of this.topics.values()) {
+      try {
+        await topic.spill();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
   }
 
   /** Gives memory back that tables do not need any more, behind what is more urgent; to be called now and then. */

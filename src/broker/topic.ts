@@ -80,10 +80,19 @@ export interface TopicContext {
   keepingFailure(): unknown;
   /** Writing to the store worked, or did not. */
   stored(error: unknown): void;
+  readonly memory: MemoryState;
   /** A channel came or went. */
   channelsChanged(topic: Topic, channel: Channel): void;
   /** An ephemeral topic has lost its last channel. */
   deserted(topic: Topic): void;
+}
+
+/** How much memory there is for messages. */
+export interface MemoryState {
+  /** What has a store is not to stay in memory. */
+  readonly isShort: boolean;
+  /** Why no message can be taken, while that is so. */
+  readonly refusal: string | undefined;
 }
 
 /** A topic of the broker. */
@@ -385,6 +394,18 @@ export class Topic {
     if (!this.#closing && !this.#deleted) await this.#compaction.run(isEnough);
   }
 
+  /** Puts what is in memory only into the store. @throws What the store threw; the rest stays in memory. */
+  async spill(): Promise<void> {
+    if (this.#closing || this.#deleted) return;
+    this.#commitEarlier();
+    try {
+      await this.log.spill();
+    } finally {
+      // Without that, what is in the store and the state does not know would be nobody's after a kill.
+      await this.saveState();
+    }
+  }
+
   /** All that is done now and then, for programs that have no loops of their own for it. */
   async maintain(): Promise<void> {
     await this.flush();
@@ -480,6 +501,12 @@ export class Topic {
 
   #commit(): void {
     const writes = this.log.mustWrite;
+    const { refusal } = this.#context.memory;
+    if (refusal !== undefined && this.#uncommittedMessages > 0) {
+      this.log.rollback();
+      this.#uncommittedMessages = this.#uncommittedBytes = 0;
+      throw new Error(refusal);
+    }
     try {
       const failure = writes && this.durability !== "memory" ? this.#context.keepingFailure() : undefined;
       if (failure !== undefined) {
@@ -770,7 +797,7 @@ export class Topic {
   }
 
   #makeLog(): TopicLog {
-    const { limits, reads, othersFirst } = this.#context;
+    const { limits, reads, othersFirst, memory } = this.#context;
     return new TopicLog({
       store: this.#store,
       limits,
@@ -778,10 +805,15 @@ export class Topic {
       end: firstPosition(this.nowMs()),
       reads,
       othersFirst,
+      isMemoryShort: () => memory.isShort,
       owner: {
         waitingInMemory: () => this.#waitingInMemory(),
         committed: (segment, from, to) => this.#committed(segment, from, to),
         sealed: (segment) => this.#sealed(segment),
+        spilled: () => {
+          this.#changed = true;
+          this.#countOwn();
+        },
         changed: (segment, change) => this.#segmentChanged(segment, change),
         damaged: (segment, damages) => this.#damaged(segment, damages),
         missing: (segment) => this.#missing(segment),

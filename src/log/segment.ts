@@ -75,8 +75,8 @@ export interface SegmentUser {
 export class Segment {
   /** Position of the first message. */
   readonly base: number;
-  /** True when its bytes go to a file as they come, false while it is in memory only. */
-  readonly stored: boolean;
+  /** True when its bytes go to a file, false while it is in memory only. */
+  stored: boolean;
   /** Positions in the segment, holes included. */
   count = 0;
   /** Positions up to here have been committed: they are the topic's. */

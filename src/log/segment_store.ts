@@ -32,7 +32,7 @@ export interface SegmentStore {
   list(): StoredSegment[];
   /** Adds bytes to the end of a segment's image, which begins with the first call. Throws when it cannot. */
   append(base: number, bytes: Uint8Array): void;
-  /** Cuts a segment's image off after `size` bytes. */
+  /** Cuts a segment's image off after `size` bytes; one that is not there begins, empty. */
   truncate(base: number, size: number): void;
   /**
    * Puts another image in a segment's place, at once or not at all, even when power is lost; resolves to false when

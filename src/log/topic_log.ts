@@ -37,6 +37,8 @@ export interface LogOwner extends LoaderOwner {
   committed(segment: Segment, from: number, to: number): void;
   /** No more messages are added to the segment. */
   sealed(segment: Segment): void;
+  /** The segment, which was in memory only, is in the store. */
+  spilled(segment: Segment): void;
 }
 
 /** Sizes that bound a log. */
@@ -60,6 +62,8 @@ export interface LogOptions {
   readonly reads: Budget;
   /** Settles when others have had their turn. */
   readonly othersFirst: () => Promise<void>;
+  /** Nothing more is to be in memory only. */
+  readonly isMemoryShort: () => boolean;
 }
 
 /** Positions [from, to). */
@@ -435,6 +439,26 @@ export class TopicLog {
   }
 
   /**
+   * Puts what is in memory only into the store, a segment at a time. There are to be no messages that are not committed.
+   *
+   * @throws What the store threw; the rest stays in memory.
+   */
+  async spill(): Promise<void> {
+    if (!this.#options.store) return;
+    if (this.#active?.stored === false) this.seal();
+    for (const segment of [...this.#inMemory]) {
+      // What nobody needs any more may leave meanwhile.
+      if (!this.has(segment) || !segment.sealed) continue;
+      this.#write(segment);
+      segment.stored = true;
+      this.#inMemory = this.#inMemory.filter((other) => other !== segment);
+      this.#options.owner.spilled(segment);
+      this.#loader?.evictUnpinned(segment);
+      await this.#options.othersFirst();
+    }
+  }
+
+  /**
    * Takes the segments that the store has kept. Those that had to be read stay in memory until `recovered()`.
    *
    * @param expected What the state says of them.
@@ -565,10 +589,10 @@ export class TopicLog {
 
   #kindOfNext(): { stored: boolean; most: number } {
     const active = this.#active;
-    const { store, durable, limits, owner } = this.#options;
+    const { store, durable, limits, owner, isMemoryShort } = this.#options;
     if (active?.stored) return { stored: true, most: Infinity };
     if (!store) return { stored: false, most: Infinity };
-    if (durable) return { stored: true, most: Infinity };
+    if (durable || isMemoryShort()) return { stored: true, most: Infinity };
     if (this.#memoryBudget <= 0) {
       this.#memoryBudget = limits.memQueueSize - owner.waitingInMemory() - this.#uncommittedInMemory();
     }
@@ -616,7 +640,12 @@ export class TopicLog {
       this.#options.store?.truncate(segment.base, 0);
       this.#perhapsStored.delete(segment);
     }
-    this.#options.store?.append(segment.base, segment.unwritten());
+    try {
+      this.#options.store?.append(segment.base, segment.unwritten());
+    } catch (error) {
+      if (!segment.stored) this.#perhapsStored.add(segment);
+      throw error;
+    }
     segment.written = segment.used;
   }
 }

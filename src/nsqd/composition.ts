@@ -8,6 +8,7 @@
 import { AsyncGroup } from "../base/async_group.ts";
 import { AuditLog } from "../base/audit_log.ts";
 import { momentOf, SystemClock } from "../base/clock.ts";
+import { collectGarbage } from "../base/collect_garbage.ts";
 import { othersFirst } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
 import { SharedSlice } from "../base/time_slice.ts";
@@ -27,6 +28,7 @@ import { Health } from "./health.ts";
 import { Listeners } from "./listeners.ts";
 import { LookupLoop } from "./lookup/loop.ts";
 import { makeBroker } from "./make_broker.ts";
+import { MemoryWatch } from "./memory_watch.ts";
 import { MetadataFile } from "./metadata.ts";
 import { MetadataKeeper } from "./metadata_keeper.ts";
 import { startNewTopic } from "./new_topic.ts";
@@ -100,11 +102,23 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const health = new Health({
     logger,
     dataPath,
+    get memoryProblem() {
+      return memory.refusal;
+    },
     get gossipProblem() {
       return gossip?.problem;
     },
   });
+  const memory = new MemoryWatch({
+    limitBytes: start.options.maxMemoryBytes,
+    clock,
+    logger,
+    usedBytes: () => Deno.memoryUsage().rss,
+    collect: collectGarbage,
+    spill: () => broker.spill(),
+  });
   const broker: Broker = makeBroker(start.options, {
+    memory,
     clock,
     logger,
     stores,
@@ -263,6 +277,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     metadataFile,
     metadata,
     flush,
+    memory,
     authorizer,
     audit,
     tls,

@@ -13,6 +13,8 @@ import type { DataPath } from "../storage/data_path.ts";
 export interface HealthContext {
   readonly logger: Logger;
   readonly dataPath: Pick<DataPath, "path" | "probe">;
+  /** Why no message can be taken, if that is so. */
+  readonly memoryProblem: string | undefined;
   /** What is wrong with gossip, if something is. */
   readonly gossipProblem: string | undefined;
 }
@@ -31,7 +33,8 @@ export class Health {
   /** "OK", or "NOK - " and why. */
   get text(): string {
     if (this.#storeError !== undefined) return `NOK - ${errorText(this.#storeError)}`;
-    const { gossipProblem } = this.#context;
+    const { memoryProblem, gossipProblem } = this.#context;
+    if (memoryProblem !== undefined) return `NOK - ${memoryProblem}`;
     // It may have names in it that other members have chosen.
     return gossipProblem === undefined ? "OK" : `NOK - gossip unhealthy: ${oneLine(gossipProblem)}`;
   }

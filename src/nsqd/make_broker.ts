@@ -24,6 +24,7 @@ export type BrokerContext = Pick<
   | "onChange"
   | "onStored"
   | "startTopic"
+  | "memory"
 >;
 
 /** What an ephemeral topic or channel keeps when `--mem-queue-size=0` would let it keep nothing. */

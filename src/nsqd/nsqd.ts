@@ -27,6 +27,8 @@ const QUEUE_SCAN_INTERVAL_MS = 100;
 /** How often connections are looked at for heartbeats; the shortest interval a client may ask for is 1 s. */
 const KEEP_ALIVE_INTERVAL_MS = 100;
 const CLOCK_INTERVAL_MS = 1000;
+/** In this time a publisher as fast as memory fills some hundredths of a small container. */
+const MEMORY_INTERVAL_MS = 20;
 /** How long HTTP requests may take to end when nsqd stops. */
 const HTTP_GRACE_MS = 2000;
 /** How long connections may take to end when nsqd stops. */
@@ -52,7 +54,7 @@ export class Nsqd implements Daemon {
    * @throws {Error} Why it cannot start; everything is released then.
    */
   async start(): Promise<void> {
-    const { settings, broker, clock, flush, lookup, loops, sessions } = this.#parts;
+    const { settings, broker, clock, flush, lookup, loops, memory, sessions } = this.#parts;
     this.#logger.info(versionLine("nsqd"));
     this.#logger.info(`ID: ${settings.options.nodeId}`);
     this.#warn();
@@ -77,6 +79,9 @@ export class Nsqd implements Daemon {
     this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => this.#parts.followWallClock());
     if (this.#parts.tls.expiresMs !== undefined) this.#watchCertificate();
     this.#loop("syncLoop", settings.options.syncTimeoutMs, () => flush.syncTopics());
+    if (settings.options.maxMemoryBytes > 0) {
+      this.#loop("memoryLoop", MEMORY_INTERVAL_MS, () => memory.look());
+    }
     this.#loop("compactionLoop", settings.options.syncTimeoutMs, () => flush.compactTopics());
     loops.spawn("removal", () => flush.removeDeleted());
     for (const { name, run } of this.#parts.gossip?.tasks ?? []) loops.spawn(name, run);
@@ -88,7 +93,8 @@ export class Nsqd implements Daemon {
   }
 
   async #stop(): Promise<void> {
-    const { listeners, sessions, clients, metadata, flush, loops, authorizer, audit, dataPath } = this.#parts;
+    const { listeners, sessions, clients, metadata, flush, memory, loops, authorizer, audit, dataPath } =
+      this.#parts;
     const left = this.#parts.gossip?.leave();
     listeners.tcp?.close();
     sessions.close();
@@ -98,6 +104,7 @@ export class Nsqd implements Daemon {
     await this.#settle(clients);
     await left;
     await metadata.persist();
+    await memory.finish();
     this.#logger.info("NSQ: closing topics");
     const isSaved = await flush.closeTopics();
     this.#logger.info("NSQ: stopping subsystems");

@@ -4,12 +4,16 @@
  * @module
  */
 import { errorText } from "../base/error_text.ts";
+import { memoryLimitBytes } from "../base/memory_limit.ts";
 import { DURABILITIES, type Durability, DurabilityRules } from "../broker/durability.ts";
 import { choice, duration, int, string, stringList } from "../config/kind.ts";
 import { option, type OptionsOf } from "../config/option.ts";
 
 const SECOND_MS = 1000;
 const MIB = 1024 * 1024;
+
+/** Of a limit that the process is killed at, so much is for what no program is told of. */
+const RESERVE = 0.1;
 
 /** The table. */
 export const TOPIC_OPTIONS = {
@@ -24,6 +28,14 @@ export const TOPIC_OPTIONS = {
     kind: int,
     default: 10_000,
     description: "Number of messages kept in memory, for each topic and channel.",
+  }),
+  maxMemoryBytes: option({
+    flag: "max-memory",
+    kind: int,
+    default: defaultMaxMemoryBytes,
+    defaultNote: "nine tenths of what its control group, such as a container, may use",
+    description:
+      "Bytes of memory of the process. Near them messages go to the disk, and then are refused until there is room; 0 is any number.",
   }),
   maxBytesPerFile: option({
     flag: "max-bytes-per-file",
@@ -84,10 +96,15 @@ export type TopicOptions = OptionsOf<typeof TOPIC_OPTIONS>;
 
 /** Why these options cannot be run with, or `undefined` if they can. Touches no file. */
 export function topicRefusal(options: TopicOptions): string | undefined {
+  if (options.maxMemoryBytes < 0) return "--max-memory must not be negative";
   try {
     new DurabilityRules(options.durability, options.durabilityTopics);
     return undefined;
   } catch (error) {
     return `--durability-topic ${errorText(error)}`;
   }
+}
+
+function defaultMaxMemoryBytes(): number {
+  return Math.floor((memoryLimitBytes() ?? 0) * (1 - RESERVE));
 }

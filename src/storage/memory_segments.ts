@@ -53,7 +53,8 @@ export class MemorySegments implements SegmentStore {
   }
 
   truncate(base: number, size: number): void {
-    this.#images.set(base, [this.#join(base).image.slice(0, size)]);
+    const image = this.#images.has(base) ? this.#join(base).image : new Uint8Array();
+    this.#images.set(base, [image.slice(0, size)]);
   }
 
   async replace(base: number, image: Uint8Array, wanted: () => boolean): Promise<boolean> {

@@ -23,6 +23,7 @@ export class TestLog implements LogOwner {
   readonly log: TopicLog;
   /** Settles when others have had their turn. */
   othersFirst: () => Promise<void> = () => Promise.resolve();
+  isMemoryShort = false;
   /** What `waitingInMemory` says. */
   waiting = 0;
   readonly events: string[] = [];
@@ -49,6 +50,7 @@ export class TestLog implements LogOwner {
       end,
       reads,
       othersFirst: () => this.othersFirst(),
+      isMemoryShort: () => this.isMemoryShort,
     });
   }
 
@@ -107,6 +109,10 @@ export class TestLog implements LogOwner {
 
   changed(segment: Segment, { lost }: Change): void {
     this.events.push(`changed ${segment.base}: ${lost} lost`);
+  }
+
+  spilled(segment: Segment): void {
+    this.events.push(`spilled ${segment.base}`);
   }
 
   sealed(segment: Segment): void {

@@ -10,7 +10,7 @@ import type { Channel, ChannelLimits } from "../../src/broker/channel.ts";
 import type { Durability } from "../../src/broker/durability.ts";
 import { Consumer, type MessageSink, type Nearness } from "../../src/broker/consumer.ts";
 import type { Segment } from "../../src/log/segment.ts";
-import type { Topic } from "../../src/broker/topic.ts";
+import type { MemoryState, Topic } from "../../src/broker/topic.ts";
 import type { LogLimits } from "../../src/log/topic_log.ts";
 import { textOf } from "./broker_messages.ts";
 import { TestStores } from "./broker_stores.ts";
@@ -59,6 +59,7 @@ export function testBroker(
     readonly wasStopped?: boolean;
     readonly keeping?: () => Promise<void> | undefined;
     readonly keepingFailure?: () => unknown;
+    readonly memory?: MemoryState;
     readonly othersFirst?: () => Promise<void>;
   } = {},
 ): TestBroker {
@@ -82,6 +83,7 @@ export function testBroker(
     wasStopped: () => options.wasStopped ?? false,
     keeping: options.keeping ?? (() => undefined),
     keepingFailure: options.keepingFailure ?? (() => undefined),
+    ...options.memory && { memory: options.memory },
     onWork: () => {},
     othersFirst: options.othersFirst ?? (() => Promise.resolve()),
     onFault(error) {

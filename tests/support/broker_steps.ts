@@ -146,6 +146,7 @@ const STEPS: readonly (readonly [weight: number, name: string, step: Step])[] = 
     // What waited goes on up to what it must wait for next.
     for (let i = 0; i < 10; i++) await Promise.resolve();
   }],
+  [2, "spill", (t) => t.spill()],
   [5, "leave few", leaveFew],
   [3, "hold reads", (t) => t.stores.holdReads()],
   [5, "idle", (t) => t.idle()],

@@ -234,6 +234,17 @@ export class BrokerTrial {
     return done;
   }
 
+  /** Memory is short. */
+  async spill(): Promise<void> {
+    this.commit();
+    this.stores.releaseSyncs();
+    try {
+      await this.broker.spill();
+    } catch (error) {
+      if (!this.faulty) this.failures.push(error);
+    }
+  }
+
   /** Settles when nothing is being read or written. */
   async idle(): Promise<void> {
     this.stores.releaseReads();
