@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { makeCertificate } from "../support/certificate_builder.ts";
 import { CHAINS, rootsOf, shownOf } from "../support/chains.ts";
+import { eventually } from "../support/eventually.ts";
 import { interopTest, MissingError, TempFolder } from "../support/interop.ts";
 import { verdicts } from "../support/chain_verdicts.ts";
 import { startNsqd } from "../support/nsqd_process.ts";
@@ -32,7 +33,10 @@ interopTest("NSQ's nsqd says of the chains of certificates what tests/support/ch
         "--https-address=127.0.0.1:0",
       ];
       await using real = await startNsqd({ command: [nsqd], args });
-      const httpsAddress = /HTTPS: listening on (\S+)\n/.exec(real.log)?.[1] ?? "";
+      const httpsAddress = await eventually(
+        "HTTPS is served",
+        () => /HTTPS: listening on (\S+)\n/.exec(real.log)?.[1],
+      );
       for (
         const [how, said] of Object.entries(
           await verdicts({ ...real, tcpAddress: real.tcpAddress, httpsAddress }, shownOf(chain)),

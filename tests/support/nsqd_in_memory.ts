@@ -18,6 +18,7 @@ import { Session, type SessionContext } from "../../src/nsqd/session/session.ts"
 import { Turn } from "../../src/nsqd/turn.ts";
 import { TestStores } from "./broker_stores.ts";
 import { SharedSlice } from "../../src/base/time_slice.ts";
+import { eventually } from "./eventually.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { bytesOf, type Frame, FrameReader, identify, join, MAGIC, response } from "./frames.ts";
 import { MemoryConnection } from "./memory_connection.ts";
@@ -169,7 +170,8 @@ export function inMemory(
     } finally {
       for (const session of nsqd.connections) session.close();
       await settle();
-      assertEquals(nsqd.connections.size, 0, "a session has not ended");
+      // What takes long is done in slices of real time: on a busy machine one more may be left.
+      await eventually("all sessions have ended", () => nsqd.connections.size === 0);
     }
   };
 }
