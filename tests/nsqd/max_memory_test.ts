@@ -19,25 +19,3 @@ Deno.test("Nsqd refuses messages above --max-memory, and goes on serving", async
     assertEquals(await another.ask("SUB t c\n"), "OK");
   });
 });
-
-Deno.test("Nsqd keeps messages on the disk, and takes them, when most of --max-memory is in use", async () => {
-  await using idle = await startNsqd({});
-  const rssBytes = await idle.run(() => Promise.resolve(rssOf(idle.pid)));
-  // Between the part from which on they are kept on the disk, and that from which on they are refused.
-  await using nsqd = await startNsqd({ args: [`--max-memory=${Math.floor(rssBytes / 0.86)}`] });
-
-  await nsqd.run(async () => {
-    await eventually("memory is looked at", () => nsqd.log.includes("messages go to the disk"));
-    using client = await RawClient.connect(nsqd.tcpAddress);
-    assertEquals(await client.ask(pub("t", "a")), "OK");
-    const answer = await fetch(`http://${nsqd.httpAddress}/stats?format=json`);
-    const { topics: [{ depth, backend_depth }] } = await answer.json();
-    assertEquals([depth, backend_depth], [1, 1]);
-  });
-});
-
-/** Bytes of memory of a process. */
-function rssOf(pid: number): number {
-  const match = /^VmRSS:\s+(\d+) kB$/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`));
-  return Number(match?.[1]) * 1024;
-}

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { othersFirst } from "../../base/every.ts";
 import { inSlices } from "../../base/time_slice.ts";
 import type { Topic } from "../../broker/topic.ts";
 import { HttpError } from "../../http/http_error.ts";
@@ -11,6 +12,7 @@ import type { RequestContext } from "../../http/request_context.ts";
 import { type BodyLimits, mpubCountMax } from "../../protocol/command_reader.ts";
 import { readI32, writeU32 } from "../../protocol/frames.ts";
 import { shownText } from "../../protocol/quote.ts";
+import { batchParts } from "../node/batch_parts.ts";
 import { maxDeferMs } from "../node/message_options.ts";
 import { boolParam, openTopic, type Params, paramsOf, topicToUse } from "./params.ts";
 import type { ApiContext } from "./context.ts";
@@ -54,9 +56,12 @@ export async function publishBatch(nsqd: ApiContext, request: RequestContext): P
   const body = await request.readBody(limits.maxBodySizeBytes);
   if (body === undefined) throw new HttpError(413, "BODY_TOO_BIG");
   const { block, count } = binary ? binaryBatch(body, limits) : await textBatch(body, limits);
-  // Asked for anew: it may have been deleted while the body came.
-  const topic = openTopic(nsqd, name);
-  if (count > 0) await keep(nsqd, topic, () => topic.publishBatch(block, count));
+  // The topic is asked for anew: it may have been deleted while the body came.
+  for (const part of batchParts(block, { from: 0, to: block.length, count })) {
+    if (part.from > 0) await othersFirst();
+    const topic = openTopic(nsqd, name);
+    await keep(nsqd, topic, () => topic.publishBatch(block.subarray(part.from, part.to), part.count));
+  }
   return "OK";
 }
 

@@ -7,6 +7,7 @@
  */
 
 import { RE2JS } from "re2js";
+import type { Clock } from "../../base/clock.ts";
 import { inSlices, TimeSlice } from "../../base/time_slice.ts";
 import { shownText } from "../../protocol/quote.ts";
 
@@ -29,6 +30,9 @@ interface Authorization {
   readonly permissions: readonly string[];
 }
 
+/** Tells the time that slices of work take. */
+type SliceClock = Pick<Clock, "monotonicMs">;
+
 /** What a client may do. */
 export class AuthRules {
   readonly #authorizations: readonly Authorization[];
@@ -43,12 +47,14 @@ export class AuthRules {
   /**
    * Reads the list of an answer.
    *
+   * @param clock Says how long others have waited.
    * @throws {Error} When it is none, or above a limit.
    */
-  static async read(authorizations: unknown): Promise<AuthRules> {
-    const patterns = new Patterns();
+  static async read(authorizations: unknown, clock?: SliceClock): Promise<AuthRules> {
+    const patterns = new Patterns(clock);
     const read: Authorization[] = [];
-    await inSlices(listOf(authorizations), (value) => read.push(authorizationOf(value, patterns)));
+    const take = (value: unknown) => read.push(authorizationOf(value, patterns));
+    await inSlices(listOf(authorizations), take, new TimeSlice(clock));
     await patterns.compile();
     return new AuthRules(read, patterns);
   }
@@ -92,6 +98,11 @@ export class AuthRules {
 class Patterns {
   readonly #numbers = new Map<string, number>();
   readonly #compiled: RE2JS[] = [];
+  readonly #clock: SliceClock | undefined;
+
+  constructor(clock: SliceClock | undefined) {
+    this.#clock = clock;
+  }
 
   /** The number of a pattern. */
   add(text: string): number {
@@ -107,7 +118,7 @@ class Patterns {
 
   async compile(): Promise<void> {
     let size = 0;
-    const slice = new TimeSlice();
+    const slice = new TimeSlice(this.#clock);
     for (const text of this.#numbers.keys()) {
       const pattern = compile(text);
       size += pattern.programSize();
@@ -119,7 +130,7 @@ class Patterns {
 
   /** Whether patterns match a name, each of which is tried once. */
   matcher(name: string): (pattern: number) => Promise<boolean> {
-    const slice = new TimeSlice();
+    const slice = new TimeSlice(this.#clock);
     const tried = new Map<number, boolean>();
     return async (pattern) => {
       let matches = tried.get(pattern);
@@ -136,11 +147,17 @@ class Patterns {
 
 /** Gives those who have the same answer the same rules. */
 export class SharedRules {
+  readonly #clock: SliceClock | undefined;
   readonly #rules = new Map<string, WeakRef<AuthRules>>();
   readonly #gone = new FinalizationRegistry<string>((key) => {
     // There may be new ones under the same key.
     if (this.#rules.get(key)?.deref() === undefined) this.#rules.delete(key);
   });
+
+  /** The clock says how long others have waited; the system's, if none is given. */
+  constructor(clock?: SliceClock) {
+    this.#clock = clock;
+  }
 
   /**
    * The rules in the list of an answer.
@@ -152,7 +169,7 @@ export class SharedRules {
     const key = new Uint8Array(await crypto.subtle.digest("SHA-256", text)).toHex();
     const known = this.#rules.get(key)?.deref();
     if (known) return known;
-    const rules = await AuthRules.read(authorizations);
+    const rules = await AuthRules.read(authorizations, this.#clock);
     this.#rules.set(key, new WeakRef(rules));
     this.#gone.register(rules, key);
     return rules;

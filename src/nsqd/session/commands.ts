@@ -7,6 +7,7 @@
  */
 
 import { errorText } from "../../base/error_text.ts";
+import { othersFirst } from "../../base/every.ts";
 import { NSQ_VERSION } from "../../base/version.ts";
 import { type Channel, ChannelError } from "../../broker/channel.ts";
 import type { Consumer } from "../../broker/consumer.ts";
@@ -19,6 +20,7 @@ import { CLOSE_WAIT_FRAME, encodeFrame, FRAME_TYPE, OK_FRAME } from "../../proto
 import { MESSAGE_ID_LENGTH, readMessageId } from "../../protocol/message_id.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import { byteString, quote } from "../../protocol/quote.ts";
+import { type BatchPart, batchParts, PART_MESSAGES_MAX } from "../node/batch_parts.ts";
 import { maxDeferMs } from "../node/message_options.ts";
 import { TopicError } from "../node/topic_opener.ts";
 import type { AuthState } from "./auth.ts";
@@ -400,9 +402,36 @@ function mpub(session: Session): boolean {
     throw new ProtocolError("E_BAD_BODY", `MPUB body too big ${size} > ${options.maxBodySizeBytes}`);
   }
   if (!reader.takeMpub(options)) return false;
-  topic.append(reader.bytes, reader.bodyStart, reader.bodyEnd, { count: reader.messageCount, deferMs: 0 });
-  answerPublish(session, "MPUB", topic, reader.messageCount);
+  const { bytes, bodyStart, bodyEnd, messageCount } = reader;
+  if (messageCount > PART_MESSAGES_MAX) {
+    const all = { from: bodyStart, to: bodyEnd, count: messageCount };
+    session.suspend(() => publishInParts(session, name, { bytes, all }));
+    return true;
+  }
+  topic.append(bytes, bodyStart, bodyEnd, { count: messageCount, deferMs: 0 });
+  answerPublish(session, "MPUB", topic, messageCount);
   return true;
+}
+
+/** Publishes a batch of so many messages that others would wait for all of them. */
+async function publishInParts(
+  session: Session,
+  name: string,
+  { bytes, all }: { bytes: Uint8Array; all: BatchPart },
+): Promise<void> {
+  for (const { from, to, count } of batchParts(bytes, all)) {
+    if (from > all.from) {
+      // It is known then whether the part before could be kept.
+      await session.publishesKept();
+      await othersFirst();
+    }
+    if (session.isEnding) return;
+    // Anew: it may have been deleted meanwhile.
+    const topic = topicOf(session, "MPUB", name);
+    topic.append(bytes, from, to, { count, deferMs: 0 });
+    session.published("MPUB", topic, count);
+  }
+  session.answer(OK_FRAME);
 }
 
 function answerPublish(session: Session, command: string, topic: Topic, count: number): void {

@@ -220,7 +220,7 @@ export class Session implements MessageSink, WireOwner {
       if (!this.#wire.closed) logger.error(`client(${this.remoteAddress}) - ${errorText(error)}`);
     } finally {
       this.subscription?.channel.removeConsumer(this.subscription.consumer);
-      await this.#publishesKept();
+      await this.publishesKept();
       await this.#wire.drain();
       this.close();
       connections.delete(this);
@@ -284,6 +284,17 @@ export class Session implements MessageSink, WireOwner {
     this.pubCounts.set(topic.name, (this.pubCounts.get(topic.name) ?? 0) + count);
   }
 
+  /** Settles when it is known of every publish so far whether it is kept. */
+  async publishesKept(): Promise<void> {
+    if (this.#publishMark >= 0 && !this.#keeping) this.context.turn.run();
+    await this.#keeping;
+  }
+
+  /** No more commands are carried out: the client has gone, or is told why it must go. */
+  get isEnding(): boolean {
+    return this.#failed || this.#wire.closed;
+  }
+
   /** Takes the answers to this turn's publishes back, if they were to one of the topics. */
   publishFailed(failed: ReadonlyMap<Topic, unknown>): void {
     for (const topic of this.#publishTopics) {
@@ -337,7 +348,7 @@ export class Session implements MessageSink, WireOwner {
 
   /** Puts another layer on the connection; what has come already belongs to it. */
   async upgrade(layer: (connection: Connection) => Connection | Promise<Connection>): Promise<void> {
-    await this.#publishesKept();
+    await this.publishesKept();
     const unread = this.reader.takeRest();
     await this.#wire.upgrade((connection) =>
       layer(unread.length > 0 ? new UnreadConnection(connection, unread) : connection)
@@ -418,12 +429,6 @@ export class Session implements MessageSink, WireOwner {
     this.context.turn.hasOutput(this);
     this.#wire.flush();
     if (this.subscription) this.subscription.channel.awake(this.subscription.consumer);
-  }
-
-  /** Settles when every publish so far is answered. */
-  async #publishesKept(): Promise<void> {
-    if (this.#publishMark >= 0 && !this.#keeping) this.context.turn.run();
-    await this.#keeping;
   }
 
   async #readMagic(): Promise<boolean> {

@@ -118,6 +118,16 @@ Deno.test("POST /pub defers the message", async () => {
   assertEquals([channel.depth, channel.deferredCount], [0, 1]);
 });
 
+Deno.test("POST /mpub publishes very many messages in parts, all of them", async () => {
+  const api = httpApi({ options: { maxBodySizeBytes: 2_000_000 } });
+
+  const answer = await api.request("POST", "/mpub?topic=t", "a\n".repeat(250_000));
+
+  assertEquals(answer, OK);
+  const topic = api.broker.topic("t");
+  assertEquals([topic.messageCount, topic.depth], [250_000, 250_000]);
+});
+
 Deno.test("POST /pub does not make a topic for a message that it refuses", async () => {
   const api = httpApi();
 

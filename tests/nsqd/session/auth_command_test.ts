@@ -22,7 +22,7 @@ class Questions {
   readonly secrets: string[] = [];
   readonly #answers: PromiseWithResolvers<AuthState>[] = [];
   readonly #context: SessionContext;
-  readonly #shared = new SharedRules();
+  readonly #shared: SharedRules;
 
   constructor(nsqd: NsqdInMemory) {
     const authorize = (_client: unknown, secret: string) => {
@@ -32,6 +32,8 @@ class Questions {
       return answer.promise;
     };
     this.#context = { ...nsqd, authorize };
+    // No time passes: nothing is left for later, however slow the machine is.
+    this.#shared = new SharedRules(nsqd.clock);
   }
 
   /** A client that is about to be asked about. */

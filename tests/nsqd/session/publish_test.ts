@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { bodies, failure, mpub, pub, response, withBody } from "../../support/frames.ts";
+import { eventually } from "../../support/eventually.ts";
+import { bodies, failure, i32, join, mpub, pub, response, withBody } from "../../support/frames.ts";
 import { consumer, inMemory, settle } from "../../support/nsqd_in_memory.ts";
 
 const OK = response("OK");
@@ -140,4 +141,64 @@ Deno.test(
 
     assertEquals(client.frames(), [OK, failure("E_PUB_FAILED PUB failed disk full")]);
   }, { memQueueSize: 0 }),
+);
+
+/** An MPUB of so many messages of one byte. */
+function mpubOf(count: number): Uint8Array<ArrayBuffer> {
+  const messages = new Uint8Array(5 * count);
+  for (let i = 0; i < count; i++) messages.set([0, 0, 0, 1, i], 5 * i);
+  return withBody("MPUB t", join(i32(count), messages));
+}
+
+for (const durability of ["memory", "fsync"] as const) {
+  Deno.test(
+    `Session publishes an MPUB of very many messages in parts, and answers once (${durability})`,
+    inMemory(async (nsqd) => {
+      const client = await nsqd.connect();
+      const other = await nsqd.connect();
+
+      await client.send(mpubOf(850_000), "NOP\n", pub("t", "behind"));
+      await other.send(pub("t", "beside"));
+      const topic = nsqd.broker.topic("t");
+      // The other has not waited for all.
+      assertEquals([topic.messageCount < 850_000, client.frames()], [true, []]);
+      await eventually("all are published", () => topic.messageCount === 850_002);
+      await settle();
+
+      assertEquals([client.frames(), other.frames()], [[OK, OK], [OK]]);
+      assertEquals(topic.depth, 850_002);
+    }, { durability, memQueueSize: 1e6, maxBodySizeBytes: 5_000_000 }),
+  );
+}
+
+Deno.test(
+  "Session answers an MPUB of very many messages of which a part cannot be kept with E_MPUB_FAILED, and publishes no more",
+  inMemory(async (nsqd) => {
+    const client = await nsqd.connect();
+    let writes = 0;
+    nsqd.stores.fault = () => ++writes > 2 ? "fails" : undefined;
+
+    await client.send(mpubOf(350_000));
+    await eventually("it has ended", () => client.connection.closed);
+
+    assertEquals(client.frames(), [failure("E_MPUB_FAILED MPUB failed disk full")]);
+    assertEquals(nsqd.broker.topic("t").messageCount < 250_000, true);
+  }, { durability: "disk", maxBodySizeBytes: 2_000_000 }),
+);
+
+Deno.test(
+  "Session publishes the parts of an MPUB in a new topic when the topic is deleted between them",
+  inMemory(async (nsqd) => {
+    const client = await nsqd.connect();
+
+    await client.send(mpubOf(850_000));
+    const { messageCount } = nsqd.broker.topic("t");
+    assertEquals(messageCount < 850_000, true);
+    nsqd.broker.deleteTopic("t");
+    const rest = 850_000 - messageCount;
+    await eventually("the rest is published", () => nsqd.broker.topics.get("t")?.messageCount === rest);
+    await settle();
+
+    assertEquals(client.frames(), [OK]);
+  }, { maxBodySizeBytes: 5_000_000 }),
 );
