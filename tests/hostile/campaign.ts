@@ -6,10 +6,13 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { MountedDisk } from "../crash/full_disk.ts";
 import { certificates } from "../support/certificates.ts";
 import { ChildDaemon, programCommand } from "../support/child_daemon.ts";
 import { eventually } from "../support/eventually.ts";
+import { TempFolder } from "../support/interop.ts";
 import { Random } from "../support/random.ts";
+import { EXHAUSTION_SCENARIOS } from "./exhaustion.ts";
 import { HTTP_SCENARIOS } from "./http.ts";
 import { LOOKUP_SCENARIOS } from "./lookup.ts";
 import { PROTOCOL_SCENARIOS } from "./protocol.ts";
@@ -21,6 +24,7 @@ export const SCENARIOS: readonly HostileScenario[] = [
   ...PROTOCOL_SCENARIOS,
   ...HTTP_SCENARIOS,
   ...LOOKUP_SCENARIOS,
+  ...EXHAUSTION_SCENARIOS,
 ];
 
 /** What playing a scenario has shown. */
@@ -36,28 +40,36 @@ const DESCRIPTORS_SPARE = 20;
 /** Connections that a daemon is about to find out about are gone within this. */
 const GONE_TIMEOUT_MS = 15_000;
 
-/** Plays a scenario so many times against one daemon. */
+/**
+ * Plays a scenario so many times against one daemon.
+ *
+ * @throws {MissingError} For what it needs and this machine does not have.
+ */
 export async function play(
   scenario: HostileScenario,
   { rounds, seed }: { rounds: number; seed: number },
 ): Promise<Played> {
-  const folder = await Deno.makeTempDir({ prefix: "denosq_hostile_" });
-  try {
-    const [deno, ...args] = programCommand(scenario.program);
-    const limited = args.with(0, "run").toSpliced(1, 0, `--v8-flags=--max-old-space-size=${HEAP_MIB}`);
-    await using daemon = new ChildDaemon([
-      deno,
-      ...limited,
-      "--tcp-address=127.0.0.1:0",
-      "--http-address=127.0.0.1:0",
-      ...scenario.program === "nsqd" ? [`--data-path=${folder}`] : [],
-      ...scenario.onHttps ? await httpsArgs() : [],
-      ...scenario.args ?? [],
-    ]);
-    return await attack(daemon, scenario, { rounds, random: new Random(seed) });
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  const { program, diskSize, filesMax } = scenario;
+  await using folder = await TempFolder.make();
+  await using disk = diskSize === undefined ? undefined : await MountedDisk.make({ size: diskSize });
+  const [deno, ...args] = programCommand(program);
+  const command = [
+    deno,
+    ...args.toSpliced(1, 0, `--v8-flags=--max-old-space-size=${HEAP_MIB}`),
+    "--tcp-address=127.0.0.1:0",
+    "--http-address=127.0.0.1:0",
+    ...program === "nsqd" ? [`--data-path=${disk?.dataPath ?? folder.path}`] : [],
+    ...scenario.onHttps ? await httpsArgs() : [],
+    ...scenario.args ?? [],
+  ];
+  const limited = filesMax === undefined ? command : withFewFiles(command, filesMax);
+  await using daemon = new ChildDaemon(disk?.command(limited) ?? limited);
+  return await attack(daemon, scenario, { rounds, random: new Random(seed) });
+}
+
+/** The command line by which a program may open so many files and connections only. */
+export function withFewFiles(words: readonly string[], filesMax: number): string[] {
+  return ["sh", "-c", `ulimit -n ${filesMax} && exec "$@"`, "sh", ...words];
 }
 
 async function attack(
@@ -65,17 +77,19 @@ async function attack(
   scenario: HostileScenario,
   { rounds, random }: { readonly rounds: number; readonly random: Random },
 ): Promise<Played> {
+  const { program, mayRefuse = false } = scenario;
   const target = {
+    pid: daemon.pid,
     tcpAddress: await daemon.logged(/TCP: listening on (\S+)\n/),
     httpAddress: await daemon.logged(/HTTP: listening on (\S+)\n/),
     httpsAddress: scenario.onHttps ? await daemon.logged(/HTTPS: listening on (\S+)\n/) : "",
   };
   let testimony: Testimony;
   {
-    await using witness = await BusyWitness.begin(scenario.program, target);
+    await using witness = await BusyWitness.begin({ program, target, mayRefuse });
     const before = descriptorsOf(daemon);
     const rounded = async () => {
-      for (let round = 0; round < rounds; round++) await scenario.attack(target, random);
+      for (let round = 0; round < rounds; round++) await scenario.attack(target, random, witness);
     };
     testimony = await witness.watch(rounded());
     await eventually("no connection is left", () => descriptorsOf(daemon) <= before + DESCRIPTORS_SPARE, {

@@ -5,6 +5,7 @@
  */
 
 import { Flags } from "../support/flags.ts";
+import { MissingError } from "../support/interop.ts";
 import { play, SCENARIOS } from "./campaign.ts";
 
 const USAGE = `usage: deno task hostile [flags]
@@ -23,10 +24,15 @@ if (import.meta.main) {
     const name = `${scenario.program}: ${scenario.name}`;
     if (!name.includes(only)) continue;
     try {
-      const { asked, worstMs, memoryMib } = await play(scenario, { rounds, seed });
-      const waited = `asked ${asked} times and waited ${worstMs.toFixed(1)} ms at most`;
+      const { asked, worstMs, refusedCount, memoryMib } = await play(scenario, { rounds, seed });
+      const refused = refusedCount > 0 ? `, were refused ${refusedCount} times` : "";
+      const waited = `asked ${asked} times${refused} and waited ${worstMs.toFixed(1)} ms at most`;
       console.log(`held    ${name}; others ${waited}; it took ${memoryMib.toFixed(0)} MiB`);
     } catch (error) {
+      if (error instanceof MissingError) {
+        console.log(`left    ${name}: needs ${error.message}`);
+        continue;
+      }
       failures++;
       console.error(`FAILED  ${name} (seed ${seed})`, error);
     }

@@ -12,6 +12,15 @@ export interface Target {
   readonly httpAddress: string;
   /** Empty unless the scenario is for it. */
   readonly httpsAddress: string;
+  readonly pid: number;
+}
+
+/** Those who work with it, as far as an attack may know. */
+export interface Bystanders {
+  /** How often they have been answered. */
+  readonly servedCount: number;
+  /** How often they have been refused. */
+  readonly refusedCount: number;
 }
 
 /** An attack. */
@@ -22,6 +31,12 @@ export interface HostileScenario {
   readonly args?: readonly string[];
   /** HTTPS is served, too, for which there must be `openssl`. @default {false} */
   readonly onHttps?: boolean;
+  /** The data path is on a disk of this size, as `mount` takes it, for which mounting must be allowed. */
+  readonly diskSize?: string;
+  /** The daemon may open this many files and connections. */
+  readonly filesMax?: number;
+  /** Whoever publishes may be refused until the attack has ended. @default {false} */
+  readonly mayRefuse?: boolean;
   /** Plays it once; everything that is random comes from `random`. */
-  attack(target: Target, random: Random): Promise<void>;
+  attack(target: Target, random: Random, bystanders: Bystanders): Promise<void>;
 }

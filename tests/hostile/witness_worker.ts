@@ -6,23 +6,29 @@
 
 /// <reference lib="deno.worker" />
 
-import { assertEquals } from "@std/assert";
-import { i32, identify, join, type MessageFrame, pub } from "../support/frames.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { i32, identify, join, type MessageFrame, mpub, pub } from "../support/frames.ts";
 import { RawClient } from "../support/frames_client.ts";
 import { LookupClient } from "../support/lookup_client.ts";
 import { RawHttpClient } from "../support/raw_http_client.ts";
 import type { Target } from "./scenario.ts";
-import type { Testimony, WitnessReport, WitnessTask } from "./witness.ts";
+import { HEARTBEAT_MS, type Testimony, type WitnessReport, type WitnessTask } from "./witness.ts";
 
 /** Somebody who works with the daemon. */
 interface Witness extends Disposable {
-  /** Asks for something, and checks the answer. */
-  ask(i: number): Promise<void>;
+  /** Asks for something, and checks the answer. False when it has been refused. */
+  ask(i: number): Promise<boolean>;
+  /** Checks that what was there before the attack still is. */
+  conclude(): Promise<void>;
 }
 
 const PAUSE_MS = 5;
 const NO_HEARTBEATS = identify({ heartbeat_interval: -1 });
+const HEARTBEATS = identify({ heartbeat_interval: HEARTBEAT_MS });
 const TOPIC = "honest";
+/** Where messages wait for the end of the attack. */
+const KEPT_TOPIC = "kept";
+const KEPT = Array.from({ length: 100 }, (_, i) => `kept ${i} `.padEnd(1000, "."));
 const NODE =
   '{"broadcast_address":"10.9.9.9","hostname":"h","tcp_port":4150,"http_port":4151,"version":"1.3.0"}';
 
@@ -33,39 +39,64 @@ self.onmessage = async ({ data }: MessageEvent<WitnessTask | "ended">) => {
     attackEnds?.();
     return;
   }
-  const { program, target } = data;
+  const { program, target, mayRefuse } = data;
   using witness = program === "nsqd" ? await Queue.open(target) : await Node.open(target);
   const attacked = new Promise<void>((resolve) => attackEnds = resolve);
   self.postMessage("ready" satisfies WitnessReport);
-  self.postMessage(await watch(witness, attacked) satisfies WitnessReport);
+  self.postMessage(await watch(witness, { attacked, mayRefuse }) satisfies WitnessReport);
 };
 
-/** Two publishers, over TCP and over HTTP, and a consumer: each message that was acknowledged comes, once, and in order. */
+/**
+ * Two publishers, over TCP and over HTTP, and a consumer: each message that was acknowledged comes, once, and in order, and
+ * none that was refused. Other messages wait for the end.
+ */
 class Queue implements Witness {
-  readonly #publisher: RawClient;
+  readonly #tcpAddress: string;
   readonly #httpPublisher: RawHttpClient;
   readonly #consumer: RawClient;
+  #publisher: RawClient;
 
-  private constructor(publisher: RawClient, httpPublisher: RawHttpClient, consumer: RawClient) {
+  private constructor(
+    tcpAddress: string,
+    publisher: RawClient,
+    httpPublisher: RawHttpClient,
+    consumer: RawClient,
+  ) {
+    this.#tcpAddress = tcpAddress;
     this.#publisher = publisher;
     this.#httpPublisher = httpPublisher;
     this.#consumer = consumer;
   }
 
   static async open({ tcpAddress, httpAddress }: Target): Promise<Queue> {
-    const [publisher, consumer] = [await RawClient.connect(tcpAddress), await RawClient.connect(tcpAddress)];
-    assertEquals(await publisher.ask(NO_HEARTBEATS), "OK");
-    assertEquals(await consumer.ask(`SUB ${TOPIC} c\n`), "OK");
+    const publisher = await connectPublisher(tcpAddress);
+    (await subscribe(tcpAddress, KEPT_TOPIC))[Symbol.dispose]();
+    assertEquals(await publisher.ask(mpub(KEPT_TOPIC, KEPT)), "OK");
+    const consumer = await subscribe(tcpAddress, TOPIC);
     await consumer.send("RDY 1\n");
     const port = Number(httpAddress.slice(httpAddress.lastIndexOf(":") + 1));
-    return new Queue(publisher, await RawHttpClient.to({ port }), consumer);
+    return new Queue(tcpAddress, publisher, await RawHttpClient.to({ port }), consumer);
   }
 
-  async ask(i: number): Promise<void> {
-    await (i % 2 === 0 ? this.#publish(`message ${i}`) : this.#publishOverHttp(`message ${i}`));
-    const { id, body } = await this.#message();
-    assertEquals(body, `message ${i}`);
+  async ask(i: number): Promise<boolean> {
+    const text = `message ${i}`;
+    if (!await (i % 2 === 0 ? this.#publish(text) : this.#publishOverHttp(text))) {
+      // Heartbeats are not read without a message, and are answered all the same.
+      await this.#consumer.send("NOP\n");
+      return false;
+    }
+    const { id, body } = await message(this.#consumer);
+    assertEquals(body, text);
     await this.#consumer.send(`FIN ${id}\n`);
+    return true;
+  }
+
+  async conclude(): Promise<void> {
+    using consumer = await subscribe(this.#tcpAddress, KEPT_TOPIC);
+    await consumer.send(`RDY ${KEPT.length}\n`);
+    const bodies: string[] = [];
+    while (bodies.length < KEPT.length) bodies.push((await message(consumer)).body);
+    assertEquals(bodies, KEPT);
   }
 
   [Symbol.dispose](): void {
@@ -74,24 +105,46 @@ class Queue implements Witness {
     this.#consumer[Symbol.dispose]();
   }
 
-  async #publish(body: string): Promise<void> {
-    assertEquals(await this.#publisher.ask(pub(TOPIC, body)), "OK");
+  /** Whoever is refused is disconnected, and comes again. */
+  async #publish(body: string): Promise<boolean> {
+    const answer = await this.#publisher.ask(pub(TOPIC, body));
+    if (answer === "OK") return true;
+    assertMatch(answer, /^E_PUB_FAILED PUB failed /);
+    this.#publisher[Symbol.dispose]();
+    this.#publisher = await connectPublisher(this.#tcpAddress);
+    return false;
   }
 
-  /** The next message; an attack may take longer than the time between two heartbeats, without which there is no consumer. */
-  async #message(): Promise<MessageFrame> {
-    for (;;) {
-      const frame = await this.#consumer.frame();
-      if (frame.type === "message") return frame;
-      assertEquals(frame.text, "_heartbeat_");
-      await this.#consumer.send("NOP\n");
-    }
-  }
-
-  async #publishOverHttp(body: string): Promise<void> {
+  async #publishOverHttp(body: string): Promise<boolean> {
     const head = `POST /pub?topic=${TOPIC} HTTP/1.1\r\nHost: h\r\nContent-Length: ${body.length}\r\n\r\n`;
     await this.#httpPublisher.send(head + body);
-    assertEquals(await this.#httpPublisher.response(), "HTTP/1.1 200 OK OK");
+    const answer = await this.#httpPublisher.response();
+    if (answer === "HTTP/1.1 200 OK OK") return true;
+    assertEquals(answer, 'HTTP/1.1 503 Service Unavailable {"message":"EXITING"}');
+    return false;
+  }
+}
+
+async function connectPublisher(tcpAddress: string): Promise<RawClient> {
+  const publisher = await RawClient.connect(tcpAddress);
+  assertEquals(await publisher.ask(NO_HEARTBEATS), "OK");
+  return publisher;
+}
+
+async function subscribe(tcpAddress: string, topic: string): Promise<RawClient> {
+  const consumer = await RawClient.connect(tcpAddress);
+  assertEquals(await consumer.ask(HEARTBEATS), "OK");
+  assertEquals(await consumer.ask(`SUB ${topic} c\n`), "OK");
+  return consumer;
+}
+
+/** The next message; an attack may take longer than the time between two heartbeats, without which there is no consumer. */
+async function message(consumer: RawClient): Promise<MessageFrame> {
+  for (;;) {
+    const frame = await consumer.frame();
+    if (frame.type === "message") return frame;
+    assertEquals(frame.text, "_heartbeat_");
+    await consumer.send("NOP\n");
   }
 }
 
@@ -109,14 +162,22 @@ class Node implements Witness {
     const client = await LookupClient.connect(tcpAddress);
     await client.ask(join("IDENTIFY\n", i32(NODE.length), NODE));
     assertEquals(await client.ask(`REGISTER ${TOPIC} c\n`), "OK");
-    return new Node(client, httpAddress);
+    const node = new Node(client, httpAddress);
+    // Whoever is connected before the attack stays so.
+    await node.ask();
+    return node;
   }
 
-  async ask(): Promise<void> {
+  async ask(): Promise<boolean> {
     assertEquals(await this.#client.ask("PING\n"), "OK");
     const response = await fetch(`http://${this.#httpAddress}/lookup?topic=${TOPIC}`);
     const { channels, producers } = await response.json();
     assertEquals([channels, producers.map((each: { hostname: string }) => each.hostname)], [["c"], ["h"]]);
+    return true;
+  }
+
+  async conclude(): Promise<void> {
+    await this.ask();
   }
 
   [Symbol.dispose](): void {
@@ -124,18 +185,27 @@ class Node implements Witness {
   }
 }
 
-/** Asks again and again until the attack has ended, and once more then. */
-async function watch(witness: Witness, attacked: Promise<void>): Promise<Testimony> {
+/** Asks again and again until the attack has ended, and twice more then, when nobody may be refused any more. */
+async function watch(
+  witness: Witness,
+  { attacked, mayRefuse }: { readonly attacked: Promise<void>; readonly mayRefuse: boolean },
+): Promise<Testimony> {
   let goesOn = true;
   void attacked.then(() => goesOn = false);
   let asked = 0;
   let worstMs = 0;
-  for (let last = false; !last;) {
-    last = !goesOn;
+  let refusedCount = 0;
+  for (let more = 2; more > 0;) {
+    const mayBeRefused = mayRefuse && goesOn;
+    if (!goesOn) more--;
     const startMs = performance.now();
-    await witness.ask(asked++);
+    const served = await witness.ask(asked++);
+    assert(served || mayBeRefused, "Somebody is refused who may not be");
+    if (!served) refusedCount++;
+    self.postMessage((served ? "served" : "refused") satisfies WitnessReport);
     worstMs = Math.max(worstMs, performance.now() - startMs);
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
-  return { asked, worstMs };
+  await witness.conclude();
+  return { asked, worstMs, refusedCount };
 }
