@@ -393,9 +393,9 @@ export class Segment {
     this.#hasClosing = false;
   }
 
-  /** Adds the index of what is deferred, and the batch that says what the segment has. */
+  /** Adds the index of what is deferred, and the batch that says what the segment has, unless they are there. */
   close(): void {
-    lastOf(this.#closing());
+    if (!this.#hasClosing) lastOf(this.#closing());
   }
 
   /** Completes the checksums of the bytes from `written` on and returns these bytes: they end the batch. */
@@ -537,11 +537,7 @@ export class Segment {
     const order = this.dueOrder();
     this.earliestDueMs = order.length > 0 ? this.dueMs(order[0]) : 0;
     this.dueIndex = order.length > 0 ? { offset: this.used, entries: order.length } : undefined;
-    const offsets = this.#messageTable().batchOffsets(order.length > 0 ? this.count : 0);
-    for (let rank = 0; rank < order.length; rank += INDEX_ENTRIES_MAX) {
-      this.#writeIndexBlock(order.subarray(rank, rank + INDEX_ENTRIES_MAX), offsets);
-      if ((rank + INDEX_ENTRIES_MAX) % INDEX_ENTRIES_AT_ONCE === 0) yield;
-    }
+    if (order.length > 0) yield* this.#indexing(order);
     writeBatchHeader(this.bytes, this.used, {
       kind: KIND.closing,
       position: this.end,
@@ -588,6 +584,15 @@ export class Segment {
     const reader = new BatchReader(this.bytes);
     reader.readUnchecked(batch);
     if (reader.origin > 0) this.#messageTable().setOrigin(from, to, reader.origin);
+  }
+
+  /** Adds the index of the deferred messages, which come in their order. */
+  *#indexing(order: Uint16Array): Generator<void> {
+    const offsets = this.#messageTable().batchOffsets(this.count);
+    for (let rank = 0; rank < order.length; rank += INDEX_ENTRIES_MAX) {
+      this.#writeIndexBlock(order.subarray(rank, rank + INDEX_ENTRIES_MAX), offsets);
+      if ((rank + INDEX_ENTRIES_MAX) % INDEX_ENTRIES_AT_ONCE === 0) yield;
+    }
   }
 
   #writeIndexBlock(indexes: Uint16Array, batchOffsets: Uint32Array): void {

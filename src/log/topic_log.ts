@@ -268,7 +268,9 @@ export class TopicLog {
       this.release(segment);
       return;
     }
-    segment.close();
+    // One in memory ends when it is written, if it ever is.
+    if (segment.stored) segment.close();
+    else segment.sealed = true;
     if (segment.stored && segment.committed === segment.count) {
       try {
         this.#write(segment);
@@ -640,6 +642,7 @@ export class TopicLog {
       this.#options.store?.truncate(segment.base, 0);
       this.#perhapsStored.delete(segment);
     }
+    if (!segment.stored) segment.close();
     try {
       this.#options.store?.append(segment.base, segment.unwritten());
     } catch (error) {
