@@ -8,6 +8,7 @@
  */
 
 import { readU32 } from "../protocol/frames.ts";
+import { BATCHES_AT_ONCE, BYTES_AT_ONCE } from "./kept_runs.ts";
 import { MessageTable } from "./message_table.ts";
 import {
   BATCH_HEADER_LENGTH,
@@ -25,9 +26,6 @@ import {
   SegmentFormatError,
 } from "./segment_image.ts";
 
-/** Batches, and bytes, that are looked at before others have their turn: a ms of work at most. */
-const BATCHES_AT_ONCE = 2000;
-const BYTES_AT_ONCE = 512 * 1024;
 /** So many times the bytes of an image are looked at, at most, to find whole batches behind damaged ones. */
 const SEARCH_FACTOR = 16;
 /** The most places of an image that are told to be damaged; the last is said to go on to the end of further ones. */
