@@ -106,8 +106,7 @@ export class Compaction {
       if (!segment.resident || !this.#isWorthIt(segment)) return;
       const pages = pagesOf(segment);
       const stored = segment.stored || this.#goesToDisk(segment, pages);
-      const copy = segment.compacted(keptBy(segment, pages), { stored });
-      if (await this.#log.replace(segment, copy)) kept = copy;
+      kept = await this.#log.rewrite(segment, keptBy(segment, pages), { stored }) ?? segment;
       // Its channels have seen it come into memory, and said so.
       this.#thinned.delete(segment);
     } finally {

@@ -180,6 +180,34 @@ Deno.test("Topic.compact() leaves a segment alone that is being consumed, until 
   assertEquals(holes, [0, 0, 0, 97]);
 });
 
+Deno.test("Topic.compact() lets others have their turn while it rewrites a large segment", async () => {
+  let turns = 0;
+  const test = testChannel({
+    durability: "disk",
+    limits: { maxBytesPerFile: 4_000_000 },
+    othersFirst: () => {
+      // It is being rewritten: while it is read, it is not there.
+      if (test.topic.log.segments[0]?.resident) turns++;
+      return Promise.resolve();
+    },
+  });
+  test.topic.publishBatch(blockOfTexts(...Array(3000).fill("x".repeat(1000))), 3000);
+  test.topic.log.seal();
+  test.publish("next");
+  const { consumer, deliveries } = test.subscribe({ readyCount: 5000, msgTimeoutMs: 1e9 });
+  await test.settle();
+  for (const [i, { position }] of deliveries.splice(0, 3000).entries()) {
+    if (i % 10 > 0) test.channel.finish(consumer, position, 0);
+  }
+  await test.broker.idle();
+  await firstLook(test.topic);
+  turns = 0;
+
+  await test.topic.compact();
+
+  assertEquals([test.topic.log.segments[0].holes, turns > 3], [2700, true]);
+});
+
 Deno.test("Topic.compact() has one segment in memory at a time, however many there are to rewrite", async () => {
   const { topic, stores, broker } = await withLeftovers({ segments: 12, channels: ["c"] });
   const resident: number[] = [];
