@@ -107,7 +107,8 @@ export class Broker {
   readonly #options: BrokerOptions;
   readonly #context: TopicContext;
   readonly #added = new Set<Topic>();
-  readonly #awake = new Set<Channel>();
+  /** Channels that may be able to deliver; each says by itself that it is here. */
+  #awake: Channel[] = [];
   #isShrinking = false;
 
   constructor(options: BrokerOptions) {
@@ -136,7 +137,9 @@ export class Broker {
         options.onWork();
       },
       wake: (channel) => {
-        this.#awake.add(channel);
+        if (channel.isAwake) return;
+        channel.isAwake = true;
+        this.#awake.push(channel);
         options.onWork();
       },
       stored: options.onStored,
@@ -204,8 +207,9 @@ export class Broker {
   /** Delivers what can be delivered, up to a bound; `onWork` is called for the rest. `nowMs` is monotonic. */
   pump(nowMs: number): void {
     const whole = new PumpBudget(PUMP_MESSAGES_MAX, PUMP_BYTES_MAX);
-    const awake = [...this.#awake];
-    this.#awake.clear();
+    const awake = this.#awake;
+    this.#awake = [];
+    for (const channel of awake) channel.isAwake = false;
     const unfinished: Channel[] = [];
     let next = 0;
     for (; next < awake.length && !whole.isSpent; next++) {

@@ -94,6 +94,8 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
   readonly consumers = new Set<Consumer>();
   /** Requeued messages, to be delivered again. */
   readonly ready: SlotList = { head: NONE, tail: NONE };
+  /** It may be able to deliver, and is to be asked in this turn; kept by the broker. */
+  isAwake = false;
   inFlightCount = 0;
   messageCount = 0;
   requeueCount = 0;

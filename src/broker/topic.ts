@@ -295,18 +295,26 @@ export class Topic {
     this.#commit();
   }
 
-  /** Adds messages, the bytes [from, to) of `block`; they are published when they are committed. */
-  append(block: Uint8Array, from: number, to: number, options: { count: number; deferMs: number }): void {
-    const { deferMs } = options;
+  /**
+   * Adds messages, the bytes [from, to) of `block`; they are published when they are committed. What has come at one time, which
+   * `timestamp` says, shares a batch.
+   */
+  append(
+    block: Uint8Array,
+    from: number,
+    to: number,
+    options: { count: number; deferMs: number; timestamp?: Timestamp },
+  ): void {
+    const { deferMs, timestamp = this.#context.timestamp() } = options;
+    if (this.#uncommittedMessages === 0) this.#context.added(this);
     this.#uncommittedMessages += options.count;
     this.#uncommittedBytes += to - from - 4 * options.count;
-    this.#context.added(this);
     const kept = this.ephemeral && this.#keepsBack ? this.#ephemeralRoom(options.count) : options.count;
     if (kept === 0) return;
     const end = kept === options.count ? to : endOfMessages(block, from, kept);
     this.log.append(block, from, end, {
       count: kept,
-      timestamp: this.#context.timestamp(),
+      timestamp,
       dueMs: deferMs > 0 ? Math.ceil(this.nowMs() + deferMs) : 0,
     });
   }

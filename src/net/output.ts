@@ -10,6 +10,9 @@ const SIZE_MIN = 512;
 /** Larger buffers are given back after use, in bytes: above what a busy consumer's output comes to. */
 const SIZE_KEPT_MAX = 512 * 1024;
 
+/** So few bytes are copied by hand: it costs less than a call of `set`. */
+const FEW_BYTES = 32;
+
 /** A growing buffer. */
 export class Output {
   /** What has been put in, up to `length`; another array after `reserve()` or `take()`. */
@@ -32,8 +35,10 @@ export class Output {
 
   /** Adds bytes. */
   append(bytes: Readonly<Uint8Array>): void {
-    const offset = this.reserve(bytes.length);
-    this.bytes.set(bytes, offset);
+    const { length } = bytes;
+    const offset = this.reserve(length);
+    if (length > FEW_BYTES) return this.bytes.set(bytes, offset);
+    for (let i = 0; i < length; i++) this.bytes[offset + i] = bytes[i];
   }
 
   /** Takes back everything from `length` on. */

@@ -69,7 +69,7 @@ export class CommandReader {
   /** Number of words in the line, the command's name included. */
   paramCount = 0;
 
-  readonly #paramStart = new Int32Array(PARAMS_KEPT);
+  readonly #paramStart = new Int32Array(PARAMS_KEPT + 1);
   readonly #paramEnd = new Int32Array(PARAMS_KEPT);
   /** The command being read begins here; before it all is done. */
   #start = 0;
@@ -148,17 +148,26 @@ export class CommandReader {
    */
   nextLine(): boolean {
     const bytes = this.bytes;
-    this.#start = this.#offset;
-    if (this.#searched < this.#start) this.#begin();
+    const start = this.#start = this.#offset;
+    if (this.#searched < start) this.#begin();
+    this.#paramStart[0] = start;
     let end = this.#searched;
-    // By hand, because indexOf would search what lies behind the bytes that have come.
-    while (end < this.#end && bytes[end] !== NEWLINE) end++;
+    // By hand, because indexOf would search what lies behind the bytes that have come; and the words with it.
+    let count = end === start ? 0 : this.#split(start, end);
+    for (; end < this.#end; end++) {
+      const byte = bytes[end];
+      // Most bytes are larger than either.
+      if (byte > SPACE) continue;
+      if (byte === NEWLINE) break;
+      if (byte === SPACE) this.#word(count++, end);
+    }
     this.#searched = end;
-    if (end - this.#start >= LINE_LENGTH_MAX) throw new RangeError("Cannot read command: buffer full");
+    if (end - start >= LINE_LENGTH_MAX) throw new RangeError("Cannot read command: buffer full");
     if (end === this.#end) return false;
     this.#offset = end + 1;
-    if (end > this.#start && bytes[end - 1] === RETURN) end--;
-    this.#split(this.#start, end);
+    if (end > start && bytes[end - 1] === RETURN) end--;
+    this.#word(count++, end);
+    this.paramCount = count;
     return true;
   }
 
@@ -337,19 +346,20 @@ export class CommandReader {
     return false;
   }
 
-  #split(start: number, end: number): void {
+  /** Finds the words of the unfinished line that end in [start, end), and returns how many. */
+  #split(start: number, end: number): number {
     let count = 0;
-    let wordStart = start;
-    for (let i = start; i <= end; i++) {
-      if (i < end && this.bytes[i] !== SPACE) continue;
-      if (count < PARAMS_KEPT) {
-        this.#paramStart[count] = wordStart;
-        this.#paramEnd[count] = i;
-      }
-      count++;
-      wordStart = i + 1;
+    for (let i = start; i < end; i++) {
+      if (this.bytes[i] === SPACE) this.#word(count++, i);
     }
-    this.paramCount = count;
+    return count;
+  }
+
+  /** The word at `index` ends there, and the next one begins behind. */
+  #word(index: number, end: number): void {
+    if (index >= PARAMS_KEPT) return;
+    this.#paramEnd[index] = end;
+    this.#paramStart[index + 1] = end + 1;
   }
 
   /** Nothing is pending: the buffer begins anew. */

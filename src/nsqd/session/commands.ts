@@ -378,7 +378,8 @@ function publishOne(session: Session, command: "PUB" | "DPUB", name: string, def
   if (!isAllowed(session, command, name)) return false;
   const topic = topicOf(session, command, name);
   // The size before the body belongs to the log's form of a message too.
-  topic.append(reader.bytes, reader.bodyStart - 4, reader.bodyEnd, { count: 1, deferMs });
+  const { bytes, bodyStart, bodyEnd } = reader;
+  topic.append(bytes, bodyStart - 4, bodyEnd, { count: 1, deferMs, timestamp: session.readTime });
   answerPublish(session, command, topic, 1);
   return true;
 }
@@ -408,7 +409,8 @@ function mpub(session: Session): boolean {
     session.suspend(() => publishInParts(session, name, { bytes, all }));
     return true;
   }
-  topic.append(bytes, bodyStart, bodyEnd, { count: messageCount, deferMs: 0 });
+  const timestamp = session.readTime;
+  topic.append(bytes, bodyStart, bodyEnd, { count: messageCount, deferMs: 0, timestamp });
   answerPublish(session, "MPUB", topic, messageCount);
   return true;
 }

@@ -18,6 +18,7 @@ import type { Channel } from "../../broker/channel.ts";
 import { Consumer, type MessageSink, NEARNESS, type Nearness } from "../../broker/consumer.ts";
 import type { Segment } from "../../log/segment.ts";
 import type { Topic } from "../../broker/topic.ts";
+import type { Timestamp } from "../../log/segment_image.ts";
 import { type Connection, hostOf, isDisconnect, UnreadConnection } from "../../net/connection.ts";
 import type { TlsServer, TlsState } from "../../net/tls_server.ts";
 import { Wire, type WireOwner } from "../../net/wire.ts";
@@ -97,8 +98,6 @@ export class Session implements MessageSink, WireOwner {
   readonly connectTimeS: number;
   /** When it connected. */
   readonly connectedMs: number;
-  /** Messages published, by topic. */
-  readonly pubCounts = new Map<string, number>();
   state: ClientState = CLIENT_STATE.init;
   clientId: string;
   hostname: string;
@@ -120,7 +119,15 @@ export class Session implements MessageSink, WireOwner {
   /** When the bytes came that are being worked on: asked for once a read, not once a message. */
   readMs: number;
 
+  /** The same by the wall clock, as messages have it that were published then, once it was asked for. */
+  #readTime: Timestamp | undefined;
+  /** Messages published, by topic, but for those of the last. */
+  readonly #pubCounts = new Map<string, number>();
+  #lastPublished: Topic | undefined;
+  #lastPublishedCount = 0;
   readonly #wire: Wire;
+  /** The turn knows that there is output. */
+  #hasOutput = false;
   readonly #nodeId: number;
   /** The client has sent the magic: it speaks the protocol. */
   #speaks = false;
@@ -205,6 +212,17 @@ export class Session implements MessageSink, WireOwner {
     return this.#wire.writable && !this.#keeping;
   }
 
+  /** Messages published, by topic. */
+  get pubCounts(): ReadonlyMap<string, number> {
+    this.#countPublished();
+    return this.#pubCounts;
+  }
+
+  /** When the messages came that are being published: they have it in common, and cost less for it. */
+  get readTime(): Timestamp {
+    return this.#readTime ??= this.context.clock.timestamp();
+  }
+
   monotonicMs(): number {
     return this.context.clock.monotonicMs();
   }
@@ -256,7 +274,7 @@ export class Session implements MessageSink, WireOwner {
     } else {
       out.set(bytes.subarray(bodyOffset, bodyOffset + bodyLength), start);
     }
-    this.context.turn.hasOutput(this);
+    this.#noteOutput();
     const { logger } = this.context;
     if (logger.debugs) {
       logger.debug(`PROTOCOL(V2): writing msg(${segment.base + index}) to client(${this.remoteAddress})`);
@@ -268,20 +286,24 @@ export class Session implements MessageSink, WireOwner {
   answer(frame: Readonly<Uint8Array>): void {
     this.#answerBytes += frame.length;
     this.#wire.output.append(frame);
-    this.context.turn.hasOutput(this);
+    this.#noteOutput();
   }
 
   /** Notes that a publish of this turn is about to be answered. */
   published(command: string, topic: Topic, count: number): void {
-    if (this.#publishMark < 0) {
+    const isFirst = this.#publishMark < 0;
+    if (isFirst) {
       this.#publishMark = this.#wire.output.length;
       this.#publishCommand = command;
       // Nothing is acknowledged before it is kept.
       this.#wire.held = true;
       this.context.turn.published(this);
     }
-    this.#publishTopics.add(topic);
-    this.pubCounts.set(topic.name, (this.pubCounts.get(topic.name) ?? 0) + count);
+    // Mostly it is the same as before, and neither a set nor a map is to be asked for each message.
+    if (isFirst || topic !== this.#lastPublished) this.#publishTopics.add(topic);
+    if (topic !== this.#lastPublished) this.#countPublished();
+    this.#lastPublished = topic;
+    this.#lastPublishedCount += count;
   }
 
   /** Settles when it is known of every publish so far whether it is kept. */
@@ -322,6 +344,7 @@ export class Session implements MessageSink, WireOwner {
 
   /** Begins to send what is in the output. */
   flush(): void {
+    this.#hasOutput = false;
     this.#wire.flush();
   }
 
@@ -426,7 +449,6 @@ export class Session implements MessageSink, WireOwner {
     this.readMs = this.monotonicMs();
     if (failed.size > 0) this.publishFailed(failed);
     this.publishKept(new Map());
-    this.context.turn.hasOutput(this);
     this.#wire.flush();
     if (this.subscription) this.subscription.channel.awake(this.subscription.consumer);
   }
@@ -451,7 +473,9 @@ export class Session implements MessageSink, WireOwner {
 
   async #readCommands(): Promise<void> {
     try {
-      do await this.#executeCommands(); while (!this.#failed && await this.#read());
+      do {
+        if (!this.#executeAtOnce()) await this.#executeCommands();
+      } while (!this.#failed && await this.#read());
       if (!this.#failed && !this.#wire.closed) {
         // What was cut off in the middle is answered with the error that NSQ has for it.
         this.reader.end();
@@ -462,27 +486,46 @@ export class Session implements MessageSink, WireOwner {
     }
   }
 
+  /** As `#executeCommands()`, when nothing has to be waited for, as it mostly is; else false, and that goes on. */
+  #executeAtOnce(): boolean {
+    if (this.#keeping) return false;
+    this.context.slice.begin();
+    if (!this.#executeAll() || this.#suspension) return false;
+    this.#noteIncomplete();
+    return !this.#lacksRoom;
+  }
+
   /** Carries out every complete command that has come. */
   async #executeCommands(): Promise<void> {
     const { slice } = this.context;
     slice.begin();
     while (!await this.#executeSome()) await this.#pause(slice.next());
-    if (this.reader.pendingBytes === 0) this.#incompleteMs = 0;
-    else if (this.#incompleteMs === 0) this.#incompleteMs = this.readMs;
-    // A client that does not read its answers is not asked for more commands. One that does not read its messages is: it may
-    // well be about to finish some.
-    if (!this.#wire.writable && this.#answerBytes >= this.#answerBytesMax && !this.#wire.closed) {
+    this.#noteIncomplete();
+    if (this.#lacksRoom) {
       this.#room = Promise.withResolvers();
       await this.#pause(this.#room.promise);
       this.#room = undefined;
     }
   }
 
+  /**
+   * A client that does not read its answers is not asked for more commands. One that does not read its messages is: it may well
+   * be about to finish some.
+   */
+  get #lacksRoom(): boolean {
+    return this.#answerBytes >= this.#answerBytesMax && !this.#wire.writable && !this.#wire.closed;
+  }
+
+  #noteIncomplete(): void {
+    if (this.reader.pendingBytes === 0) this.#incompleteMs = 0;
+    else if (this.#incompleteMs === 0) this.#incompleteMs = this.readMs;
+  }
+
   /** Carries out commands while the turn's slice lasts; false when there may be more. */
   async #executeSome(): Promise<boolean> {
     // What else it has to say waits with it; so its publishes fail or succeed before the ones that follow.
     if (this.#keeping) await this.#pause(this.#keeping);
-    let isDone = this.#executeAll();
+    let isDone = this.#suspension === undefined && this.#executeAll();
     while (this.#suspension) {
       const work = this.#suspension;
       this.#suspension = undefined;
@@ -543,11 +586,25 @@ export class Session implements MessageSink, WireOwner {
       // It has no heartbeats to answer, with which others give back what they needed once.
       if (this.settings.heartbeatIntervalMs === 0 && count < space.length) this.#shrink();
       this.readMs = this.monotonicMs();
+      this.#readTime = undefined;
       return true;
     } catch (error) {
       if (this.#wire.closed && isDisconnect(error)) return false;
       throw error;
     }
+  }
+
+  #noteOutput(): void {
+    if (this.#hasOutput) return;
+    this.#hasOutput = true;
+    this.context.turn.hasOutput(this);
+  }
+
+  #countPublished(): void {
+    if (!this.#lastPublished || this.#lastPublishedCount === 0) return;
+    const { name } = this.#lastPublished;
+    this.#pubCounts.set(name, (this.#pubCounts.get(name) ?? 0) + this.#lastPublishedCount);
+    this.#lastPublishedCount = 0;
   }
 
   #shrink(): void {
