@@ -57,8 +57,8 @@ export class TimeSlice implements Slice {
 
 /**
  * One slice for all who have long work in the same turn of the event loop: however many they are, it is over when together
- * they have worked as long. Each says when it begins, and does a little before it looks. What cannot be cut waits before
- * it begins instead (fair_share.ts).
+ * they have worked as long. Each does a little before it looks. What cannot be cut waits before it begins instead
+ * (fair_share.ts).
  */
 export class SharedSlice implements Slice {
   readonly #clock: Pick<Clock, "monotonicMs">;
@@ -70,7 +70,7 @@ export class SharedSlice implements Slice {
     this.#clock = clock;
   }
 
-  /** Somebody begins; who does so first in a turn begins the slice. */
+  /** Somebody begins; who does so first in a turn begins the slice. Who does not say it begins when it first looks. */
   begin(): void {
     if (this.#begun) return;
     this.#begun = true;
@@ -79,7 +79,9 @@ export class SharedSlice implements Slice {
   }
 
   get isOver(): boolean {
-    return this.#clock.monotonicMs() >= this.#endMs;
+    if (this.#begun) return this.#clock.monotonicMs() >= this.#endMs;
+    this.begin();
+    return false;
   }
 
   async next(): Promise<void> {

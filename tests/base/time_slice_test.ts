@@ -75,3 +75,17 @@ Deno.test("SharedSlice is one slice for all who begin in a turn, and another for
   assertEquals([second, next, slice.isOver], [true, false, true]);
   await slice.next();
 });
+
+Deno.test("SharedSlice begins with the first look of a turn, when nobody has said so before", async () => {
+  const clock = new WorkClock();
+  const slice = new SharedSlice(clock);
+  clock.nowMs = 3 * SLICE_MS;
+
+  const first = slice.isOver;
+  clock.nowMs = 4 * SLICE_MS - 1;
+  const second = slice.isOver;
+  clock.nowMs = 4 * SLICE_MS;
+
+  assertEquals([first, second, slice.isOver], [false, false, true]);
+  await slice.next();
+});

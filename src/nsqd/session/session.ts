@@ -489,7 +489,6 @@ export class Session implements MessageSink, WireOwner {
   /** As `#executeCommands()`, when nothing has to be waited for, as it mostly is; else false, and that goes on. */
   #executeAtOnce(): boolean {
     if (this.#keeping) return false;
-    this.context.slice.begin();
     if (!this.#executeAll() || this.#suspension) return false;
     this.#noteIncomplete();
     return !this.#lacksRoom;
@@ -497,9 +496,7 @@ export class Session implements MessageSink, WireOwner {
 
   /** Carries out every complete command that has come. */
   async #executeCommands(): Promise<void> {
-    const { slice } = this.context;
-    slice.begin();
-    while (!await this.#executeSome()) await this.#pause(slice.next());
+    while (!await this.#executeSome()) await this.#pause(this.context.slice.next());
     this.#noteIncomplete();
     if (this.#lacksRoom) {
       this.#room = Promise.withResolvers();

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { eventually } from "../../support/eventually.ts";
 import { bodies, failure, i32, join, mpub, pub, response, withBody } from "../../support/frames.ts";
 import { consumer, inMemory, settle } from "../../support/nsqd_in_memory.ts";
@@ -32,6 +32,25 @@ Deno.test(
 
     assertEquals(client.connection.written.length, 1);
     assertEquals(client.frames().length, 100);
+  }),
+);
+
+Deno.test(
+  "Session publishes what has come in one read with one time, in one batch, and what comes later with another",
+  inMemory(async (nsqd) => {
+    const client = await nsqd.connect();
+
+    await client.send(pub("t", "1"), mpub("t", ["2", "3"]), pub("t", "4"));
+    await nsqd.pass(5);
+    await client.send(pub("t", "5"));
+
+    const [segment] = nsqd.broker.topic("t").log.segments;
+    const batches = Array.from({ length: 5 }, (_, i) => segment.batchOffset(i));
+    const times = Array.from({ length: 5 }, (_, i) => segment.timestampLow(i));
+    for (const each of [batches, times]) {
+      assertEquals(each.slice(0, 4), Array(4).fill(each[0]));
+      assertNotEquals(each[4], each[0]);
+    }
   }),
 );
 
