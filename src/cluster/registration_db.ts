@@ -70,7 +70,7 @@ export interface RegisteredTopic {
 
 /** The database. */
 export class RegistrationDb {
-  readonly #topics = new Map<string, TopicEntry>();
+  #topics = new Map<string, TopicEntry>();
   readonly #producers: Producer[] = [];
   readonly #limits: RegistrationLimits;
   /** Topics without producers, which have no channel with any, and those with such channels: the oldest of each first. */
@@ -176,14 +176,15 @@ export class RegistrationDb {
     return [...this.removingTopics(name)];
   }
 
-  /** The same, step by step; others may be served between two steps. */
+  /** The same, step by step; others may be served between two steps, and see none of the topics from the first on. */
   *removingTopics(name: string): Generator<Registration> {
-    for (const topic of this.#matching(name)) {
-      for (const channel of topic.channels.keys()) {
-        this.removeChannel(topic.name, channel);
+    for (const topic of this.#takeOut(name)) {
+      // None is left to whoever may be taking its producers out.
+      for (const [channel, producers] of topic.channels) {
+        for (const producer of producers.splice(0)) producer.registrationCount--;
         yield { category: "channel", key: topic.name, subKey: channel };
       }
-      this.#removeTopic(topic);
+      for (const producer of topic.producers.splice(0)) producer.registrationCount--;
       yield { category: "topic", key: topic.name, subKey: "" };
     }
   }
@@ -222,6 +223,22 @@ export class RegistrationDb {
     if (name === EVERY_TOPIC) return this.#topics.values();
     const topic = this.#topics.get(name);
     return topic === undefined ? [] : [topic];
+  }
+
+  /** The topics that a name means, which the database does not have any more. */
+  #takeOut(name: string): Iterable<TopicEntry> {
+    if (name !== EVERY_TOPIC) {
+      const topic = this.#topics.get(name);
+      if (topic) this.#forget(topic);
+      return topic === undefined ? [] : [topic];
+    }
+    // Taking a million out of a map one by one makes it smaller in leaps, each of which takes long.
+    const topics = this.#topics;
+    this.#topics = new Map();
+    this.#deserted.clear();
+    this.#partlyDeserted.clear();
+    this.#count = 0;
+    return topics.values();
   }
 
   #makeTopic(topicName: string, channelName: string | undefined): TopicEntry {
@@ -266,10 +283,11 @@ export class RegistrationDb {
     }
   }
 
-  /** Forgets a topic without producers, whose channels have none either: that costs nothing, however many they are. */
+  /** Forgets a topic with its channels: that costs nothing, however many they are. What producers it has count it still. */
   #forget(topic: TopicEntry): void {
     this.#topics.delete(topic.name);
     this.#deserted.delete(topic);
+    this.#partlyDeserted.delete(topic);
     this.#count -= 1 + topic.channels.size;
   }
 
@@ -318,14 +336,6 @@ export class RegistrationDb {
     const isDeserted = topic.channels.get(channelName)?.length === 0;
     if (isDeserted && isEphemeral(channelName)) this.removeChannel(topic.name, channelName);
     return had;
-  }
-
-  #removeTopic(topic: TopicEntry): void {
-    for (const producer of topic.producers) producer.registrationCount--;
-    this.#topics.delete(topic.name);
-    this.#deserted.delete(topic);
-    this.#partlyDeserted.delete(topic);
-    this.#count--;
   }
 }
 

@@ -456,3 +456,37 @@ Deno.test("RegistrationDb.removingProducer() keeps the producer from being told 
   const times = { monotonicMs: NOW.monotonicMs, inactiveProducerTimeoutMs: 1000, tombstoneLifetimeMs: 0 };
   assertEquals(await lookupAnswer(db, "u", times), { channels: ["c"], producers: [] });
 });
+
+Deno.test("RegistrationDb.removingTopics() leaves what is registered between its steps", () => {
+  const db = new RegistrationDb();
+  const a = producer(db, "a");
+  db.register(a, "t", "c");
+  db.register(a, "u");
+
+  const steps = db.removingTopics(EVERY_TOPIC);
+  steps.next();
+  const early = contents(db);
+  db.register(a, "u", "d");
+  for (const _ of steps);
+
+  assertEquals([early, contents(db)], [[], ["u: a; d: a"]]);
+  assertEquals([db.count, a.registrationCount], [2, 2]);
+});
+
+Deno.test("RegistrationDb counts a registration out once that ends with its topic and its producer at a time", () => {
+  const db = new RegistrationDb();
+  const [a, b] = [producer(db, "a"), producer(db, "b")];
+  for (const  of of[a, b]) {
+    db.register(of, "t", "c");
+    db.register(of, "t", "d");
+  }
+
+  const steps = db.removingProducer(a);
+  // In the middle of the topic.
+  steps.next();
+  steps.next();
+  db.removeTopics("t");
+  for (const _ of steps);
+
+  assertEquals([a.registrationCount, b.registrationCount, db.count], [0, 0, 0]);
+});
