@@ -22,24 +22,35 @@ export interface Daemon {
   reload(): void;
   /** Stops in order. */
   stop(): Promise<void>;
+  /** How long that may take before the process ends all the same, in ms; without it, as long as it takes. */
+  readonly stopLimitMs?: number | undefined;
 }
 
 /** How long whoever reads the log may take for what is still to be written when the daemon ends. */
 const LOG_TIMEOUT_MS = 2000;
+/** The same where there is a limit for the stop, beyond it. */
+const LAST_LINES_MS = 500;
 
 /** Runs a daemon until it is told to stop; the result is the exit code. */
 export async function runDaemon(name: string, logger: Logger, make: () => Daemon): Promise<number> {
   // Before anything is started: an early signal stops as orderly as a late one.
   using signals = new Signals(logger);
-  const code = await run(signals, { name, logger, make });
-  await logger.flush(LOG_TIMEOUT_MS);
+  const { code, isHurried } = await run(signals, { name, logger, make });
+  await logger.flush(isHurried ? LAST_LINES_MS : LOG_TIMEOUT_MS);
   return code;
+}
+
+/** How a daemon has ended. */
+interface End {
+  readonly code: number;
+  /** There is somebody who kills it soon. */
+  readonly isHurried: boolean;
 }
 
 async function run(
   signals: Signals,
   { name, logger, make }: { name: string; logger: Logger; make: () => Daemon },
-): Promise<number> {
+): Promise<End> {
   const inForce = variablesInForce();
   if (inForce.length > 0) {
     logger.warn(
@@ -52,15 +63,30 @@ async function run(
     await daemon.start();
   } catch (error) {
     logger.fatal(`failed to start ${name} - ${errorText(error)}`);
-    return 1;
+    return { code: 1, isHurried: false };
   }
   // What no task has caught stops the daemon in order too, and so loses nothing.
   using _faults = new UncaughtFaults((error) => daemon.fail("uncaught", error));
   signals.reload = () => daemon.reload();
   const failure = await Promise.race([signals.stop, daemon.failed]);
   if (failure) logger.fatal(failure.message);
-  await daemon.stop();
-  return failure ? 1 : 0;
+  const { stopLimitMs } = daemon;
+  const isStopped = await within(stopLimitMs, daemon.stop());
+  if (!isStopped) logger.error(`not stopped in order within ${stopLimitMs}ms: ends all the same`);
+  return { code: failure || !isStopped ? 1 : 0, isHurried: stopLimitMs !== undefined };
+}
+
+/** Waits for the work; false when it has not been done in that time. */
+async function within(limitMs: number | undefined, work: Promise<void>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<false>((resolve) => {
+    if (limitMs !== undefined) timer = setTimeout(() => resolve(false), limitMs);
+  });
+  try {
+    return await Promise.race([work.then(() => true), limit]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Errors and rejections that nobody has handled. */

@@ -9,6 +9,8 @@
  * @module
  */
 
+import { isGranted } from "./platform.ts";
+
 /** See above; what the runtime reads before any program begins is not among them (docs/security.md). */
 export const IGNORED_VARIABLES: readonly string[] = [
   "HTTP_PROXY",
@@ -37,5 +39,5 @@ export function variablesInForce(): string[] {
 }
 
 function mayUse(variable: string): boolean {
-  return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+  return isGranted({ name: "env", variable });
 }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { isGranted } from "./platform.ts";
+
 /** Where limits are, and the file that has one; in version 2 all controllers share a hierarchy. */
 const V1 = { root: "/sys/fs/cgroup/memory", file: "memory.limit_in_bytes" };
 const V2 = { root: "/sys/fs/cgroup", file: "memory.max" };
@@ -38,9 +40,14 @@ export function memoryLimitBytes(
   return limits.length > 0 ? Math.min(...limits) : undefined;
 }
 
+/** How much memory the machine has, a virtual one too, in bytes; undefined when that may not be known here. */
+export function machineMemoryBytes(): number | undefined {
+  return isGranted({ name: "sys", kind: "systemMemoryInfo" }) ? Deno.systemMemoryInfo().total : undefined;
+}
+
 /** Without asking for the permission: who has not given it does without. */
 function readAllowed(path: string): string | undefined {
-  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return undefined;
+  if (!isGranted({ name: "read", path })) return undefined;
   try {
     return Deno.readTextFileSync(path);
   } catch {

@@ -59,6 +59,8 @@ export class Signals implements Disposable {
   readonly #logger: Logger;
   readonly #world: SignalWorld;
   readonly #listeners: ReadonlyMap<Deno.Signal, () => void>;
+  /** Those that there are not. */
+  readonly #unheard: Deno.Signal[] = [];
   readonly #stop = Promise.withResolvers<void>();
   readonly #inspector: InspectorGuard;
   readonly #hadTerminal: boolean;
@@ -80,7 +82,12 @@ export class Signals implements Disposable {
       ["SIGINT", () => this.#interrupt()],
       ["SIGHUP", () => this.#hangUp()],
     ]);
-    for (const [signal, listener] of this.#listeners) world.listen(signal, listener);
+    for (const [signal, listener] of this.#listeners) {
+      if (!this.#listen(signal, listener)) this.#unheard.push(signal);
+    }
+    // Which others there are differs from one system to the next.
+    const unheard = this.#unheard.filter((signal) => !PASSED_OVER.includes(signal));
+    if (unheard.length > 0) logger.info(`without ${unheard.join(", ")}, which this system does not have`);
   }
 
   /** Settles when the daemon is to stop. */
@@ -95,8 +102,22 @@ export class Signals implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const [signal, listener] of this.#listeners) this.#world.unlisten(signal, listener);
+    for (const [signal, listener] of this.#listeners) {
+      if (!this.#unheard.includes(signal)) this.#world.unlisten(signal, listener);
+    }
     this.#inspector[Symbol.dispose]();
+  }
+
+  /** False where there is no such signal. */
+  #listen(signal: Deno.Signal, listener: () => void): boolean {
+    try {
+      this.#world.listen(signal, listener);
+      return true;
+    } catch (error) {
+      // Windows has four of them, and a platform that ends its instances by itself may have none.
+      if (error instanceof TypeError || error instanceof Deno.errors.NotSupported) return false;
+      throw error;
+    }
   }
 
   #terminate(): void {

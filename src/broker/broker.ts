@@ -45,12 +45,18 @@ export interface StoreFactory {
   open(topic: string): SegmentStore;
 }
 
+/** What a broker asks of them. */
+export interface TopicStores {
+  /** The store of a topic; undefined where its messages are in memory only. */
+  open(topic: string): SegmentStore | undefined;
+}
+
 /** What a broker is made from. */
 export interface BrokerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: ChannelLimits & LogLimits;
-  readonly stores: StoreFactory;
+  readonly stores: TopicStores;
   /** The last program on these stores ended in order: nothing has happened since it saved its topics' states. */
   readonly wasStopped: () => boolean;
   readonly newLatency: () => Quantile | undefined;
@@ -266,6 +272,13 @@ export class Broker {
     if (this.#isShrinking) return;
     this.#isShrinking = true;
     this.background.add(this.#shrinking());
+  }
+
+  /** Bytes that messages take, finished ones too as long as their segments are there. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const { log } of this.topics.values()) bytes += log.bytes;
+    return bytes;
   }
 
   /** What is done in the background: pieces of work, and segments that are finished and still in the stores. */

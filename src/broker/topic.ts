@@ -93,6 +93,13 @@ export interface MemoryState {
   readonly isShort: boolean;
   /** Why no message can be taken, while that is so. */
   readonly refusal: string | undefined;
+  /** Takes room for bytes that come into memory only; false when there is none. Without it there always is. */
+  hasRoomFor?(sizeBytes: number): boolean;
+}
+
+/** There is no memory for a message: whoever tries again later may find that there is. */
+export class NoRoomError extends Error {
+  override readonly name = "NoRoomError";
 }
 
 /** A topic of the broker. */
@@ -131,6 +138,8 @@ export class Topic {
   #awaited: Awaited | undefined;
   #uncommittedMessages = 0;
   #uncommittedBytes = 0;
+  /** Why there was no memory for some of these. */
+  #noRoom: string | undefined;
   /** Why the store has refused the last messages, while it does; empty while it works. */
   #refusal = "";
   /** Why the last sync has failed, if it has. */
@@ -309,6 +318,9 @@ export class Topic {
     if (this.#uncommittedMessages === 0) this.#context.added(this);
     this.#uncommittedMessages += options.count;
     this.#uncommittedBytes += to - from - 4 * options.count;
+    // Before anything is allocated: when it is refused, it is refused again and again.
+    this.#noRoom ??= this.#noRoomFor(to - from);
+    if (this.#noRoom !== undefined) return;
     const kept = this.ephemeral && this.#keepsBack ? this.#ephemeralRoom(options.count) : options.count;
     if (kept === 0) return;
     const end = kept === options.count ? to : endOfMessages(block, from, kept);
@@ -448,7 +460,7 @@ export class Topic {
     for (const channel of this.channels.values()) {
       logger.info(`CHANNEL(${channel.name}): closing`);
       channel.closeConsumers();
-      if (channel.depth + channel.inFlightCount + channel.deferredCount > 0) {
+      if (this.#store && channel.depth + channel.inFlightCount + channel.deferredCount > 0) {
         logger.info(
           `CHANNEL(${channel.name}): flushing ${channel.memoryDepth} memory ${channel.inFlightCount} in-flight ` +
             `${channel.deferredCount} deferred messages to backend`,
@@ -458,7 +470,10 @@ export class Topic {
     }
     await this.#compaction.idle();
     await this.log.idle();
-    if (!this.#store) return;
+    if (!this.#store) {
+      this.#tellEnd();
+      return;
+    }
     try {
       try {
         await this.log.save();
@@ -471,6 +486,18 @@ export class Topic {
     } finally {
       this.#store.close();
     }
+  }
+
+  /** Says what is lost where nothing is kept. */
+  #tellEnd(): void {
+    const counts = [...this.channels.values()].map(({ depth, inFlightCount, deferredCount }) =>
+      depth + inFlightCount + deferredCount
+    );
+    const count = this.#depth + Math.max(0, ...counts);
+    if (this.ephemeral || count === 0) return;
+    this.#context.logger.warn(
+      `TOPIC(${this.name}): ${messagesText(count)} in memory only: lost with the end of this process`,
+    );
   }
 
   /** Deletes the topic with its channels and messages. */
@@ -509,11 +536,12 @@ export class Topic {
 
   #commit(): void {
     const writes = this.log.mustWrite;
-    const { refusal } = this.#context.memory;
-    if (refusal !== undefined && this.#uncommittedMessages > 0) {
+    const noRoom = this.#noRoom;
+    if (noRoom !== undefined) {
       this.log.rollback();
+      this.#noRoom = undefined;
       this.#uncommittedMessages = this.#uncommittedBytes = 0;
-      throw new Error(refusal);
+      throw new NoRoomError(noRoom);
     }
     try {
       const failure = writes && this.durability !== "memory" ? this.#context.keepingFailure() : undefined;
@@ -544,6 +572,13 @@ export class Topic {
     } finally {
       this.#uncommittedMessages = this.#uncommittedBytes = 0;
     }
+  }
+
+  /** Why there is no memory for so many more bytes, if that is so. */
+  #noRoomFor(sizeBytes: number): string | undefined {
+    const { memory } = this.#context;
+    if (memory.refusal !== undefined || this.#store !== undefined) return memory.refusal;
+    return memory.hasRoomFor?.(sizeBytes) === false ? "out of memory" : undefined;
   }
 
   /** What others have appended in this turn is not to fail, or be kept, together with what comes now. */

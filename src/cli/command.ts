@@ -5,6 +5,7 @@
  * @module
  */
 import { ignoreEnvironment } from "../base/environment.ts";
+import { isOnDeploy } from "../base/platform.ts";
 import { DENOSQ_VERSION, NSQ_VERSION } from "../base/version.ts";
 import { type Program, PROGRAMS } from "./programs.ts";
 
@@ -38,7 +39,8 @@ export async function runCommand(
   const linked = programs.find(({ name }) => name === baseName(call.calledAs));
   if (linked !== undefined) return await linked.run(call.args);
 
-  const [first = "", ...args] = call.args;
+  // A platform runs what it is given, as it is.
+  const [first = "", ...args] = call.args.length === 0 && isOnDeploy() ? ["nsqd"] : call.args;
   const program = programs.find(({ name }) => name === first);
   if (program !== undefined) return await program.run(args);
 

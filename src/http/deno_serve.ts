@@ -25,8 +25,6 @@ import { HttpError, tooManyBodies } from "./http_error.ts";
 import type { HttpBody, HttpRequest } from "./http_request.ts";
 import type { HttpServer, ServeOptions } from "./server.ts";
 
-/** The variable that Deno Deploy sets. */
-const PLATFORM = "DENO_DEPLOY";
 /** How long clients may take to read the last answers, in ms. */
 const SEND_TIME_MS = 1000;
 /** How long after the end of a listener the next one is tried, in ms. */
@@ -43,12 +41,6 @@ const NO_HEADERS = new HeaderBlock([]);
 const CLOSING = new Answer(503, NO_HEADERS);
 const MALFORMED_HOST = new Answer(400, NO_HEADERS, "400 Bad Request: malformed Host header");
 const FAULT = new Answer(500, NO_HEADERS);
-
-/** True on Deno Deploy. */
-export function isOnDeploy(): boolean {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: PLATFORM });
-  return state === "granted" && Deno.env.has(PLATFORM);
-}
 
 /**
  * Listens and serves. Nothing but certificate and key is heeded of TLS's conditions.
@@ -92,7 +84,8 @@ class RuntimeServer implements HttpServer {
       throw cannotListen(options.address, cause);
     }
     const { addr } = this.#server;
-    this.port = "port" in addr ? addr.port : undefined;
+    // A port of vsock is another kind of number.
+    this.port = "hostname" in addr ? addr.port : undefined;
     this.address = addressText(addr);
     if (this.#where.kind === "tcp" && this.port !== undefined) {
       this.#where = { ...this.#where, port: this.port };

@@ -26,6 +26,7 @@ import { errorText } from "../base/error_text.ts";
 import { every } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
 import { FairShare } from "../base/fair_share.ts";
+import { isOnDeploy } from "../base/platform.ts";
 import { Seldom } from "../base/seldom.ts";
 import type { Address } from "../config/address.ts";
 import type { ConnectionLimits } from "../net/admission.ts";
@@ -33,7 +34,7 @@ import { type Connection, type DenoConnection, isDisconnect, writeAll } from "..
 import { cannotListen, ConnectionListener } from "../net/listener.ts";
 import type { TlsServer } from "../net/tls_server.ts";
 import { BodyBudget } from "./body_budget.ts";
-import { isOnDeploy, serveWithRuntime } from "./deno_serve.ts";
+import { serveWithRuntime } from "./deno_serve.ts";
 import { HttpConnection, type HttpConnectionContext, type HttpTimeouts } from "./http_connection.ts";
 import type { RequestHandler } from "./http_request.ts";
 import type { HttpOptions } from "./options.ts";

@@ -142,6 +142,11 @@ export class TopicLog {
     return { segments: this.#leaving.size, bytes };
   }
 
+  /** Bytes of all segments, more or less. */
+  get bytes(): number {
+    return this.#sealedBytes + (this.#active?.used ?? 0);
+  }
+
   /** Position after the last message that is the topic's. */
   get committedEnd(): number {
     const segment = this.#uncommitted.at(0);

@@ -97,6 +97,7 @@ export class DenoConnection implements Connection {
 /** An address as Go prints it: a peer of IPv4 is one, also where both are listened to. */
 export function addressText(address: Deno.Addr): string {
   // By what there is and not by `transport`, which older versions of the runtime leave out over TLS.
+  if ("cid" in address) return `vsock:${address.cid}:${address.port}`;
   if (!("hostname" in address)) return "path" in address && address.path || "@";
   const { hostname, port } = address;
   return hostPort({ hostname: hostname.startsWith(MAPPED) ? hostname.slice(MAPPED.length) : hostname, port });

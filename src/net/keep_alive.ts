@@ -11,6 +11,8 @@
  * @module
  */
 
+import { isGranted } from "../base/platform.ts";
+
 /** How long a peer is silent before it is asked, and then between one time and the next, in s: Go's default. */
 export const KEEP_ALIVE_S = 15;
 
@@ -52,7 +54,7 @@ export function keepAliveOnPort(port: number): boolean {
 function maySetOptions(): boolean {
   const needed: readonly Deno.PermissionDescriptor[] = ["ffi", "read", "write", "net", "env", "sys", "run"]
     .map((name) => ({ name }) as Deno.PermissionDescriptor);
-  return needed.every((permission) => Deno.permissions.querySync(permission).state === "granted");
+  return needed.every(isGranted);
 }
 
 /** Inodes of the sockets that listen on a port, of whatever process of this network namespace. */

@@ -11,16 +11,16 @@ import { momentOf, SystemClock } from "../base/clock.ts";
 import { collectGarbage } from "../base/collect_garbage.ts";
 import { othersFirst } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
+import { hostName, isOnDeploy, variable } from "../base/platform.ts";
 import { SharedSlice } from "../base/time_slice.ts";
 import { SYSTEM_TIMERS } from "../base/timers.ts";
 import type { Broker } from "../broker/broker.ts";
 import { warnOfOpenSecrets } from "../config/secret_files.ts";
 import { HostNames } from "../http/foreign_requests.ts";
-import { DataPath } from "../storage/data_path.ts";
-import { FileStores } from "../storage/file_stores.ts";
 import type { ApiContext } from "./api/context.ts";
 import { nsqdHttpApi } from "./api/endpoints.ts";
-import { HttpGuard } from "./api/guard.ts";
+import { HttpGuard, TOKENS_VARIABLE } from "./api/guard.ts";
+import { diskOf } from "./disk.ts";
 import { Flush } from "./flush.ts";
 import { Gossip } from "./gossip/gossip.ts";
 import { isGossipOn } from "./gossip/options.ts";
@@ -29,7 +29,7 @@ import { Listeners } from "./listeners.ts";
 import { LookupLoop } from "./lookup/loop.ts";
 import { makeBroker } from "./make_broker.ts";
 import { MemoryWatch } from "./memory_watch.ts";
-import { MetadataFile } from "./metadata.ts";
+import { MessageRoom } from "./message_room.ts";
 import { MetadataKeeper } from "./metadata_keeper.ts";
 import { startNewTopic } from "./new_topic.ts";
 import { CertificateWatch } from "./node/certificate_watch.ts";
@@ -42,6 +42,7 @@ import { auditedAuth } from "./session/audited_auth.ts";
 import { Authorizer } from "./session/authorizer.ts";
 import type { Session } from "./session/session.ts";
 import { Sessions } from "./session/sessions.ts";
+import { messagesSizeMax } from "./sandbox.ts";
 import { Settings } from "./settings.ts";
 import { Turn } from "./turn.ts";
 
@@ -55,7 +56,7 @@ export type NsqdParts = ReturnType<typeof compose>;
 export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logger) {
   const settings = new Settings(start.options);
   const clock = new SystemClock({ stillMs: STANDING_STILL_MS });
-  const hostname = Deno.hostname();
+  const hostname = hostName();
   const started = momentOf(clock);
   const loops = new AsyncGroup();
   /** Apart from the loops, because connections end before the topics close. */
@@ -63,7 +64,12 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const listeners = new Listeners();
   const { auditLog: auditTo } = start.options;
   const audit = auditTo === "" ? undefined : AuditLog.open({ to: auditTo, program: "nsqd", logger, clock });
-  const guard = HttpGuard.forFile(start.options.httpAuthTokenFile, logger, audit);
+  const guard = HttpGuard.of({
+    path: start.options.httpAuthTokenFile,
+    listed: variable(TOKENS_VARIABLE),
+    // Whatever is served there, everybody can reach.
+    isClosed: isOnDeploy(),
+  }, { logger, audit });
   const tls = new NodeTls(start.options, start.tls);
   const certificateWatch = new CertificateWatch(logger, tls);
   /** Made when the ports are known. */
@@ -96,8 +102,8 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   };
 
   // Topics, and where they are kept
-  const dataPath = new DataPath(start.options.dataPath);
-  const stores = new FileStores(dataPath.path);
+  const disk = diskOf(start.options, logger);
+  const { dataPath, stores, metadataFile } = disk;
   const turn = new Turn(clock, (error) => fail("turn", error));
   const health = new Health({
     logger,
@@ -109,13 +115,19 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
       return gossip?.problem;
     },
   });
+  const hasDisk = start.options.store !== "memory";
   const memory = new MemoryWatch({
     limitBytes: start.options.maxMemoryBytes,
     clock,
     logger,
     usedBytes: () => Deno.memoryUsage().rss,
     collect: collectGarbage,
-    spill: () => broker.spill(),
+    spill: hasDisk ? () => broker.spill() : undefined,
+    room: hasDisk ? undefined : new MessageRoom({
+      limitBytes: messagesSizeMax(start.options),
+      usedBytes: () => broker.bytes,
+      logger,
+    }),
   });
   const broker: Broker = makeBroker(start.options, {
     memory,
@@ -147,7 +159,6 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   };
   const opener = new TopicOpener({ broker, stores, logger, health });
   const openTopic = (name: string) => opener.open(name);
-  const metadataFile = new MetadataFile(dataPath.path, logger);
   const metadata = new MetadataKeeper({
     logger,
     timers: SYSTEM_TIMERS,
@@ -195,7 +206,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     };
     reloadables.push({ name: "certificates", prepare });
   }
-  if (guard) reloadables.push({ name: "tokens", prepare: () => guard.prepare() });
+  if (guard?.canReload) reloadables.push({ name: "tokens", prepare: () => guard.prepare() });
   if (audit) reloadables.push({ name: "audit log", prepare: () => audit.prepare() });
   const reload = new Reload(logger, reloadables);
   const warnOfSecrets = () => warnOfOpenSecrets(secretFiles(start.options), logger);
@@ -270,16 +281,16 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     clients,
     fail,
     nodeInfo,
+    disk,
     dataPath,
-    stores,
     broker,
     turn,
-    metadataFile,
     metadata,
     flush,
     memory,
     authorizer,
     audit,
+    guard,
     tls,
     certificateWatch,
     reload: apiContext.reload,

@@ -19,8 +19,8 @@ import type { MetadataFile } from "./metadata.ts";
 export function loadTopics(
   broker: Broker,
   from: {
-    readonly metadata: MetadataFile;
-    readonly stores: StoreFactory;
+    readonly metadata: Pick<MetadataFile, "load">;
+    readonly stores: Pick<StoreFactory, "names">;
     readonly imported?: ReadonlySet<string>;
     readonly logger: Logger;
   },

@@ -9,6 +9,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Collection } from "../base/collect_garbage.ts";
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
+import type { MessageRoom } from "./message_room.ts";
 
 /** Parts of the limit. From here on garbage is collected. */
 const COLLECT_FROM = 0.7;
@@ -35,8 +36,10 @@ export interface MemoryWatchContext {
   /** Bytes in use. */
   readonly usedBytes: () => number;
   readonly collect: (type: Collection) => void;
-  /** Puts on the disk what is in memory only. */
-  readonly spill: () => Promise<void>;
+  /** Puts on the disk what is in memory only; absent without a disk. */
+  readonly spill: (() => Promise<void>) | undefined;
+  /** Room for messages, where they are in memory only. */
+  readonly room?: MessageRoom | undefined;
 }
 
 /** Knows how much memory there is left. */
@@ -62,14 +65,21 @@ export class MemoryWatch {
     return this.#isOut ? "out of memory" : undefined;
   }
 
+  /** Takes room for bytes that come into memory only; false when there is none. */
+  hasRoomFor(sizeBytes: number): boolean {
+    return this.#context.room?.take(sizeBytes) ?? true;
+  }
+
   /** Looks how much is in use, and does what is to be done; to be called often: it costs some µs. */
   look(): void {
-    const { limitBytes, usedBytes } = this.#context;
+    const { limitBytes, usedBytes, room } = this.#context;
     if (limitBytes === 0 || this.#finished) return;
+    room?.look();
     let part = usedBytes() / limitBytes;
     if (part >= COLLECT_FROM) part = this.#collect(part);
     this.#judge(part);
-    if (this.#isShort) this.#spilling ??= this.#spill();
+    const { spill } = this.#context;
+    if (this.#isShort && spill) this.#spilling ??= this.#spill(spill);
   }
 
   /** Looks no more, and settles when nothing is being put on the disk. */
@@ -95,7 +105,7 @@ export class MemoryWatch {
     const { logger, limitBytes } = this.#context;
     const wasShort = this.#isShort;
     const wasOut = this.#isOut;
-    this.#isShort = part >= SPILL_FROM - (wasShort ? SLACK : 0);
+    this.#isShort = this.#context.spill !== undefined && part >= SPILL_FROM - (wasShort ? SLACK : 0);
     this.#isOut = part >= REFUSE_FROM - (wasOut ? SLACK : 0);
     const used = `${mebibytes(part * limitBytes)} of ${mebibytes(limitBytes)} MiB are in use`;
     if (this.#isOut && !wasOut) logger.error(`MEMORY: ${used}, messages are refused`);
@@ -104,9 +114,9 @@ export class MemoryWatch {
     else if (wasShort && !this.#isShort) logger.info(`MEMORY: ${used}, messages may stay in memory again`);
   }
 
-  async #spill(): Promise<void> {
+  async #spill(spill: () => Promise<void>): Promise<void> {
     try {
-      await this.#context.spill();
+      await spill();
     } catch (error) {
       this.#context.logger.error(`MEMORY: failed to put messages on the disk - ${errorText(error)}`);
     }

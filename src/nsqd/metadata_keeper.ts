@@ -31,7 +31,7 @@ const METADATA_DELAY_MS = 20;
 export interface MetadataContext {
   readonly logger: Logger;
   readonly timers: Pick<Timers, "sleep">;
-  readonly file: MetadataFile;
+  readonly file: Pick<MetadataFile, "persist" | "removeLeftovers">;
   readonly broker: Broker;
   readonly health: Pick<Health, "stored">;
   /** Runs what is delayed. */

@@ -13,13 +13,12 @@ import { every, othersFirst } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
 import { versionLine } from "../base/version.ts";
 import type { Broker } from "../broker/broker.ts";
-import { DENO_FILES } from "../storage/file_system.ts";
-import { importDiskQueues } from "../storage/go_import.ts";
 import { compose, type NsqdParts } from "./composition.ts";
 import { loadTopics } from "./load_topics.ts";
 import { LOOK_INTERVAL_MS } from "./node/certificate_watch.ts";
 import { advertisedLine } from "./node/info.ts";
 import type { NsqdStart } from "./options.ts";
+import { placeLines } from "./sandbox.ts";
 import type { Session } from "./session/session.ts";
 
 /** How often timeouts and deferred messages are looked for: NSQ's QueueScanInterval. */
@@ -33,6 +32,11 @@ const MEMORY_INTERVAL_MS = 20;
 const HTTP_GRACE_MS = 2000;
 /** How long connections may take to end when nsqd stops. */
 const STOP_TIMEOUT_MS = 10_000;
+/**
+ * How long it all may take where nothing is kept on a disk: nothing is lost then that would not be anyway, and a platform that
+ * has asked a process to stop kills it 5 s later.
+ */
+export const STOP_LIMIT_MS = 4000;
 /** How long the audit log may take for what is still to be written. */
 const AUDIT_TIMEOUT_MS = 2000;
 
@@ -90,6 +94,10 @@ export class Nsqd implements Daemon {
   /** Stops in NSQ's order: no more clients, metadata, messages, loops, lock. */
   stop(): Promise<void> {
     return this.#stopping ??= this.#stop();
+  }
+
+  get stopLimitMs(): number | undefined {
+    return this.#parts.settings.options.store === "memory" ? STOP_LIMIT_MS : undefined;
   }
 
   async #stop(): Promise<void> {
@@ -183,10 +191,12 @@ export class Nsqd implements Daemon {
 
   /** Of what was given and has no effect, or not the one that somebody may think it has. */
   #warn(): void {
-    const { statsdAddress, httpAuthTokenFile, authHttpAddresses, tcpAddress } = this.#parts.settings.options;
+    const { options } = this.#parts.settings;
+    const { statsdAddress, authHttpAddresses, tcpAddress } = options;
+    for (const line of placeLines(options)) this.#logger.info(`PLACE: ${line}`);
     if (statsdAddress !== "") this.#logger.warn("--statsd-address has no effect yet");
     this.#parts.warnOfSecrets();
-    if (httpAuthTokenFile !== "" && tcpAddress !== "" && authHttpAddresses.length === 0) {
+    if (this.#parts.guard !== undefined && tcpAddress !== "" && authHttpAddresses.length === 0) {
       this.#logger.warn(
         "--http-auth-token-file closes the HTTP API only: without --auth-http-address whoever reaches the TCP port may do everything there",
       );
@@ -208,14 +218,9 @@ export class Nsqd implements Daemon {
   }
 
   async #load(): Promise<void> {
-    const { dataPath, settings, clock, broker, stores, metadataFile, metadata } = this.#parts;
-    const imported = await importDiskQueues({
-      dataPath: dataPath.path,
-      files: DENO_FILES,
-      logger: this.#logger,
-      maxBytesPerFile: settings.options.maxBytesPerFile,
-      nowMs: () => clock.nowMs(),
-    });
+    const { disk, clock, broker, metadata } = this.#parts;
+    const { stores, metadataFile } = disk;
+    const imported = await disk.takeOver(() => clock.nowMs());
     loadTopics(broker, { metadata: metadataFile, stores, imported: imported.topics, logger: this.#logger });
     await this.#useDataPath();
     await metadata.follow();

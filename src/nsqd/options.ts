@@ -25,6 +25,7 @@ import {
   IDENTIFY_OPTIONS,
   tcpAddressRefusal,
 } from "./session/options.ts";
+import { placeRefusal, withPlace } from "./sandbox.ts";
 import { STATS_OPTIONS, statsRefusal } from "./stats/options.ts";
 import { TOPIC_OPTIONS, topicRefusal } from "./topic_options.ts";
 
@@ -120,7 +121,7 @@ export function loadNsqdOptions(args: readonly string[]): NsqdStart | Exit {
   return exitOnOptionError("nsqd", () => {
     const loaded = loadOptions("nsqd", NSQD_OPTIONS, args);
     if (loaded.kind === "exit") return loaded;
-    const options = withImplied(loaded.options);
+    const options = withPlace(withImplied(loaded.options));
     const refusal = validateOptions(options);
     if (refusal !== undefined) throw new OptionError(refusal);
     return { kind: "run", options, tls: tlsFilesOf(options), warnings: loaded.warnings };
@@ -142,5 +143,5 @@ export function secretFiles(options: NsqdOptions): string[] {
 export function validateOptions(options: NsqdOptions): string | undefined {
   return compressionRefusal(options) ?? nodeRefusal(options) ?? tlsRefusal(options) ?? authRefusal(options) ??
     topicRefusal(options) ?? statsRefusal(options) ?? gossipRefusal(options) ?? tcpAddressRefusal(options) ??
-    apiRefusal(options);
+    apiRefusal(options) ?? placeRefusal(options);
 }

@@ -15,6 +15,12 @@ const MIB = 1024 * 1024;
 /** Of a limit that the process is killed at, so much is for what no program is told of. */
 const RESERVE = 0.1;
 
+/** Where everything is kept, as it can be asked for. */
+const STORES = ["auto", "files", "memory"] as const;
+
+/** See {@linkcode STORES}. */
+export type Store = typeof STORES[number];
+
 /** The table. */
 export const TOPIC_OPTIONS = {
   dataPath: option({
@@ -22,6 +28,13 @@ export const TOPIC_OPTIONS = {
     kind: string,
     default: "",
     description: "Directory for metadata and messages on disk; empty is the working directory.",
+  }),
+  store: option<Store>({
+    flag: "store",
+    kind: choice(STORES),
+    default: "auto",
+    description:
+      "Where messages, topics and channels are kept: files in the data path, or memory, where they end with the process; auto is memory on Deno Deploy and where nothing may be written, without --data-path, else files.",
   }),
   memQueueSize: option({
     flag: "mem-queue-size",
@@ -35,7 +48,7 @@ export const TOPIC_OPTIONS = {
     default: defaultMaxMemoryBytes,
     defaultNote: "nine tenths of what its control group, such as a container, may use",
     description:
-      "Bytes of memory of the process. Near them messages go to the disk, and then are refused until there is room; 0 is any number.",
+      "Bytes of memory of the process. Near them messages go to the disk, and then are refused until there is room; 0 is any number. With --store=memory messages may take half of them, and 0 is nine tenths of the machine's, or of 512 MB where that is not known.",
   }),
   maxBytesPerFile: option({
     flag: "max-bytes-per-file",
@@ -97,6 +110,13 @@ export type TopicOptions = OptionsOf<typeof TOPIC_OPTIONS>;
 /** Why these options cannot be run with, or `undefined` if they can. Touches no file. */
 export function topicRefusal(options: TopicOptions): string | undefined {
   if (options.maxMemoryBytes < 0) return "--max-memory must not be negative";
+  if (options.store === "memory") {
+    if (options.dataPath !== "") return "--store=memory keeps nothing in a --data-path";
+    const [pattern] = options.durabilityTopics;
+    if (options.durability !== "memory" || pattern !== undefined) {
+      return "--store=memory keeps nothing on a disk, and so no --durability but memory";
+    }
+  }
   try {
     new DurabilityRules(options.durability, options.durabilityTopics);
     return undefined;
@@ -105,6 +125,11 @@ export function topicRefusal(options: TopicOptions): string | undefined {
   }
 }
 
+/** What a process can use of the memory that it is killed for exceeding. */
+export function usableMemoryBytes(limitBytes: number): number {
+  return Math.floor(limitBytes * (1 - RESERVE));
+}
+
 function defaultMaxMemoryBytes(): number {
-  return Math.floor((memoryLimitBytes() ?? 0) * (1 - RESERVE));
+  return usableMemoryBytes(memoryLimitBytes() ?? 0);
 }

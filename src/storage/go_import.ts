@@ -51,7 +51,8 @@ export interface Import {
   finish(): Promise<void>;
 }
 
-const NOTHING: Import = { topics: new Set(), finish: () => Promise.resolve() };
+/** There was nothing to take over. */
+export const NO_IMPORT: Import = { topics: new Set(), finish: () => Promise.resolve() };
 
 /** True when there are messages in the data path, or may be, that a start of nsqd takes over first. */
 export function needsImport(files: FileSystem, dataPath: string): boolean {
@@ -73,7 +74,7 @@ export async function importDiskQueues(options: ImportOptions): Promise<Import> 
   }
   if (folders.includes(BUILDING)) files.removeFolder(`${dataPath}/${BUILDING}`);
   const queues = findDiskQueues(queueFilesIn(files, dataPath));
-  if (queues.length === 0) return NOTHING;
+  if (queues.length === 0) return NO_IMPORT;
   try {
     await refuseTaken(options, queues);
     await new Builder(options, queues).build();

@@ -101,3 +101,28 @@ Deno.test("runDaemon() stops a daemon in order when a promise is rejected that n
 
   assertEquals(outcome.calls, ["start", "fail uncaught", "stop"]);
 });
+
+Deno.test("runDaemon() ends with 1 and a line when the daemon does not stop within its limit", async () => {
+  const lines: string[] = [];
+  const write = (line: string) => lines.push(line.slice("yyyy/mm/dd hh:mm:ss.uuuuuu ".length));
+  const logger = new Logger({ prefix: "", level: LOG_LEVELS.info, write });
+  const daemon = new TestDaemon((daemon) => daemon.fail("loop", "broken"));
+  const hanging = Object.assign(daemon, { stop: () => new Promise<void>(() => {}), stopLimitMs: 10 });
+
+  const code = await runDaemon("testd", logger, () => hanging);
+
+  assertEquals(code, 1);
+  assertEquals(lines, ["FATAL: loop: broken", "ERROR: not stopped in order within 10ms: ends all the same"]);
+});
+
+Deno.test("runDaemon() ends as ever when the daemon stops within its limit", async () => {
+  const lines: string[] = [];
+  const write = (line: string) => lines.push(line.slice("yyyy/mm/dd hh:mm:ss.uuuuuu ".length));
+  const logger = new Logger({ prefix: "", level: LOG_LEVELS.info, write });
+  const daemon = new TestDaemon((daemon) => daemon.fail("loop", "broken"));
+  const limited = Object.assign(daemon, { stopLimitMs: 60_000 });
+
+  const code = await runDaemon("testd", logger, () => limited);
+
+  assertEquals([code, lines, daemon.calls], [1, ["FATAL: loop: broken"], ["start", "fail loop", "stop"]]);
+});

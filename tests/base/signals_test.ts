@@ -163,3 +163,20 @@ Deno.test("Signals listens to nothing any more once it is disposed of", () => {
 
   assertEquals([...process.listeners.keys()], []);
 });
+
+Deno.test("Signals does without those that a system does not have, and says so in a line", async () => {
+  const process = new TestProcess({ terminal: false });
+  const { listen } = process;
+  const windows = Object.assign(process, {
+    listen: (signal: Deno.Signal, listener: () => void) => {
+      if (signal !== "SIGINT") throw new TypeError(`Windows has no ${signal}`);
+      listen(signal, listener);
+    },
+  });
+  using _signals = windows.signals();
+
+  await windows.get("SIGINT");
+
+  assertEquals(windows.events, ["stop"]);
+  assertEquals(windows.lines, ["INFO: without SIGTERM, SIGHUP, which this system does not have"]);
+});

@@ -77,3 +77,14 @@ for (const flag of ["--version", "-version"]) {
     assertMatch(out[0], /^denosq v\d+\.\d+\.\d+ \(NSQ v1\.3\.0, Deno \d+\.\d+\.\d+\)$/);
   });
 }
+
+Deno.test("runCommand() runs nsqd where nothing is asked for on Deno Deploy", async () => {
+  Deno.env.set("DENO_DEPLOY", "true");
+  try {
+    const { code, ran } = await call("denosq");
+
+    assertEquals([code, ...ran], [7, "nsqd"]);
+  } finally {
+    Deno.env.delete("DENO_DEPLOY");
+  }
+});

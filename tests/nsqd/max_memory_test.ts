@@ -13,7 +13,8 @@ Deno.test("Nsqd refuses messages above --max-memory, and goes on serving", async
     assertEquals(await client.ask(pub("t", "over TCP")), "E_PUB_FAILED PUB failed out of memory");
     const url = `http://${nsqd.httpAddress}`;
     const refused = await fetch(`${url}/pub?topic=t`, { method: "POST", body: "over HTTP" });
-    assertEquals([refused.status, await refused.json()], [503, { message: "EXITING" }]);
+    assertEquals([refused.status, await refused.json()], [507, { message: "OUT_OF_MEMORY" }]);
+    assertEquals(refused.headers.get("retry-after"), "1");
     assertEquals(await (await fetch(`${url}/ping`)).text(), "NOK - out of memory");
     using another = await RawClient.connect(nsqd.tcpAddress);
     assertEquals(await another.ask("SUB t c\n"), "OK");

@@ -99,7 +99,6 @@ async function withTopic(use: (test: Killed) => Promise<void>): Promise<void> {
       logger: new Logger({ prefix: "", level: LOG_LEVELS.warn, write: (line) => lines.push(line) }),
       limits: WIDE_LIMITS,
       stores: {
-        names: () => stores.names(),
         open(topic) {
           const store = stores.open(topic);
           opened.push(store);

@@ -1,6 +1,6 @@
 /**
- * Who may use the HTTP API: everybody, as in NSQ, unless there is a file of tokens (`--http-auth-token-file`) or TLS
- * is required. What the endpoints do is not known here; each has its access declared in the table of routes. Whoever is
+ * Who may use the HTTP API: everybody, as in NSQ, unless there are tokens, in a file (`--http-auth-token-file`) or a variable
+ * of the environment, or TLS is required. Where everybody can reach it, it is closed without tokens. What the endpoints do is not known here; each has its access declared in the table of routes. Whoever is
  * refused is noted in the audit log, if there is one.
  *
  * @module
@@ -11,6 +11,7 @@ import { Answer } from "../../http/answer.ts";
 import { refusal, type Responder, V1_JSON } from "../../http/decorators.ts";
 import type { RequestHandler } from "../../http/http_request.ts";
 import type { RequestContext } from "../../http/request_context.ts";
+import { OptionError } from "../../config/option.ts";
 import { route } from "../../http/route_table.ts";
 import type { HttpRoute } from "../../http/router.ts";
 import { type HttpRole, HttpTokens } from "./tokens.ts";
@@ -28,25 +29,63 @@ export function endpoint(access: Access, method: string, path: string, value: Re
   return { access, ...route(method, path, value) };
 }
 
+/** The variable that tokens may be in, where there are no files. */
+export const TOKENS_VARIABLE = "DENOSQ_HTTP_TOKENS";
+
+/** Where tokens come from. */
+export interface TokenSource {
+  /** Path of a file with tokens, or "". */
+  readonly path: string;
+  /** What the variable has, if it is there. */
+  readonly listed: string | undefined;
+  /** Without tokens nobody may use what is not for everybody. */
+  readonly isClosed: boolean;
+}
+
+/** Who is told, and how it is noted. */
+interface GuardContext {
+  readonly logger: Logger;
+  readonly audit?: Audit | undefined;
+}
+
 /** Lets requests pass that bring a token with the role that their endpoint asks for. */
 export class HttpGuard {
+  /** The file of tokens, or "" when they are not in one. */
   readonly #path: string;
   readonly #audit: Audit | undefined;
-  #tokens: HttpTokens;
+  /** Undefined where it is closed. */
+  #tokens: HttpTokens | undefined;
   readonly #unauthorized: Responder;
   readonly #forbidden: Responder;
 
-  private constructor(path: string, logger: Logger, audit: Audit | undefined) {
+  private constructor({ path, listed }: TokenSource, { logger, audit }: GuardContext) {
     this.#path = path;
     this.#audit = audit;
-    this.#tokens = HttpTokens.read(path);
+    if (path !== "") this.#tokens = HttpTokens.read(path);
+    else if (listed !== undefined) this.#tokens = HttpTokens.listed(listed, TOKENS_VARIABLE);
+    else {
+      logger.warn(
+        `HTTP: closed but for /ping and /health/*, because there are no tokens: set ${TOKENS_VARIABLE}` +
+          ' to "<token> <roles>", several of them with ; between, or give --http-auth-token-file',
+      );
+    }
     this.#unauthorized = refusal(logger, 401, "UNAUTHORIZED");
     this.#forbidden = refusal(logger, 403, "FORBIDDEN");
   }
 
-  /** The guard that the option asks for; none for an empty path. @throws {OptionError} If the file can't be used. */
-  static forFile(path: string, logger: Logger, audit?: Audit): HttpGuard | undefined {
-    return path === "" ? undefined : new HttpGuard(path, logger, audit);
+  /** The guard that is asked for; none where everything is open. @throws {OptionError} If tokens cannot be used. */
+  static of(source: TokenSource, context: GuardContext): HttpGuard | undefined {
+    const { path, listed, isClosed } = source;
+    if (path !== "" && listed !== undefined) {
+      throw new OptionError(`Tokens are in --http-auth-token-file or in ${TOKENS_VARIABLE}, not in both`);
+    }
+    if (path === "" && listed === undefined && !isClosed) return undefined;
+    return new HttpGuard(source, context);
+  }
+
+  /** There is a file that can be read again. */
+  get canReload(): boolean {
+    return this.#path !== "";
   }
 
   /** Reads the file again; what is returned makes its tokens those that count. @throws {OptionError} If it can't be used. */
@@ -62,6 +101,10 @@ export class HttpGuard {
   }
 
   #refuse(context: RequestContext, role: HttpRole): Promise<Answer> | undefined {
+    if (this.#tokens === undefined) {
+      this.#noteRefusal(context, "there are no tokens", 403);
+      return Promise.resolve(this.#forbidden(context));
+    }
     const token = bearerToken(context);
     const holder = token === undefined ? undefined : this.#tokens.holderOf(token);
     if (holder === undefined) {

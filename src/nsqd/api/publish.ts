@@ -6,7 +6,7 @@
  */
 import { othersFirst } from "../../base/every.ts";
 import { inSlices } from "../../base/time_slice.ts";
-import type { Topic } from "../../broker/topic.ts";
+import { NoRoomError, type Topic } from "../../broker/topic.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { type BodyLimits, mpubCountMax } from "../../protocol/command_reader.ts";
@@ -147,6 +147,9 @@ function isBinary(nsqd: ApiContext, params: Params): boolean {
   return true;
 }
 
+/** How soon there may be room again, in s: as soon as something is finished. */
+const ROOM_AFTER_S = 1;
+
 /** Publishes, and waits until it is kept; the topic has logged why when it can't. */
 async function keep(nsqd: ApiContext, topic: Topic, publishing: () => void): Promise<void> {
   nsqd.commitTurn();
@@ -154,6 +157,9 @@ async function keep(nsqd: ApiContext, topic: Topic, publishing: () => void): Pro
     publishing();
     await topic.kept();
   } catch (cause) {
+    if (cause instanceof NoRoomError) {
+      throw new HttpError(507, "OUT_OF_MEMORY", { cause, headers: [["Retry-After", `${ROOM_AFTER_S}`]] });
+    }
     throw new HttpError(503, "EXITING", { cause });
   }
 }

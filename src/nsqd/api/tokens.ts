@@ -1,5 +1,6 @@
 /**
- * The tokens of the HTTP API and what each may be used for, as an operator lists them in a file:
+ * The tokens of the HTTP API and what each may be used for, as an operator lists them in a file, or in a variable of the
+ * environment, where `;` is as good as the end of a line:
  *
  * ```
  * # web shop
@@ -40,7 +41,7 @@ interface Entry extends TokenHolder {
   readonly line: number;
 }
 
-/** The tokens of one file. */
+/** The tokens of one list. */
 export class HttpTokens {
   readonly #entries: readonly Entry[];
 
@@ -54,7 +55,16 @@ export class HttpTokens {
    * @throws {OptionError} If it cannot be read, lists no token, or a line is wrong; the message names the line.
    */
   static read(path: string): HttpTokens {
-    return new HttpTokens(parse(readText(path), path));
+    return new HttpTokens(parse(readText(path).split("\n"), `file "${path}"`));
+  }
+
+  /**
+   * Reads what a variable has.
+   *
+   * @throws {OptionError} If that lists no token, or a line is wrong; the message names the line.
+   */
+  static listed(text: string, variable: string): HttpTokens {
+    return new HttpTokens(parse(text.split(/[\n;]/), `variable ${variable}`));
   }
 
   /** Whose the token is; `undefined` for an unknown one. The time it takes tells nothing of the token. */
@@ -77,20 +87,20 @@ function readText(path: string): string {
   }
 }
 
-function parse(text: string, path: string): Entry[] {
+function parse(lines: readonly string[], where: string): Entry[] {
   const entries: Entry[] = [];
-  for (const [i, raw] of text.split("\n").entries()) {
+  for (const [i, raw] of lines.entries()) {
     const line = i + 1;
     const content = raw.replace(/(^|\s)#.*$/, "").trim();
     if (content === "") continue;
     const entry = parseLine(content, line);
     const problem = typeof entry === "string" ? entry : repetition(entry, entries);
     if (problem !== undefined) {
-      throw new OptionError(`HTTP auth token file "${path}", line ${line}: ${problem}`);
+      throw new OptionError(`HTTP auth token ${where}, line ${line}: ${problem}`);
     }
     if (typeof entry !== "string") entries.push(entry);
   }
-  if (entries.length === 0) throw new OptionError(`HTTP auth token file "${path}" lists no token`);
+  if (entries.length === 0) throw new OptionError(`HTTP auth token ${where} lists no token`);
   return entries;
 }
 

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 import { crc32 } from "node:zlib";
+import { hostName, isOnDeploy, machineName } from "../../base/platform.ts";
 import { bool, int, string } from "../../config/kind.ts";
 import { option, type OptionsOf } from "../../config/option.ts";
 
@@ -17,8 +18,8 @@ export const NODE_OPTIONS = {
     flag: "node-id",
     key: "id",
     kind: int,
-    default: hashOfHostname,
-    defaultNote: "hash of the host name",
+    default: ownNodeId,
+    defaultNote: "hash of the host name; on Deno Deploy, and where there is no name, any number",
     description: "This node's part of message ids, from 0 to 1023; no two nodes should share one.",
   }),
   workerId: option({
@@ -31,7 +32,7 @@ export const NODE_OPTIONS = {
   broadcastAddress: option({
     flag: "broadcast-address",
     kind: string,
-    default: () => Deno.hostname(),
+    default: hostName,
     defaultNote: "the host name",
     description:
       "Address that consumers reach this node at, as nsqlookupd tells them; auto is that of the interface which routes outward.",
@@ -71,7 +72,12 @@ export function nodeRefusal({ nodeId }: Pick<NodeOptions, "nodeId">): string | u
   return `--node-id must be from 0 to ${NODE_ID_COUNT - 1}`;
 }
 
-/** NSQ's own default, so that a node keeps its id when it changes from one program to the other. */
-function hashOfHostname(): number {
-  return crc32(createHash("md5").update(Deno.hostname()).digest()) % NODE_ID_COUNT;
+/**
+ * NSQ's own default, so that a node keeps its id when it changes from one program to the other. Instances that a platform
+ * starts as it likes all have one name, or none.
+ */
+function ownNodeId(): number {
+  const name = isOnDeploy() ? undefined : machineName();
+  if (name === undefined) return randomInt(NODE_ID_COUNT);
+  return crc32(createHash("md5").update(name).digest()) % NODE_ID_COUNT;
 }

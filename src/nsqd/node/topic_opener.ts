@@ -8,7 +8,7 @@
 
 import { errorText } from "../../base/error_text.ts";
 import type { Logger } from "../../base/logger.ts";
-import type { Broker, StoreFactory } from "../../broker/broker.ts";
+import type { Broker, TopicStores } from "../../broker/broker.ts";
 import type { Topic } from "../../broker/topic.ts";
 import { isEphemeral } from "../../protocol/names.ts";
 
@@ -20,7 +20,7 @@ export class TopicError extends Error {
 /** What is needed to open topics. */
 export interface TopicOpenerContext {
   readonly broker: Pick<Broker, "topic" | "topics">;
-  readonly stores: Pick<StoreFactory, "open">;
+  readonly stores: TopicStores;
   readonly logger: Logger;
   readonly health: {
     /** A store cannot be opened; `tryAgain` throws as long as it cannot. */
@@ -61,7 +61,7 @@ export class TopicOpener {
   /** Throws what the system says, if there is no such topic and its store cannot be opened. */
   #look(name: string): void {
     const { broker, stores } = this.#context;
-    if (!broker.topics.has(name) && !isEphemeral(name)) stores.open(name).list();
+    if (!broker.topics.has(name) && !isEphemeral(name)) stores.open(name)?.list();
   }
 }
 

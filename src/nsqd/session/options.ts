@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isOnDeploy } from "../../base/platform.ts";
 import { listenRefusal, parseAddress } from "../../config/address.ts";
 import { bool, duration, int, string, stringList } from "../../config/kind.ts";
 import { option, type OptionsOf } from "../../config/option.ts";
@@ -16,8 +17,10 @@ export const CONNECTION_OPTIONS = {
   tcpAddress: option({
     flag: "tcp-address",
     kind: string,
-    default: "0.0.0.0:4150",
-    description: "Where to listen for TCP clients: <addr>:<port>, or the path of a unix socket.",
+    default: () => isOnDeploy() ? "" : "0.0.0.0:4150",
+    defaultNote: "`0.0.0.0:4150`; on Deno Deploy none",
+    description:
+      "Where to listen for TCP clients: <addr>:<port>, or the path of a unix socket; empty for none.",
   }),
   maxConnections: option({
     flag: "max-connections",
@@ -146,7 +149,8 @@ export const TOPOLOGY_AWARE_CONSUMPTION = "topology-aware-consumption";
 
 /** Why clients cannot be served at the address, or `undefined` if they can. */
 export function tcpAddressRefusal({ tcpAddress }: Pick<SessionOptions, "tcpAddress">): string | undefined {
-  return parseAddress(tcpAddress) === undefined ? listenRefusal("tcp-address", tcpAddress) : undefined;
+  if (tcpAddress === "" || parseAddress(tcpAddress) !== undefined) return undefined;
+  return listenRefusal("tcp-address", tcpAddress);
 }
 
 /** Why clients cannot be offered compression like that, or `undefined` if they can. */

@@ -15,12 +15,15 @@ const FILE = `${PUBLISHER} publish\n${READER} read\n${BOTH} publish,read\n${ADMI
 const NSQ = "nsq; version=1.0";
 const JSON_TYPE = "application/json; charset=utf-8";
 
+/** No tokens, where that means that everybody may do everything. */
+const OPEN = { path: "", listed: undefined, isClosed: false };
+
 /** An API with a guard. */
 function guarded() {
   const api = httpApi();
   const path = Deno.makeTempFileSync({ prefix: "denosq_tokens_" });
   Deno.writeTextFileSync(path, FILE);
-  const guard = HttpGuard.forFile(path, api.context.logger);
+  const guard = HttpGuard.of({ ...OPEN, path }, api.context);
   Deno.removeSync(path);
   const router = nsqdHttpApi(api.context, { guard });
   const { lines, broker } = api;
@@ -93,8 +96,8 @@ Deno.test("Endpoint without an access is no endpoint", () => {
   assertEquals(without.access, undefined);
 });
 
-Deno.test("HttpGuard.forFile() makes none without a file", () => {
-  assertEquals(HttpGuard.forFile("", httpApi().context.logger), undefined);
+Deno.test("HttpGuard.of() makes none without tokens", () => {
+  assertEquals(HttpGuard.of(OPEN, httpApi().context), undefined);
 });
 
 Deno.test("HttpGuard refuses every endpoint but /ping to a client without a token", async () => {
@@ -251,7 +254,9 @@ async function eventsOf(
   const api = httpApi();
   const path = Deno.makeTempFileSync({ prefix: "denosq_tokens_" });
   Deno.writeTextFileSync(path, `${PUBLISHER} shop publish\n${READER} read\n${ADMIN} ops admin\n`);
-  const guard = options.open ? undefined : HttpGuard.forFile(path, api.context.logger, audit);
+  const guard = options.open
+    ? undefined
+    : HttpGuard.of({ ...OPEN, path }, { logger: api.context.logger, audit });
   Deno.removeSync(path);
   const { handle } = nsqdHttpApi(api.context, { guard, audit });
   for (const [method, target, token, body] of requests) {
