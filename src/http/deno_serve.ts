@@ -109,20 +109,22 @@ class RuntimeServer implements HttpServer {
     if (this.#count > 0) {
       logger.warn(`${this.#name}: cut off ${this.#count} requests after ${graceMs}ms`);
       this.#abort.abort();
+      // Older versions of the runtime do not end then (Deno 2.5.0).
+      await this.#endOrLeave(this.finished, "requests that the runtime does not cut off");
     } else {
-      await this.#sendRest();
+      // What has been answered may still be on its way to clients that read slowly.
+      await this.#endOrLeave(this.#server.shutdown(), "clients that do not read their answers");
     }
     await this.finished;
   }
 
-  /** What has been answered may still be on its way to clients that read slowly. */
-  async #sendRest(): Promise<void> {
+  /** Waits for the end a while: nothing but Deno.exit ends what is left then, and the process does not end by itself. */
+  async #endOrLeave(end: Promise<void>, left: string): Promise<void> {
     const timer = setTimeout(() => {
-      // Nothing but Deno.exit ends these connections now, and the process does not end by itself while they last.
-      this.#options.logger.warn(`${this.#name}: left clients behind that do not read their answers`);
+      this.#options.logger.warn(`${this.#name}: left behind ${left}`);
       this.#left.resolve();
     }, SEND_TIME_MS);
-    await Promise.race([this.#server.shutdown(), this.#left.promise]);
+    await Promise.race([end, this.#left.promise]);
     clearTimeout(timer);
   }
 

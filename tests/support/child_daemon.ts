@@ -25,8 +25,12 @@ export class ChildDaemon implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #logRead: Promise<void>;
 
-  constructor([program, ...args]: readonly string[]) {
-    const options = { args, stdin: "null", stdout: "null", stderr: "piped" } as const;
+  constructor(
+    [program, ...args]: readonly string[],
+    { env, cwd }: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
+  ) {
+    const given = { ...env && { env }, ...cwd && { cwd } };
+    const options = { ...given, args, stdin: "null", stdout: "null", stderr: "piped" } as const;
     this.#child = new Deno.Command(program, options).spawn();
     this.pid = this.#child.pid;
     this.#logRead = this.#readLog();

@@ -1,0 +1,28 @@
+/**
+ * Another version of the runtime, from npm's package: platforms choose theirs.
+ *
+ * @module
+ */
+
+import { MissingError, runProgram } from "./interop.ts";
+
+/** How long npm may take to get it. */
+const GET_TIMEOUT_MS = 120_000;
+
+/**
+ * The path of that version's executable.
+ *
+ * @throws {MissingError} If it cannot be had.
+ */
+export async function denoOf(version: string): Promise<string> {
+  if (version === Deno.version.deno) return Deno.execPath();
+  // Without a network npm would try for minutes.
+  const network = ["--prefer-offline", "--fetch-retries=0", "--fetch-timeout=10000"];
+  const args = [...network, "-y", `deno@${version}`, "eval", "console.log(Deno.execPath())"];
+  try {
+    const { stdout } = await runProgram("npx", { args, timeoutMs: GET_TIMEOUT_MS, env: { NO_COLOR: "1" } });
+    return stdout.trim();
+  } catch (error) {
+    throw MissingError.because(`Deno ${version} from npm`, error);
+  }
+}
