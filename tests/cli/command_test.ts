@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { runCommand } from "../../src/cli/command.ts";
 import type { Program } from "../../src/cli/programs.ts";
+import { Variables } from "../support/variables.ts";
 
 interface Outcome {
   readonly code: number;
@@ -79,12 +80,9 @@ for (const flag of ["--version", "-version"]) {
 }
 
 Deno.test("runCommand() runs nsqd where nothing is asked for on Deno Deploy", async () => {
-  Deno.env.set("DENO_DEPLOY", "true");
-  try {
-    const { code, ran } = await call("denosq");
+  using _platform = new Variables({ DENO_DEPLOY: "true" });
 
-    assertEquals([code, ...ran], [7, "nsqd"]);
-  } finally {
-    Deno.env.delete("DENO_DEPLOY");
-  }
+  const { code, ran } = await call("denosq");
+
+  assertEquals([code, ...ran], [7, "nsqd"]);
 });

@@ -5,6 +5,7 @@ import type { HttpRequest } from "../../src/http/http_request.ts";
 import { eventually } from "../support/eventually.ts";
 import { READ_SIZE_MAX, sum, TestHttpServer, WAYS } from "../support/http_server.ts";
 import { RawHttpClient } from "../support/raw_http_client.ts";
+import { Variables } from "../support/variables.ts";
 
 const PING = "GET /ping HTTP/1.1\r\nHost: h\r\n\r\n";
 const NO_HEADERS = new HeaderBlock([]);
@@ -338,7 +339,7 @@ Deno.test("serveHttp() is not moved by the environment", async () => {
 });
 
 Deno.test("serveHttp() serves where the platform leads its traffic on Deno Deploy", async () => {
-  Deno.env.set("DENO_DEPLOY", "1");
+  using _platform = new Variables({ DENO_DEPLOY: "1" });
   const platform = "tcp:127.0.0.1:0";
   Deno.env.set("DENO_SERVE_ADDRESS", platform);
   try {
@@ -348,7 +349,6 @@ Deno.test("serveHttp() serves where the platform leads its traffic on Deno Deplo
     assertEquals(await (await fetch(`${server.url}/ping`)).text(), "OK");
   } finally {
     Deno.env.delete("DENO_SERVE_ADDRESS");
-    Deno.env.delete("DENO_DEPLOY");
   }
 });
 

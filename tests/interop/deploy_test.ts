@@ -57,7 +57,7 @@ class Instance implements AsyncDisposable {
 }
 
 for (const version of ["2.5.0", "2.9.6"]) {
-  deployTest("answers /ping where the platform leads its traffic, and has no TCP", async (deno) => {
+  deployTest(version, "answers /ping where the platform leads its traffic, and has no TCP", async (deno) => {
     await using instance = await Instance.start(deno);
     await instance.daemon.logged(/HTTP: (listening)/);
 
@@ -68,7 +68,7 @@ for (const version of ["2.5.0", "2.9.6"]) {
     assert(!log.includes("TCP: listening"), log);
   });
 
-  deployTest("says which instance it is, and that messages end with it", async (deno) => {
+  deployTest(version, "says which instance it is, and that messages end with it", async (deno) => {
     await using instance = await Instance.start(deno, { DENO_DEPLOY_APP_SLUG: "queue" });
     await instance.daemon.logged(/HTTP: (listening)/);
 
@@ -81,7 +81,7 @@ for (const version of ["2.5.0", "2.9.6"]) {
     ]);
   });
 
-  deployTest("is closed without tokens", async (deno) => {
+  deployTest(version, "is closed without tokens", async (deno) => {
     await using instance = await Instance.start(deno);
     await instance.daemon.logged(/WARNING: HTTP: closed .* (set DENOSQ_HTTP_TOKENS)/);
     await instance.daemon.logged(/HTTP: (listening)/);
@@ -90,22 +90,26 @@ for (const version of ["2.5.0", "2.9.6"]) {
     assertEquals(await instance.ask("/ping"), [200, "OK"]);
   });
 
-  deployTest("publishes for those who have a token, keeps no file, and ends in order", async (deno) => {
-    await using instance = await Instance.start(deno, { DENOSQ_HTTP_TOKENS: `${TOKEN} admin` });
-    const { daemon } = instance;
-    await daemon.logged(/HTTP: (listening)/);
+  deployTest(
+    version,
+    "publishes for those who have a token, keeps no file, and ends in order",
+    async (deno) => {
+      await using instance = await Instance.start(deno, { DENOSQ_HTTP_TOKENS: `${TOKEN} admin` });
+      const { daemon } = instance;
+      await daemon.logged(/HTTP: (listening)/);
 
-    const publish = { method: "POST", body: "hello", headers: HEADERS };
-    assertEquals(await instance.ask("/pub?topic=t", publish), [200, "OK"]);
-    const [, stats] = await instance.ask("/stats?format=json", { headers: HEADERS });
-    assertEquals(JSON.parse(stats).topics[0].depth, 1);
-    daemon.kill("SIGINT");
+      const publish = { method: "POST", body: "hello", headers: HEADERS };
+      assertEquals(await instance.ask("/pub?topic=t", publish), [200, "OK"]);
+      const [, stats] = await instance.ask("/stats?format=json", { headers: HEADERS });
+      assertEquals(JSON.parse(stats).topics[0].depth, 1);
+      daemon.kill("SIGINT");
 
-    assertEquals(await daemon.ended(), 0);
-    assertMatch(daemon.log, /INFO: NSQ: bye\n$/);
-  });
+      assertEquals(await daemon.ended(), 0);
+      assertMatch(daemon.log, /INFO: NSQ: bye\n$/);
+    },
+  );
 
-  deployTest("ends in order although a request does not end", async (deno) => {
+  deployTest(version, "ends in order although a request does not end", async (deno) => {
     await using instance = await Instance.start(deno, { DENOSQ_HTTP_TOKENS: `${TOKEN} admin` });
     const { daemon } = instance;
     await daemon.logged(/HTTP: (listening)/);
@@ -126,14 +130,6 @@ for (const version of ["2.5.0", "2.9.6"]) {
     // What the program allows itself is below what the platform allows it.
     assert(STOP_LIMIT_MS < 5000);
   });
-
-  function deployTest(does: string, test: (deno: string) => Promise<void>): void {
-    interopTest(
-      `main.ts on Deno Deploy with Deno ${version} ${does}`,
-      () => runtime(version),
-      ({ deno }) => test(deno),
-    );
-  }
 }
 
 interopTest("main.ts on Deno Deploy serves on vsock", () => runtime("2.9.6"), async ({ deno }) => {
@@ -146,6 +142,12 @@ interopTest("main.ts on Deno Deploy serves on vsock", () => runtime("2.9.6"), as
   daemon.kill("SIGINT");
   assertEquals(await daemon.ended(), 0);
 });
+
+/** A test with the executable of that version. */
+function deployTest(version: string, does: string, test: (deno: string) => Promise<void>): void {
+  const name = `main.ts on Deno Deploy with Deno ${version} ${does}`;
+  interopTest(name, () => runtime(version), ({ deno }) => test(deno));
+}
 
 async function runtime(version: string): Promise<{ readonly deno: string } & AsyncDisposable> {
   return { deno: await denoOf(version), [Symbol.asyncDispose]: () => Promise.resolve() };

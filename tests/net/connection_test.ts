@@ -75,6 +75,7 @@ const ADDRESSES: readonly (readonly [address: Deno.Addr, text: string])[] = [
   [{ transport: "tcp", hostname: "0.0.0.0", port: 0 }, "0.0.0.0:0"],
   [{ transport: "unix", path: "/run/nsqd.sock" }, "/run/nsqd.sock"],
   [{ transport: "unix", path: "" }, "@"],
+  [{ transport: "vsock", cid: 3, port: 9000 }, "vsock:3:9000"],
 ];
 
 for (const [address, text] of ADDRESSES) {

@@ -7,6 +7,8 @@ import { TOKENS_VARIABLE } from "../../src/nsqd/api/guard.ts";
 import { ChildDaemon, programCommand } from "../support/child_daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { RawClient } from "../support/frames_client.ts";
+import { TempFolder } from "../support/interop.ts";
+import { Variables } from "../support/variables.ts";
 
 const MIB = 2 ** 20;
 /** When so many messages of 1 MiB are finished, memory has been given back. */
@@ -15,12 +17,8 @@ const ADMIN = "admin-0123456789";
 
 /** Does `work` where the environment has these variables. */
 function withVariables<T>(variables: Readonly<Record<string, string>>, work: () => T): T {
-  for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
-  try {
-    return work();
-  } finally {
-    for (const name of Object.keys(variables)) Deno.env.delete(name);
-  }
+  using _variables = new Variables(variables);
+  return work();
 }
 
 const onDeploy = <T>(work: () => T) => withVariables({ DENO_DEPLOY: "true" }, work);
@@ -189,6 +187,22 @@ Deno.test("nsqd in memory says at its end what is lost", async () => {
   assertEquals(await nsqd.ended(), 0);
   const [, line] = /WARNING: (TOPIC.*)\n/.exec(nsqd.log) ?? [];
   assertEquals(line, "TOPIC(t): 2 messages in memory only: lost with the end of this process");
+});
+
+Deno.test("nsqd in memory touches no file", async () => {
+  await using folder = await TempFolder.make();
+  await using nsqd = new ChildDaemon(
+    [...programCommand("nsqd"), "--store=memory", "--tcp-address=", "--http-address=127.0.0.1:0"],
+    { cwd: folder.path },
+  );
+  const url = `http://${await nsqd.logged(/HTTP: listening on (\S+)/)}`;
+  await (await fetch(`${url}/pub?topic=t`, { method: "POST", body: "x" })).text();
+  await (await fetch(`${url}/topic/create?topic=u`, { method: "POST" })).text();
+
+  nsqd.kill("SIGTERM");
+
+  assertEquals(await nsqd.ended(), 0);
+  assertEquals([...Deno.readDirSync(folder.path)], []);
 });
 
 Deno.test("nsqd in memory refuses with 507 what does not fit, loses nothing that was taken, and takes more when there is room", async () => {
