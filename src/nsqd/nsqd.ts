@@ -37,6 +37,8 @@ const STOP_TIMEOUT_MS = 10_000;
  * has asked a process to stop kills it 5 s later.
  */
 export const STOP_LIMIT_MS = 4000;
+/** How long HTTP requests may take to end then: what comes after them needs its time, too. */
+const HTTP_GRACE_IN_MEMORY_MS = 1000;
 /** How long the audit log may take for what is still to be written. */
 const AUDIT_TIMEOUT_MS = 2000;
 
@@ -96,6 +98,7 @@ export class Nsqd implements Daemon {
     return this.#stopping ??= this.#stop();
   }
 
+  /** There is a limit where nothing is kept: see {@linkcode STOP_LIMIT_MS}. */
   get stopLimitMs(): number | undefined {
     return this.#parts.settings.options.store === "memory" ? STOP_LIMIT_MS : undefined;
   }
@@ -108,7 +111,8 @@ export class Nsqd implements Daemon {
     sessions.close();
     clients.abort();
     if (listeners.tcp) this.#logger.info(`TCP: closing ${listeners.tcp.text}`);
-    await listeners.closeHttp({ graceMs: HTTP_GRACE_MS });
+    const isHurried = this.stopLimitMs !== undefined;
+    await listeners.closeHttp({ graceMs: isHurried ? HTTP_GRACE_IN_MEMORY_MS : HTTP_GRACE_MS });
     await this.#settle(clients);
     await left;
     await metadata.persist();

@@ -143,5 +143,14 @@ export function secretFiles(options: NsqdOptions): string[] {
 export function validateOptions(options: NsqdOptions): string | undefined {
   return compressionRefusal(options) ?? nodeRefusal(options) ?? tlsRefusal(options) ?? authRefusal(options) ??
     topicRefusal(options) ?? statsRefusal(options) ?? gossipRefusal(options) ?? tcpAddressRefusal(options) ??
-    apiRefusal(options) ?? placeRefusal(options);
+    apiRefusal(options) ?? placeRefusal(options) ?? silenceRefusal(options);
+}
+
+/** Nobody could reach an nsqd like that. */
+function silenceRefusal(
+  { tcpAddress, httpAddress, httpsAddress, tlsCert, adminAddress }: NsqdOptions,
+): string | undefined {
+  const isServing = tcpAddress !== "" || httpAddress !== "" || adminAddress !== "" ||
+    httpsAddress !== "" && tlsCert !== "";
+  return isServing ? undefined : "--tcp-address and --http-address are both empty: there is nothing to serve";
 }

@@ -125,7 +125,7 @@ for (const version of ["2.5.0", "2.9.6"]) {
     daemon.kill("SIGINT");
 
     assertEquals(await daemon.ended(), 0);
-    assertMatch(daemon.log, /WARNING: HTTP: cut off 1 requests after 2000ms\n/);
+    assertMatch(daemon.log, /WARNING: HTTP: cut off 1 requests after 1000ms\n/);
     assertMatch(daemon.log, /INFO: NSQ: bye\n$/);
     // What the program allows itself is below what the platform allows it.
     assert(STOP_LIMIT_MS < 5000);

@@ -173,6 +173,7 @@ for (
     ["--durability", ["--store=memory", "--durability=fsync"]],
     ["--durability", ["--store=memory", "--durability-topic=*=disk"]],
     ["--store", ["--store=disk"]],
+    ["--tcp-address", ["--tcp-address=", "--http-address="]],
     ["--http-address", ["--http-address=127.0.0.1:99999"]],
     ["--admin-address", ["--admin-address=127.0.0.1:99999"]],
     ["--http-allowed-host", ["--http-allowed-host=http://nsqd.example"]],
