@@ -1,6 +1,7 @@
 /**
  * The log: lines in the form of Go NSQ (internal/lg/lg.go), which operators grep for:
- * `[nsqd] 2024/01/31 23:59:59.123456 INFO: TOPIC(x): created`. Passed in, never imported as a global.
+ * `[nsqd] 2024/01/31 23:59:59.123456 INFO: TOPIC(x): created`. Passed in, never imported as a global. For programs that
+ * read it there are the same fields as JSON.
  *
  * Whatever a line is told to say is cut and escaped here, and nowhere else: whoever logs needs not think of who has
  * written the text. And no line is waited for: see line_writer.ts.
@@ -27,6 +28,23 @@ export function parseLogLevel(name: string): LogLevel | undefined {
   return Object.hasOwn(LOG_LEVELS, key) ? LOG_LEVELS[key as LogLevelName] : undefined;
 }
 
+/** The forms of a line: NSQ's, or an object in JSON. */
+export const LOG_FORMATS = ["text", "json"] as const;
+
+/** One of {@linkcode LOG_FORMATS}. */
+export type LogFormat = typeof LOG_FORMATS[number];
+
+/** What a {@linkcode Logger} is made from. */
+export interface LoggerOptions {
+  /** What every line of text begins with. */
+  readonly prefix: string;
+  readonly level: LogLevel;
+  /** @default {"text"} */
+  readonly format?: LogFormat;
+  /** Gets whole lines without the line end. @default {they go to standard error, as fast as that takes them} */
+  readonly write?: (line: string) => void;
+}
+
 /** The longest text of a line, in characters; what is longer is cut. Longer than what a client can put into a command. */
 export const LOG_TEXT_LENGTH_MAX = 20_000;
 
@@ -35,12 +53,13 @@ export class Logger {
   /** Lines below this level are not written. */
   level: LogLevel;
   readonly #prefix: string;
+  readonly #format: LogFormat;
   readonly #write: (line: string) => void;
   readonly #flush: (timeoutMs: number) => Promise<boolean>;
 
-  /** `write` gets whole lines without the line end; by default they go to standard error, as fast as that takes them. */
-  constructor(options: { prefix: string; level: LogLevel; write?: (line: string) => void }) {
+  constructor(options: LoggerOptions) {
     this.#prefix = options.prefix;
+    this.#format = options.format ?? "text";
     this.level = options.level;
     if (options.write !== undefined) {
       this.#write = options.write;
@@ -102,7 +121,10 @@ export class Logger {
   }
 
   #line(level: LogLevel, text: string): string {
-    return `${this.#prefix}${timestamp(new Date())} ${LABELS[level]}: ${text}`;
+    const now = new Date();
+    if (this.#format === "text") return `${this.#prefix}${timestamp(now)} ${LABELS[level]}: ${text}`;
+    const prefix = this.#prefix.trim() || undefined;
+    return JSON.stringify({ time: now.toISOString(), level: LABELS[level], prefix, message: text });
   }
 }
 

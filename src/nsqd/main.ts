@@ -17,8 +17,8 @@ export async function runNsqd(args: readonly string[]): Promise<number> {
     else console.error(start.text);
     return start.code;
   }
-  const { logPrefix, logLevel } = start.options;
-  const logger = new Logger({ prefix: logPrefix, level: logLevel });
+  const { logPrefix, logLevel, logFormat } = start.options;
+  const logger = new Logger({ prefix: logPrefix, level: logLevel, format: logFormat });
   for (const warning of start.warnings) logger.warn(warning);
   return await runDaemon("nsqd", logger, () => new Nsqd(start, logger));
 }

@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { LOG_LEVELS } from "../base/logger.ts";
-import { bool, logLevel, string } from "../config/kind.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat } from "../base/logger.ts";
+import { bool, choice, logLevel, string } from "../config/kind.ts";
 import { type Exit, exitOnOptionError, loadOptions } from "../config/load.ts";
 import { COMMON_OPTIONS, configValue, option, OptionError, type OptionsOf } from "../config/option.ts";
 import type { TlsFiles } from "../config/tls_files.ts";
@@ -42,6 +42,13 @@ const LOG_OPTIONS = {
     kind: string,
     default: "[nsqd] ",
     description: "Text that every log line starts with.",
+  }),
+  logFormat: option<LogFormat>({
+    flag: "log-format",
+    kind: choice(LOG_FORMATS),
+    default: "text",
+    description:
+      "Form of log lines: text as NSQ writes it, or json, an object with the same fields on each line.",
   }),
   auditLog: option({
     flag: "audit-log",

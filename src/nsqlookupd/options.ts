@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { LOG_LEVELS } from "../base/logger.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat } from "../base/logger.ts";
 import type { RegistrationLimits } from "../cluster/registration_db.ts";
 import { listenRefusal, parseAddress } from "../config/address.ts";
-import { bool, duration, int, logLevel, string } from "../config/kind.ts";
+import { bool, choice, duration, int, logLevel, string } from "../config/kind.ts";
 import { type Exit, exitOnOptionError, type Loaded, loadOptions } from "../config/load.ts";
 import { HTTP_OPTIONS, httpRefusal } from "../http/options.ts";
 import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/option.ts";
@@ -31,6 +31,13 @@ export const NSQLOOKUPD_OPTIONS = {
     kind: string,
     default: "[nsqlookupd] ",
     description: "Text that every log line starts with.",
+  }),
+  logFormat: option<LogFormat>({
+    flag: "log-format",
+    kind: choice(LOG_FORMATS),
+    default: "text",
+    description:
+      "Form of log lines: text as NSQ writes it, or json, an object with the same fields on each line.",
   }),
   auditLog: option({
     flag: "audit-log",

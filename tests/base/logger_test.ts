@@ -115,6 +115,34 @@ for (const more of [0, 1]) {
   });
 }
 
+Deno.test("Logger writes the same fields as JSON, with what strangers have written escaped as in text", () => {
+  const lines: string[] = [];
+  const write = (line: string) => lines.push(line);
+  const logger = new Logger({ prefix: "[nsqd] ", level: LOG_LEVELS.info, format: "json", write });
+
+  logger.debug("not written");
+  logger.warn('client "a"\n{"level":"FATAL"}\x1b[31m');
+
+  assertEquals(lines.length, 1);
+  const { time, ...rest } = JSON.parse(lines[0]);
+  assertMatch(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  assertEquals(rest, {
+    level: "WARNING",
+    prefix: "[nsqd]",
+    message: 'client "a"\\x0a{"level":"FATAL"}\\x1b[31m',
+  });
+  assertMatch(lines[0], /^[\x20-\x7e]+$/);
+});
+
+Deno.test("Logger leaves an empty prefix out of JSON", () => {
+  const lines: string[] = [];
+  const write = (line: string) => lines.push(line);
+
+  new Logger({ prefix: "", level: LOG_LEVELS.info, format: "json", write }).info("x");
+
+  assertEquals(Object.keys(JSON.parse(lines[0])), ["time", "level", "message"]);
+});
+
 Deno.test("Logger.raw() writes a line as it is, whatever the level", () => {
   const { logger, lines } = capture(LOG_LEVELS.fatal);
 

@@ -32,6 +32,22 @@ nsqdTest("Nsqd.failed settles also when the work of a turn fails", async (nsqd) 
   nsqd.nsqd.broker.pump = () => {};
 });
 
+Deno.test("runNsqd() writes its log as JSON with --log-format=json, from the first line to the last", async () => {
+  await withDataPath(async (dataPath) => {
+    const addresses = ["--tcp-address=127.0.0.1:0", "--http-address=127.0.0.1:0"];
+    const args = [`--data-path=${dataPath}`, ...addresses, "--log-format=json"];
+    await using nsqd = new ChildDaemon([...nsqdCommand(), ...args]);
+    await nsqd.logged(/(advertising)/);
+    nsqd.kill("SIGTERM");
+    assertEquals(await nsqd.ended(), 0);
+
+    const lines = nsqd.log.trimEnd().split("\n").map((line) => JSON.parse(line));
+    assertMatch(lines[0].message, /^nsqd v1\.3\.0 /);
+    assertEquals(lines.at(-1).message, "NSQ: bye");
+    assertEquals([...new Set(lines.map(({ prefix, level }) => `${prefix} ${level}`))], ["[nsqd] INFO"]);
+  });
+});
+
 Deno.test("runNsqd() stops in order and ends with 1 when a task fails, with a line that names it", async () => {
   await withDataPath(async (dataPath) => {
     const { scan } = Broker.prototype;

@@ -45,3 +45,16 @@ Deno.test("runNsqlookupd() says in its log what was given and has no effect", as
     nsqlookupd.log,
   );
 });
+
+Deno.test("runNsqlookupd() writes its log as JSON with --log-format=json", async () => {
+  await using nsqlookupd = startNsqlookupd("--log-format=json", "stray");
+  await nsqlookupd.logged(/(HTTP: listening)/);
+
+  const lines = nsqlookupd.log.trimEnd().split("\n").map((line) => JSON.parse(line));
+  const [{ time: _time, ...first }] = lines;
+  assertEquals(first, {
+    level: "WARNING",
+    prefix: "[nsqlookupd]",
+    message: 'Arguments are ignored from "stray" on',
+  });
+});

@@ -36,6 +36,7 @@ Deno.test("loadNsqlookupdOptions() gives NSQ's defaults, and limits that NSQ doe
     config: "",
     logLevel: 2,
     logPrefix: "[nsqlookupd] ",
+    logFormat: "text",
     auditLog: "",
     verbose: false,
     tcpAddress: "0.0.0.0:4160",
