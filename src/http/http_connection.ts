@@ -14,6 +14,7 @@
  * @module
  */
 import type { Clock } from "../base/clock.ts";
+import type { ErrorSink } from "../base/error_sink.ts";
 import { errorText } from "../base/error_text.ts";
 import type { FairShare } from "../base/fair_share.ts";
 import { type Connection, isDisconnect, writeAll } from "../net/connection.ts";
@@ -47,6 +48,8 @@ export interface HttpConnectionContext {
   readonly share: FairShare;
   /** Reports a fault of the program, which has cost a request or a connection. */
   onFault(text: string): void;
+  /** Is told of what is no request, and of what takes too long. @default {nobody} */
+  readonly onError?: ErrorSink | undefined;
   /** True when no further request is to be served. */
   isClosing(): boolean;
 }
@@ -117,7 +120,11 @@ export class HttpConnection implements BodyOwner {
 
   /** Ends the connection if it takes longer than it may. */
   checkTime(): void {
-    if (this.#context.clock.monotonicMs() >= this.#deadlineMs) this.close();
+    if (this.#context.clock.monotonicMs() < this.#deadlineMs) return;
+    // That there is no further request is nobody's fault.
+    if (!this.#idle) this.#context.onError?.("HTTP_TIMEOUT", this.#connection.peer, "i/o timeout");
+    this.#deadlineMs = Infinity;
+    this.close();
   }
 
   async askForBody(): Promise<void> {
@@ -203,6 +210,7 @@ export class HttpConnection implements BodyOwner {
   }
 
   async #refuse({ status, message }: RefusedRequest): Promise<void> {
+    this.#context.onError?.(`HTTP_${status}`, this.#connection.peer, message);
     await this.#write(encodeRefusal(status, message));
     await this.#linger();
   }
@@ -216,6 +224,7 @@ export class HttpConnection implements BodyOwner {
   }
 
   async #sayGoodbye(): Promise<void> {
+    this.#idle = true;
     this.#allow(LINGER_TIME_MS);
     await this.#connection.closeWrite?.();
   }

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { ErrorSink } from "../base/error_sink.ts";
 import type { Logger } from "../base/logger.ts";
 import { Answer, HeaderBlock, statusText } from "./answer.ts";
 import { refusal, type Responder } from "./decorators.ts";
@@ -23,10 +24,15 @@ export interface RouterOptions {
   readonly logger: Logger;
   /** By which names it may be asked. @default {any} */
   readonly hosts?: HostNames | undefined;
+  /** Is told of every request that is refused, or cannot be answered. @default {nobody} */
+  readonly onError?: ErrorSink;
 }
 
 /** No route has a longer path, in characters, and to find out what one of a MiB may mean holds all others up. */
 export const PATH_LENGTH_MAX = 8192;
+
+/** Of the target of a request that was refused so much is told, in characters. */
+const TOLD_LENGTH_MAX = 120;
 
 const HTML: Readonly<Record<string, string>> = {
   "&": "&amp;",
@@ -42,15 +48,17 @@ export class Router {
   readonly #table: RouteTable<Responder>;
   readonly #logger: Logger;
   readonly #hosts: HostNames | undefined;
+  readonly #onError: ErrorSink | undefined;
   readonly #notFound: Responder;
   readonly #methodNotAllowed: Responder;
   readonly #internalError: Responder;
   readonly #foreign: Readonly<Record<"FOREIGN_HOST" | "FOREIGN_ORIGIN", Responder>>;
 
-  constructor({ routes, logger, hosts }: RouterOptions) {
+  constructor({ routes, logger, hosts, onError }: RouterOptions) {
     this.#table = new RouteTable(routes);
     this.#logger = logger;
     this.#hosts = hosts;
+    this.#onError = onError;
     this.#notFound = refusal(logger, 404, "NOT_FOUND");
     this.#methodNotAllowed = refusal(logger, 405, "METHOD_NOT_ALLOWED");
     this.#internalError = refusal(logger, 500, "INTERNAL_ERROR");
@@ -63,6 +71,12 @@ export class Router {
   /** Answers a request. Never rejects. */
   readonly handle = async (request: HttpRequest): Promise<Answer> => {
     const context = new RequestContext(request);
+    const answer = await this.#answer(context);
+    if (answer.status >= 400) this.#tell(context, answer);
+    return answer;
+  };
+
+  async #answer(context: RequestContext): Promise<Answer> {
     try {
       return await this.#respond(context);
     } catch (cause) {
@@ -70,7 +84,12 @@ export class Router {
       if (cause instanceof Error) cause.stack?.split("\n").forEach((line) => this.#logger.debug(line));
       return await this.#internalError(context);
     }
-  };
+  }
+
+  #tell({ method, target, remoteAddress }: RequestContext, { status, body }: Answer): void {
+    const said = typeof body === "string" ? body : "";
+    this.#onError?.(`HTTP_${status}`, remoteAddress, `${method} ${target.slice(0, TOLD_LENGTH_MAX)} ${said}`);
+  }
 
   #respond(context: RequestContext): Answer | Promise<Answer> {
     const foreign = foreignness(context.request, this.#hosts);

@@ -22,6 +22,7 @@
  */
 import { AsyncGroup, TasksStillRunningError } from "../base/async_group.ts";
 import type { Clock } from "../base/clock.ts";
+import type { ErrorSink } from "../base/error_sink.ts";
 import { errorText } from "../base/error_text.ts";
 import { every } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
@@ -52,6 +53,8 @@ export interface ServeOptions {
   readonly tls?: TlsServer | undefined;
   /** What log lines begin with. @default {"HTTP" or "HTTPS"} */
   readonly name?: string;
+  /** Is told of what clients do wrong before there is a request. @default {nobody} */
+  readonly onError?: ErrorSink | undefined;
 }
 
 /** How much clients may take. */
@@ -139,17 +142,19 @@ class ListeningServer implements HttpServer {
   readonly #connections = new Set<HttpConnection>();
   readonly #context: HttpConnectionContext;
   readonly #handshakeFailed: Seldom;
+  readonly #onError: ErrorSink | undefined;
   readonly #share = new FairShare();
   readonly #stopped = new AbortController();
   #tls: TlsServer | undefined;
   #refusals = 0;
   #closing = false;
 
-  constructor({ address, handler, logger, limits, clock, tls, name: givenName }: ServeOptions) {
+  constructor({ address, handler, logger, limits, clock, tls, name: givenName, onError }: ServeOptions) {
     const name = givenName ?? (tls === undefined ? "HTTP" : "HTTPS");
     this.#name = name;
     this.#logger = logger;
     this.#tls = tls;
+    this.#onError = onError;
     this.#handshakeFailed = new Seldom((text) => logger.warn(`${name}: TLS handshake error from ${text}`));
     this.#context = {
       handler,
@@ -158,6 +163,7 @@ class ListeningServer implements HttpServer {
       budget: limits.budget,
       share: this.#share,
       onFault: (text) => logger.error(`${name}: ${text}`),
+      onError,
       isClosing: () => this.#closing,
     };
     try {
@@ -205,6 +211,7 @@ class ListeningServer implements HttpServer {
     await this.#listener.serve(this.#clients, {
       logger: this.#logger,
       name: this.#name,
+      onError: this.#onError,
       serve: (connection) => this.#serve(connection),
       refuse: (connection) => this.#refuse(connection),
     });
@@ -234,7 +241,10 @@ class ListeningServer implements HttpServer {
       throw new Error(refusal);
     } catch (error) {
       // It is closed, as soon as the client has been told.
-      if (!this.#closing) this.#handshakeFailed.say(`${plain.peer} - ${errorText(error)}`);
+      if (!this.#closing) {
+        this.#handshakeFailed.say(`${plain.peer} - ${errorText(error)}`);
+        this.#onError?.("TLS_HANDSHAKE", plain.peer, errorText(error));
+      }
       return undefined;
     } finally {
       this.#beginning.delete(plain);

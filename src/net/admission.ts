@@ -13,6 +13,12 @@ export interface ConnectionLimits {
   readonly perAddressMax: number;
 }
 
+/** A connection is refused: because of which limit, and why in words. */
+export interface AdmissionRefusal {
+  readonly limit: keyof ConnectionLimits;
+  readonly reason: string;
+}
+
 /** Counts the connections of one listener. */
 export class Admission {
   readonly #limits: ConnectionLimits;
@@ -35,14 +41,16 @@ export class Admission {
   }
 
   /** Counts a connection in, or says why it is refused. `host` is "" on a unix socket. */
-  enter(host: string): string | undefined {
+  enter(host: string): AdmissionRefusal | undefined {
     const { max, perAddressMax } = this.#limits;
     const ofHost = this.#byHost.get(host) ?? 0;
     const isFull = max > 0 && this.#count >= max;
     const isHostFull = perAddressMax > 0 && host !== "" && ofHost >= perAddressMax;
     if (isFull || isHostFull) {
       this.#refused++;
-      return isFull ? `there are ${this.#count} connections` : `${host} has ${ofHost} connections`;
+      return isFull
+        ? { limit: "max", reason: `there are ${this.#count} connections` }
+        : { limit: "perAddressMax", reason: `${host} has ${ofHost} connections` };
     }
     this.#count++;
     this.#byHost.set(host, ofHost + 1);

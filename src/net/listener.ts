@@ -10,12 +10,13 @@
  */
 
 import type { AsyncGroup } from "../base/async_group.ts";
+import type { ErrorSink } from "../base/error_sink.ts";
 import { errorText } from "../base/error_text.ts";
 import { hostPort } from "../base/host_port.ts";
 import type { Logger } from "../base/logger.ts";
 import { Seldom } from "../base/seldom.ts";
 import type { Address } from "../config/address.ts";
-import { Admission, type ConnectionLimits } from "./admission.ts";
+import { Admission, type AdmissionRefusal, type ConnectionLimits } from "./admission.ts";
 import { addressText, type Connection, DenoConnection, hostOf } from "./connection.ts";
 import { keepAliveOnPort } from "./keep_alive.ts";
 import { removeSocket, socketAt } from "./unix_socket.ts";
@@ -26,6 +27,11 @@ const ACCEPT_RETRY_MS = 50;
 const SHORTAGES: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
 /** After so many failures in a row it is waited after each, whatever they are. */
 const FAILURES_AT_ONCE_MAX = 1000;
+/** What is beyond a limit, as kinds of errors have it. */
+const LIMIT_CODES: Readonly<Record<AdmissionRefusal["limit"], string>> = {
+  max: "MAX_CONNECTIONS",
+  perAddressMax: "MAX_CONNECTIONS_PER_ADDRESS",
+};
 const ANY_IPV4 = "0.0.0.0";
 const ANY = "::";
 
@@ -42,8 +48,10 @@ export interface ListenerClient {
   /** Says no to a connection beyond the limits, and closes it. @default {closes it} */
   refuse?(connection: Connection): void;
   readonly logger: Logger;
-  /** How log lines begin: `TCP`, `HTTP`. */
+  /** How log lines and kinds of errors begin: `TCP`, `HTTP`. */
   readonly name: string;
+  /** Is told of connections beyond the limits. @default {nobody} */
+  readonly onError?: ErrorSink | undefined;
 }
 
 type AnyListener = Deno.Listener<Deno.Conn>;
@@ -136,9 +144,10 @@ export class ConnectionListener {
 
   #admit(connection: DenoConnection, group: AsyncGroup, client: ListenerClient, refused: Seldom): void {
     const host = hostOf(connection.peer);
-    const reason = this.#admission.enter(host);
-    if (reason !== undefined) {
-      refused.say(`refused client(${connection.peer}): ${reason}`);
+    const refusal = this.#admission.enter(host);
+    if (refusal !== undefined) {
+      refused.say(`refused client(${connection.peer}): ${refusal.reason}`);
+      client.onError?.(`${client.name}_${LIMIT_CODES[refusal.limit]}`, connection.peer, refusal.reason);
       if (client.refuse) client.refuse(connection);
       else connection.close();
       return;

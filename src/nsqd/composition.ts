@@ -43,6 +43,7 @@ import { Authorizer } from "./session/authorizer.ts";
 import type { Session } from "./session/session.ts";
 import { Sessions } from "./session/sessions.ts";
 import { messagesSizeMax } from "./sandbox.ts";
+import { ErrorCounts } from "./stats/errors.ts";
 import { Settings } from "./settings.ts";
 import { Turn } from "./turn.ts";
 
@@ -62,6 +63,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   /** Apart from the loops, because connections end before the topics close. */
   const clients = new AsyncGroup();
   const listeners = new Listeners();
+  const errors = new ErrorCounts(() => clock.nowMs());
   const { auditLog: auditTo } = start.options;
   const audit = auditTo === "" ? undefined : AuditLog.open({ to: auditTo, program: "nsqd", logger, clock });
   const guard = HttpGuard.of({
@@ -189,6 +191,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
       return tls.server;
     },
     connections,
+    onError: errors.note,
     authorize: (client, secret) => auditedAuth(audit, client, authorizer.authorize(client, secret)),
   });
 
@@ -234,6 +237,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     },
     health: () => health.text,
     refused: () => listeners.refused,
+    errors,
     commitTurn: () => turn.commit(),
     sessions: () => sessions.speaking(),
     clientOf: (consumer) => sessions.clientOf(consumer),
@@ -269,6 +273,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
       tlsServer: tls.server,
       handler,
       adminHandler: api(false),
+      onError: errors.note,
     });
     settings.findPorts({ tcpPort: listeners.tcpPort, httpPort: listeners.http?.port });
   };
@@ -297,6 +302,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     warnOfSecrets,
     connections,
     sessions,
+    errors,
     lookup,
     makeGossip,
     get gossip() {

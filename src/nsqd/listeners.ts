@@ -6,6 +6,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import type { ErrorSink } from "../base/error_sink.ts";
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
 import { type Address, parseAddress } from "../config/address.ts";
@@ -40,6 +41,8 @@ export interface ListenersContext {
   readonly handler: RequestHandler;
   /** Answers those on the address for administration. */
   readonly adminHandler: RequestHandler;
+  /** Is told of what clients do wrong before there is a request. */
+  readonly onError: ErrorSink;
 }
 
 /** Connections that have been refused since the start, because there were too many. */
@@ -63,7 +66,7 @@ export class Listeners {
 
   /** @throws {Error} If one cannot listen; those that do already are to be closed. */
   async open(context: ListenersContext): Promise<void> {
-    const { logger, clock, options, tlsServer, handler, adminHandler } = context;
+    const { logger, clock, options, tlsServer, handler, adminHandler, onError } = context;
     const addresses = addressesOf(context);
     for (const address of Object.values(addresses)) await clear(address, logger);
     const limits = limitsOf(context, addresses);
@@ -80,11 +83,15 @@ export class Listeners {
         clock,
         name,
         tls,
+        onError,
         limits: httpLimits(options, limits[name], budget),
       });
     };
     this.#https = serve("HTTPS", handler, tlsServer);
-    this.#http = serve("HTTP", options.tlsRequired === "true" ? requireTls(this.#https?.port ?? 0) : handler);
+    this.#http = serve(
+      "HTTP",
+      options.tlsRequired === "true" ? requireTls(this.#https?.port ?? 0, onError) : handler,
+    );
     this.#admin = serve("ADMIN", adminHandler);
   }
 

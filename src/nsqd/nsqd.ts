@@ -185,8 +185,8 @@ export class Nsqd implements Daemon {
   }
 
   #serve(): void {
-    const { loops, clients, sessions, listeners: { tcp, http, https, admin } } = this.#parts;
-    const client = { serve: sessions.serve, logger: this.#logger, name: "TCP" };
+    const { loops, clients, sessions, errors, listeners: { tcp, http, https, admin } } = this.#parts;
+    const client = { serve: sessions.serve, logger: this.#logger, name: "TCP", onError: errors.note };
     if (tcp) loops.spawn("tcpServer", () => tcp.serve(clients, client));
     if (http) loops.spawn("httpServer", () => http.finished);
     if (https) loops.spawn("httpsServer", () => https.finished);

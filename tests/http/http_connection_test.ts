@@ -41,6 +41,8 @@ class Client {
   readonly connection = new MemoryConnection("127.0.0.1:5000");
   readonly budget: BodyBudget;
   readonly faults: string[] = [];
+  /** What the client has done wrong. */
+  readonly errors: string[] = [];
   /** Settles when the connection has ended. */
   readonly done: Promise<void>;
   isClosing = false;
@@ -56,6 +58,7 @@ class Client {
       budget: this.budget,
       share: new FairShare(() => 0, () => Promise.resolve()),
       onFault: (text) => this.faults.push(text),
+      onError: (code, address, text) => this.errors.push(`${code} ${address} ${text}`),
       isClosing: () => this.isClosing,
     });
     this.done = this.#served.run();
@@ -383,6 +386,9 @@ for (const [name, sent, timeMs] of TIMES) {
 
     assertEquals([before, client.closed], [false, true]);
     assertEquals(client.faults, []);
+    // It is nobody's fault that there is no further request.
+    const isFault = name !== "nothing after a request";
+    assertEquals(client.errors, isFault ? ["HTTP_TIMEOUT 127.0.0.1:5000 i/o timeout"] : []);
   }, { timeouts: TIMEOUTS });
 
   connectionTest(

@@ -4,21 +4,23 @@ import { Admission } from "../../src/net/admission.ts";
 Deno.test("Admission.enter() lets in as many as there may be, and others when some have left", () => {
   const admission = new Admission({ max: 2, perAddressMax: 0 });
 
-  const reasons = [admission.enter("a"), admission.enter("a"), admission.enter("b")];
+  const refusals = [admission.enter("a"), admission.enter("a"), admission.enter("b")];
   admission.leave("a");
 
-  assertEquals(reasons, [undefined, undefined, "there are 2 connections"]);
-  assertEquals([admission.enter("b"), admission.enter("b")], [undefined, "there are 2 connections"]);
+  const refusal = { limit: "max", reason: "there are 2 connections" };
+  assertEquals(refusals, [undefined, undefined, refusal]);
+  assertEquals([admission.enter("b"), admission.enter("b")], [undefined, refusal]);
   assertEquals([admission.count, admission.refused], [2, 2]);
 });
 
 Deno.test("Admission.enter() lets in as many of one address as there may be, and others beside", () => {
   const admission = new Admission({ max: 0, perAddressMax: 2 });
 
-  const reasons = ["a", "a", "a", "b"].map((host) => admission.enter(host));
+  const refusals = ["a", "a", "a", "b"].map((host) => admission.enter(host));
   admission.leave("a");
 
-  assertEquals(reasons, [undefined, undefined, "a has 2 connections", undefined]);
+  const refusal = { limit: "perAddressMax", reason: "a has 2 connections" };
+  assertEquals(refusals, [undefined, undefined, refusal, undefined]);
   assertEquals(admission.enter("a"), undefined);
 });
 
@@ -29,7 +31,7 @@ Deno.test("Admission.enter() knows no addresses on a unix socket", () => {
     undefined,
     undefined,
     undefined,
-    "there are 3 connections",
+    { limit: "max", reason: "there are 3 connections" },
   ]);
 });
 

@@ -124,7 +124,12 @@ nsqdTest("Connections beyond --http-max-connections get 503, and are counted in 
   assertMatch(refusal, /^HTTP\/1\.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n/);
   const [first] = clients;
   await first.send("GET /stats?format=json HTTP/1.1\r\nHost: h\r\n\r\n");
-  assertMatch(await first.response(), /"refused_connections":{"tcp":0,"http":1}/);
+  const stats = await first.response();
+  assertMatch(stats, /"refused_connections":{"tcp":0,"http":1}/);
+  assertMatch(
+    stats,
+    /"errors":{"counts":{"HTTP_MAX_CONNECTIONS":1},"last":\[{.*"there are 2 connections"}\]}/,
+  );
   for (const client of clients) client.close();
   await eventually("room", async () => {
     using next = await RawHttpClient.to({ port: nsqd.nsqd.httpPort });
@@ -132,6 +137,27 @@ nsqdTest("Connections beyond --http-max-connections get 503, and are counted in 
     return (await next.head()).startsWith("HTTP/1.1 200");
   });
 }, { httpMaxConnections: 2 });
+
+nsqdTest(
+  "TCP connections beyond the limits, and what is no request, are counted by kind",
+  async ({ nsqd }) => {
+    const address = { hostname: "127.0.0.1", port: nsqd.tcpPort ?? 0 };
+    using _first = await Deno.connect(address);
+    await eventually("the first is served", () => nsqd.connections.size === 1);
+    using second = await Deno.connect(address);
+    assertEquals(await second.read(new Uint8Array(1)), null);
+    using client = await RawHttpClient.to({ port: nsqd.httpPort });
+    await client.send("what\r\n\r\n");
+    assertMatch(await client.head(), /^HTTP\/1\.1 400 /);
+
+    using asking = await RawHttpClient.to({ port: nsqd.httpPort });
+    await asking.send("GET /stats?format=json HTTP/1.1\r\nHost: h\r\n\r\n");
+
+    const stats = await asking.response();
+    assertMatch(stats, /"counts":{"TCP_MAX_CONNECTIONS_PER_ADDRESS":1,"HTTP_400":1}/);
+  },
+  { maxConnectionsPerAddress: 1 },
+);
 
 nsqdTest("Connections of an address beyond --http-max-connections-per-address get 503", async (nsqd) => {
   const clients = await occupy(nsqd, 2);

@@ -13,6 +13,7 @@ import type { SegmentStore } from "../../src/log/segment_store.ts";
 import { defaultOptions } from "../../src/config/option.ts";
 import { type ApiContext, nsqdHttpApi } from "../../src/nsqd/api/endpoints.ts";
 import { NSQD_OPTIONS, nsqdConfigValue, type NsqdOptions } from "../../src/nsqd/options.ts";
+import { ErrorCounts } from "../../src/nsqd/stats/errors.ts";
 import type { ClientSource } from "../../src/nsqd/stats/stats.ts";
 import { MemoryStores } from "../../src/storage/memory_segments.ts";
 import { FAKE_MONOTONIC_START_MS, FakeClock } from "./fake_clock.ts";
@@ -127,6 +128,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     hasGossip: false,
     health: () => state.health,
     refused: () => state.refused,
+    errors: new ErrorCounts(() => clock.nowMs()),
     commitTurn: () => given.onCommitTurn?.(broker),
     sessions: () => clients,
     clientOf(consumer) {

@@ -8,6 +8,7 @@
 import { setImmediate } from "node:timers";
 import { assertEquals } from "@std/assert";
 import type { Clock } from "../../src/base/clock.ts";
+import type { ErrorSink } from "../../src/base/error_sink.ts";
 import { LOG_LEVELS, Logger, type LogLevel } from "../../src/base/logger.ts";
 import { Broker } from "../../src/broker/broker.ts";
 import type { Channel } from "../../src/broker/channel.ts";
@@ -49,6 +50,9 @@ export class NsqdInMemory implements SessionContext {
   readonly slice = new SharedSlice({ monotonicMs: () => 0 });
   readonly tlsServer = undefined;
   readonly stores = new TestStores();
+  /** What clients have done wrong: code, address and text. */
+  readonly errors: string[] = [];
+  readonly onError: ErrorSink = (...error) => void this.errors.push(error.join(" "));
   #connected = 0;
 
   constructor(given: NsqdInMemoryOptions = {}) {

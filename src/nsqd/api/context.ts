@@ -12,6 +12,7 @@ import type { RegistrationDb } from "../../cluster/registration_db.ts";
 import type { MessageOptions } from "../node/message_options.ts";
 import type { NodeOptions } from "../node/options.ts";
 import type { SessionOptions } from "../session/options.ts";
+import type { ErrorCounts } from "../stats/errors.ts";
 import type { ClientSource } from "../stats/stats.ts";
 
 /** Gossip, as the HTTP API sees it. */
@@ -52,6 +53,8 @@ export interface ApiContext {
   health(): string;
   /** Connections that have been refused since the start, because there were too many. */
   refused(): { readonly tcp: number; readonly http: number };
+  /** What clients have done wrong. */
+  readonly errors: ErrorCounts;
   /** Commits what TCP clients have published so far in this turn, and tells them: it stands apart from what comes now. */
   commitTurn(): void;
   /** The TCP clients that are connected. */

@@ -15,6 +15,7 @@ import type { HostNames } from "../../http/foreign_requests.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { Router } from "../../http/router.ts";
+import { errorStats } from "../stats/errors.ts";
 import { backgroundStats, collectStats, memoryStats } from "../stats/stats.ts";
 import { formatStats } from "../stats/text.ts";
 import { debugEndpoints } from "./debug.ts";
@@ -63,7 +64,7 @@ export function nsqdHttpApi(nsqd: ApiContext, audience: ApiAudience = {}): Route
     .filter((each) => !(withoutAdmin && isForAdmins(each)))
     .map((each) => each.access === "admin" ? { ...each, value: audited(audit, each.value) } : each);
   const routes = guard === undefined ? endpoints : endpoints.map((each) => guard.protect(each));
-  return new Router({ routes, logger: nsqd.logger, hosts });
+  return new Router({ routes, logger: nsqd.logger, hosts, onError: nsqd.errors.note });
 }
 
 /** What `--admin-address` takes away from the other addresses. */
@@ -172,6 +173,8 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
     tls_certificate_expires: secondsOf(nsqd.certificateExpiresMs),
     // Absent where none has been, and so for whoever knows NSQ's form only.
     refused_connections: refused.tcp + refused.http > 0 ? refused : undefined,
+    // The same.
+    errors: errorStats(nsqd.errors),
   };
 }
 

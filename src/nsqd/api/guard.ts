@@ -6,6 +6,7 @@
  * @module
  */
 import type { Audit } from "../../base/audit_log.ts";
+import type { ErrorSink } from "../../base/error_sink.ts";
 import type { Logger } from "../../base/logger.ts";
 import { Answer } from "../../http/answer.ts";
 import { refusal, type Responder, V1_JSON } from "../../http/decorators.ts";
@@ -134,9 +135,12 @@ export class HttpGuard {
 }
 
 /** What plain HTTP answers to every request when TLS is required (nsqd/http.go, `ServeHTTP`). */
-export function requireTls(httpsPort: number): RequestHandler {
+export function requireTls(httpsPort: number, onError: ErrorSink): RequestHandler {
   const body = `{"message": "TLS_REQUIRED", "https_port": ${httpsPort}}`;
-  return () => Promise.resolve(new Answer(403, V1_JSON, body));
+  return ({ peer }) => {
+    onError("HTTP_403", peer, body);
+    return Promise.resolve(new Answer(403, V1_JSON, body));
+  };
 }
 
 function bearerToken({ request }: RequestContext): string | undefined {

@@ -11,6 +11,7 @@
  */
 
 import type { Clock } from "../../base/clock.ts";
+import type { ErrorSink } from "../../base/error_sink.ts";
 import { errorText } from "../../base/error_text.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { SharedSlice } from "../../base/time_slice.ts";
@@ -86,6 +87,8 @@ export interface SessionContext {
   readonly connections: Set<Session>;
   /** Asks an auth server what the client may do. Rejects when none answers as it should. */
   authorize(client: Session, secret: string): Promise<AuthState>;
+  /** Is told of what clients do wrong. */
+  readonly onError: ErrorSink;
 }
 
 /** A client of the TCP protocol. Its times are by the monotonic clock, but for the one that is shown. */
@@ -235,7 +238,7 @@ export class Session implements MessageSink, WireOwner {
     try {
       if (await this.#readMagic()) await this.#readCommands();
     } catch (error) {
-      if (!this.#wire.closed) logger.error(`client(${this.remoteAddress}) - ${errorText(error)}`);
+      if (!this.#wire.closed) this.#blame("TCP_BROKEN", errorText(error));
     } finally {
       this.subscription?.channel.removeConsumer(this.subscription.consumer);
       await this.publishesKept();
@@ -361,7 +364,8 @@ export class Session implements MessageSink, WireOwner {
   }
 
   writeFailed(error: unknown): void {
-    this.#end(`failed to send response - ${errorText(error)}`);
+    this.#blame("TCP_BROKEN", `failed to send response - ${errorText(error)}`);
+    this.close();
   }
 
   /** No command is carried out before `work` is done; what it throws is answered like a command's error. */
@@ -467,6 +471,7 @@ export class Session implements MessageSink, WireOwner {
     this.#speaks = magic === MAGIC_V2;
     if (this.#speaks) return true;
     logger.error(`client(${this.remoteAddress}) bad protocol magic '${magic}'`);
+    this.context.onError("E_BAD_PROTOCOL", this.remoteAddress, `magic '${magic}'`);
     this.answer(encodeFrame(FRAME_TYPE.error, "E_BAD_PROTOCOL"));
     return false;
   }
@@ -622,6 +627,7 @@ export class Session implements MessageSink, WireOwner {
   #fail(error: ProtocolError): void {
     const cause = error.cause === undefined ? "" : ` - ${errorText(error.cause)}`;
     this.context.logger.error(`[${this.remoteAddress}] - ${error.message}${cause}`);
+    this.context.onError(error.code, this.remoteAddress, error.message);
     const frame = new Uint8Array(FRAME_HEADER_LENGTH + error.message.length);
     writeU32(frame, 0, error.message.length + 4);
     writeU32(frame, 4, FRAME_TYPE.error);
@@ -630,9 +636,15 @@ export class Session implements MessageSink, WireOwner {
     if (error.fatal) this.#failed = true;
   }
 
+  /** Ends the connection of a client that takes too long. */
   #end(reason: string): void {
-    this.context.logger.error(`client(${this.remoteAddress}) - ${reason}`);
+    this.#blame("TCP_TIMEOUT", reason);
     this.close();
+  }
+
+  #blame(code: string, reason: string): void {
+    this.context.logger.error(`client(${this.remoteAddress}) - ${reason}`);
+    this.context.onError(code, this.remoteAddress, reason);
   }
 }
 

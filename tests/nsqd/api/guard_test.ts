@@ -227,7 +227,7 @@ for (
   const [method, target] of [["GET", "/ping"], ["POST", "/pub?topic=t"], ["GET", "/nope"], ["GET", "/%zz"]]
 ) {
   Deno.test(`requireTls() answers ${method} ${target} with the port of HTTPS`, async () => {
-    const { status, text, header } = await callHandler(requireTls(4152), { method, target });
+    const { status, text, header } = await callHandler(requireTls(4152, () => {}), { method, target });
 
     assertEquals([status, header("content-type"), header("x-nsq-content-type")], [403, JSON_TYPE, NSQ]);
     assertEquals(text, '{"message": "TLS_REQUIRED", "https_port": 4152}');
@@ -237,7 +237,7 @@ for (
 Deno.test("requireTls() reads no body", async () => {
   const request = httpRequest({ method: "POST", target: "/pub", body: "hello" });
 
-  await requireTls(4152)(request);
+  await requireTls(4152, () => {})(request);
 
   assertEquals(request.body.reads, 0);
 });

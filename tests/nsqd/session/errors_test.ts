@@ -202,3 +202,30 @@ for (const [sent, error] of CUT_OFF) {
     }),
   );
 }
+
+Deno.test(
+  "Session tells of each error with its code, the client's address and the text",
+  inMemory(async (nsqd) => {
+    const client = await nsqd.connect();
+    await client.ask("NOPE\n");
+    await nsqd.connect({ magic: "  V9" });
+
+    assertEquals(nsqd.errors, [
+      "E_INVALID 127.0.0.1:5001 E_INVALID invalid command NOPE",
+      "E_BAD_PROTOCOL 127.0.0.1:5002 magic '  V9'",
+    ]);
+  }),
+);
+
+Deno.test(
+  "Session tells of a client that takes too long",
+  inMemory(async (nsqd) => {
+    await nsqd.connect();
+
+    await nsqd.pass(61_000);
+
+    assertEquals(nsqd.errors, [
+      "TCP_TIMEOUT 127.0.0.1:5001 no command in time after connecting - i/o timeout",
+    ]);
+  }),
+);
