@@ -19,6 +19,8 @@ export class RequestContext {
   readonly rawQuery: string;
   /** Values of the `:name` parts of the route; set by the router. */
   params = NO_PARAMS;
+  /** An answer with the status of a refusal is one, and told of as an error of the client's. */
+  refuses = true;
   /** Name of the client's token, once a guard has found out. */
   client: string | undefined;
   /** What a handler wants to be noted besides path and query: a value from the body. */

@@ -72,7 +72,7 @@ export class Router {
   readonly handle = async (request: HttpRequest): Promise<Answer> => {
     const context = new RequestContext(request);
     const answer = await this.#answer(context);
-    if (answer.status >= 400) this.#tell(context, answer);
+    if (answer.status >= 400 && context.refuses) this.#tell(context, answer);
     return answer;
   };
 

@@ -236,6 +236,10 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
       return gossip;
     },
     health: () => health.text,
+    readiness: () => health.readiness,
+    get isLoading() {
+      return health.phase === "loading";
+    },
     refused: () => listeners.refused,
     errors,
     commitTurn: () => turn.commit(),
@@ -263,18 +267,20 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const hosts = HostNames.of(start.options.httpAllowedHosts);
   const api = (withoutAdmin: boolean) =>
     nsqdHttpApi(apiContext, { guard, audit, hosts, withoutAdmin }).handle;
-  const openListeners = async () => {
+  const openHttp = async () => {
     const { options } = settings;
-    const handler = api(options.adminAddress !== "");
-    await listeners.open({
+    await listeners.openHttp({
       logger,
       clock,
       options,
       tlsServer: tls.server,
-      handler,
+      handler: api(options.adminAddress !== ""),
       adminHandler: api(false),
       onError: errors.note,
     });
+  };
+  const openTcp = () => {
+    listeners.openTcp(settings.options, logger);
     settings.findPorts({ tcpPort: listeners.tcpPort, httpPort: listeners.http?.port });
   };
 
@@ -292,6 +298,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     turn,
     metadata,
     flush,
+    health,
     memory,
     authorizer,
     audit,
@@ -309,7 +316,8 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
       return gossip;
     },
     listeners,
-    openListeners,
+    openHttp,
+    openTcp,
     runningTasks,
   };
 }

@@ -53,7 +53,7 @@ const NO_DISK: Disk = {
     [Symbol.dispose]: () => {},
   },
   stores: { names: () => [], open: () => undefined, removeDeleted: settled },
-  metadataFile: { load: () => {}, persist: settled, removeLeftovers: () => {} },
+  metadataFile: { load: settled, persist: settled, removeLeftovers: () => {} },
   takeOver: () => Promise.resolve(NO_IMPORT),
 };
 

@@ -136,7 +136,7 @@ async function fill(
     onChange() {},
     onStored: (error) => failure ??= error,
   });
-  loadTopics(broker, { metadata: new MetadataFile(dataPath.path, quiet), stores, logger: quiet });
+  await loadTopics(broker, { metadata: new MetadataFile(dataPath.path, quiet), stores, logger: quiet });
   // nsqd would go on without what it cannot read now; nobody is to take what is here for all there is.
   if (failure !== undefined) throw failure;
   // Before the topics lose their channels to the export.

@@ -1,5 +1,5 @@
 /**
- * Whether this nsqd can do what it is there for, as `/ping` and `/stats` say it.
+ * Whether this nsqd can do what it is there for, as `/ping`, `/stats` and `/health/ready` say it.
  *
  * @module
  */
@@ -7,7 +7,11 @@
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
 import { oneLine } from "../base/one_line.ts";
+import type { Readiness } from "../http/health_pages.ts";
 import type { DataPath } from "../storage/data_path.ts";
+
+/** What nsqd is doing as a whole. */
+export type Phase = "loading" | "running" | "stopping";
 
 /** What health depends on besides the disk. */
 export interface HealthContext {
@@ -21,6 +25,7 @@ export interface HealthContext {
 
 /** Knows what is wrong. */
 export class Health {
+  phase: Phase = "loading";
   readonly #context: HealthContext;
   #storeError: unknown;
   /** Throws as long as the store cannot be opened that could not be the last time. */
@@ -32,11 +37,21 @@ export class Health {
 
   /** "OK", or "NOK - " and why. */
   get text(): string {
+    if (this.phase === "loading") return "NOK - loading";
     if (this.#storeError !== undefined) return `NOK - ${errorText(this.#storeError)}`;
     const { memoryProblem, gossipProblem } = this.#context;
     if (memoryProblem !== undefined) return `NOK - ${memoryProblem}`;
     // It may have names in it that other members have chosen.
     return gossipProblem === undefined ? "OK" : `NOK - gossip unhealthy: ${oneLine(gossipProblem)}`;
+  }
+
+  /** Whether clients can be served. Without gossip they can; that it is not well `text` says. */
+  get readiness(): Readiness {
+    const { memoryProblem } = this.#context;
+    const reasons: string[] = this.phase === "running" ? [] : [this.phase];
+    if (this.#storeError !== undefined) reasons.push(`disk: ${errorText(this.#storeError)}`);
+    if (memoryProblem !== undefined) reasons.push(`memory: ${memoryProblem}`);
+    return { ready: reasons.length === 0, state: this.phase, reasons };
   }
 
   /** Something could not be written the last time it was tried. */

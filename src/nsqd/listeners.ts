@@ -63,14 +63,16 @@ export class Listeners {
   #http: HttpServer | undefined;
   #https: HttpServer | undefined;
   #admin: HttpServer | undefined;
+  /** What is left of the files that may be open is dealt out to all of them at once. */
+  #tcpLimits = NONE;
 
-  /** @throws {Error} If one cannot listen; those that do already are to be closed. */
-  async open(context: ListenersContext): Promise<void> {
+  /** Listens for HTTP. @throws {Error} If one cannot listen; those that do already are to be closed. */
+  async openHttp(context: ListenersContext): Promise<void> {
     const { logger, clock, options, tlsServer, handler, adminHandler, onError } = context;
     const addresses = addressesOf(context);
     for (const address of Object.values(addresses)) await clear(address, logger);
     const limits = limitsOf(context, addresses);
-    this.#tcp = listenTcp(addresses.TCP, options.tcpAddress, limits.TCP, logger);
+    this.#tcpLimits = limits.TCP;
     // One budget for all of them: the memory is one.
     const budget = new BodyBudget(options.httpMaxBodiesSizeBytes);
     const serve = (name: "HTTP" | "HTTPS" | "ADMIN", handler: RequestHandler, tls?: TlsServer) => {
@@ -93,6 +95,11 @@ export class Listeners {
       options.tlsRequired === "true" ? requireTls(this.#https?.port ?? 0, onError) : handler,
     );
     this.#admin = serve("ADMIN", adminHandler);
+  }
+
+  /** Listens for TCP clients, after HTTP. @throws {Error} If it cannot. */
+  openTcp({ tcpAddress }: Pick<SessionOptions, "tcpAddress">, logger: Logger): void {
+    this.#tcp = listenTcp(parseAddress(tcpAddress), tcpAddress, this.#tcpLimits, logger);
   }
 
   get tcp(): ConnectionListener | undefined {

@@ -5,6 +5,7 @@
  */
 
 import type { Logger } from "../base/logger.ts";
+import { inSlices, type Slice, TimeSlice } from "../base/time_slice.ts";
 import type { Broker, StoreFactory } from "../broker/broker.ts";
 import { isValidTopicName } from "../protocol/names.ts";
 import { topicFolder } from "../storage/file_stores.ts";
@@ -12,21 +13,24 @@ import type { MetadataFile } from "./metadata.ts";
 
 /**
  * Makes the topics and channels of the metadata file, and those that have messages and are not in it: after a crash, when
- * it is lost, or when the messages were `imported`.
+ * it is lost, or when the messages were `imported`. It takes a while, in which others have their turn.
  *
  * @throws {Error} When the file cannot be used.
  */
-export function loadTopics(
+export async function loadTopics(
   broker: Broker,
   from: {
     readonly metadata: Pick<MetadataFile, "load">;
     readonly stores: Pick<StoreFactory, "names">;
     readonly imported?: ReadonlySet<string>;
     readonly logger: Logger;
+    /** @default {as long as others can wait} */
+    readonly slice?: Slice;
   },
-): void {
-  from.metadata.load(broker);
-  for (const name of from.stores.names()) {
+): Promise<void> {
+  const { slice = new TimeSlice() } = from;
+  await from.metadata.load(broker, slice);
+  await inSlices(from.stores.names(), (name) => {
     if (!isValidTopicName(name)) {
       // An earlier version could be made to take such a name. No client could ask for the topic, so it is not made up again.
       from.logger.error(
@@ -35,11 +39,11 @@ export function loadTopics(
         }" is kept and not delivered; ` +
           "to have it, rename that folder to <name>.topic while nsqd is stopped",
       );
-      continue;
+      return;
     }
     // The file says which channels there are, but for those that it could not know of.
     const isKnown = broker.topics.has(name) && !from.imported?.has(name);
     if (!isKnown) broker.recoverTopic(name).restoreChannels();
-  }
-  for (const topic of broker.topics.values()) topic.start();
+  }, slice);
+  await inSlices(broker.topics.values(), (topic) => topic.start(), slice);
 }

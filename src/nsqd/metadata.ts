@@ -9,6 +9,7 @@ import { errorText } from "../base/error_text.ts";
 import { othersFirst } from "../base/every.ts";
 import { NSQ_VERSION } from "../base/version.ts";
 import type { Logger } from "../base/logger.ts";
+import { type Slice, TimeSlice } from "../base/time_slice.ts";
 import type { Broker } from "../broker/broker.ts";
 import { isValidChannelName, isValidTopicName } from "../protocol/names.ts";
 import { DENO_FILES, type FileSystem, removeIfThere, replaceFile } from "../storage/file_system.ts";
@@ -43,11 +44,12 @@ export class MetadataFile {
   }
 
   /**
-   * Makes the topics and channels that the file names, with the messages that their stores have.
+   * Makes the topics and channels that the file names, with the messages that their stores have; others have their turn
+   * when the slice is over.
    *
    * @throws {Error} When the file cannot be used.
    */
-  load(broker: Broker): void {
+  async load(broker: Broker, slice: Slice = new TimeSlice()): Promise<void> {
     for (const { name, paused, channels } of this.#read()) {
       if (!isValidTopicName(name)) {
         this.#logger.warn(`skipping creation of invalid topic ${name}`);
@@ -62,7 +64,9 @@ export class MetadataFile {
         }
         const made = topic.channel(channel.name);
         if (channel.paused) made.pause();
+        if (slice.isOver) await slice.next();
       }
+      if (slice.isOver) await slice.next();
     }
   }
 

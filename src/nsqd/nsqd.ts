@@ -54,13 +54,13 @@ export class Nsqd implements Daemon {
   }
 
   /**
-   * Locks the data path, loads what was kept, listens, and runs the loops. Nothing listens before everything is
-   * loaded.
+   * Locks the data path, loads what was kept, listens, and runs the loops. No TCP client is let in before everything is
+   * loaded, and HTTP answers nothing before but how nsqd is.
    *
    * @throws {Error} Why it cannot start; everything is released then.
    */
   async start(): Promise<void> {
-    const { settings, broker, clock, flush, lookup, loops, memory, sessions } = this.#parts;
+    const { settings, broker, clock, flush, health, lookup, loops, memory, sessions } = this.#parts;
     this.#logger.info(versionLine("nsqd"));
     this.#logger.info(`ID: ${settings.options.nodeId}`);
     this.#warn();
@@ -68,8 +68,10 @@ export class Nsqd implements Daemon {
       await this.#lock();
       // Before anything shows the address.
       settings.findAddress();
+      // Whoever waits for the messages of years to be loaded is told so.
+      await this.#parts.openHttp();
       await this.#load();
-      await this.#parts.openListeners();
+      this.#parts.openTcp();
       this.#parts.makeGossip();
     } catch (error) {
       await this.#release();
@@ -91,6 +93,7 @@ export class Nsqd implements Daemon {
     this.#loop("compactionLoop", settings.options.syncTimeoutMs, () => flush.compactTopics());
     loops.spawn("removal", () => flush.removeDeleted());
     for (const { name, run } of this.#parts.gossip?.tasks ?? []) loops.spawn(name, run);
+    health.phase = "running";
   }
 
   /** Stops in NSQ's order: no more clients, metadata, messages, loops, lock. */
@@ -104,8 +107,20 @@ export class Nsqd implements Daemon {
   }
 
   async #stop(): Promise<void> {
-    const { listeners, sessions, clients, metadata, flush, memory, loops, authorizer, audit, dataPath } =
-      this.#parts;
+    const {
+      health,
+      listeners,
+      sessions,
+      clients,
+      metadata,
+      flush,
+      memory,
+      loops,
+      authorizer,
+      audit,
+      dataPath,
+    } = this.#parts;
+    health.phase = "stopping";
     const left = this.#parts.gossip?.leave();
     listeners.tcp?.close();
     sessions.close();
@@ -225,7 +240,12 @@ export class Nsqd implements Daemon {
     const { disk, clock, broker, metadata } = this.#parts;
     const { stores, metadataFile } = disk;
     const imported = await disk.takeOver(() => clock.nowMs());
-    loadTopics(broker, { metadata: metadataFile, stores, imported: imported.topics, logger: this.#logger });
+    await loadTopics(broker, {
+      metadata: metadataFile,
+      stores,
+      imported: imported.topics,
+      logger: this.#logger,
+    });
     await this.#useDataPath();
     await metadata.follow();
     await imported.finish();

@@ -25,6 +25,7 @@ import { audited } from "../http/audited.ts";
 import { log, plainText, v1 } from "../http/decorators.ts";
 import { debugPages } from "../http/debug_pages.ts";
 import { HostNames } from "../http/foreign_requests.ts";
+import { healthPages, type Readiness } from "../http/health_pages.ts";
 import { HttpError } from "../http/http_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { requestParams, requiredParam } from "../http/request_params.ts";
@@ -40,6 +41,8 @@ export interface HttpApiContext {
   readonly logger: Logger;
   readonly options: NsqlookupdOptions;
   readonly db: RegistrationDb;
+  /** Whether clients can be served, and why not. */
+  readonly readiness: Readiness;
   /** Names of the tasks that run, for the debug pages. */
   runningTasks(): readonly string[];
 }
@@ -67,6 +70,7 @@ function lookupRoutes(nsqlookupd: HttpApiContext): HttpRoute[] {
   const { logged, api } = decoratorsOf(nsqlookupd);
   return [
     route("GET", "/ping", plainText(logged(() => "OK"))),
+    ...healthPages(() => nsqlookupd.readiness),
     route("GET", "/info", api(() => ({ version: NSQ_VERSION }))),
 
     route("GET", "/lookup", api(lookup)),

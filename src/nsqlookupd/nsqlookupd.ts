@@ -17,6 +17,7 @@ import { versionLine } from "../base/version.ts";
 import { RegistrationDb } from "../cluster/registration_db.ts";
 import { type Address, parseAddress } from "../config/address.ts";
 import { BodyBudget } from "../http/body_budget.ts";
+import type { Readiness } from "../http/health_pages.ts";
 import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
 import type { ConnectionLimits } from "../net/admission.ts";
 import type { Connection } from "../net/connection.ts";
@@ -96,6 +97,12 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
   /** Stops in NSQ's order: TCP, its clients, HTTP, loops. */
   stop(): Promise<void> {
     return this.#stopping ??= this.#stop();
+  }
+
+  get readiness(): Readiness {
+    // It keeps nothing that it could have to wait for: each nsqd tells it anew what it has.
+    const reasons = this.#stopping ? ["stopping"] : [];
+    return { ready: reasons.length === 0, state: this.#stopping ? "stopping" : "running", reasons };
   }
 
   get tcpPort(): number {

@@ -22,9 +22,9 @@ Deno.test("Nsqd starts and stops in NSQ's order", async () => {
     assertEquals(steady(lines.slice(0, started), dataPath), [
       "INFO: nsqd v1.3.0 (…)",
       "INFO: ID: 5",
+      "INFO: HTTP: listening on 127.0.0.1:#",
       "INFO: NSQ: persisting topic/channel metadata to <data>/nsqd.dat",
       "INFO: TCP: listening on 127.0.0.1:#",
-      "INFO: HTTP: listening on 127.0.0.1:#",
       "INFO: NSQ: advertising 127.0.0.1:# (TCP), 127.0.0.1:# (HTTP)",
     ]);
     assertEquals(steady(lines.slice(started), dataPath), [
@@ -104,30 +104,31 @@ nsqdTest("Nsqd.stop() ends connections that come at that moment", async ({ nsqd 
   assert(performance.now() - before < 2000, "it waited for a connection");
 });
 
-Deno.test("Nsqd that is not started releases what it took when the port is in use", async () => {
+Deno.test("Nsqd that is not started releases what it took when the HTTP port is in use", async () => {
   await withDataPath(async (dataPath) => {
     using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const address = `127.0.0.1:${(taken.addr as Deno.NetAddr).port}`;
     const lines: string[] = [];
 
-    const error = await assertRejects(() => nsqdIn(dataPath, { tcpAddress: address }, lines).start(), Error);
+    const error = await assertRejects(() => nsqdIn(dataPath, { httpAddress: address }, lines).start(), Error);
 
-    assertMatch(error.message, new RegExp(`^listen \\(${address}\\) failed - .*in use`));
+    assertMatch(error.message, new RegExp(`^Cannot listen on ${address}: .*in use`));
     // The lock is free again.
     await withNsqd(dataPath, {}, () => Promise.resolve());
   });
 });
 
-Deno.test("Nsqd that is not started releases the TCP port when the HTTP port is in use", async () => {
+Deno.test("Nsqd that is not started releases the HTTP port when the TCP port is in use", async () => {
   await withDataPath(async (dataPath) => {
     using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const address = `127.0.0.1:${(taken.addr as Deno.NetAddr).port}`;
-    const nsqd = nsqdIn(dataPath, { httpAddress: address }, []);
+    const nsqd = nsqdIn(dataPath, { tcpAddress: address }, []);
 
     const error = await assertRejects(() => nsqd.start(), Error);
-    const port = nsqd.tcpPort ?? 0;
+    const port = nsqd.httpPort ?? 0;
 
-    assertMatch(error.message, new RegExp(`^Cannot listen on ${address}: .*in use`));
+    assertMatch(error.message, new RegExp(`^listen \\(${address}\\) failed - .*in use`));
+    assert(port > 0, "it did not listen for HTTP");
     Deno.listen({ hostname: "127.0.0.1", port }).close();
   });
 });

@@ -97,7 +97,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`runNsqd() stops in order and ends with 0 on ${signal}`, async () => {
     await withDataPath(async (dataPath) => {
       await using nsqd = startNsqd(dataPath);
-      await nsqd.logged(/(HTTP: listening)/);
+      await nsqd.logged(/(advertising)/);
 
       nsqd.kill(signal);
 
@@ -133,6 +133,7 @@ Deno.test("runNsqd() loses nothing by more signals while it stops", async () => 
 Deno.test("runNsqd() goes on when it gets signals that Go's programs take no notice of", async () => {
   await withDataPath(async (dataPath) => {
     await using nsqd = startNsqd(dataPath);
+    await nsqd.logged(/(advertising)/);
     const address = await nsqd.logged(/HTTP: listening on (127\.0\.0\.1:\d+)/);
 
     for (const signal of ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGPIPE", "SIGXFSZ", "SIGHUP"] as const) {
@@ -148,7 +149,7 @@ Deno.test("runNsqd() goes on when it gets signals that Go's programs take no not
 Deno.test("runNsqd() does not leave the inspector open that SIGUSR1 opens", async () => {
   await withDataPath(async (dataPath) => {
     await using nsqd = startNsqd(dataPath);
-    await nsqd.logged(/(HTTP: listening)/);
+    await nsqd.logged(/(advertising)/);
 
     // The runtime does not open it in its first moments.
     await eventually("it was opened, and closed", () => {
@@ -161,6 +162,7 @@ Deno.test("runNsqd() does not leave the inspector open that SIGUSR1 opens", asyn
 Deno.test("runNsqd() on a second SIGTERM goes on to wait for a request that does not end", async () => {
   await withDataPath(async (dataPath) => {
     await using nsqd = startNsqd(dataPath);
+    await nsqd.logged(/(advertising)/);
     const address = await nsqd.logged(/HTTP: listening on 127\.0\.0\.1:(\d+)/);
     // A request that does not end keeps the stop from ending.
     using conn = await Deno.connect({ hostname: "127.0.0.1", port: Number(address) });

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import { assertEquals, assertGreaterOrEqual, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertGreaterOrEqual, assertMatch, assertRejects } from "@std/assert";
 import { MetadataFile } from "../../src/nsqd/metadata.ts";
 import { NsqdInMemory } from "../support/nsqd_in_memory.ts";
 import { withDataPath } from "../support/nsqd_in_process.ts";
@@ -23,7 +23,7 @@ async function load(text: string): Promise<NsqdInMemory> {
   const nsqd = new NsqdInMemory();
   await withDataPath(async (dataPath) => {
     await Deno.writeTextFile(`${dataPath}/nsqd.dat`, text);
-    new MetadataFile(dataPath, nsqd.logger).load(nsqd.broker);
+    await new MetadataFile(dataPath, nsqd.logger).load(nsqd.broker);
   });
   return nsqd;
 }
@@ -226,13 +226,12 @@ for (const [name, text, topics] of LOADED) {
 }
 
 Deno.test("MetadataFile.load() takes no file for no topics", async () => {
-  await withDataPath((dataPath) => {
+  await withDataPath(async (dataPath) => {
     const nsqd = new NsqdInMemory();
 
-    new MetadataFile(dataPath, nsqd.logger).load(nsqd.broker);
+    await new MetadataFile(dataPath, nsqd.logger).load(nsqd.broker);
 
     assertEquals(topicsOf(nsqd), []);
-    return Promise.resolve();
   });
 });
 
@@ -286,7 +285,7 @@ for (const [name, text] of REFUSED) {
       const nsqd = new NsqdInMemory();
       await Deno.writeTextFile(`${dataPath}/nsqd.dat`, text);
 
-      assertThrows(
+      await assertRejects(
         () => new MetadataFile(dataPath, nsqd.logger).load(nsqd.broker),
         Error,
         `failed to parse metadata in ${dataPath}/nsqd.dat - `,
@@ -301,7 +300,7 @@ Deno.test("MetadataFile.load() refuses a file that it cannot read", async () => 
     const nsqd = new NsqdInMemory();
     await Deno.mkdir(`${dataPath}/nsqd.dat`);
 
-    assertThrows(
+    await assertRejects(
       () => new MetadataFile(dataPath, nsqd.logger).load(nsqd.broker),
       Error,
       `failed to read metadata from ${dataPath}/nsqd.dat - `,

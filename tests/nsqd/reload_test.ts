@@ -318,6 +318,7 @@ Deno.test("SIGHUP lets nsqd read the tokens again, and write the audit log to a 
       `--http-auth-token-file=${folder}/tokens`,
       `--audit-log=${folder}/audit.log`,
     ]);
+    await nsqd.logged(/(advertising)/);
     const address = await nsqd.logged(/HTTP: listening on (\S+)/);
     const info = async () => {
       const headers = { Authorization: `Bearer ${READER}` };

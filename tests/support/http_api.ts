@@ -81,7 +81,7 @@ export function httpApi(given: HttpApiOptions = {}) {
   const clients = new Set<ClientSource>();
   const clientOfConsumer = new Map<Consumer, ClientSource>();
   const calls: string[] = [];
-  const state = { health: "OK", refused: { tcp: 0, http: 0 } };
+  const state = { health: "OK", isLoading: false, refused: { tcp: 0, http: 0 } };
   const { e2eProcessingLatencyPercentiles: quantiles, memQueueSize, maxBytesPerFile } = options;
   const broker = new Broker({
     clock,
@@ -127,6 +127,10 @@ export function httpApi(given: HttpApiOptions = {}) {
     started,
     hasGossip: false,
     health: () => state.health,
+    readiness: () => ({ ready: true, state: "running", reasons: [] }),
+    get isLoading() {
+      return state.isLoading;
+    },
     refused: () => state.refused,
     errors: new ErrorCounts(() => clock.nowMs()),
     commitTurn: () => given.onCommitTurn?.(broker),

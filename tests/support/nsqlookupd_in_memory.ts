@@ -35,6 +35,7 @@ export interface HttpAnswer {
 
 /** An nsqlookupd without a daemon, and what a test wants to see of it. */
 export class NsqlookupdInMemory implements HttpApiContext, SessionContext {
+  readonly readiness = { ready: true, state: "running", reasons: [] };
   readonly clock = new FakeClock();
   /** The log's lines, without time. */
   readonly lines: string[] = [];

@@ -9,6 +9,7 @@ import type { Broker } from "../../broker/broker.ts";
 import type { Topic } from "../../broker/topic.ts";
 import type { Consumer } from "../../broker/consumer.ts";
 import type { RegistrationDb } from "../../cluster/registration_db.ts";
+import type { Readiness } from "../../http/health_pages.ts";
 import type { MessageOptions } from "../node/message_options.ts";
 import type { NodeOptions } from "../node/options.ts";
 import type { SessionOptions } from "../session/options.ts";
@@ -51,6 +52,10 @@ export interface ApiContext {
   readonly gossip?: GossipApi | undefined;
   /** "OK", or "NOK - " and why. */
   health(): string;
+  /** Whether clients can be served, and why not. */
+  readiness(): Readiness;
+  /** True until everything is there that was kept. */
+  readonly isLoading: boolean;
   /** Connections that have been refused since the start, because there were too many. */
   refused(): { readonly tcp: number; readonly http: number };
   /** What clients have done wrong. */

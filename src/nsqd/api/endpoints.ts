@@ -10,8 +10,9 @@ import { errorText } from "../../base/error_text.ts";
 import { parseLogLevel } from "../../base/logger.ts";
 import { NSQ_VERSION, nsqVersionLine } from "../../base/version.ts";
 import { audited } from "../../http/audited.ts";
-import { type Handler, log, plainText, v1 } from "../../http/decorators.ts";
+import { type Handler, log, plainText, type Responder, v1 } from "../../http/decorators.ts";
 import type { HostNames } from "../../http/foreign_requests.ts";
+import { healthPages } from "../../http/health_pages.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { Router } from "../../http/router.ts";
@@ -62,6 +63,7 @@ export function nsqdHttpApi(nsqd: ApiContext, audience: ApiAudience = {}): Route
   const { guard, audit, hosts, withoutAdmin = false } = audience;
   const endpoints = nsqdEndpoints(nsqd)
     .filter((each) => !(withoutAdmin && isForAdmins(each)))
+    .map((each) => each.access === "anyone" ? each : { ...each, value: onceLoaded(nsqd, each.value) })
     .map((each) => each.access === "admin" ? { ...each, value: audited(audit, each.value) } : each);
   const routes = guard === undefined ? endpoints : endpoints.map((each) => guard.protect(each));
   return new Router({ routes, logger: nsqd.logger, hosts, onError: nsqd.errors.note });
@@ -72,6 +74,16 @@ function isForAdmins({ access, path }: Endpoint): boolean {
   return access === "admin" || path.startsWith("/config/") || path.startsWith("/debug/");
 }
 
+/** Refuses while not everything is there yet: what is asked for could be missing, and what is done, lost. */
+function onceLoaded(nsqd: ApiContext, responder: Responder): Responder {
+  const refuse = v1(
+    log(nsqd.logger)(() => {
+      throw new HttpError(503, "LOADING", { headers: [["Retry-After", "1"]] });
+    }),
+  );
+  return (request) => nsqd.isLoading ? refuse(request) : responder(request);
+}
+
 /** All endpoints, each with who may use it where there is a guard. */
 export function nsqdEndpoints(nsqd: ApiContext): Endpoint[] {
   const of = (operation: Operation): Handler => (request) => operation(nsqd, request);
@@ -80,6 +92,9 @@ export function nsqdEndpoints(nsqd: ApiContext): Endpoint[] {
 
   return [
     endpoint("anyone", "GET", "/ping", plainText(logged(of(ping)))),
+    ...healthPages(() => nsqd.readiness()).map(({ method, path, value }) =>
+      endpoint("anyone", method, path, value)
+    ),
     endpoint("read", "GET", "/info", api(info)),
 
     // These two leave no line in the log.

@@ -57,6 +57,8 @@ Deno.test("nsqdEndpoints() declares for each endpoint who may use it", () => {
 
   assertEquals(list, [
     "anyone GET /ping",
+    "anyone GET /health/live",
+    "anyone GET /health/ready",
     "read GET /info",
     "publish POST /pub",
     "publish POST /mpub",
@@ -100,14 +102,16 @@ Deno.test("HttpGuard.of() makes none without tokens", () => {
   assertEquals(HttpGuard.of(OPEN, httpApi().context), undefined);
 });
 
-Deno.test("HttpGuard refuses every endpoint but /ping to a client without a token", async () => {
+Deno.test("HttpGuard refuses every endpoint but the health checks to a client without a token", async () => {
   const { request } = guarded();
+  const open: [path: string, status: number][] = [];
 
   for (const { access, method, path } of nsqdEndpoints(httpApi().context)) {
     const answer = await request(method, path.replace(":opt", "log_level"));
-    if (access === "anyone") assertEquals([path, answer.status], ["/ping", 200]);
+    if (access === "anyone") open.push([path, answer.status]);
     else assertEquals([path, answer], [path, UNAUTHORIZED]);
   }
+  assertEquals(open, [["/ping", 200], ["/health/live", 200], ["/health/ready", 200]]);
 });
 
 const HEADERS: readonly [name: string, authorization: string | undefined, passes: boolean][] = [
