@@ -16,6 +16,13 @@ export interface Daemon {
   start(): Promise<void> | void;
   /** Settles with the error when a task has failed: the daemon must stop then. */
   readonly failed: Promise<Error>;
+  /** Settles when it has nothing more to do, and is to stop. @default {never} */
+  readonly finished?: Promise<void>;
+  /**
+   * Does what is to be done before a stop that a signal asks for, and settles when that is over; another signal, or a fault,
+   * lets the daemon be stopped before. @default {nothing}
+   */
+  finish?(): Promise<void>;
   /** Reports a fault outside of any task as that of a task of this name. */
   fail(task: string, error: unknown): void;
   /** Reads the files again that can change while it runs. @throws {Error} Why nothing has changed. */
@@ -25,6 +32,8 @@ export interface Daemon {
   /** How long that may take before the process ends all the same, in ms; without it, as long as it takes. */
   readonly stopLimitMs?: number | undefined;
 }
+
+const NEVER = new Promise<void>(() => {});
 
 /** How long whoever reads the log may take for what is still to be written when the daemon ends. */
 const LOG_TIMEOUT_MS = 2000;
@@ -68,7 +77,8 @@ async function run(
   // What no task has caught stops the daemon in order too, and so loses nothing.
   using _faults = new UncaughtFaults((error) => daemon.fail("uncaught", error));
   signals.reload = () => daemon.reload();
-  const failure = await Promise.race([signals.stop, daemon.failed]);
+  let failure = await Promise.race([signals.stop, daemon.failed, daemon.finished ?? NEVER]);
+  failure ??= await finish(daemon, signals);
   if (failure) logger.fatal(failure.message);
   const { stopLimitMs } = daemon;
   const isStopped = await within(stopLimitMs, daemon.stop());
@@ -87,6 +97,16 @@ async function within(limitMs: number | undefined, work: Promise<void>): Promise
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Lets the daemon finish, unless a signal says that it is enough; a failure is returned. */
+async function finish(daemon: Daemon, signals: Signals): Promise<Error | void> {
+  const finished = daemon.finish?.();
+  if (finished === undefined) return undefined;
+  const again = signals.expectAnother();
+  const failure = await Promise.race([finished, again, daemon.failed]);
+  signals.expectNoMore();
+  return failure;
 }
 
 /** Errors and rejections that nobody has handled. */

@@ -3,7 +3,7 @@
  *
  * | | |
  * | --- | --- |
- * | SIGTERM, SIGINT | stop in order; more of them change nothing |
+ * | SIGTERM, SIGINT | stop in order; more of them change nothing, but end what is done before the stop |
  * | SIGINT on a terminal, some seconds after the first | end at once: somebody is there, and does not want to wait |
  * | SIGHUP | read files again; stop in order when the terminal is gone that the daemon was started on |
  * | others that would end the process, by chance or by mistake | nothing |
@@ -36,6 +36,8 @@ const WORLD: SignalWorld = {
 
 /** So long after the first SIGINT another one is meant. */
 export const IMPATIENT_AFTER_MS = 3000;
+/** Signals that come together are one: whoever runs a program in a program may pass on what both have got. */
+export const AGAIN_AFTER_MS = 500;
 /** How long the last line may take to get out. */
 const LAST_LINE_MS = 500;
 
@@ -65,6 +67,10 @@ export class Signals implements Disposable {
   readonly #inspector: InspectorGuard;
   readonly #hadTerminal: boolean;
   #stopping = false;
+  /** When the last signal to stop came that counts. */
+  #stopMs = 0;
+  /** Settles with the next signal to stop, while it is waited for. */
+  #again: PromiseWithResolvers<void> | undefined;
   #interruptedMs: number | undefined;
   #reload: (() => void) | undefined;
   #reloadIsDue = false;
@@ -95,6 +101,18 @@ export class Signals implements Disposable {
     return this.#stop.promise;
   }
 
+  /** The daemon does something before it stops: settles with the next signal to stop. */
+  expectAnother(): Promise<void> {
+    this.#again ??= Promise.withResolvers();
+    return this.#again.promise;
+  }
+
+  /** The daemon stops now; patience counts from here. */
+  expectNoMore(): void {
+    this.#again = undefined;
+    if (this.#interruptedMs !== undefined) this.#interruptedMs = this.#world.monotonicMs();
+  }
+
   /** Says what reads files again. A signal that has come before is not lost. */
   set reload(reload: () => void) {
     this.#reload = reload;
@@ -121,6 +139,9 @@ export class Signals implements Disposable {
   }
 
   #terminate(): void {
+    const nowMs = this.#world.monotonicMs();
+    if (this.#stopping && nowMs - this.#stopMs >= AGAIN_AFTER_MS) this.#again?.resolve();
+    if (!this.#stopping) this.#stopMs = nowMs;
     this.#stopping = true;
     this.#stop.resolve();
   }
@@ -129,6 +150,7 @@ export class Signals implements Disposable {
     const nowMs = this.#world.monotonicMs();
     const firstMs = this.#interruptedMs ??= nowMs;
     this.#terminate();
+    if (this.#again) return;
     if (firstMs === nowMs || !this.#world.hasTerminal()) return;
     if (nowMs - firstMs >= IMPATIENT_AFTER_MS) void this.#endAtOnce();
     else {

@@ -32,6 +32,8 @@ const PUMP_BYTES_MAX = 8 * 1024 * 1024;
 const SCAN_MESSAGES_MAX = 5000;
 /** Parked messages that get slots before others have their turn. */
 const WAKE_MESSAGES_MAX = 5000;
+/** Topics that are put into their stores before others have their turn. */
+const SPILL_TOPICS_AT_ONCE = 100;
 /** Bytes of segments that may be being read at the same time. */
 const READING_BYTES_MAX = 32 * 1024 * 1024;
 
@@ -83,6 +85,8 @@ export interface BrokerOptions {
   readonly onChange: (change: { topic: Topic; channel?: Channel; kept: boolean }) => void;
   /** Writing to a store worked (undefined), or did not. */
   readonly onStored: (error: unknown) => void;
+  /** Why no message is taken any more, if that is so: the program is about to end. */
+  readonly ending?: () => string | undefined;
   /** How much memory there is; without it, always enough. */
   readonly memory?: MemoryState;
 }
@@ -148,6 +152,7 @@ export class Broker {
         this.#awake.push(channel);
         options.onWork();
       },
+      ending: options.ending ?? (() => undefined),
       stored: options.onStored,
       memory: options.memory ?? ENOUGH_MEMORY,
       channelsChanged: (topic, channel) =>
@@ -249,6 +254,12 @@ export class Broker {
     return left > 0;
   }
 
+  /** When the deferred message is due that is the first, by the monotonic clock, or some seconds earlier; Infinity without one. */
+  get nextDueMs(): number {
+    const slot = this.outstanding.firstDue(Infinity);
+    return slot === NONE ? Infinity : this.outstanding.key[slot];
+  }
+
   /** The wall clock was set forward by so many ms, or back. */
   wallClockStepped(stepMs: number): void {
     this.outstanding.wallClockStepped(stepMs);
@@ -257,12 +268,15 @@ export class Broker {
   /** Puts what is in memory only into the stores. @throws What a store threw first; every topic has been tried. */
   async spill(): Promise<void> {
     const errors: unknown[] = [];
+    let count = 0;
     for (const topic of this.topics.values()) {
       try {
         await topic.spill();
       } catch (error) {
         errors.push(error);
       }
+      // Most have nothing to wait for.
+      if (++count % SPILL_TOPICS_AT_ONCE === 0) await this.#options.othersFirst();
     }
     if (errors.length > 0) throw errors[0];
   }

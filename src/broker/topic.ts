@@ -78,6 +78,8 @@ export interface TopicContext {
   keeping(): Promise<void> | undefined;
   /** Why that could not be done, while it cannot. */
   keepingFailure(): unknown;
+  /** Why no message is taken any more, if that is so: the program is about to end. */
+  ending(): string | undefined;
   /** Writing to the store worked, or did not. */
   stored(error: unknown): void;
   readonly memory: MemoryState;
@@ -536,12 +538,13 @@ export class Topic {
 
   #commit(): void {
     const writes = this.log.mustWrite;
+    const ending = this.#uncommittedMessages > 0 ? this.#context.ending() : undefined;
     const noRoom = this.#noRoom;
-    if (noRoom !== undefined) {
+    if (ending !== undefined || noRoom !== undefined) {
       this.log.rollback();
       this.#noRoom = undefined;
       this.#uncommittedMessages = this.#uncommittedBytes = 0;
-      throw new NoRoomError(noRoom);
+      throw ending === undefined ? new NoRoomError(noRoom) : new Error(ending);
     }
     try {
       const failure = writes && this.durability !== "memory" ? this.#context.keepingFailure() : undefined;

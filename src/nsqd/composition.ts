@@ -21,6 +21,7 @@ import type { ApiContext } from "./api/context.ts";
 import { nsqdHttpApi } from "./api/endpoints.ts";
 import { HttpGuard, TOKENS_VARIABLE } from "./api/guard.ts";
 import { diskOf } from "./disk.ts";
+import { Drain } from "./drain.ts";
 import { Flush } from "./flush.ts";
 import { Gossip } from "./gossip/gossip.ts";
 import { isGossipOn } from "./gossip/options.ts";
@@ -35,7 +36,7 @@ import { startNewTopic } from "./new_topic.ts";
 import { CertificateWatch } from "./node/certificate_watch.ts";
 import { nodeInfoOf } from "./node/info.ts";
 import { NodeTls } from "./node/tls.ts";
-import { TopicOpener } from "./node/topic_opener.ts";
+import { TopicError, TopicOpener } from "./node/topic_opener.ts";
 import { type NsqdStart, secretFiles } from "./options.ts";
 import { Reload, type Reloadable } from "./reload.ts";
 import { auditedAuth } from "./session/audited_auth.ts";
@@ -116,8 +117,33 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     get gossipProblem() {
       return gossip?.problem;
     },
+    get drain() {
+      return drain.progress;
+    },
   });
   const hasDisk = start.options.store !== "memory";
+  /** Abort when discovery is to forget this nsqd. */
+  const leaving = { lookup: new AbortController(), gossip: new AbortController() };
+  const drain = new Drain({
+    logger,
+    timers: { monotonicMs: () => clock.monotonicMs(), sleep: SYSTEM_TIMERS.sleep },
+    options: start.options,
+    get topics() {
+      return broker.topics;
+    },
+    nextDueMs: () => broker.nextDueMs,
+    leave: async () => {
+      leaving.lookup.abort();
+      await gossip?.leave();
+      leaving.gossip.abort();
+    },
+    spill: hasDisk ? () => broker.spill() : undefined,
+  });
+  const beginDrain = () => {
+    if (!drain.begin()) return;
+    health.phase = "draining";
+    loops.spawn("drain", (signal) => drain.run(signal));
+  };
   const memory = new MemoryWatch({
     limitBytes: start.options.maxMemoryBytes,
     clock,
@@ -133,6 +159,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   });
   const broker: Broker = makeBroker(start.options, {
     memory,
+    ending: () => drain.refusal,
     clock,
     logger,
     stores,
@@ -160,7 +187,11 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     if (stepMs !== 0) broker.wallClockStepped(stepMs);
   };
   const opener = new TopicOpener({ broker, stores, logger, health });
-  const openTopic = (name: string) => opener.open(name);
+  const openTopic = (name: string) => {
+    // What is made now would be there for nobody.
+    if (drain.refusal !== undefined && !broker.topics.has(name)) throw new TopicError(drain.refusal);
+    return opener.open(name);
+  };
   const metadata = new MetadataKeeper({
     logger,
     timers: SYSTEM_TIMERS,
@@ -237,6 +268,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     },
     health: () => health.text,
     readiness: () => health.readiness,
+    drain: beginDrain,
     get isLoading() {
       return health.phase === "loading";
     },
@@ -299,6 +331,9 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     metadata,
     flush,
     health,
+    leaving,
+    drain,
+    beginDrain,
     memory,
     authorizer,
     audit,

@@ -9,9 +9,10 @@ import type { Logger } from "../base/logger.ts";
 import { oneLine } from "../base/one_line.ts";
 import type { Readiness } from "../http/health_pages.ts";
 import type { DataPath } from "../storage/data_path.ts";
+import type { DrainProgress } from "./drain.ts";
 
 /** What nsqd is doing as a whole. */
-export type Phase = "loading" | "running" | "stopping";
+export type Phase = "loading" | "running" | "draining" | "stopping";
 
 /** What health depends on besides the disk. */
 export interface HealthContext {
@@ -21,6 +22,8 @@ export interface HealthContext {
   readonly memoryProblem: string | undefined;
   /** What is wrong with gossip, if something is. */
   readonly gossipProblem: string | undefined;
+  /** How far the drain is, if there is one. */
+  readonly drain: DrainProgress | undefined;
 }
 
 /** Knows what is wrong. */
@@ -47,11 +50,11 @@ export class Health {
 
   /** Whether clients can be served. Without gossip they can; that it is not well `text` says. */
   get readiness(): Readiness {
-    const { memoryProblem } = this.#context;
+    const { memoryProblem, drain } = this.#context;
     const reasons: string[] = this.phase === "running" ? [] : [this.phase];
     if (this.#storeError !== undefined) reasons.push(`disk: ${errorText(this.#storeError)}`);
     if (memoryProblem !== undefined) reasons.push(`memory: ${memoryProblem}`);
-    return { ready: reasons.length === 0, state: this.phase, reasons };
+    return { ready: reasons.length === 0, state: this.phase, reasons, drain };
   }
 
   /** Something could not be written the last time it was tried. */

@@ -25,6 +25,7 @@ export type BrokerContext = Pick<
   | "onStored"
   | "startTopic"
   | "memory"
+  | "ending"
 >;
 
 /** What an ephemeral topic or channel keeps when `--mem-queue-size=0` would let it keep nothing. */

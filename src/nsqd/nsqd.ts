@@ -60,7 +60,7 @@ export class Nsqd implements Daemon {
    * @throws {Error} Why it cannot start; everything is released then.
    */
   async start(): Promise<void> {
-    const { settings, broker, clock, flush, health, lookup, loops, memory, sessions } = this.#parts;
+    const { settings, broker, clock, flush, health, leaving, lookup, loops, memory, sessions } = this.#parts;
     this.#logger.info(versionLine("nsqd"));
     this.#logger.info(`ID: ${settings.options.nodeId}`);
     this.#warn();
@@ -79,7 +79,7 @@ export class Nsqd implements Daemon {
     }
     this.#logger.info(advertisedLine(this.#parts.nodeInfo()));
     this.#serve();
-    loops.spawn("lookupLoop", (signal) => lookup.run(signal));
+    loops.spawn("lookupLoop", (signal) => lookup.run(AbortSignal.any([signal, leaving.lookup.signal])));
     this.#loop("queueScanLoop", QUEUE_SCAN_INTERVAL_MS, async () => {
       while (!broker.scan(clock.monotonicMs())) await othersFirst();
     });
@@ -92,8 +92,22 @@ export class Nsqd implements Daemon {
     }
     this.#loop("compactionLoop", settings.options.syncTimeoutMs, () => flush.compactTopics());
     loops.spawn("removal", () => flush.removeDeleted());
-    for (const { name, run } of this.#parts.gossip?.tasks ?? []) loops.spawn(name, run);
+    for (const { name, run } of this.#parts.gossip?.tasks ?? []) {
+      loops.spawn(name, (signal) => run(AbortSignal.any([signal, leaving.gossip.signal])));
+    }
     health.phase = "running";
+  }
+
+  /** Settles when a drain is over: nsqd has nothing more to do. */
+  get finished(): Promise<void> {
+    return this.#parts.drain.over;
+  }
+
+  /** Lets consumers finish what there is, if that is to be done before a stop. */
+  finish(): Promise<void> {
+    if (!this.#parts.settings.options.drainOnStop) return Promise.resolve();
+    this.#parts.beginDrain();
+    return this.finished;
   }
 
   /** Stops in NSQ's order: no more clients, metadata, messages, loops, lock. */

@@ -11,6 +11,7 @@ import { type Exit, exitOnOptionError, loadOptions } from "../config/load.ts";
 import { COMMON_OPTIONS, configValue, option, OptionError, type OptionsOf } from "../config/option.ts";
 import type { TlsFiles } from "../config/tls_files.ts";
 import { API_OPTIONS, apiRefusal } from "./api/options.ts";
+import { DRAIN_OPTIONS } from "./drain.ts";
 import { GOSSIP_OPTIONS, gossipRefusal } from "./gossip/options.ts";
 import { LOOKUP_OPTIONS } from "./lookup/options.ts";
 import { MESSAGE_OPTIONS } from "./node/message_options.ts";
@@ -103,6 +104,7 @@ export const NSQD_OPTIONS = {
   maxDeferTimeoutMs,
   ...connectionOptions,
   ...apiOptions,
+  ...DRAIN_OPTIONS,
 
   ...STATS_OPTIONS,
   ...TLS_OPTIONS,

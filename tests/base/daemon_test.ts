@@ -17,6 +17,18 @@ class TestDaemon implements Daemon {
     this.#start(this);
   }
 
+  /** Has nothing more to do when the test says so. */
+  readonly done = Promise.withResolvers<void>();
+
+  get finished(): Promise<void> {
+    return this.done.promise;
+  }
+
+  finish(): Promise<void> {
+    this.calls.push("finish");
+    return Promise.resolve();
+  }
+
   get failed(): Promise<Error> {
     return this.#failed.promise;
   }
@@ -125,4 +137,27 @@ Deno.test("runDaemon() ends as ever when the daemon stops within its limit", asy
   const code = await runDaemon("testd", logger, () => limited);
 
   assertEquals([code, lines, daemon.calls], [1, ["FATAL: loop: broken"], ["start", "fail loop", "stop"]]);
+});
+
+Deno.test("runDaemon() stops a daemon that has nothing more to do, and ends with 0", async () => {
+  const outcome = await run((daemon) => daemon.done.resolve());
+
+  assertEquals(outcome, { code: 0, lines: [], calls: ["start", "finish", "stop"] });
+});
+
+Deno.test("runDaemon() stops a daemon of which a task fails while it finishes, and ends with 1", async () => {
+  const outcome = await run((daemon) => {
+    daemon.finish = () => {
+      daemon.calls.push("finish");
+      daemon.fail("loop", new Error("a mistake"));
+      return new Promise(() => {});
+    };
+    daemon.done.resolve();
+  });
+
+  assertEquals(outcome, {
+    code: 1,
+    lines: ["FATAL: loop: a mistake"],
+    calls: ["start", "finish", "fail loop", "stop"],
+  });
 });

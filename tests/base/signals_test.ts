@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
-import { IMPATIENT_AFTER_MS, Signals, type SignalWorld } from "../../src/base/signals.ts";
+import { AGAIN_AFTER_MS, IMPATIENT_AFTER_MS, Signals, type SignalWorld } from "../../src/base/signals.ts";
 import { settle } from "../support/settle.ts";
 
 /** A process that gets signals from a test. */
@@ -77,6 +77,36 @@ Deno.test("A SIGTERM is no first SIGINT", async () => {
   await process.get("SIGTERM", { afterMs: 60_000 });
 
   assertEquals(process.events, ["stop"]);
+});
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`Signals.expectAnother() settles with the next ${signal}, if that does not come with the first`, async () => {
+    const process = new TestProcess({ terminal: true });
+    using signals = process.signals();
+
+    await process.get(signal);
+    void signals.expectAnother().then(() => process.events.push("again"));
+    await process.get(signal, { afterMs: AGAIN_AFTER_MS - 1 });
+    assertEquals(process.events, ["stop"]);
+    await process.get(signal, { afterMs: 1 });
+
+    assertEquals(process.events, ["stop", "again"]);
+  });
+}
+
+Deno.test("A SIGINT on a terminal ends nothing at once before the daemon stops, and from some seconds later on", async () => {
+  const process = new TestProcess({ terminal: true });
+  using signals = process.signals();
+
+  await process.get("SIGINT");
+  void signals.expectAnother().then(() => process.events.push("again"));
+  await process.get("SIGINT", { afterMs: IMPATIENT_AFTER_MS });
+  signals.expectNoMore();
+  await process.get("SIGINT", { afterMs: IMPATIENT_AFTER_MS - 1 });
+  assertEquals(process.events, ["stop", "again"]);
+  await process.get("SIGINT", { afterMs: 1 });
+
+  assertEquals(process.events, ["stop", "again", "exit 1"]);
 });
 
 for (const terminal of [true, false]) {

@@ -19,6 +19,25 @@ lookupTest("GET /ping answers OK as text", async (nsqlookupd) => {
   });
 });
 
+lookupTest(
+  "GET /health/live and /health/ready say that it is there, without a line in the log",
+  async (nsqlookupd) => {
+    const before = nsqlookupd.lines.length;
+
+    assertEquals(await nsqlookupd.request("GET", "/health/live"), {
+      status: 200,
+      type: JSON_TYPE,
+      text: '{"live":true}',
+    });
+    assertEquals(await nsqlookupd.request("GET", "/health/ready"), {
+      status: 200,
+      type: JSON_TYPE,
+      text: '{"ready":true,"state":"running","reasons":[]}',
+    });
+    assertEquals(nsqlookupd.lines.length, before);
+  },
+);
+
 lookupTest("GET /info tells the version", async (nsqlookupd) => {
   assertEquals(await nsqlookupd.request("GET", "/info"), {
     status: 200,

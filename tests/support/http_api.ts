@@ -128,6 +128,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     hasGossip: false,
     health: () => state.health,
     readiness: () => ({ ready: true, state: "running", reasons: [] }),
+    drain: () => calls.push("drain"),
     get isLoading() {
       return state.isLoading;
     },

@@ -54,6 +54,8 @@ export interface ApiContext {
   health(): string;
   /** Whether clients can be served, and why not. */
   readiness(): Readiness;
+  /** Begins to let consumers finish what there is, and to take no more; nsqd ends then. Does nothing a second time. */
+  drain(): void;
   /** True until everything is there that was kept. */
   readonly isLoading: boolean;
   /** Connections that have been refused since the start, because there were too many. */

@@ -116,6 +116,8 @@ export function nsqdEndpoints(nsqd: ApiContext): Endpoint[] {
     endpoint("read", "GET", "/config/:opt", api(showOption)),
     endpoint("admin", "PUT", "/config/:opt", api(changeOption)),
 
+    endpoint("admin", "POST", "/drain", api(drain)),
+
     ...nsqd.hasGossip ? lookupEndpoints(nsqd.logger, () => nsqd.gossip?.db) : [],
 
     ...debugEndpoints(nsqd),
@@ -195,6 +197,12 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
 
 function secondsOf(timeMs: number | undefined): number | undefined {
   return timeMs === undefined ? undefined : Math.floor(timeMs / 1000);
+}
+
+/** `POST /drain` */
+function drain(nsqd: ApiContext): unknown {
+  nsqd.drain();
+  return nsqd.readiness();
 }
 
 /** `GET /config/:opt` */

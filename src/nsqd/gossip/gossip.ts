@@ -21,6 +21,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { hostPort } from "../../base/host_port.ts";
 import type { Logger } from "../../base/logger.ts";
+import { inSlices } from "../../base/time_slice.ts";
 import { SYSTEM_TIMERS, within } from "../../base/timers.ts";
 import type { RegistrationDb } from "../../cluster/registration_db.ts";
 import { SerfAgent } from "../../cluster/serf_agent.ts";
@@ -77,6 +78,7 @@ export class Gossip {
   readonly #sender: GossipSender;
   readonly #join: GossipJoin;
   readonly #listener: GossipListener;
+  #leaving: Promise<void> | undefined;
 
   /**
    * Knows what this node has, and reads the secrets. To be made when the ports are known.
@@ -160,6 +162,7 @@ export class Gossip {
 
   /** A topic, or a channel of it, came or went. */
   changed(topic: string, channel?: string): void {
+    if (this.#leaving) return;
     const found = this.#context.topics.get(topic);
     const exists = found !== undefined && (channel === undefined || found.channels.has(channel));
     if (exists) this.#view.addOwn(topic, channel);
@@ -190,10 +193,16 @@ export class Gossip {
    * Tells the other nodes that this one has nothing any more. An agent of our own leaves when its task ends, but NSQ's
    * nodes take no notice of that; one that is not ours stays, without our tags.
    */
-  async leave(): Promise<void> {
+  leave(): Promise<void> {
+    return this.#leaving ??= this.#leave();
+  }
+
+  async #leave(): Promise<void> {
+    const removed = inSlices(this.#view.removingSelf());
     this.#agent?.retire();
     const client = this.#links.current.value?.client;
     if (client) await within(this.#world.timers, FAREWELL_TIMEOUT_MS, this.#sayFarewell(client));
+    await removed;
   }
 
   async #sayFarewell(client: SerfClient): Promise<void> {

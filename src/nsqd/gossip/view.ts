@@ -105,6 +105,11 @@ export class GossipView {
     this.#forgetDeleted(topic, channel);
   }
 
+  /** This nsqd is not there for others any more, step by step. */
+  removingSelf(): Iterable<unknown> {
+    return this.db.removingProducer(this.#own);
+  }
+
   /** A member has come, or has changed its tags. */
   join(member: SerfMember): void {
     const { name } = member;

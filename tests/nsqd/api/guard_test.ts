@@ -75,6 +75,7 @@ Deno.test("nsqdEndpoints() declares for each endpoint who may use it", () => {
     "admin POST /channel/unpause",
     "read GET /config/:opt",
     "admin PUT /config/:opt",
+    "admin POST /drain",
     "read GET /debug/pprof/",
     "read GET /debug/pprof/cmdline",
     "read GET /debug/pprof/symbol",

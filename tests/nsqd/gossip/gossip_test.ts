@@ -489,6 +489,7 @@ gossipTest(
     await eventually("it waits", () => timers.sleeping.includes(60_000));
 
     await gossip.leave();
+    assertEquals([...gossip.db.producers], []);
     make("u");
     await test.stop();
 
