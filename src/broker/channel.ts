@@ -25,7 +25,7 @@ import type { MessagePlace } from "../log/message_reader.ts";
 import type { PositionRange, TopicLog } from "../log/topic_log.ts";
 import { MESSAGE_ID_LENGTH } from "../protocol/message_id.ts";
 import { isEphemeral } from "../protocol/names.ts";
-import { type Consumer, NEARNESS } from "./consumer.ts";
+import { type Consumer, type FlightEnd, NEARNESS } from "./consumer.ts";
 import { ConsumerTurns } from "./consumer_turns.ts";
 import { Cursor, type CursorOwner } from "./cursor.ts";
 import { ForeignIds } from "./foreign_ids.ts";
@@ -266,7 +266,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
         this.latency.insert(Math.max(this.#topic.nowMs() - publishedMs, 0) * 1e6, nowMs);
       }
     }
-    this.#endFlight(consumer, slot);
+    this.#endFlight(consumer, slot, "finished");
     consumer.finishCount++;
     this.outstanding.release(slot);
     if (page) {
@@ -279,7 +279,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
   /** REQ: the consumer gives the message back, to be delivered again after `delayMs`. */
   requeue(consumer: Consumer, position: number, options: { delayMs: number; nowMs: number }): void {
     const slot = this.#owned(consumer, this.#pages.at(position), position);
-    this.#endFlight(consumer, slot);
+    this.#endFlight(consumer, slot, "requeued");
     consumer.requeueCount++;
     this.requeueCount++;
     if (options.delayMs > 0) this.#defer(slot, options.nowMs + options.delayMs);
@@ -386,6 +386,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     for (const consumer of [...this.consumers, ...this.#departed]) {
       consumer.inFlight.head = consumer.inFlight.tail = NONE;
       consumer.inFlightCount = 0;
+      consumer.observer?.emptied();
       this.#turns.offer(consumer);
     }
     for (const consumer of this.#departed) this.#forgetDeparted(consumer);
@@ -580,6 +581,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     consumer.inFlightCount++;
     consumer.messageCount++;
     if (this.latency) this.#publishedMs.set(slot, publishedMsOf(segment, index));
+    if (consumer.observer !== undefined) consumer.observer.began(segment, index, table.attempts[slot]);
     return consumer.sink.send(segment, index, table.attempts[slot]);
   }
 
@@ -590,8 +592,9 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
   }
 
   /** Takes the slot out of the consumer's list; the caller says what becomes of it. */
-  #endFlight(consumer: Consumer, slot: number): void {
+  #endFlight(consumer: Consumer, slot: number, how: FlightEnd): void {
     const table = this.outstanding;
+    if (consumer.observer !== undefined) consumer.observer.ended(table.position[slot], how);
     table.remove(consumer.inFlight, slot);
     this.inFlightCount--;
     consumer.inFlightCount--;
@@ -605,7 +608,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     let count = 0;
     for (let slot = consumer.inFlight.head; slot !== NONE && count < most; slot = consumer.inFlight.head) {
       if (table.key[slot] > nowMs) break;
-      this.#endFlight(consumer, slot);
+      this.#endFlight(consumer, slot, "timedOut");
       this.timeoutCount++;
       this.#makeReady(slot);
       count++;
@@ -709,7 +712,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     const slot = page.slots.get(index);
     const holder = table.holderOf(slot);
     if (holder) {
-      this.#endFlight(holder, slot);
+      this.#endFlight(holder, slot, "dropped");
     } else if (table.state[slot] === STATE.ready) {
       table.remove(this.ready, slot);
       this.#readyCount--;

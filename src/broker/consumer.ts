@@ -17,6 +17,19 @@ export interface MessageSink {
   close(): void;
 }
 
+/** How a message in flight ends to be that: by FIN, by REQ, by its timeout, or because it is there no more. */
+export type FlightEnd = "finished" | "requeued" | "timedOut" | "dropped";
+
+/** Sees what becomes of the messages that are delivered to a consumer. */
+export interface FlightObserver {
+  /** The message at the index of the segment has been sent. */
+  began(segment: Segment, index: number, attempts: number): void;
+  /** The message at the position is no longer in flight. */
+  ended(position: number, how: FlightEnd): void;
+  /** No message is in flight any more, for the channel was emptied. */
+  emptied(): void;
+}
+
 /** How near a consumer is to its nsqd, the nearest first. */
 export const NEARNESS = { zone: 0, region: 1, global: 2 } as const;
 /** One of these. */
@@ -25,6 +38,8 @@ export type Nearness = typeof NEARNESS[keyof typeof NEARNESS];
 /** A consumer's state and counters, as in NSQ's clientV2. */
 export class Consumer implements SlotHolder {
   readonly sink: MessageSink;
+  /** Absent where nobody looks, as a rule. */
+  readonly observer: FlightObserver | undefined;
   /** Delivered messages time out after this. */
   readonly msgTimeoutMs: number;
   /** Of 100 messages so many are delivered, the others are dropped; 0 delivers all. */
@@ -44,8 +59,17 @@ export class Consumer implements SlotHolder {
   /** Its messages in flight, by deadline. */
   readonly inFlight: SlotList = { head: NONE, tail: NONE };
 
-  constructor(options: { sink: MessageSink; msgTimeoutMs: number; sampleRate: number; nearness?: Nearness }) {
+  constructor(
+    options: {
+      sink: MessageSink;
+      msgTimeoutMs: number;
+      sampleRate: number;
+      nearness?: Nearness;
+      observer?: FlightObserver | undefined;
+    },
+  ) {
     this.sink = options.sink;
+    this.observer = options.observer;
     this.nearness = options.nearness ?? NEARNESS.global;
     this.msgTimeoutMs = options.msgTimeoutMs;
     this.sampleRate = options.sampleRate;

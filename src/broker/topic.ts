@@ -285,12 +285,16 @@ export class Topic {
    *
    * @throws What the store threw when it could not be kept.
    */
-  publish(body: Uint8Array, options: { deferMs?: number } = {}): void {
+  publish(
+    body: Uint8Array,
+    options: { deferMs?: number; attributes?: Uint8Array | undefined } = {},
+  ): void {
     this.#commitEarlier();
     const block = new Uint8Array(4 + body.length);
     writeU32(block, 0, body.length);
     block.set(body, 4);
-    this.append(block, 0, block.length, { count: 1, deferMs: options.deferMs ?? 0 });
+    const { deferMs = 0, attributes } = options;
+    this.append(block, 0, block.length, { count: 1, deferMs, attributes });
     this.#commit();
   }
 
@@ -299,10 +303,10 @@ export class Topic {
    *
    * @throws What the store threw when they could not be kept.
    */
-  publishBatch(block: Uint8Array, count: number): void {
+  publishBatch(block: Uint8Array, count: number, attributes?: Uint8Array): void {
     if (count === 0) return;
     this.#commitEarlier();
-    this.append(block, 0, block.length, { count, deferMs: 0 });
+    this.append(block, 0, block.length, { count, deferMs: 0, attributes });
     this.#commit();
   }
 
@@ -314,9 +318,9 @@ export class Topic {
     block: Uint8Array,
     from: number,
     to: number,
-    options: { count: number; deferMs: number; timestamp?: Timestamp },
+    options: { count: number; deferMs: number; timestamp?: Timestamp; attributes?: Uint8Array | undefined },
   ): void {
-    const { deferMs, timestamp = this.#context.timestamp() } = options;
+    const { deferMs, timestamp = this.#context.timestamp(), attributes } = options;
     if (this.#uncommittedMessages === 0) this.#context.added(this);
     this.#uncommittedMessages += options.count;
     this.#uncommittedBytes += to - from - 4 * options.count;
@@ -330,6 +334,7 @@ export class Topic {
       count: kept,
       timestamp,
       dueMs: deferMs > 0 ? Math.ceil(this.nowMs() + deferMs) : 0,
+      attributes,
     });
   }
 

@@ -355,6 +355,15 @@ export class Segment {
     return at === 0 ? 0 : this.bytes[at + MESSAGE_ID_LENGTH] << 8 | this.bytes[at + MESSAGE_ID_LENGTH + 1];
   }
 
+  /** Where in `bytes` the context of the trace is that the message at the index was published in, or 0. */
+  traceAt(index: number): number {
+    const batch = this.#messageTable().batchOf(index);
+    if (this.#messagesOf(batch) === batch + BATCH_HEADER_LENGTH) return 0;
+    const reader = new BatchReader(this.bytes);
+    reader.readUnchecked(batch);
+    return reader.trace;
+  }
+
   /** Deferred messages among [from, to). The segment is in memory, or that is all of it. */
   deferredIn(from: number, to: number): number {
     if (this.deferred === 0) return 0;

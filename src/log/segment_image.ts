@@ -25,7 +25,7 @@
  *
  * Attributes are kept byte for byte when a segment is rewritten, known or not. `due` is when a message is due (u64, µs, in
  * whole ms), `origin` what another queue had said about a message that was taken over from it: its id there, and its
- * attempts so far.
+ * attempts so far; `trace` the context of the span that it was published in: W3C's trace id, span id and flags.
  *
  * The index has every deferred message of the segment: when it is due, and where its batch lies. It is ordered by due time
  * and then by message, in blocks of `INDEX_ENTRIES_MAX` entries. The closing batch tells what is in the segment
@@ -62,7 +62,7 @@ export const KIND = { more: 0x80, own: 0x40, index: 0x20, closing: 0x10 } as con
 const KINDS_KNOWN = KIND.more | KIND.own | KIND.index | KIND.closing;
 
 /** Attribute types. */
-export const ATTRIBUTE = { due: 1, end: 2, origin: 3, summary: 4, trailer: 5 } as const;
+export const ATTRIBUTE = { due: 1, end: 2, origin: 3, summary: 4, trailer: 5, trace: 6 } as const;
 /** Bytes of an attribute before its value. */
 export const ATTRIBUTE_HEADER_LENGTH = 3;
 /** Bytes of a due attribute. */
@@ -73,6 +73,11 @@ export const ATTRIBUTES_LENGTH_MAX = 0xffff - DUE_ATTRIBUTE_LENGTH;
 export const ORIGIN_LENGTH = MESSAGE_ID_LENGTH + 2;
 /** Bytes of an origin attribute. */
 export const ORIGIN_ATTRIBUTE_LENGTH = ATTRIBUTE_HEADER_LENGTH + ORIGIN_LENGTH;
+
+/** Bytes of a trace's context: ids of 16 and 8 bytes, and flags. */
+export const TRACE_LENGTH = 25;
+/** Bytes of a trace attribute. */
+export const TRACE_ATTRIBUTE_LENGTH = ATTRIBUTE_HEADER_LENGTH + TRACE_LENGTH;
 
 /** Bytes of an entry of the index. */
 export const INDEX_ENTRY_LENGTH = 20;
@@ -167,6 +172,8 @@ export class BatchReader {
   dueMs = 0;
   /** Where the origin of its message is, or 0. */
   origin = 0;
+  /** Where the context of the trace of its messages is, or 0. */
+  trace = 0;
   /** What it says of the segment that it closes; undefined when it does not. */
   closing: Closing | undefined;
   /** Where the messages begin. */
@@ -238,7 +245,7 @@ export class BatchReader {
 
   #readAttributes(start: number): string {
     const bytes = this.#bytes;
-    this.dueMs = this.origin = 0;
+    this.dueMs = this.origin = this.trace = 0;
     this.closing = undefined;
     for (let at = start; at < this.messages;) {
       const value = at + ATTRIBUTE_HEADER_LENGTH;
@@ -247,6 +254,7 @@ export class BatchReader {
       const type = bytes[at];
       if (type === ATTRIBUTE.due && length === 8) this.dueMs = Math.ceil(readU64(bytes, value) / 1000);
       else if (type === ATTRIBUTE.origin && length === ORIGIN_LENGTH) this.origin = value;
+      else if (type === ATTRIBUTE.trace && length === TRACE_LENGTH) this.trace = value;
       else if (type === ATTRIBUTE.summary && length >= SUMMARY_LENGTH) {
         this.closing = readSummary(bytes, value);
       } else if (type === ATTRIBUTE.end && length >= 8) this.closing = readEnd(bytes, value);
@@ -343,6 +351,12 @@ export function writeAttribute(bytes: Uint8Array, offset: number, type: number, 
   bytes[offset] = type;
   bytes[offset + 1] = length >>> 8;
   bytes[offset + 2] = length;
+}
+
+/** Writes the beginning of a trace attribute; its context is to follow where that ends, which is returned. */
+export function writeTraceAttribute(bytes: Uint8Array, offset: number): number {
+  writeAttribute(bytes, offset, ATTRIBUTE.trace, TRACE_LENGTH);
+  return offset + ATTRIBUTE_HEADER_LENGTH;
 }
 
 /** Writes the header of a batch without messages, for the next message to be at `position`. Its checksum is left out. */

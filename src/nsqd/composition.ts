@@ -37,6 +37,7 @@ import { CertificateWatch } from "./node/certificate_watch.ts";
 import { nodeInfoOf } from "./node/info.ts";
 import { NodeTls } from "./node/tls.ts";
 import { TopicError, TopicOpener } from "./node/topic_opener.ts";
+import { Tracing } from "./node/tracing.ts";
 import { type NsqdStart, secretFiles } from "./options.ts";
 import { Reload, type Reloadable } from "./reload.ts";
 import { auditedAuth } from "./session/audited_auth.ts";
@@ -75,6 +76,11 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   }, { logger, audit });
   const tls = new NodeTls(start.options, start.tls);
   const certificateWatch = new CertificateWatch(logger, tls);
+  /** Loaded at the start, if anybody has asked for it. */
+  let tracing: Tracing | undefined;
+  const loadTracing = async () => {
+    tracing = await Tracing.load({ nodeId: start.options.nodeId, logger });
+  };
   /** Made when the ports are known. */
   let gossip: Gossip | undefined;
 
@@ -223,6 +229,9 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     },
     connections,
     onError: errors.note,
+    get tracing() {
+      return tracing;
+    },
     authorize: (client, secret) => auditedAuth(audit, client, authorizer.authorize(client, secret)),
   });
 
@@ -274,6 +283,9 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     },
     refused: () => listeners.refused,
     errors,
+    get tracing() {
+      return tracing;
+    },
     commitTurn: () => turn.commit(),
     sessions: () => sessions.speaking(),
     clientOf: (consumer) => sessions.clientOf(consumer),
@@ -346,6 +358,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     sessions,
     errors,
     lookup,
+    loadTracing,
     makeGossip,
     get gossip() {
       return gossip;

@@ -68,6 +68,7 @@ export class Nsqd implements Daemon {
       await this.#lock();
       // Before anything shows the address.
       settings.findAddress();
+      await this.#parts.loadTracing();
       // Whoever waits for the messages of years to be loaded is told so.
       await this.#parts.openHttp();
       await this.#load();

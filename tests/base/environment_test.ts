@@ -5,7 +5,7 @@ import { TOKENS_VARIABLE } from "../../src/nsqd/api/guard.ts";
 
 for (
   const [name, own] of [
-    ["nsqd", [TOKENS_VARIABLE]],
+    ["nsqd", [TOKENS_VARIABLE, "OTEL_DENO"]],
     ["nsqlookupd", []],
   ] as const
 ) {

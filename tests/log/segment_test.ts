@@ -65,6 +65,27 @@ Deno.test("Segment.append() knows the origin of each message that its attributes
   }
 });
 
+Deno.test("Segment.traceAt() tells where the trace is that a message was published in, as reading it does", () => {
+  const trace = "060019" + "aa".repeat(25);
+  const segment = newSegment({ capacityBytes: 100_000 });
+  append(segment, ["a"]);
+  append(segment, ["b", "c".repeat(16_380)], { attributes: trace });
+  append(segment, ["d"], { dueMs: DUE_MS, attributes: trace });
+  append(segment, ["e"], { attributes: "0600020000" });
+  segment.commit();
+  const restored = unknownSegment();
+  restored.restore(imageOf(segment));
+
+  for (const one of [segment, restored]) {
+    const traces = Array.from({ length: one.count }, (_, index) => {
+      const at = one.traceAt(index);
+      return at === 0 ? "" : one.bytes.subarray(at, at + 25).toHex();
+    });
+    const context = "aa".repeat(25);
+    assertEquals(traces, ["", context, context, context, ""]);
+  }
+});
+
 Deno.test("Segment.append() leaves an attribute alone that has the type of an origin and another length", () => {
   const segment = newSegment();
 

@@ -8,7 +8,7 @@ import type { Quantile } from "../../src/base/quantile.ts";
 import { Broker } from "../../src/broker/broker.ts";
 import type { Channel, ChannelLimits } from "../../src/broker/channel.ts";
 import type { Durability } from "../../src/broker/durability.ts";
-import { Consumer, type MessageSink, type Nearness } from "../../src/broker/consumer.ts";
+import { Consumer, type FlightObserver, type MessageSink, type Nearness } from "../../src/broker/consumer.ts";
 import type { Segment } from "../../src/log/segment.ts";
 import type { MemoryState, Topic } from "../../src/broker/topic.ts";
 import type { LogLimits } from "../../src/log/topic_log.ts";
@@ -173,6 +173,7 @@ export interface TestConsumerOptions {
   readonly msgTimeoutMs?: number;
   readonly sampleRate?: number;
   readonly nearness?: Nearness;
+  readonly observer?: FlightObserver;
 }
 
 /** A consumer of one channel. */
@@ -185,11 +186,12 @@ export class TestConsumer implements MessageSink {
 
   constructor(channel: Channel, options: TestConsumerOptions = {}) {
     this.channel = channel;
-    const { readyCount = 100, msgTimeoutMs = 60_000, sampleRate = 0, nearness } = options;
+    const { readyCount = 100, msgTimeoutMs = 60_000, sampleRate = 0, nearness, observer } = options;
     this.consumer = new Consumer({
       sink: this,
       msgTimeoutMs,
       sampleRate,
+      observer,
       ...(nearness === undefined ? {} : { nearness }),
     });
     this.consumer.readyCount = readyCount;

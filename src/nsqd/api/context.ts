@@ -12,6 +12,7 @@ import type { RegistrationDb } from "../../cluster/registration_db.ts";
 import type { Readiness } from "../../http/health_pages.ts";
 import type { MessageOptions } from "../node/message_options.ts";
 import type { NodeOptions } from "../node/options.ts";
+import type { Tracing } from "../node/tracing.ts";
 import type { SessionOptions } from "../session/options.ts";
 import type { ErrorCounts } from "../stats/errors.ts";
 import type { ClientSource } from "../stats/stats.ts";
@@ -60,6 +61,8 @@ export interface ApiContext {
   readonly isLoading: boolean;
   /** Connections that have been refused since the start, because there were too many. */
   refused(): { readonly tcp: number; readonly http: number };
+  /** Absent where nobody has asked for traces. */
+  readonly tracing?: Tracing | undefined;
   /** What clients have done wrong. */
   readonly errors: ErrorCounts;
   /** Commits what TCP clients have published so far in this turn, and tells them: it stands apart from what comes now. */

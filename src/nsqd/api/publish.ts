@@ -14,6 +14,7 @@ import { readI32, writeU32 } from "../../protocol/frames.ts";
 import { shownText } from "../../protocol/quote.ts";
 import { batchParts } from "../node/batch_parts.ts";
 import { maxDeferMs } from "../node/message_options.ts";
+import type { PublishSpan, TracedPublish, Tracing } from "../node/tracing.ts";
 import { boolParam, openTopic, type Params, paramsOf, topicToUse } from "./params.ts";
 import type { ApiContext } from "./context.ts";
 
@@ -40,7 +41,10 @@ export async function publish(nsqd: ApiContext, request: RequestContext): Promis
   const params = paramsOf(nsqd, request);
   const topic = topicToUse(nsqd, params);
   const deferMs = deferOf(params, maxDeferMs(nsqd.options));
-  await keep(nsqd, topic, () => topic.publish(body, { deferMs }));
+  const span = nsqd.tracing &&
+    spanOf(nsqd.tracing, request, { operation: "pub", topic: topic.name, bodyBytes: body.length });
+  const keeping = keep(nsqd, topic, () => topic.publish(body, { deferMs, attributes: span?.attributes }));
+  await (span ? traced(span, keeping) : keeping);
   return "OK";
 }
 
@@ -56,13 +60,45 @@ export async function publishBatch(nsqd: ApiContext, request: RequestContext): P
   const body = await request.readBody(limits.maxBodySizeBytes);
   if (body === undefined) throw new HttpError(413, "BODY_TOO_BIG");
   const { block, count } = binary ? binaryBatch(body, limits) : await textBatch(body, limits);
+  const span = nsqd.tracing &&
+    spanOf(nsqd.tracing, request, { operation: "mpub", topic: name, bodyBytes: block.length, count });
+  const keeping = keepBatch(nsqd, name, { block, count }, span?.attributes);
+  await (span ? traced(span, keeping) : keeping);
+  return "OK";
+}
+
+async function keepBatch(
+  nsqd: ApiContext,
+  name: string,
+  { block, count }: Batch,
+  attributes: Uint8Array | undefined,
+): Promise<void> {
   // The topic is asked for anew: it may have been deleted while the body came.
   for (const part of batchParts(block, { from: 0, to: block.length, count })) {
     if (part.from > 0) await othersFirst();
     const topic = openTopic(nsqd, name);
-    await keep(nsqd, topic, () => topic.publishBatch(block.subarray(part.from, part.to), part.count));
+    const some = block.subarray(part.from, part.to);
+    await keep(nsqd, topic, () => topic.publishBatch(some, part.count, attributes));
   }
-  return "OK";
+}
+
+/** The span of a publish that its client traces. */
+function spanOf(
+  tracing: Tracing,
+  { request }: RequestContext,
+  publish: TracedPublish,
+): PublishSpan | undefined {
+  return tracing.publishing(request.headers.get("traceparent"), publish);
+}
+
+async function traced(span: PublishSpan, keeping: Promise<void>): Promise<void> {
+  try {
+    await keeping;
+    span.end();
+  } catch (error) {
+    span.end(error);
+    throw error;
+  }
 }
 
 /** The messages of an MPUB body; what may follow them is left out, as in NSQ. */

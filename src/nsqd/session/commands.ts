@@ -244,7 +244,7 @@ function sub(session: Session): boolean {
   }
   if (!isAllowed(session, "SUB", topicName, channelName)) return false;
   try {
-    session.subscribe(topicOf(session, "SUB", topicName).channel(channelName));
+    session.subscribe(topicOf(session, "SUB", topicName).channel(channelName), topicName);
   } catch (cause) {
     if (!(cause instanceof ChannelError)) throw cause;
     throw new ProtocolError("E_SUB_FAILED", `SUB failed ${cause.message}`, { cause });

@@ -39,6 +39,7 @@ import { bytesOf } from "../../protocol/quote.ts";
 import type { MessageOptions } from "../node/message_options.ts";
 import type { NodeOptions } from "../node/options.ts";
 import type { TlsOptions } from "../node/tls.ts";
+import type { Tracing } from "../node/tracing.ts";
 import type { AuthState } from "./auth.ts";
 import type { AuthOptions } from "./auth_options.ts";
 import { CLIENT_STATE, type ClientState } from "./client_state.ts";
@@ -89,6 +90,8 @@ export interface SessionContext {
   authorize(client: Session, secret: string): Promise<AuthState>;
   /** Is told of what clients do wrong. */
   readonly onError: ErrorSink;
+  /** Absent where nobody has asked for traces. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** A client of the TCP protocol. Its times are by the monotonic clock, but for the one that is shown. */
@@ -382,10 +385,13 @@ export class Session implements MessageSink, WireOwner {
     );
   }
 
-  /** Subscribes to a channel. Throws what the channel throws. */
-  subscribe(channel: Channel): void {
+  /** Subscribes to a channel of the topic. Throws what the channel throws. */
+  subscribe(channel: Channel, topic: string): void {
     const { msgTimeoutMs, sampleRate } = this.settings;
-    const consumer = new Consumer({ sink: this, msgTimeoutMs, sampleRate, nearness: this.#nearness() });
+    const { clientId, context: { tracing } } = this;
+    const observer = tracing?.observer({ topic, channel: channel.name, clientId });
+    const nearness = this.#nearness();
+    const consumer = new Consumer({ sink: this, msgTimeoutMs, sampleRate, nearness, observer });
     channel.addConsumer(consumer);
     this.subscription = { channel, consumer };
     this.state = CLIENT_STATE.subscribed;
