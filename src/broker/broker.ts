@@ -10,7 +10,6 @@ import { Budget } from "../base/budget.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { Pace } from "../base/pace.ts";
-import type { Quantile } from "../base/quantile.ts";
 import type { SegmentStore } from "../log/segment_store.ts";
 import type { LogLimits } from "../log/topic_log.ts";
 import { checkTopicName, isEphemeral } from "../protocol/names.ts";
@@ -18,6 +17,7 @@ import { Background } from "./background.ts";
 import type { Channel, ChannelLimits } from "./channel.ts";
 import type { Consumer } from "./consumer.ts";
 import type { Durability } from "./durability.ts";
+import type { Latency } from "./latency.ts";
 import { NONE, Outstanding } from "./outstanding.ts";
 import { PumpBudget } from "./pump_budget.ts";
 import { type MemoryState, Topic, type TopicContext } from "./topic.ts";
@@ -61,7 +61,7 @@ export interface BrokerOptions {
   readonly stores: TopicStores;
   /** The last program on these stores ended in order: nothing has happened since it saved its topics' states. */
   readonly wasStopped: () => boolean;
-  readonly newLatency: () => Quantile | undefined;
+  readonly newLatency: () => Latency | undefined;
   /** What a publisher's OK means for a topic. */
   readonly durabilityOf: (topic: string) => Durability;
   /** Messages that a topic writes before it syncs them unasked. */
@@ -87,6 +87,8 @@ export interface BrokerOptions {
   readonly onStored: (error: unknown) => void;
   /** Why no message is taken any more, if that is so: the program is about to end. */
   readonly ending?: () => string | undefined;
+  /** A topic's files were synced, which took so many ms. */
+  readonly onSynced?: (durationMs: number) => void;
   /** How much memory there is; without it, always enough. */
   readonly memory?: MemoryState;
 }
@@ -154,6 +156,7 @@ export class Broker {
       },
       ending: options.ending ?? (() => undefined),
       stored: options.onStored,
+      synced: (durationMs) => options.onSynced?.(durationMs),
       memory: options.memory ?? ENOUGH_MEMORY,
       channelsChanged: (topic, channel) =>
         options.onChange({ topic, channel, kept: !channel.ephemeral && !topic.ephemeral }),

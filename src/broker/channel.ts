@@ -19,7 +19,6 @@
  */
 
 import type { Pace } from "../base/pace.ts";
-import type { Quantile } from "../base/quantile.ts";
 import type { Segment } from "../log/segment.ts";
 import type { MessagePlace } from "../log/message_reader.ts";
 import type { PositionRange, TopicLog } from "../log/topic_log.ts";
@@ -29,6 +28,7 @@ import { type Consumer, type FlightEnd, NEARNESS } from "./consumer.ts";
 import { ConsumerTurns } from "./consumer_turns.ts";
 import { Cursor, type CursorOwner } from "./cursor.ts";
 import { ForeignIds } from "./foreign_ids.ts";
+import type { Latency } from "./latency.ts";
 import { NONE, type Outstanding, type SlotList, type SlotOwner, STATE } from "./outstanding.ts";
 import { Page, type PageOwner } from "./page.ts";
 import { PageList } from "./page_list.ts";
@@ -89,8 +89,8 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
   /** Its number in the table of what is outstanding. */
   readonly ownerId: number;
   readonly outstanding: Outstanding<Channel, Consumer>;
-  /** Time from publishing to FIN, when percentiles of it are asked for. */
-  readonly latency: Quantile | undefined;
+  /** Time from publishing to FIN, when that is asked for. */
+  readonly latency: Latency | undefined;
   readonly consumers = new Set<Consumer>();
   /** Requeued messages, to be delivered again. */
   readonly ready: SlotList = { head: NONE, tail: NONE };
@@ -100,6 +100,9 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
   messageCount = 0;
   requeueCount = 0;
   timeoutCount = 0;
+  finishCount = 0;
+  /** Messages for which an ephemeral channel had no room. */
+  droppedCount = 0;
   zoneLocalMessageCount = 0;
   regionLocalMessageCount = 0;
   globalMessageCount = 0;
@@ -129,7 +132,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
   #idleRounds = 0;
 
   constructor(
-    options: { name: string; topic: ChannelOwner; limits: ChannelLimits; latency: Quantile | undefined },
+    options: { name: string; topic: ChannelOwner; limits: ChannelLimits; latency: Latency | undefined },
   ) {
     const { name, topic, limits, latency } = options;
     this.name = name;
@@ -166,6 +169,21 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
 
   get paused(): boolean {
     return this.#paused;
+  }
+
+  /**
+   * When the older one was published of the two messages that are first in line, the next that was never delivered and the
+   * next that was requeued, in ms since 1970; undefined when nothing waits, or that is not known. It is exact while their
+   * segments are in memory, and otherwise as if their messages had come evenly: nothing is read for it.
+   */
+  get oldestMs(): number | undefined {
+    const { waiting, position } = this.#cursor;
+    const { head } = this.ready;
+    const times = [
+      waiting > 0 ? publishedAt(this.#topic.log, position) : undefined,
+      head !== NONE ? publishedAt(this.#topic.log, this.outstanding.position[head]) : undefined,
+    ].filter((time) => time !== undefined);
+    return times.length === 0 ? undefined : Math.min(...times);
   }
 
   /** What its cursor does not describe. */
@@ -219,7 +237,10 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     if (deferred > 0) this.#parking.take(this.#pageOf(segment, from), { from, to, deferred });
     const surplus = this.ephemeral ? this.depth - this.#limits.ephemeralDepthMax : 0;
     // NSQ compat: an ephemeral channel keeps as many messages as fit in memory, and those that came first.
-    if (surplus > 0) this.#cursor.dropNewest(segment, from, surplus);
+    if (surplus > 0) {
+      this.#cursor.dropNewest(segment, from, surplus);
+      this.droppedCount += surplus;
+    }
     if (waiting > 0) this.#topic.wake(this);
     else this.#cursor.settle();
   }
@@ -268,6 +289,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     }
     this.#endFlight(consumer, slot, "finished");
     consumer.finishCount++;
+    this.finishCount++;
     this.outstanding.release(slot);
     if (page) {
       page.take(position - page.segment.base);
@@ -580,7 +602,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     else this.zoneLocalMessageCount++;
     consumer.inFlightCount++;
     consumer.messageCount++;
-    if (this.latency) this.#publishedMs.set(slot, publishedMsOf(segment, index));
+    if (this.latency) this.#publishedMs.set(slot, segment.timestampMs(index));
     if (consumer.observer !== undefined) consumer.observer.began(segment, index, table.attempts[slot]);
     return consumer.sink.send(segment, index, table.attempts[slot]);
   }
@@ -838,6 +860,8 @@ function sampled(rate: number): boolean {
   return Math.random() * 100 < rate;
 }
 
-function publishedMsOf(segment: Segment, index: number): number {
-  return segment.timestampHigh(index) * (2 ** 32 / 1e6) + segment.timestampLow(index) / 1e6;
+/** When the first message at or behind the position was published that waits, as far as that is known. */
+function publishedAt(log: TopicLog, position: number): number | undefined {
+  const segment = log.from(position);
+  return segment?.waitingSinceMs(Math.max(position - segment.base, 0));
 }

@@ -10,7 +10,6 @@ import type { Budget } from "../base/budget.ts";
 import { errorText } from "../base/error_text.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Pace } from "../base/pace.ts";
-import type { Quantile } from "../base/quantile.ts";
 import { SharedRun } from "../base/shared_run.ts";
 import type { Segment, SegmentUser } from "../log/segment.ts";
 import { type Damage, endOfMessages, type Timestamp } from "../log/segment_image.ts";
@@ -26,6 +25,7 @@ import { Channel, type ChannelLimits } from "./channel.ts";
 import { Compaction } from "./compaction.ts";
 import type { Consumer } from "./consumer.ts";
 import type { Durability } from "./durability.ts";
+import type { Latency } from "./latency.ts";
 import type { Outstanding } from "./outstanding.ts";
 import { type Retired, takeApart } from "./retirement.ts";
 import {
@@ -62,7 +62,7 @@ export interface TopicContext {
   monotonicMs(): number;
   /** Now, in ns. */
   timestamp(): Timestamp;
-  newLatency(): Quantile | undefined;
+  newLatency(): Latency | undefined;
   /** Messages were added that must be committed. */
   added(topic: Topic): void;
   /** A channel may be able to deliver. */
@@ -82,6 +82,8 @@ export interface TopicContext {
   ending(): string | undefined;
   /** Writing to the store worked, or did not. */
   stored(error: unknown): void;
+  /** The store was synced, which took so many ms. */
+  synced(durationMs: number): void;
   readonly memory: MemoryState;
   /** A channel came or went. */
   channelsChanged(topic: Topic, channel: Channel): void;
@@ -116,6 +118,8 @@ export class Topic {
   messageBytes = 0;
   /** Messages that had been acknowledged and are lost, as far as is known: damaged, or missing at the start. */
   lostCount = 0;
+  /** Messages for which an ephemeral topic had no room. */
+  droppedCount = 0;
 
   readonly #context: TopicContext;
   readonly #store: SegmentStore | undefined;
@@ -328,6 +332,7 @@ export class Topic {
     this.#noRoom ??= this.#noRoomFor(to - from);
     if (this.#noRoom !== undefined) return;
     const kept = this.ephemeral && this.#keepsBack ? this.#ephemeralRoom(options.count) : options.count;
+    this.droppedCount += options.count - kept;
     if (kept === 0) return;
     const end = kept === options.count ? to : endOfMessages(block, from, kept);
     this.log.append(block, from, end, {
@@ -609,8 +614,10 @@ export class Topic {
   async #syncStore(): Promise<void> {
     this.#unsyncedMessages = 0;
     const { closedEnd } = this.log;
+    const startMs = this.monotonicMs();
     try {
       await this.#store?.sync();
+      this.#context.synced(this.monotonicMs() - startMs);
       this.#syncedClosedEnd = closedEnd;
       this.#syncFailure = "";
       // While the store refuses messages there may have been nothing to sync.

@@ -5,25 +5,11 @@
  * @module
  */
 
-import { inSlices } from "../base/time_slice.ts";
-
-/** How much is gathered to a piece, in characters. */
-export const PIECE_LENGTH = 64 * 1024;
-
-const ENCODER = new TextEncoder();
+import { textPieces } from "./text_pieces.ts";
 
 /** The pieces, one after the other, in UTF-8. */
-export async function jsonPieces(data: unknown): Promise<Uint8Array<ArrayBuffer>[]> {
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
-  let text = "";
-  await inSlices(jsonTexts(data), (part) => {
-    text += part;
-    if (text.length < PIECE_LENGTH) return;
-    pieces.push(encode(text));
-    text = "";
-  });
-  if (text !== "") pieces.push(encode(text));
-  return pieces;
+export function jsonPieces(data: unknown): Promise<Uint8Array<ArrayBuffer>[]> {
+  return textPieces(jsonTexts(data), goJson);
 }
 
 /** JSON as Go writes it, which escapes what could be taken for HTML. */
@@ -31,10 +17,6 @@ export function goJson(json: string): string {
   return json.replace(/[<>&\u2028\u2029]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });
-}
-
-function encode(json: string): Uint8Array<ArrayBuffer> {
-  return ENCODER.encode(goJson(json));
 }
 
 /** The parts of the text: what is small in one, what has others in it part by part. */

@@ -107,6 +107,9 @@ export class Segment {
   #table: MessageTable | undefined;
   /** Deferred messages, while it is on disk only. */
   #deferred = 0;
+  /** When its first and last messages were published, while it is on disk only; 0 is unknown. */
+  #firstMs = 0;
+  #lastMs = 0;
   /** The image ends with the batch that closes it. */
   #hasClosing = false;
   /** Where the batch begins that the next message may join, or 0. */
@@ -136,6 +139,8 @@ export class Segment {
     segment.#deferred = closing?.deferred ?? 0;
     segment.earliestDueMs = closing?.earliestDueMs ?? 0;
     segment.dueIndex = closing?.index;
+    if (closing) segment.#firstMs = msOf(closing.firstTimestamp);
+    if (closing) segment.#lastMs = msOf(closing.lastTimestamp);
     segment.used = segment.written = size;
     segment.#hasClosing = closing !== undefined;
     segment.sealed = true;
@@ -339,6 +344,25 @@ export class Segment {
     return this.#messageTable().timestampLow(index);
   }
 
+  /** When the message at the index was published, in ms since 1970. */
+  timestampMs(index: number): number {
+    return msOf({ high: this.timestampHigh(index), low: this.timestampLow(index) });
+  }
+
+  /**
+   * When the first message at or behind the index that is not deferred was published, in ms since 1970. While it is on disk
+   * only, that is as if its messages had come evenly; undefined when nothing is known of it.
+   */
+  waitingSinceMs(index: number): number | undefined {
+    if (this.resident) {
+      let at = index;
+      while (at < this.count && (!this.has(at) || this.dueMs(at) > 0)) at++;
+      return at < this.count ? this.timestampMs(at) : undefined;
+    }
+    if (this.#firstMs === 0) return undefined;
+    return this.#firstMs + (this.#lastMs - this.#firstMs) * index / Math.max(this.count - 1, 1);
+  }
+
   /** When the message at the index is due, in ms; 0 is at once. */
   dueMs(index: number): number {
     return this.#messageTable().dueMs(index);
@@ -423,6 +447,7 @@ export class Segment {
   /** Gives the memory back: its file has it all, or it is not needed any more. */
   evict(): void {
     this.#deferred = this.deferred;
+    if (this.stored) this.#noteTimes();
     // At once and not whenever the garbage collector frees many of them together, which stalls everything.
     if (this.#bytes?.buffer instanceof ArrayBuffer) this.#bytes.buffer.transfer(0);
     this.#table?.drop();
@@ -648,6 +673,15 @@ export class Segment {
     };
   }
 
+  #noteTimes(): void {
+    if (!this.#table) return;
+    let [first, last] = [0, this.count - 1];
+    while (first < last && !this.has(first)) first++;
+    while (last > first && !this.has(last)) last--;
+    this.#firstMs = first <= last ? this.timestampMs(first) : 0;
+    this.#lastMs = first <= last ? this.timestampMs(last) : 0;
+  }
+
   #messageTable(): MessageTable {
     if (!this.#table) throw new Error(`Segment ${this.base} is not in memory`);
     return this.#table;
@@ -658,6 +692,10 @@ export class Segment {
     larger.set(this.bytes.subarray(0, this.used));
     this.#bytes = larger;
   }
+}
+
+function msOf({ high, low }: Timestamp): number {
+  return high * (2 ** 32 / 1e6) + low / 1e6;
 }
 
 /** What work in steps comes to. */

@@ -78,6 +78,8 @@ export class TopicLog {
   end: number;
   /** Segments were removed since the state was saved: they may be back after a loss of power. */
   hasRemoved = false;
+  /** Bytes that were written to the store. */
+  writtenBytes = 0;
   readonly #options: LogOptions;
   readonly #list = new SegmentList();
   readonly #loader: SegmentLoader | undefined;
@@ -544,6 +546,7 @@ export class TopicLog {
     segment.isCounted = false;
     try {
       const isReplaced = await store.replace(copy.base, image, () => this.has(segment));
+      this.writtenBytes += image.length;
       this.#perhapsStored.delete(segment);
       return isReplaced;
     } finally {
@@ -648,8 +651,10 @@ export class TopicLog {
       this.#perhapsStored.delete(segment);
     }
     if (!segment.stored) segment.close();
+    const bytes = segment.unwritten();
     try {
-      this.#options.store?.append(segment.base, segment.unwritten());
+      this.#options.store?.append(segment.base, bytes);
+      this.writtenBytes += bytes.length;
     } catch (error) {
       if (!segment.stored) this.#perhapsStored.add(segment);
       throw error;

@@ -47,6 +47,7 @@ import { Sessions } from "./session/sessions.ts";
 import { messagesSizeMax } from "./sandbox.ts";
 import { ErrorCounts } from "./stats/errors.ts";
 import { Settings } from "./settings.ts";
+import { StatsdLoop } from "./stats/statsd_loop.ts";
 import { Turn } from "./turn.ts";
 
 /** Loops ask the clock ten times a second: without being asked for longer than this, nsqd has stood still. */
@@ -254,6 +255,17 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const reload = new Reload(logger, reloadables);
   const warnOfSecrets = () => warnOfOpenSecrets(secretFiles(start.options), logger);
 
+  const statsd = new StatsdLoop({
+    logger,
+    clock,
+    get options() {
+      return settings.options;
+    },
+    broker,
+    sessions: () => sessions.speaking(),
+    clientOf: (consumer) => sessions.clientOf(consumer),
+  });
+
   const runningTasks = () => [...loops.running, ...clients.running];
   const apiContext: ApiContext = {
     broker,
@@ -359,6 +371,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     errors,
     lookup,
     loadTracing,
+    statsd,
     makeGossip,
     get gossip() {
       return gossip;

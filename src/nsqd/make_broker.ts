@@ -4,9 +4,9 @@
  * @module
  */
 
-import { Quantile } from "../base/quantile.ts";
 import { Broker, type BrokerOptions } from "../broker/broker.ts";
 import { DurabilityRules } from "../broker/durability.ts";
+import { Latency } from "../broker/latency.ts";
 import type { NsqdOptions } from "./options.ts";
 
 /** What the broker is made with besides the options: the world, and who is told what happens. */
@@ -24,6 +24,7 @@ export type BrokerContext = Pick<
   | "onChange"
   | "onStored"
   | "startTopic"
+  | "onSynced"
   | "memory"
   | "ending"
 >;
@@ -46,8 +47,8 @@ export function makeBroker(options: NsqdOptions, context: BrokerContext): Broker
       ephemeralDepthMax: options.memQueueSize > 0 ? options.memQueueSize : EPHEMERAL_DEPTH_DEFAULT,
     },
     newLatency: () =>
-      quantiles.length > 0
-        ? new Quantile({ quantiles, windowMs, nowMs: context.clock.monotonicMs() })
+      quantiles.length > 0 || options.metricsLatency
+        ? new Latency({ quantiles, windowMs, nowMs: context.clock.monotonicMs() })
         : undefined,
     durabilityOf: (topic) => durability.of(topic),
     syncEvery: options.syncEvery,

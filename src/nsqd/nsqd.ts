@@ -93,6 +93,9 @@ export class Nsqd implements Daemon {
     }
     this.#loop("compactionLoop", settings.options.syncTimeoutMs, () => flush.compactTopics());
     loops.spawn("removal", () => flush.removeDeleted());
+    if (settings.options.statsdAddress !== "") {
+      loops.spawn("statsdLoop", (signal) => this.#parts.statsd.run(signal));
+    }
     for (const { name, run } of this.#parts.gossip?.tasks ?? []) {
       loops.spawn(name, (signal) => run(AbortSignal.any([signal, leaving.gossip.signal])));
     }
@@ -226,9 +229,8 @@ export class Nsqd implements Daemon {
   /** Of what was given and has no effect, or not the one that somebody may think it has. */
   #warn(): void {
     const { options } = this.#parts.settings;
-    const { statsdAddress, authHttpAddresses, tcpAddress } = options;
+    const { authHttpAddresses, tcpAddress } = options;
     for (const line of placeLines(options)) this.#logger.info(`PLACE: ${line}`);
-    if (statsdAddress !== "") this.#logger.warn("--statsd-address has no effect yet");
     this.#parts.warnOfSecrets();
     if (this.#parts.guard !== undefined && tcpAddress !== "" && authHttpAddresses.length === 0) {
       this.#logger.warn(

@@ -7,6 +7,7 @@
 
 import { AUTO_ADDRESS, networkTables, outwardAddress } from "./node/broadcast_address.ts";
 import { nsqdConfigValue, type NsqdOptions } from "./options.ts";
+import { statsdPrefixOf } from "./stats/statsd_options.ts";
 
 /** Holds the options in force. */
 export class Settings {
@@ -31,13 +32,14 @@ export class Settings {
     this.change({ broadcastAddress: outwardAddress(networkTables()) });
   }
 
-  /** Puts the ports that are listened on in the place of those that are not told, as in NSQ. */
+  /** Puts the ports that are listened on in the place of those that are not told, as in NSQ, and so into statsd's prefix. */
   findPorts(real: { readonly tcpPort: number | undefined; readonly httpPort: number | undefined }): void {
     const { broadcastTcpPort, broadcastHttpPort } = this.#options;
     this.change({
       broadcastTcpPort: broadcastTcpPort || (real.tcpPort ?? 0),
       broadcastHttpPort: broadcastHttpPort || (real.httpPort ?? 0),
     });
+    this.change({ statsdPrefix: statsdPrefixOf(this.#options) });
   }
 
   /** The value that `GET /config/<key>` shows, or `undefined` if there is no such option. */

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { Quantile } from "../../src/base/quantile.ts";
+import { Latency } from "../../src/broker/latency.ts";
 import { ChannelError } from "../../src/broker/channel.ts";
 import { PumpBudget } from "../../src/broker/pump_budget.ts";
 import { bytes, testBroker, testChannel } from "../support/broker_setup.ts";
@@ -91,7 +91,7 @@ Deno.test("Channel.finish() refuses what is not in flight, and what is in flight
 });
 
 Deno.test("Channel.finish() measures the time since the message was published", () => {
-  const latency = new Quantile({ quantiles: [1], windowMs: 60_000, nowMs: 0 });
+  const latency = new Latency({ quantiles: [1], windowMs: 60_000, nowMs: 0 });
   const { channel, clock, publish, pump, subscribe } = testChannel({ test: testBroker({ latency }) });
   const consumer = subscribe();
   publish("a");
@@ -198,4 +198,44 @@ Deno.test("Channel.empty() makes an answer to what was in flight an error", () =
 
   const [{ position }] = consumer.deliveries;
   assertThrows(() => channel.finish(consumer.consumer, position, 0), ChannelError, "ID not in flight");
+});
+
+Deno.test("Channel.finishCount counts what all of its consumers have finished", () => {
+  const { channel, clock, publish, pump, subscribe } = testChannel();
+  const consumers = [subscribe({ readyCount: 1 }), subscribe({ readyCount: 1 })];
+  publish("a", "b");
+  pump();
+
+  for (const { consumer, deliveries } of consumers) {
+    channel.finish(consumer, deliveries[0].position, clock.monotonicMs());
+  }
+
+  assertEquals(channel.finishCount, 2);
+});
+
+Deno.test("Channel.oldestMs is when the message was published that is next, or undefined without one", () => {
+  const { channel, clock, publish, pump, subscribe } = testChannel();
+  const startMs = clock.nowMs();
+  const before = channel.oldestMs;
+  publish("a");
+  clock.advance(1000);
+  publish("b");
+
+  const both = channel.oldestMs;
+  const consumer = subscribe({ readyCount: 1 });
+  pump();
+  const one = channel.oldestMs;
+  const [{ position }] = consumer.deliveries;
+  channel.requeue(consumer.consumer, position, { delayMs: 0, nowMs: clock.monotonicMs() });
+
+  assertEquals([before, both, one, channel.oldestMs], [undefined, startMs, startMs + 1000, startMs]);
+});
+
+Deno.test("Channel.oldestMs passes over what is deferred", () => {
+  const { channel, clock, publish, topic } = testChannel();
+  topic.publish(new Uint8Array(1), { deferMs: 60_000 });
+  clock.advance(1000);
+  publish("a");
+
+  assertEquals(channel.oldestMs, clock.nowMs());
 });

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { jsonPieces, PIECE_LENGTH } from "../../src/http/json_pieces.ts";
+import { jsonPieces } from "../../src/http/json_pieces.ts";
+import { PIECE_LENGTH } from "../../src/http/text_pieces.ts";
 
 async function textOf(data: unknown): Promise<string> {
   const decoder = new TextDecoder();

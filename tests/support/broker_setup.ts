@@ -4,7 +4,7 @@
  * @module
  */
 import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
-import type { Quantile } from "../../src/base/quantile.ts";
+import type { Latency } from "../../src/broker/latency.ts";
 import { Broker } from "../../src/broker/broker.ts";
 import type { Channel, ChannelLimits } from "../../src/broker/channel.ts";
 import type { Durability } from "../../src/broker/durability.ts";
@@ -53,7 +53,7 @@ export function testBroker(
     readonly limits?: Partial<BrokerLimits>;
     readonly clock?: FakeClock;
     readonly stores?: TestStores;
-    readonly latency?: Quantile;
+    readonly latency?: Latency;
     readonly durability?: Durability;
     readonly syncEvery?: number;
     readonly wasStopped?: boolean;

@@ -6,7 +6,7 @@
  */
 import { momentOf } from "../../src/base/clock.ts";
 import { Logger } from "../../src/base/logger.ts";
-import { Quantile } from "../../src/base/quantile.ts";
+import { Latency } from "../../src/broker/latency.ts";
 import { Broker } from "../../src/broker/broker.ts";
 import { Consumer } from "../../src/broker/consumer.ts";
 import type { SegmentStore } from "../../src/log/segment_store.ts";
@@ -95,7 +95,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     },
     stores: given.diskFails ? new FullStores() : new MemoryStores(),
     newLatency: () =>
-      quantiles.length === 0 ? undefined : new Quantile({
+      quantiles.length === 0 ? undefined : new Latency({
         quantiles,
         windowMs: options.e2eProcessingLatencyWindowTimeMs,
         nowMs: clock.monotonicMs(),

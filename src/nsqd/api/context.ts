@@ -30,7 +30,7 @@ export interface ApiContext {
   readonly broker: Broker;
   /** The topic of that name, made if there is none. @throws {TopicError} When that cannot be. */
   openTopic(name: string): Topic;
-  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
   /** The options in force; asked anew for each request, because some can be changed. */
   readonly options:
     & MessageOptions

@@ -158,11 +158,11 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
   const monotonicMs = clock.monotonicMs();
   const health = nsqd.health();
   const filter = {
-    topic: params.get("topic") ?? "",
-    channel: params.get("channel") ?? "",
+    topics: named(params.get("topic")),
+    channels: named(params.get("channel")),
     includeClients: boolParam(params.get("include_clients")) ?? true,
   };
-  const collected = await collectStats(nsqd, filter, monotonicMs);
+  const collected = await collectStats(nsqd, filter);
   const memory = boolParam(params.get("include_mem")) ?? true ? memoryStats() : undefined;
 
   const background = backgroundStats(nsqd.broker);
@@ -193,6 +193,11 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
     // The same.
     errors: errorStats(nsqd.errors),
   };
+}
+
+/** NSQ compat: an empty name is none. */
+function named(name = ""): ReadonlySet<string> {
+  return new Set(name === "" ? [] : [name]);
 }
 
 function secondsOf(timeMs: number | undefined): number | undefined {

@@ -1,14 +1,19 @@
 /**
- * The numbers that `/stats` and statsd report (nsqd/stats.go). The keys, their order and what is `null` and what
- * is `[]` are NSQ's: these objects become JSON as they are. Numbers are read, nothing is changed.
+ * The numbers that `/stats`, statsd and `/metrics` report, all from one snapshot (nsqd/stats.go). The keys, their order and
+ * what is `null` and what is `[]` are NSQ's: these objects become JSON as they are. What NSQ does not tell comes after what it
+ * does, is absent while it says nothing, and is kept under symbols where it is of no use in JSON. Numbers are read, nothing is
+ * changed.
  *
  * @module
  */
+import type { Clock } from "../../base/clock.ts";
 import { inSlices, TimeSlice } from "../../base/time_slice.ts";
-import { NO_QUANTILES, Quantile, type QuantileResult } from "../../base/quantile.ts";
+import type { FixedHistogram } from "../../base/fixed_histogram.ts";
+import { NO_QUANTILES, type QuantileResult } from "../../base/quantile.ts";
 import type { BackgroundWork, Broker } from "../../broker/broker.ts";
 import type { Channel } from "../../broker/channel.ts";
 import type { Consumer } from "../../broker/consumer.ts";
+import { Latency } from "../../broker/latency.ts";
 import type { Topic } from "../../broker/topic.ts";
 
 /** A TCP client, as far as statistics show it. */
@@ -45,19 +50,28 @@ export interface ClientSource {
 /** What {@linkcode collectStats} reads. */
 export interface StatsSource {
   readonly broker: { readonly topics: ReadonlyMap<string, Topic> };
+  readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
   sessions(): Iterable<ClientSource>;
   clientOf(consumer: Consumer): ClientSource;
 }
 
-/** Which part of the statistics is wanted; empty names are no filter. */
+/** Which part of the statistics is wanted; no names are no filter. */
 export interface StatsFilter {
-  readonly topic: string;
-  readonly channel: string;
+  readonly topics: ReadonlySet<string>;
+  readonly channels: ReadonlySet<string>;
   readonly includeClients: boolean;
+  /** Ephemeral topics and channels are left out. @default {false} */
+  readonly excludeEphemeral?: boolean;
 }
+
+/** All there is but the clients, and of these their number. */
+export const EVERYTHING: StatsFilter = { topics: new Set(), channels: new Set(), includeClients: false };
 
 /** Key of what the text of `/stats` tells of a client and NSQ's JSON does not, which has no such keys. */
 export const CONNECTED_FOR_MS = Symbol("connectedForMs");
+
+/** Key of what only `/metrics` tells of a topic or channel. */
+export const FIGURES = Symbol("figures");
 
 /** One TCP client. Keys that are absent in JSON when they say nothing may be `undefined`. */
 export interface ClientStats {
@@ -114,6 +128,21 @@ export interface ChannelStats {
   readonly clients: readonly ClientStats[] | null;
   readonly paused: boolean;
   readonly e2e_processing_latency: QuantileResult;
+  /** Messages that consumers have finished. Not in NSQ, like all that follows. */
+  readonly finish_count: number | undefined;
+  /** Messages for which an ephemeral channel had no room. */
+  readonly dropped_count: number | undefined;
+  /** Age of the oldest message that is first in line, in whole seconds. */
+  readonly oldest_message_age_seconds: number | undefined;
+  readonly [FIGURES]: ChannelFigures;
+}
+
+/** What only `/metrics` tells of a channel. */
+export interface ChannelFigures {
+  /** Age of the oldest message that is first in line; 0 when none waits, undefined when that is not known. */
+  readonly oldestAgeMs: number | undefined;
+  /** Time from publishing to FIN of all messages, in s; undefined when nobody has asked for it. */
+  readonly latency: FixedHistogram | undefined;
 }
 
 /** One topic. */
@@ -128,6 +157,15 @@ export interface TopicStats {
   readonly e2e_processing_latency: QuantileResult;
   /** Messages that had been acknowledged and are lost, as far as is known; absent while none are. Not in NSQ. */
   readonly lost_count: number | undefined;
+  /** Messages for which an ephemeral topic had no room; absent while there are none. Not in NSQ. */
+  readonly dropped_count: number | undefined;
+  readonly [FIGURES]: TopicFigures;
+}
+
+/** What only `/metrics` tells of a topic. */
+export interface TopicFigures {
+  /** Bytes that were written to its files. */
+  readonly writtenBytes: number;
 }
 
 /** All topics and producers that a filter lets through. */
@@ -152,33 +190,31 @@ export interface MemoryStats {
 }
 
 /**
- * The statistics at this time by the monotonic clock, topics and channels by name. With thousands of topics or clients that
- * takes a while, in which others are served.
+ * The statistics at this time, topics and channels by name. With thousands of topics or clients that takes a while, in which
+ * others are served.
  */
-export async function collectStats(
-  source: StatsSource,
-  filter: StatsFilter,
-  monotonicMs: number,
-): Promise<Stats> {
-  const named = source.broker.topics.get(filter.topic);
-  if (filter.topic !== "" && named === undefined) return { topics: null, producers: null };
+export async function collectStats(source: StatsSource, filter: StatsFilter): Promise<Stats> {
+  const { clock } = source;
+  const how: Collecting = {
+    filter,
+    wallMs: clock.nowMs(),
+    monotonicMs: clock.monotonicMs(),
+    slice: new TimeSlice(),
+  };
+  const wanted = chosen(source.broker.topics, filter.topics, filter);
+  if (filter.topics.size > 0 && wanted.length === 0) return { topics: null, producers: null };
 
-  const slice = new TimeSlice();
   const topics: TopicStats[] = [];
-  for (const topic of named === undefined ? byName(source.broker.topics) : [named]) {
-    const channels = filter.channel === ""
-      ? byName(topic.channels)
-      : only(topic.channels.get(filter.channel));
+  for (const topic of wanted) {
+    const channels = chosen(topic.channels, filter.channels, filter);
     // NSQ compat: a filter by channel leaves out the topics that have no such channel.
-    if (filter.channel !== "" && channels.length === 0) continue;
+    if (filter.channels.size > 0 && channels.length === 0) continue;
     const stats: ChannelStats[] = [];
-    for (const channel of channels) {
-      stats.push(await channelStats(source, channel, { filter, monotonicMs, slice }));
-    }
-    topics.push(topicStats(topic, stats, monotonicMs));
-    if (slice.isOver) await slice.next();
+    for (const channel of channels) stats.push(await channelStats(source, channel, how));
+    topics.push(topicStats(topic, stats, how.monotonicMs));
+    if (how.slice.isOver) await how.slice.next();
   }
-  const producers = filter.includeClients ? await producerStats(source, { filter, monotonicMs, slice }) : [];
+  const producers = filter.includeClients ? await producerStats(source, how) : [];
   return { topics, producers: producers.length === 0 ? null : producers };
 }
 
@@ -191,6 +227,7 @@ export function backgroundStats(broker: Broker): BackgroundWork | undefined {
 /** How statistics are collected. */
 interface Collecting {
   readonly filter: StatsFilter;
+  readonly wallMs: number;
   readonly monotonicMs: number;
   readonly slice: TimeSlice;
 }
@@ -212,17 +249,24 @@ export function memoryStats(): MemoryStats {
   };
 }
 
-function byName<T extends { readonly name: string }>(items: ReadonlyMap<string, T>): T[] {
+/** Those of these names, or all, by name. */
+function chosen<T extends { readonly name: string; readonly ephemeral: boolean }>(
+  items: ReadonlyMap<string, T>,
+  names: ReadonlySet<string>,
+  { excludeEphemeral = false }: StatsFilter,
+): T[] {
+  const known = names.size === 0 ? items.keys() : [...names].filter((name) => items.has(name));
+  const list: T[] = [];
   // In the order of their characters' codes, as Go sorts strings.
-  return [...items.values()].sort((a, b) => a.name < b.name ? -1 : 1);
-}
-
-function only<T>(item: T | undefined): T[] {
-  return item === undefined ? [] : [item];
+  for (const name of [...known].sort()) {
+    const item = items.get(name);
+    if (item !== undefined && !(excludeEphemeral && item.ephemeral)) list.push(item);
+  }
+  return list;
 }
 
 function topicStats(topic: Topic, channels: readonly ChannelStats[], monotonicMs: number): TopicStats {
-  const latencies = [...topic.channels.values()].flatMap(({ latency }) => only(latency));
+  const latencies = [...topic.channels.values()].flatMap(({ latency }) => latency ?? []);
   return {
     topic_name: topic.name,
     channels,
@@ -231,13 +275,15 @@ function topicStats(topic: Topic, channels: readonly ChannelStats[], monotonicMs
     message_count: topic.messageCount,
     message_bytes: topic.messageBytes,
     paused: topic.paused,
-    e2e_processing_latency: Quantile.mergedResult(latencies, monotonicMs),
+    e2e_processing_latency: Latency.mergedResult(latencies, monotonicMs),
     lost_count: topic.lostCount || undefined,
+    dropped_count: topic.droppedCount || undefined,
+    [FIGURES]: { writtenBytes: topic.log.writtenBytes },
   };
 }
 
 async function channelStats(source: StatsSource, channel: Channel, how: Collecting): Promise<ChannelStats> {
-  const { filter, monotonicMs, slice } = how;
+  const { filter, wallMs, monotonicMs, slice } = how;
   const clients: ClientStats[] = [];
   // Counted, and not listed, without clients.
   const listed = filter.includeClients ? [...channel.consumers] : [];
@@ -247,6 +293,10 @@ async function channelStats(source: StatsSource, channel: Channel, how: Collecti
       clients.push(clientStats(source.clientOf(consumer), filter, monotonicMs));
     }
   }, slice);
+  const { oldestMs } = channel;
+  // A clock that was set back makes negative ages.
+  const age = oldestMs === undefined ? undefined : Math.max(wallMs - oldestMs, 0);
+  const oldestAgeMs = channel.depth === 0 ? 0 : age;
   return {
     channel_name: channel.name,
     depth: channel.depth,
@@ -263,6 +313,10 @@ async function channelStats(source: StatsSource, channel: Channel, how: Collecti
     clients: filter.includeClients ? clients : null,
     paused: channel.paused,
     e2e_processing_latency: channel.latency?.result(monotonicMs) ?? NO_QUANTILES,
+    finish_count: channel.finishCount || undefined,
+    dropped_count: channel.droppedCount || undefined,
+    oldest_message_age_seconds: Math.floor((oldestAgeMs ?? 0) / 1000) || undefined,
+    [FIGURES]: { oldestAgeMs, latency: channel.latency?.histogram },
   };
 }
 
@@ -277,7 +331,7 @@ async function producerStats(source: StatsSource, how: Collecting): Promise<Clie
 
 function clientStats(client: ClientSource, filter: StatsFilter, monotonicMs: number): ClientStats {
   const counts = [...client.pubCounts]
-    .filter(([topic]) => filter.topic === "" || topic === filter.topic)
+    .filter(([topic]) => filter.topics.size === 0 || filter.topics.has(topic))
     .map(([topic, count]) => ({ topic, count }));
   return {
     client_id: client.clientId,

@@ -1,0 +1,58 @@
+/**
+ * Sends datagrams (UDP) to one address. `Deno.listenDatagram` would need a flag of the runtime; Node's does not.
+ *
+ * @module
+ */
+import { createSocket, type Socket } from "node:dgram";
+import { lookup } from "node:dns";
+import { isIP } from "node:net";
+
+/** Where to. */
+export interface DatagramTarget {
+  /** A name or an IP address; an empty one is this machine, as in Go. */
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** A socket that sends to one address. */
+export class DatagramSender implements Disposable {
+  readonly #socket: Socket;
+  readonly #port: number;
+  readonly #address: string;
+
+  private constructor(port: number, { address, family }: { address: string; family: number }) {
+    this.#port = port;
+    this.#address = address;
+    this.#socket = createSocket(family === 6 ? "udp6" : "udp4");
+    // Of what comes of a packet, `send` tells; without a listener anything else would end the program.
+    this.#socket.on("error", noted);
+  }
+
+  /** Resolves the name. @throws {Error} If it has no address. */
+  static async to({ hostname, port }: DatagramTarget): Promise<DatagramSender> {
+    return new DatagramSender(port, await addressOf(hostname === "" ? "127.0.0.1" : hostname));
+  }
+
+  /** Settles when the packet is on its way. @throws {Error} If it cannot be sent. */
+  send(packet: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.send(packet, this.#port, this.#address, (error) => error ? reject(error) : resolve());
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.close();
+  }
+}
+
+function addressOf(hostname: string): Promise<{ address: string; family: number }> {
+  const family = isIP(hostname);
+  if (family !== 0) return Promise.resolve({ address: hostname, family });
+  return new Promise((resolve, reject) => {
+    lookup(hostname, (error, address, family) => error ? reject(error) : resolve({ address, family }));
+  });
+}
+
+function noted(): void {
+  // See the constructor.
+}
