@@ -88,6 +88,11 @@ export class RegistrationDb {
     return this.#count;
   }
 
+  /** Topics alone. */
+  get topicCount(): number {
+    return this.#topics.size;
+  }
+
   /** Every producer, the oldest first. */
   get producers(): readonly Producer[] {
     return this.#producers;

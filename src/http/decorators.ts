@@ -23,7 +23,10 @@ const NSQ_VERSION_HEADER: Header = ["X-Nsq-Content-Type", "nsq; version=1.0"];
 const TEXT: Header = ["Content-Type", "text/plain; charset=utf-8"];
 const JSON_TYPE: Header = ["Content-Type", "application/json; charset=utf-8"];
 /** For browsers and proxies: no answer is worth keeping, and none is anything but what it says it is. */
-const CAUTION: readonly Header[] = [["Cache-Control", "no-store"], ["X-Content-Type-Options", "nosniff"]];
+export const CAUTION: readonly Header[] = [["Cache-Control", "no-store"], [
+  "X-Content-Type-Options",
+  "nosniff",
+]];
 
 const EMPTY = new HeaderBlock(CAUTION);
 const PLAIN_TEXT = new HeaderBlock([TEXT, ...CAUTION]);
@@ -54,13 +57,14 @@ export function log(logger: Logger): (handler: Handler) => Handler {
   };
 }
 
-/** Answers with the text that the handler returns, or refuses with. */
+/** Answers with the text that the handler returns, or refuses with; or with the answer that it has made itself. */
 export function plainText(handler: Handler): Responder {
   return async (context) => {
     try {
       const data = await handler(context);
       if (data === undefined || data === "") return new Answer(200, EMPTY);
       if (typeof data === "string") return new Answer(200, PLAIN_TEXT, data);
+      if (data instanceof Answer) return data;
       throw new TypeError(`Cannot answer as plain text: ${typeof data}`);
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;

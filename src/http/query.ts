@@ -19,6 +19,18 @@ const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
  */
 export function parseQuery(rawQuery: string): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();
+  for (const [name, value] of queryPairs(rawQuery)) {
+    if (!parameters.has(name)) parameters.set(name, value);
+  }
+  return parameters;
+}
+
+/**
+ * The parameters of a query string, in their order.
+ *
+ * @throws {SyntaxError} As `parseQuery()`.
+ */
+export function* queryPairs(rawQuery: string): Generator<[name: string, value: string]> {
   let count = 0;
   for (let start = 0, end = 0; start < rawQuery.length; start = end + 1) {
     const next = rawQuery.indexOf("&", start);
@@ -30,9 +42,8 @@ export function parseQuery(rawQuery: string): ReadonlyMap<string, string> {
     const equals = pair.indexOf("=");
     const name = unescape(equals < 0 ? pair : pair.slice(0, equals));
     const value = equals < 0 ? "" : unescape(pair.slice(equals + 1));
-    if (!parameters.has(name)) parameters.set(name, value);
+    yield [name, value];
   }
-  return parameters;
 }
 
 /** `text` with its percent escapes decoded, or `undefined` if one is bad. */

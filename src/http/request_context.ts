@@ -21,6 +21,8 @@ export class RequestContext {
   params = NO_PARAMS;
   /** An answer with the status of a refusal is one, and told of as an error of the client's. */
   refuses = true;
+  /** Method and path of the route; set by the router. */
+  route: string | undefined;
   /** Name of the client's token, once a guard has found out. */
   client: string | undefined;
   /** What a handler wants to be noted besides path and query: a value from the body. */

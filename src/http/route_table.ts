@@ -22,11 +22,14 @@ export function route<T>(method: string, path: string, value: T): Route<T> {
 
 /** What a request leads to. */
 export interface Match<T> {
+  /** Method and path of the route, its `:name` parts as they are. */
+  readonly name: string;
   readonly value: T;
   readonly params: Readonly<Record<string, string>>;
 }
 
 interface Pattern<T> {
+  readonly name: string;
   readonly parts: readonly string[];
   readonly value: T;
 }
@@ -44,8 +47,9 @@ export class RouteTable<T> {
     for (const { method, path, value } of routes) {
       const own: MethodRoutes<T> = this.#methods.get(method) ?? { fixed: new Map(), patterns: [] };
       this.#methods.set(method, own);
-      if (path.includes("/:")) own.patterns.push({ parts: path.split("/"), value });
-      else own.fixed.set(path, { value, params: {} });
+      const name = `${method} ${path}`;
+      if (path.includes("/:")) own.patterns.push({ name, parts: path.split("/"), value });
+      else own.fixed.set(path, { name, value, params: {} });
     }
   }
 
@@ -80,13 +84,13 @@ export class RouteTable<T> {
 function matchPattern<T>(patterns: readonly Pattern<T>[], path: string): Match<T> | undefined {
   if (patterns.length === 0) return undefined;
   const names = path.split("/");
-  for (const { parts, value } of patterns) {
+  for (const { name, parts, value } of patterns) {
     if (!fits(parts, names, (part, name) => part === name)) continue;
     const params: Record<string, string> = {};
     parts.forEach((part, i) => {
       if (part.startsWith(":")) params[part.slice(1)] = names[i];
     });
-    return { value, params };
+    return { name, value, params };
   }
   return undefined;
 }

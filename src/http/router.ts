@@ -13,6 +13,7 @@ import { foreignness, type HostNames } from "./foreign_requests.ts";
 import type { HttpRequest } from "./http_request.ts";
 import { percentDecode } from "./query.ts";
 import { RequestContext } from "./request_context.ts";
+import type { RequestCounts } from "./request_counts.ts";
 import { type Route, RouteTable } from "./route_table.ts";
 
 /** One line of a program's table of routes. */
@@ -26,6 +27,8 @@ export interface RouterOptions {
   readonly hosts?: HostNames | undefined;
   /** Is told of every request that is refused, or cannot be answered. @default {nobody} */
   readonly onError?: ErrorSink;
+  /** Where answers are counted. @default {nowhere} */
+  readonly counts?: RequestCounts | undefined;
 }
 
 /** No route has a longer path, in characters, and to find out what one of a MiB may mean holds all others up. */
@@ -49,15 +52,17 @@ export class Router {
   readonly #logger: Logger;
   readonly #hosts: HostNames | undefined;
   readonly #onError: ErrorSink | undefined;
+  readonly #counts: RequestCounts | undefined;
   readonly #notFound: Responder;
   readonly #methodNotAllowed: Responder;
   readonly #internalError: Responder;
   readonly #foreign: Readonly<Record<"FOREIGN_HOST" | "FOREIGN_ORIGIN", Responder>>;
 
-  constructor({ routes, logger, hosts, onError }: RouterOptions) {
+  constructor({ routes, logger, hosts, counts, onError }: RouterOptions) {
     this.#table = new RouteTable(routes);
     this.#logger = logger;
     this.#hosts = hosts;
+    this.#counts = counts;
     this.#onError = onError;
     this.#notFound = refusal(logger, 404, "NOT_FOUND");
     this.#methodNotAllowed = refusal(logger, 405, "METHOD_NOT_ALLOWED");
@@ -73,6 +78,7 @@ export class Router {
     const context = new RequestContext(request);
     const answer = await this.#answer(context);
     if (answer.status >= 400 && context.refuses) this.#tell(context, answer);
+    this.#counts?.count(context.route, answer.status);
     return answer;
   };
 
@@ -103,6 +109,7 @@ export class Router {
     const match = this.#table.match(method, path);
     if (match !== undefined) {
       context.params = match.params;
+      context.route = match.name;
       return match.value(context);
     }
     const meant = path === "/" ? undefined : this.#table.meant(method, path);

@@ -11,12 +11,14 @@ import { momentOf, SystemClock } from "../base/clock.ts";
 import { collectGarbage } from "../base/collect_garbage.ts";
 import { othersFirst } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
+import { LoopLag } from "../base/loop_lag.ts";
 import { hostName, isOnDeploy, variable } from "../base/platform.ts";
 import { SharedSlice } from "../base/time_slice.ts";
 import { SYSTEM_TIMERS } from "../base/timers.ts";
 import type { Broker } from "../broker/broker.ts";
 import { warnOfOpenSecrets } from "../config/secret_files.ts";
 import { HostNames } from "../http/foreign_requests.ts";
+import { RequestCounts } from "../http/request_counts.ts";
 import type { ApiContext } from "./api/context.ts";
 import { nsqdHttpApi } from "./api/endpoints.ts";
 import { HttpGuard, TOKENS_VARIABLE } from "./api/guard.ts";
@@ -47,6 +49,7 @@ import { Sessions } from "./session/sessions.ts";
 import { messagesSizeMax } from "./sandbox.ts";
 import { ErrorCounts } from "./stats/errors.ts";
 import { Settings } from "./settings.ts";
+import { NodeCounts, type NodeSource } from "./stats/node_metrics.ts";
 import { StatsdLoop } from "./stats/statsd_loop.ts";
 import { Turn } from "./turn.ts";
 
@@ -67,6 +70,8 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const clients = new AsyncGroup();
   const listeners = new Listeners();
   const errors = new ErrorCounts(() => clock.nowMs());
+  const lag = new LoopLag();
+  const counts = new NodeCounts({ requests: new RequestCounts(), lag });
   const { auditLog: auditTo } = start.options;
   const audit = auditTo === "" ? undefined : AuditLog.open({ to: auditTo, program: "nsqd", logger, clock });
   const guard = HttpGuard.of({
@@ -182,6 +187,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
       if (kept) metadata.changed();
     },
     onStored: (error) => health.stored(error),
+    onSynced: (durationMs) => counts.syncs.insert(durationMs / 1000),
     startTopic: (topic) => {
       const asked = settings.options.lookupdTcpAddresses.length > 0 ? lookup : undefined;
       startNewTopic(topic, { topics: broker.topics, gossip, lookup: asked, tasks: clients });
@@ -266,6 +272,23 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     clientOf: (consumer) => sessions.clientOf(consumer),
   });
 
+  const refused = () => listeners.refused;
+  const node: NodeSource = {
+    counts,
+    started,
+    dataPath: dataPath.path,
+    broker,
+    health: () => health.text,
+    sessions: () => sessions.speaking(),
+    refused,
+    get statsdPackets() {
+      return statsd.counts;
+    },
+    get certificateExpiresMs() {
+      return tls.expiresMs;
+    },
+  };
+
   const runningTasks = () => [...loops.running, ...clients.running];
   const apiContext: ApiContext = {
     broker,
@@ -293,11 +316,12 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     get isLoading() {
       return health.phase === "loading";
     },
-    refused: () => listeners.refused,
     errors,
     get tracing() {
       return tracing;
     },
+    refused,
+    node,
     commitTurn: () => turn.commit(),
     sessions: () => sessions.speaking(),
     clientOf: (consumer) => sessions.clientOf(consumer),
@@ -371,6 +395,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     errors,
     lookup,
     loadTracing,
+    lag,
     statsd,
     makeGossip,
     get gossip() {

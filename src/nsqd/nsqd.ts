@@ -85,6 +85,7 @@ export class Nsqd implements Daemon {
       while (!broker.scan(clock.monotonicMs())) await othersFirst();
     });
     this.#loop("keepAliveLoop", KEEP_ALIVE_INTERVAL_MS, () => sessions.keepAlive());
+    loops.spawn("lagLoop", (signal) => this.#parts.lag.run(signal));
     this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => this.#parts.followWallClock());
     if (this.#parts.tls.expiresMs !== undefined) this.#watchCertificate();
     this.#loop("syncLoop", settings.options.syncTimeoutMs, () => flush.syncTopics());

@@ -21,22 +21,25 @@ import {
   type RegistrationDb,
   RegistrationsFullError,
 } from "../cluster/registration_db.ts";
+import type { Answer } from "../http/answer.ts";
 import { audited } from "../http/audited.ts";
 import { log, plainText, v1 } from "../http/decorators.ts";
 import { debugPages } from "../http/debug_pages.ts";
 import { HostNames } from "../http/foreign_requests.ts";
 import { healthPages, type Readiness } from "../http/health_pages.ts";
 import { HttpError } from "../http/http_error.ts";
+import { metricsAnswer } from "../http/metrics_answer.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { requestParams, requiredParam } from "../http/request_params.ts";
 import { route } from "../http/route_table.ts";
 import { type HttpRoute, Router } from "../http/router.ts";
 import { isValidChannelName, isValidTopicName } from "../protocol/names.ts";
 import { debugAnswer } from "./debug_answer.ts";
+import { lookupdMetrics, type MetricsSource } from "./metrics.ts";
 import type { NsqlookupdOptions } from "./options.ts";
 
 /** What the HTTP API asks of the daemon it belongs to. */
-export interface HttpApiContext {
+export interface HttpApiContext extends MetricsSource {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly options: NsqlookupdOptions;
@@ -63,7 +66,8 @@ export function nsqlookupdHttpApi(
   const routes = withoutAdmin
     ? lookupRoutes(nsqlookupd)
     : [...lookupRoutes(nsqlookupd), ...adminRoutes(nsqlookupd, audit)];
-  return new Router({ routes, logger, hosts: HostNames.of(options.httpAllowedHosts) });
+  const hosts = HostNames.of(options.httpAllowedHosts);
+  return new Router({ routes, logger, hosts, counts: nsqlookupd.requests });
 }
 
 function lookupRoutes(nsqlookupd: HttpApiContext): HttpRoute[] {
@@ -71,6 +75,7 @@ function lookupRoutes(nsqlookupd: HttpApiContext): HttpRoute[] {
   return [
     route("GET", "/ping", plainText(logged(() => "OK"))),
     ...healthPages(() => nsqlookupd.readiness),
+    route("GET", "/metrics", plainText(logged((request) => metrics(nsqlookupd, request)))),
     route("GET", "/info", api(() => ({ version: NSQ_VERSION }))),
 
     route("GET", "/lookup", api(lookup)),
@@ -102,6 +107,11 @@ function decoratorsOf(nsqlookupd: HttpApiContext) {
 
 function timesOf({ clock, options }: HttpApiContext): LookupTimes {
   return { ...options, monotonicMs: clock.monotonicMs() };
+}
+
+/** `GET /metrics` */
+async function metrics(nsqlookupd: HttpApiContext, { request }: RequestContext): Promise<Answer> {
+  return await metricsAnswer(await lookupdMetrics(nsqlookupd), request.headers.get("accept"));
 }
 
 /** `GET /lookup` */

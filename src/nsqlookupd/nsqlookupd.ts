@@ -7,17 +7,19 @@
 
 import { AsyncGroup } from "../base/async_group.ts";
 import { AuditLog } from "../base/audit_log.ts";
-import { SystemClock } from "../base/clock.ts";
+import { momentOf, SystemClock } from "../base/clock.ts";
 import type { Daemon } from "../base/daemon.ts";
 import { errorText } from "../base/error_text.ts";
 import { every } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
+import { LoopLag } from "../base/loop_lag.ts";
 import { SharedSlice } from "../base/time_slice.ts";
 import { versionLine } from "../base/version.ts";
 import { RegistrationDb } from "../cluster/registration_db.ts";
 import { type Address, parseAddress } from "../config/address.ts";
 import { BodyBudget } from "../http/body_budget.ts";
 import type { Readiness } from "../http/health_pages.ts";
+import { RequestCounts } from "../http/request_counts.ts";
 import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
 import type { ConnectionLimits } from "../net/admission.ts";
 import type { Connection } from "../net/connection.ts";
@@ -48,6 +50,9 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
   readonly connections = new Set<Session>();
   readonly slice = new SharedSlice(this.clock);
   readonly hostname = Deno.hostname();
+  readonly started = momentOf(this.clock);
+  readonly lag = new LoopLag();
+  readonly requests = new RequestCounts();
 
   readonly #group = new AsyncGroup();
   /** Apart from the loops, because connections end first. */
@@ -77,6 +82,7 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
     }
     this.#listen();
     this.#loop("limitsLoop", LIMITS_INTERVAL_MS, () => this.#checkLimits());
+    this.#group.spawn("lagLoop", (signal) => this.lag.run(signal));
     this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => void this.clock.adjust());
   }
 
@@ -116,6 +122,13 @@ export class Nsqlookupd implements Daemon, HttpApiContext, SessionContext {
 
   get httpPort(): number {
     return this.#http?.port ?? -1;
+  }
+
+  get refused(): { readonly tcp: number; readonly http: number } {
+    return {
+      tcp: this.#tcp?.admission.refused ?? 0,
+      http: (this.#http?.refused ?? 0) + (this.#admin?.refused ?? 0),
+    };
   }
 
   runningTasks(): string[] {

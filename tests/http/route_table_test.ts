@@ -11,11 +11,19 @@ const table = new RouteTable([
 ]);
 
 Deno.test("RouteTable.match() finds a fixed path", () => {
-  assertEquals(table.match("POST", "/topic/create"), { value: "create", params: {} });
+  assertEquals(table.match("POST", "/topic/create"), {
+    name: "POST /topic/create",
+    value: "create",
+    params: {},
+  });
 });
 
 Deno.test("RouteTable.match() finds a path with a name in it", () => {
-  assertEquals(table.match("PUT", "/config/log_level"), { value: "change", params: { opt: "log_level" } });
+  assertEquals(table.match("PUT", "/config/log_level"), {
+    name: "PUT /config/:opt",
+    value: "change",
+    params: { opt: "log_level" },
+  });
 });
 
 Deno.test("RouteTable.match() prefers the fixed path", () => {

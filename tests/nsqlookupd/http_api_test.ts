@@ -276,3 +276,22 @@ lookupTest("GET of the debug pages leaves no line in the log, of others it does"
     "INFO: 200 GET /topics?x=1 (127.0.0.1:1234)",
   ]);
 });
+
+lookupTest("GET /metrics counts what nsqlookupd knows", async (lookupd) => {
+  await lookupd.node({ broadcast_address: "a" }, "t c", "t d", "u");
+
+  const { status, type, text } = await lookupd.request("GET", "/metrics");
+
+  assertEquals([status, type], [200, "text/plain; version=0.0.4; charset=utf-8"]);
+  assertEquals(
+    text.split("\n").filter((line) => /^nsqlookupd_(topics|channels|producers|connected|refused)/.test(line)),
+    [
+      "nsqlookupd_topics 2",
+      "nsqlookupd_channels 2",
+      "nsqlookupd_producers 1",
+      "nsqlookupd_connected_clients 1",
+      'nsqlookupd_refused_connections_total{protocol="tcp"} 0',
+      'nsqlookupd_refused_connections_total{protocol="http"} 0',
+    ],
+  );
+});

@@ -6,6 +6,7 @@
  */
 import { momentOf } from "../../src/base/clock.ts";
 import { Logger } from "../../src/base/logger.ts";
+import { LoopLag } from "../../src/base/loop_lag.ts";
 import { Latency } from "../../src/broker/latency.ts";
 import { Broker } from "../../src/broker/broker.ts";
 import { Consumer } from "../../src/broker/consumer.ts";
@@ -14,6 +15,8 @@ import { defaultOptions } from "../../src/config/option.ts";
 import { type ApiContext, nsqdHttpApi } from "../../src/nsqd/api/endpoints.ts";
 import { NSQD_OPTIONS, nsqdConfigValue, type NsqdOptions } from "../../src/nsqd/options.ts";
 import { ErrorCounts } from "../../src/nsqd/stats/errors.ts";
+import { RequestCounts } from "../../src/http/request_counts.ts";
+import { NodeCounts } from "../../src/nsqd/stats/node_metrics.ts";
 import type { ClientSource } from "../../src/nsqd/stats/stats.ts";
 import { MemoryStores } from "../../src/storage/memory_segments.ts";
 import { FAKE_MONOTONIC_START_MS, FakeClock } from "./fake_clock.ts";
@@ -83,6 +86,7 @@ export function httpApi(given: HttpApiOptions = {}) {
   const calls: string[] = [];
   const state = { health: "OK", isLoading: false, refused: { tcp: 0, http: 0 } };
   const { e2eProcessingLatencyPercentiles: quantiles, memQueueSize, maxBytesPerFile } = options;
+  const counts = new NodeCounts({ requests: new RequestCounts(), lag: new LoopLag() });
   const broker = new Broker({
     clock,
     logger,
@@ -95,7 +99,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     },
     stores: given.diskFails ? new FullStores() : new MemoryStores(),
     newLatency: () =>
-      quantiles.length === 0 ? undefined : new Latency({
+      quantiles.length === 0 && !options.metricsLatency ? undefined : new Latency({
         quantiles,
         windowMs: options.e2eProcessingLatencyWindowTimeMs,
         nowMs: clock.monotonicMs(),
@@ -134,6 +138,17 @@ export function httpApi(given: HttpApiOptions = {}) {
     },
     refused: () => state.refused,
     errors: new ErrorCounts(() => clock.nowMs()),
+    node: {
+      counts,
+      started,
+      dataPath: ".",
+      broker,
+      health: () => state.health,
+      sessions: () => clients,
+      refused: () => state.refused,
+      statsdPackets: { sent: 0, failed: 0 },
+      certificateExpiresMs: given.certificateExpiresMs,
+    },
     commitTurn: () => given.onCommitTurn?.(broker),
     sessions: () => clients,
     clientOf(consumer) {

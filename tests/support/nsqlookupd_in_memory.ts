@@ -6,10 +6,13 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { momentOf } from "../../src/base/clock.ts";
 import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
+import { LoopLag } from "../../src/base/loop_lag.ts";
 import { RegistrationDb } from "../../src/cluster/registration_db.ts";
 import { defaultOptions } from "../../src/config/option.ts";
 import { type HttpApiContext, nsqlookupdHttpApi } from "../../src/nsqlookupd/http_api.ts";
+import { RequestCounts } from "../../src/http/request_counts.ts";
 import {
   NSQLOOKUPD_OPTIONS,
   type NsqlookupdOptions,
@@ -46,6 +49,10 @@ export class NsqlookupdInMemory implements HttpApiContext, SessionContext {
   /** It never ends: nothing is to depend on how fast a test runs. */
   readonly slice = new SharedSlice({ monotonicMs: () => 0 });
   readonly hostname = "lookup.example";
+  readonly started = momentOf(this.clock);
+  readonly lag = new LoopLag();
+  readonly requests = new RequestCounts();
+  readonly refused = { tcp: 0, http: 0 };
   readonly tcpPort = 4160;
   readonly httpPort = 4161;
   readonly #handle: ReturnType<typeof nsqlookupdHttpApi>["handle"];

@@ -16,6 +16,7 @@ import type { Tracing } from "../node/tracing.ts";
 import type { SessionOptions } from "../session/options.ts";
 import type { ErrorCounts } from "../stats/errors.ts";
 import type { ClientSource } from "../stats/stats.ts";
+import type { MetricsContext } from "./metrics.ts";
 
 /** Gossip, as the HTTP API sees it. */
 export interface GossipApi {
@@ -34,6 +35,7 @@ export interface ApiContext {
   /** The options in force; asked anew for each request, because some can be changed. */
   readonly options:
     & MessageOptions
+    & MetricsContext["options"]
     & Pick<NodeOptions, "broadcastAddress" | "topologyRegion" | "topologyZone">
     & Pick<
       SessionOptions,
@@ -67,6 +69,8 @@ export interface ApiContext {
   readonly errors: ErrorCounts;
   /** Commits what TCP clients have published so far in this turn, and tells them: it stands apart from what comes now. */
   commitTurn(): void;
+  /** What `/metrics` tells of the node as a whole. */
+  readonly node: MetricsContext["node"];
   /** The TCP clients that are connected. */
   sessions(): Iterable<ClientSource>;
   /** The client that a consumer of the broker belongs to. */

@@ -24,6 +24,7 @@ import { type Endpoint, endpoint, type HttpGuard } from "./guard.ts";
 import { boolParam, paramsOf } from "./params.ts";
 import type { ApiContext } from "./context.ts";
 import { lookupEndpoints } from "./lookup.ts";
+import { metrics } from "./metrics.ts";
 import { publish, publishBatch } from "./publish.ts";
 import {
   createChannel,
@@ -66,7 +67,8 @@ export function nsqdHttpApi(nsqd: ApiContext, audience: ApiAudience = {}): Route
     .map((each) => each.access === "anyone" ? each : { ...each, value: onceLoaded(nsqd, each.value) })
     .map((each) => each.access === "admin" ? { ...each, value: audited(audit, each.value) } : each);
   const routes = guard === undefined ? endpoints : endpoints.map((each) => guard.protect(each));
-  return new Router({ routes, logger: nsqd.logger, hosts, onError: nsqd.errors.note });
+  const { logger, errors, node: { counts } } = nsqd;
+  return new Router({ routes, logger, hosts, counts: counts.requests, onError: errors.note });
 }
 
 /** What `--admin-address` takes away from the other addresses. */
@@ -101,6 +103,7 @@ export function nsqdEndpoints(nsqd: ApiContext): Endpoint[] {
     endpoint("publish", "POST", "/pub", v1(of(publish))),
     endpoint("publish", "POST", "/mpub", v1(of(publishBatch))),
     endpoint("read", "GET", "/stats", api(stats)),
+    endpoint("read", "GET", "/metrics", plainText(logged(of(metrics)))),
 
     endpoint("admin", "POST", "/topic/create", api(createTopic)),
     endpoint("admin", "POST", "/topic/delete", api(deleteTopic)),
