@@ -12,10 +12,17 @@ import { ChildDaemon, programCommand } from "../tests/support/child_daemon.ts";
 import { Flags } from "../tests/support/flags.ts";
 import { nsqdCommand } from "../tests/support/nsqd_process.ts";
 import { commandCases } from "./loop_time/commands.ts";
-import { crowdedCases, httpCases } from "./loop_time/http.ts";
+import {
+  crowdedCases,
+  httpCases,
+  manyTopicsCases,
+  manyTopicsMetadata,
+  manyTopicsPush,
+} from "./loop_time/http.ts";
 import { layerCases, longChain } from "./loop_time/layers.ts";
 import { crowdedLookupCases, lookupCases } from "./loop_time/lookup.ts";
 import { type LoopCase, type LoopTime, measure, Pinger } from "./loop_time/loop_case.ts";
+import { StatsdStandIn } from "./loop_time/statsd.ts";
 import { markdownTable } from "./markdown_table.ts";
 
 const USAGE = `usage: deno run -A bench/loop_time.ts [flags]
@@ -28,7 +35,7 @@ const USAGE = `usage: deno run -A bench/loop_time.ts [flags]
 const GOAL_MS = 20;
 const CHAIN_LENGTH = 20;
 
-const GROUPS = ["commands", "layers", "http", "crowd", "lookup", "lookup-crowd"] as const;
+const GROUPS = ["commands", "layers", "http", "crowd", "topics", "lookup", "lookup-crowd"] as const;
 
 if (import.meta.main) {
   const flags = new Flags({ usage: USAGE, names: ["only", "group", "plays"] });
@@ -56,16 +63,21 @@ interface Plan {
 
 async function playNsqd(plan: Plan): Promise<LoopTime[]> {
   const wants = (...groups: readonly string[]) => plan.group === undefined || groups.includes(plan.group);
-  if (!wants("commands", "layers", "http", "crowd")) return [];
+  if (!wants("commands", "layers", "http", "crowd", "topics")) return [];
   const { server, ca, folder } = await certificates();
   const chain = longChain(CHAIN_LENGTH);
   let answer: AuthAnswer = () => new Response("", { status: 500 });
   await using auth = new AuthServer((query) => answer(query));
   const common = ["--tcp-address=127.0.0.1:0", "--http-address=127.0.0.1:0"];
   const times: LoopTime[] = [];
-  const withNsqd = async (args: readonly string[], work: (addresses: Addresses) => Promise<void>) => {
+  const withNsqd = async (
+    args: readonly string[],
+    work: (addresses: Addresses) => Promise<void>,
+    metadata?: string,
+  ) => {
     const dataPath = await Deno.makeTempDir({ prefix: "denosq_loop_time_" });
     try {
+      if (metadata !== undefined) await Deno.writeTextFile(`${dataPath}/nsqd.dat`, metadata);
       await using nsqd = new ChildDaemon([...nsqdCommand(), ...common, `--data-path=${dataPath}`, ...args]);
       await work(await addressesOf(nsqd));
     } finally {
@@ -82,6 +94,21 @@ async function playNsqd(plan: Plan): Promise<LoopTime[]> {
       await using _ = clients;
       times.push(...await play(pinger, cases, plan));
     });
+  }
+  if (wants("topics")) {
+    const metadata = manyTopicsMetadata();
+    await withNsqd(["--metrics-max-series=0"], async ({ httpAddress }) => {
+      using pinger = new Pinger(httpAddress);
+      times.push(...await play(pinger, manyTopicsCases(httpAddress), plan));
+    }, metadata);
+    const statsd = await StatsdStandIn.listen();
+    // In a second all packets go out one after the other.
+    const args = [`--statsd-address=127.0.0.1:${statsd.port}`, "--statsd-interval=1s"];
+    await withNsqd(args, async ({ httpAddress }) => {
+      using pinger = new Pinger(httpAddress);
+      times.push(...await play(pinger, [manyTopicsPush(() => statsd.push())], plan));
+    }, metadata);
+    await statsd.close();
   }
   if (wants("layers")) {
     const root = `${folder}/roots.pem`;

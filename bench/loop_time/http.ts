@@ -17,6 +17,9 @@ const CHANNELS = 1000;
 /** Connections that may be there by default are 10,000; a limit on descriptors may be lower. */
 const CLIENTS = 5000;
 const AT_ONCE = 50;
+/** What a scraper or statsd may be told of. */
+const MANY_TOPICS = 10_000;
+const CHANNELS_EACH = 2;
 const CROWD = "loop_time_crowd";
 
 /** The cases that need no more than an nsqd. */
@@ -113,6 +116,37 @@ export async function crowdedCases(
     return Promise.resolve();
   };
   return { cases, clients: { [Symbol.asyncDispose]: end } };
+}
+
+/** The cases beside very many topics with channels. */
+export function manyTopicsCases(httpAddress: string): LoopCase[] {
+  const targets = [
+    "/stats?format=json",
+    "/stats",
+    "/metrics",
+    "/metrics?aggregate=node",
+    "/metrics?names=statsd",
+  ];
+  return targets.map((target) => ({
+    name: `GET ${target}, ${MANY_TOPICS} topics with ${CHANNELS_EACH} channels`,
+    play: () => request(httpAddress, "GET", target),
+  }));
+}
+
+/** The case of statsd, beside as many topics; `push` settles with the end of one. */
+export function manyTopicsPush(push: () => Promise<void>): LoopCase {
+  return { name: `a push to statsd, ${MANY_TOPICS} topics with ${CHANNELS_EACH} channels`, play: push };
+}
+
+/** A metadata file with so many topics. */
+export function manyTopicsMetadata(): string {
+  const channels = Array.from({ length: CHANNELS_EACH }, (_, i) => ({ name: `channel_${i}`, paused: false }));
+  const topics = Array.from({ length: MANY_TOPICS }, (_, i) => ({
+    name: `${CROWD}_${i}`,
+    paused: false,
+    channels,
+  }));
+  return JSON.stringify({ version: "1.3.0", topics });
 }
 
 function makeChannels(httpAddress: string): Promise<void> {

@@ -210,7 +210,12 @@ export async function collectStats(source: StatsSource, filter: StatsFilter): Pr
     // NSQ compat: a filter by channel leaves out the topics that have no such channel.
     if (filter.channels.size > 0 && channels.length === 0) continue;
     const stats: ChannelStats[] = [];
-    for (const channel of channels) stats.push(await channelStats(source, channel, how));
+    for (const channel of channels) {
+      // Nothing is awaited where nobody is listed: that would cost more than all the rest.
+      const clients = filter.includeClients ? await clientsOf(source, channel, how) : null;
+      stats.push(channelStats(channel, clients, how));
+      if (how.slice.isOver) await how.slice.next();
+    }
     topics.push(topicStats(topic, stats, how.monotonicMs));
     if (how.slice.isOver) await how.slice.next();
   }
@@ -282,17 +287,24 @@ function topicStats(topic: Topic, channels: readonly ChannelStats[], monotonicMs
   };
 }
 
-async function channelStats(source: StatsSource, channel: Channel, how: Collecting): Promise<ChannelStats> {
-  const { filter, wallMs, monotonicMs, slice } = how;
+/** The clients of a channel, one by one. */
+async function clientsOf(source: StatsSource, channel: Channel, how: Collecting): Promise<ClientStats[]> {
   const clients: ClientStats[] = [];
-  // Counted, and not listed, without clients.
-  const listed = filter.includeClients ? [...channel.consumers] : [];
-  await inSlices(listed, (consumer) => {
+  await inSlices([...channel.consumers], (consumer) => {
     // It may have gone meanwhile.
     if (channel.consumers.has(consumer)) {
-      clients.push(clientStats(source.clientOf(consumer), filter, monotonicMs));
+      clients.push(clientStats(source.clientOf(consumer), how.filter, how.monotonicMs));
     }
-  }, slice);
+  }, how.slice);
+  return clients;
+}
+
+/** The channel; its clients are counted, and not listed, where they are not given. */
+function channelStats(
+  channel: Channel,
+  clients: ClientStats[] | null,
+  { wallMs, monotonicMs }: Collecting,
+): ChannelStats {
   const { oldestMs } = channel;
   // A clock that was set back makes negative ages.
   const age = oldestMs === undefined ? undefined : Math.max(wallMs - oldestMs, 0);
@@ -310,7 +322,7 @@ async function channelStats(source: StatsSource, channel: Channel, how: Collecti
     requeue_count: channel.requeueCount,
     timeout_count: channel.timeoutCount,
     client_count: channel.consumers.size,
-    clients: filter.includeClients ? clients : null,
+    clients,
     paused: channel.paused,
     e2e_processing_latency: channel.latency?.result(monotonicMs) ?? NO_QUANTILES,
     finish_count: channel.finishCount || undefined,
