@@ -70,6 +70,38 @@ permissionsTest(
 );
 
 permissionsTest(
+  "The permission set nsqd lets nsqd answer /metrics, with its disk and without its descriptors",
+  async (command, dataPath) => {
+    await using nsqd = await startNsqd({ command, dataPath });
+
+    await nsqd.run(async () => {
+      const answer = await fetch(`http://${nsqd.httpAddress}/metrics`);
+      const names = Array.from((await answer.text()).matchAll(/^[a-z_]+/gm), ([name]) => name);
+      const has = (name: string) => names.includes(name);
+      assertEquals(answer.status, 200);
+      assertEquals([has("nsq_data_path_free_bytes"), has("process_cpu_seconds_total")], [true, true]);
+      assertEquals(has("process_open_fds"), false);
+    });
+  },
+);
+
+permissionsTest(
+  "Under the permission set nsqd a statsd that may not be sent to is said to be so, and ends nothing",
+  async (command, dataPath) => {
+    const args = ["--statsd-address=127.0.0.1:8125", "--statsd-interval=10ms"];
+    await using nsqd = await startNsqd({ command, dataPath, args });
+
+    await nsqd.run(async () => {
+      await eventually(
+        "a line",
+        () => nsqd.log.includes('statsd(127.0.0.1:8125) - Requires net access to "0.0.0.0:0"'),
+      );
+      assertEquals(await (await fetch(`http://${nsqd.httpAddress}/ping`)).text(), "OK");
+    });
+  },
+);
+
+permissionsTest(
   "Under the permission set nsqd no variable moves the HTTP port",
   async (command, dataPath) => {
     const env = { DENO_SERVE_ADDRESS: "tcp:127.0.0.1:1" };
