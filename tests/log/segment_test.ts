@@ -446,3 +446,28 @@ Deno.test("Segment grows with its messages as far as it has bytes for them", () 
 
   assertEquals([wrong, segment.deferred], [[], 100]);
 });
+
+Deno.test("Segment.waitingSinceMs() is exact in memory, passes over what is deferred, and is estimated on disk", () => {
+  // Ten, twenty and forty times 2^32 ns.
+  const ms = (high: number) => high * (2 ** 32 / 1e6);
+  const segment = newSegment();
+  append(segment, ["a"], { timestamp: { high: 10, low: 0 } });
+  append(segment, ["b"], { timestamp: { high: 20, low: 0 }, dueMs: DUE_MS });
+  append(segment, ["c"], { timestamp: { high: 40, low: 0 } });
+  segment.commit();
+  segment.close();
+  const image = imageOf(segment);
+  const exact = [0, 1, 2, 3].map((index) => segment.waitingSinceMs(index));
+
+  segment.evict();
+
+  const estimated = [0, 1, 2].map((index) => segment.waitingSinceMs(index));
+  const found = Segment.onDisk({ base: BASE, closing: closingOf(image, BASE), size: image.length });
+  assertEquals(exact, [ms(10), ms(40), ms(40), undefined]);
+  assertEquals(estimated, [ms(10), ms(25), ms(40)]);
+  assertEquals([0, 1, 2].map((index) => found.waitingSinceMs(index)), estimated);
+});
+
+Deno.test("Segment.waitingSinceMs() is not known of a segment that has not been read", () => {
+  assertEquals(Segment.unread({ base: BASE, size: 100, countMax: 5 }).waitingSinceMs(0), undefined);
+});
