@@ -60,6 +60,7 @@ nsqdTest("Nsqd.runningTasks() names every listener, loop and connection", async 
     "lookupLoop",
     "queueScanLoop",
     "keepAliveLoop",
+    "lagLoop",
     "clockLoop",
     "syncLoop",
     "compactionLoop",

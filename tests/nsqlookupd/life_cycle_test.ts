@@ -107,7 +107,7 @@ nsqlookupdTest("Nsqlookupd.runningTasks() names every listener, loop and connect
 
   const tasks = nsqlookupd.nsqlookupd.runningTasks();
 
-  assertEquals(tasks.slice(0, -1), ["tcpServer", "httpServer", "limitsLoop", "clockLoop"]);
+  assertEquals(tasks.slice(0, -1), ["tcpServer", "httpServer", "limitsLoop", "lagLoop", "clockLoop"]);
   assertMatch(tasks.at(-1) ?? "", /^connection 127\.0\.0\.1:\d+$/);
 });
 
