@@ -335,12 +335,10 @@ export class Topic {
     this.droppedCount += options.count - kept;
     if (kept === 0) return;
     const end = kept === options.count ? to : endOfMessages(block, from, kept);
-    this.log.append(block, from, end, {
-      count: kept,
-      timestamp,
-      dueMs: deferMs > 0 ? Math.ceil(this.nowMs() + deferMs) : 0,
-      attributes,
-    });
+    const dueMs = deferMs > 0 ? Math.ceil(this.nowMs() + deferMs) : 0;
+    const facts = { count: kept, timestamp, dueMs };
+    // One form of facts where nothing is traced: this is done for each message.
+    this.log.append(block, from, end, attributes === undefined ? facts : { ...facts, attributes });
   }
 
   /**
