@@ -7,6 +7,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { lookup } from "node:dns";
 import { isIP } from "node:net";
 import { hostPort } from "../base/host_port.ts";
+import { isGranted } from "../base/platform.ts";
 
 /** Where to. */
 export interface DatagramTarget {
@@ -34,8 +35,9 @@ export class DatagramSender implements Disposable {
     const to = await addressOf(hostname === "" ? "127.0.0.1" : hostname);
     // The runtime would throw where nobody can catch it, and end the program (Deno 2.9.6).
     for (const host of [to.family === 6 ? "[::]:0" : "0.0.0.0:0", hostPort({ hostname: to.address, port })]) {
-      const { state } = Deno.permissions.querySync({ name: "net", host });
-      if (state !== "granted") throw new Deno.errors.NotCapable(`Requires net access to "${host}"`);
+      if (!isGranted({ name: "net", host })) {
+        throw new Deno.errors.NotCapable(`Requires net access to "${host}"`);
+      }
     }
     return new DatagramSender(port, to);
   }
