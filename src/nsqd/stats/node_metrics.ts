@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { statfs } from "node:fs/promises";
+import * as files from "node:fs/promises";
 import type { Moment } from "../../base/clock.ts";
 import { labelText, type MetricFamily, single } from "../../base/exposition.ts";
 import { FixedHistogram } from "../../base/fixed_histogram.ts";
@@ -107,9 +107,10 @@ function backgroundMetrics({ broker }: NodeSource): MetricFamily[] {
 
 /** The disk that the data path is on, as far as the runtime lets it be seen. */
 async function diskMetrics(path: string): Promise<MetricFamily[]> {
-  if (path === "") return [];
+  // Earlier runtimes have no such function (Deno 2.5).
+  if (path === "" || !("statfs" in files)) return [];
   try {
-    const { bsize, blocks, bavail } = await statfs(path);
+    const { bsize, blocks, bavail } = await files.statfs(path);
     return [
       single("gauge", "nsq_data_path_free_bytes", "Bytes that can still be written there.", bsize * bavail),
       single(
