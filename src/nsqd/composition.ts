@@ -281,6 +281,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     health: () => health.text,
     sessions: () => sessions.speaking(),
     refused,
+    errors,
     get statsdPackets() {
       return statsd.counts;
     },

@@ -117,6 +117,7 @@ export function httpApi(given: HttpApiOptions = {}) {
     onChange: () => {},
     onStored: () => {},
   });
+  const errors = new ErrorCounts(() => clock.nowMs());
   const context: ApiContext = {
     broker,
     openTopic: (name) => broker.topic(name),
@@ -137,7 +138,7 @@ export function httpApi(given: HttpApiOptions = {}) {
       return state.isLoading;
     },
     refused: () => state.refused,
-    errors: new ErrorCounts(() => clock.nowMs()),
+    errors,
     node: {
       counts,
       started,
@@ -146,6 +147,7 @@ export function httpApi(given: HttpApiOptions = {}) {
       health: () => state.health,
       sessions: () => clients,
       refused: () => state.refused,
+      errors,
       statsdPackets: { sent: 0, failed: 0 },
       certificateExpiresMs: given.certificateExpiresMs,
     },

@@ -38,6 +38,8 @@ export interface NodeSource {
   health(): string;
   sessions(): Iterable<unknown>;
   refused(): { readonly tcp: number; readonly http: number };
+  /** What clients did wrong, and what they were refused, by kind. */
+  readonly errors: { readonly counts: ReadonlyMap<string, number> };
   readonly statsdPackets: { readonly sent: number; readonly failed: number };
   readonly certificateExpiresMs: number | undefined;
 }
@@ -71,7 +73,7 @@ export async function nodeMetrics(source: NodeSource): Promise<MetricFamily[]> {
   ];
 }
 
-/** What was refused or dropped, other than messages; the errors of clients by code have their place here, too. */
+/** What was refused or dropped, other than messages. */
 function refusals(source: NodeSource): MetricFamily[] {
   const { tcp, http } = source.refused();
   const { sent, failed } = source.statsdPackets;
@@ -84,6 +86,12 @@ function refusals(source: NodeSource): MetricFamily[] {
         { labels: labelText({ protocol: "tcp" }), value: tcp },
         { labels: labelText({ protocol: "http" }), value: http },
       ],
+    },
+    {
+      name: "nsq_client_errors_total",
+      type: "counter",
+      help: "What clients did wrong or were refused, by kind.",
+      series: Array.from(source.errors.counts, ([code, value]) => ({ labels: labelText({ code }), value })),
     },
     single("counter", "nsq_statsd_packets_total", "Packets sent to statsd.", sent),
     single("counter", "nsq_statsd_failed_packets_total", "Packets that could not be sent to statsd.", failed),

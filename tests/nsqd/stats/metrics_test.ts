@@ -241,6 +241,7 @@ Deno.test("GET /metrics tells of the node: requests, refused connections, health
   api.state.health = "NOK - disk full";
   api.state.refused = { tcp: 2, http: 1 };
   await api.request("GET", "/ping");
+  await api.request("GET", "/nowhere");
 
   const { text } = await api.request("GET", "/metrics");
 
@@ -248,6 +249,7 @@ Deno.test("GET /metrics tells of the node: requests, refused connections, health
   for (
     const line of [
       "nsq_healthy 0",
+      'nsq_client_errors_total{code="HTTP_404"} 1',
       'nsq_refused_connections_total{protocol="tcp"} 2',
       'nsq_refused_connections_total{protocol="http"} 1',
       "nsq_tls_certificate_expiry_time_seconds 2000000000",
