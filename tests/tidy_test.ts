@@ -50,6 +50,8 @@ const LONG_FILES: ReadonlyMap<string, string> = new Map([
   ["src/log/segment_image.ts", "the format is described, written and read in one place"],
   ["src/log/topic_log.ts", "where a message is kept, and when it goes, is one decision"],
   ["src/broker/topic.ts", "publishing, distributing and recovering share the topic's position"],
+  ["src/client/consumer.ts", "what a consumer knows of all its nodes, and everything that changes it"],
+  ["src/client/producer.ts", "what a producer has to publish, and everything that becomes of it"],
   ["src/nsqd/composition.ts", "what each part is given of the others is one list, read from the top down"],
   ["src/nsqd/session/commands.ts", "one function for each command, in one place"],
   ["src/nsqd/session/session.ts", "the connection's state, and everything that changes it"],
