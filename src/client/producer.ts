@@ -80,6 +80,8 @@ interface PublishItem extends Item {
   readonly resolve: (receipt: Receipt) => void;
   readonly reject: (error: unknown) => void;
   readonly causes: Error[];
+  /** Lets go of the signal that could give it up. */
+  forget: (() => void) | undefined;
 }
 
 /**
@@ -249,6 +251,7 @@ export class Producer implements AsyncDisposable {
         resolve,
         reject,
         causes: [],
+        forget: undefined,
       };
       if (signal) this.#giveUpOn(signal, item);
       this.#queue.push(item);
@@ -275,7 +278,8 @@ export class Producer implements AsyncDisposable {
 
   #giveUpOn(signal: AbortSignal, item: PublishItem): void {
     const abort = () => this.#settle(item, () => item.reject(signal.reason));
-    signal.addEventListener("abort", abort, { once: true });
+    signal.addEventListener("abort", abort);
+    item.forget = () => signal.removeEventListener("abort", abort);
   }
 
   #start(): void {
@@ -388,6 +392,7 @@ export class Producer implements AsyncDisposable {
     item.over = true;
     this.#pending -= item.bodies.length;
     this.#pendingBytes -= item.bytes;
+    item.forget?.();
     tell();
     if (this.#pending > 0) return;
     const waiters = this.#flushWaiters;
