@@ -1,0 +1,7 @@
+module denosq/bench/clients
+
+go 1.21
+
+require github.com/nsqio/go-nsq v1.1.0
+
+require github.com/golang/snappy v0.0.1 // indirect
