@@ -48,6 +48,8 @@ export class NodePool {
   readonly #lost = new Map<Connection, (error: Error | undefined) => void>();
   /** What went wrong last with each node that is not connected. */
   readonly #failures = new Map<string, Error>();
+  /** Nodes that were connected and are not. */
+  readonly #missing = new Set<string>();
   #discovery: Promise<void> | undefined;
   #started = false;
   /** Somebody wants nsqlookupds to be asked soon. */
@@ -110,7 +112,10 @@ export class NodePool {
     const { signal } = this.#end;
     while (!signal.aborted && this.#nodes.has(node)) {
       const held = await this.#connectOnce(node);
-      if (held.connected) this.#askSoon();
+      if (held.connected) {
+        this.#missing.add(node);
+        this.#askSoon();
+      }
       const goesOn = !signal.aborted && this.#nodes.has(node);
       const retryMs = goesOn ? wait.next(held.ms) : undefined;
       const { error } = held;
@@ -144,6 +149,7 @@ export class NodePool {
       if (opened.closed) throw new ConnectionError(node, `${node}: the connection has ended`);
       connectedMs = performance.now();
       this.#failures.delete(node);
+      this.#missing.delete(node);
       this.connections.add(opened);
       this.#board.tell({ kind: "connected", node, version: opened.info.version });
       this.#owner.connected(opened);
@@ -160,33 +166,40 @@ export class NodePool {
     }
   }
 
-  /** Asks all nsqlookupds now and then, and soon when a node is lost. */
+  /**
+   * Asks all nsqlookupds now and then, and soon when a node is lost. An nsqlookupd does not list a node that is being
+   * started again, and knows nothing when it has been started again itself: so while a node is missing, or an answer, it is
+   * asked again after a second, two, four…
+   */
   async #discover(): Promise<void> {
     const { signal } = this.#end;
     const intervalMs = this.#options.lookupdPollIntervalMs ?? DEFAULTS.lookupdPollIntervalMs;
     const jitter = this.#options.lookupdPollJitter ?? DEFAULTS.lookupdPollJitter;
     let waitMs = intervalMs * (1 + jitter * Math.random());
+    let eagerMs = ASK_AGAIN_MS;
     while (!signal.aborted) {
-      const missing = await this.#ask();
+      const full = await this.#ask();
       this.#keepAll();
-      if (signal.aborted) return;
+      const complete = full && [...this.#missing].every((node) => this.#nodes.has(node));
+      eagerMs = complete ? ASK_AGAIN_MS : Math.min(2 * eagerMs, intervalMs);
       const askedMs = performance.now();
-      // A node that was lost and is not listed comes back soon, it may be, or its nsqlookupd knows it again.
-      await this.#nextAsk(missing ? Math.min(waitMs, 5 * ASK_AGAIN_MS) : waitMs);
-      await sleep(Math.max(0, askedMs + ASK_AGAIN_MS - performance.now()), signal);
+      const early = await this.#nextAsk(complete ? waitMs : Math.min(eagerMs / 2, waitMs));
+      if (early) await sleep(Math.max(0, askedMs + ASK_AGAIN_MS - performance.now()), signal);
       waitMs = intervalMs;
     }
   }
 
-  /** Waits; a node that is lost ends it. */
-  async #nextAsk(ms: number): Promise<void> {
+  /** Waits; a node that is lost ends it. True if one was. */
+  async #nextAsk(ms: number): Promise<boolean> {
     if (!this.#askWanted) {
       const nap = new AbortController();
       this.#wakeAsker = () => nap.abort();
       await sleep(ms, nap.signal);
       this.#wakeAsker = undefined;
     }
+    const early = this.#askWanted;
     this.#askWanted = false;
+    return early;
   }
 
   #askSoon(): void {
@@ -194,7 +207,7 @@ export class NodePool {
     this.#wakeAsker?.();
   }
 
-  /** Asks all of them once; true if not all have answered. */
+  /** Asks all of them once; true if all have answered. */
   async #ask(): Promise<boolean> {
     const { lookupd = [], filterNodes = (nodes: readonly string[]) => nodes, authSecret } = this.#options;
     const timeoutMs = this.#options.lookupdPollTimeoutMs ?? DEFAULTS.lookupdPollTimeoutMs;
@@ -220,6 +233,6 @@ export class NodePool {
       }
     }));
     this.#nodes.answered(listings);
-    return listings.includes(undefined);
+    return !listings.includes(undefined);
   }
 }
