@@ -85,6 +85,24 @@ const GOODBYE_MS = 1000;
  * - It takes messages while a loop or a handler wants them, and only then.
  * - No more than `maxInFlight` messages are held at a time, and no node starves.
  * - Nothing that happens in it is ever thrown at nobody: `status()` tells.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Consumer, Producer } from "@denosq/client";
+ *
+ * const producer = new Producer({ nsqd: ["127.0.0.1:4150"] });
+ * await producer.publish("greetings", "hello");
+ * await producer.close();
+ *
+ * const consumer = new Consumer("greetings", "readers", { nsqd: ["127.0.0.1:4150"] });
+ * for await (const message of consumer) {
+ *   assertEquals(message.text(), "hello");
+ *   message.finish();
+ *   break;
+ * }
+ * await consumer.close();
+ * ```
  */
 export class Consumer implements AsyncIterable<Message>, AsyncDisposable {
   readonly topic: string;

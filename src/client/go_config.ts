@@ -95,7 +95,22 @@ const TLS_VERSIONS: Readonly<Record<string, TlsOptions["minVersion"]>> = {
   "tls1.2": "TLSv1.2",
 };
 
-/** Options of go-nsq. */
+/**
+ * Options of go-nsq.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { GoConfig } from "@denosq/client";
+ *
+ * const config = new GoConfig();
+ * config.flag("max-in-flight,50");
+ * config.flag("msg_timeout,1m30s");
+ *
+ * const { maxInFlight, msgTimeoutMs } = config.consumerOptions();
+ * assertEquals([maxInFlight, msgTimeoutMs], [50, 90_000]);
+ * ```
+ */
 export class GoConfig {
   readonly #values = new Map<Name, GoValue>();
 

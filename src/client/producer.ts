@@ -91,6 +91,18 @@ interface PublishItem extends Item {
  * - A message is published at least once when `publish()` resolves. When it rejects, it was not, unless the error says
  *   that this is `ambiguous`.
  * - What a node does not take is sent to another. While there is none, messages wait until their time is up.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Producer } from "@denosq/client";
+ *
+ * const producer = new Producer({ nsqd: ["127.0.0.1:4150"] });
+ * const receipts = await Promise.all(["a", "b"].map((body) => producer.publish("orders", body)));
+ *
+ * assertEquals(receipts[1], { node: "127.0.0.1:4150" });
+ * await producer.close();
+ * ```
  */
 export class Producer implements AsyncDisposable {
   readonly #options: ProducerOptions;
