@@ -1,6 +1,7 @@
 /**
- * Where a node is: `host:port`, `nsqs://host:port` with TLS from the first byte, `unix:/path`, or `ws://…/v2` and
- * `wss://…/v2` for protocol V2 over a WebSocket. Reads texts, connects to nothing.
+ * Where a node is: `host:port`, `nsqs://host:port` with TLS from the first byte, `unix:/path`, `ws://…/v2` and
+ * `wss://…/v2` for protocol V2 over a WebSocket, or `http://host:4151` to publish by requests. Reads texts, connects to
+ * nothing.
  *
  * @module
  */
@@ -9,7 +10,7 @@
 export type NodeAddress =
   | { readonly kind: "tcp" | "tls"; readonly text: string; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly text: string; readonly path: string }
-  | { readonly kind: "websocket"; readonly text: string; readonly url: string };
+  | { readonly kind: "websocket" | "http"; readonly text: string; readonly url: string };
 
 /** Port of nsqd's TCP protocol. */
 const DEFAULT_PORT = 4150;
@@ -20,9 +21,9 @@ const DEFAULT_PORT = 4150;
  * @throws {TypeError} If it is none.
  */
 export function parseNodeAddress(text: string): NodeAddress {
-  if (/^wss?:\/\//.test(text)) {
+  if (/^(ws|http)s?:\/\//.test(text)) {
     if (!URL.canParse(text)) throw new TypeError(`Not the address of a node: ${JSON.stringify(text)}`);
-    return { kind: "websocket", text, url: text };
+    return { kind: text.startsWith("ws") ? "websocket" : "http", text, url: text };
   }
   if (text.startsWith("unix:")) {
     const path = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");

@@ -103,6 +103,7 @@ export class Connection implements LinkOwner, FrameOwner {
       const opened = link = await (options.transport ?? NODE_TRANSPORT).connect(address, {
         signal: dial.signal,
         tls: tlsOptions(options),
+        authSecret: options.authSecret,
         ...options.localAddress !== undefined && { localAddress: options.localAddress },
       });
       dial.signal.addEventListener("abort", () => opened.destroy());

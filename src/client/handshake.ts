@@ -93,7 +93,7 @@ async function authenticate(talk: Talk, address: NodeAddress, options: Connectio
 }
 
 function asksForTls(address: NodeAddress, { tls = false }: ConnectionOptions): boolean {
-  return tls !== false && address.kind !== "tls" && address.kind !== "websocket";
+  return tls !== false && (address.kind === "tcp" || address.kind === "unix");
 }
 
 function identityOf(address: NodeAddress, options: ConnectionOptions & ConsumerIdentity): string {
@@ -242,7 +242,8 @@ class Talk implements LinkOwner, FrameOwner {
 
   #write(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#wake = () => this.#over && reject(this.#over.error);
+      // What the node has said before it closed the connection is worth more than that it did.
+      this.#wake = () => this.#over && resolve();
       this.link.write(bytes, (error) => error ? reject(error) : resolve());
     });
   }

@@ -6,7 +6,7 @@
  */
 
 import type { NodeAddress } from "./address.ts";
-import type { TlsOptions } from "./options.ts";
+import type { ConnectionOptions, TlsOptions } from "./options.ts";
 
 /** Whoever reads a link. */
 export interface LinkOwner {
@@ -42,4 +42,6 @@ export interface DialOptions {
   /** The host, and port if any, of this machine to connect from. */
   readonly localAddress?: string;
   readonly tls?: TlsOptions;
+  /** The secret, for transports that show it themselves. */
+  readonly authSecret?: ConnectionOptions["authSecret"] | undefined;
 }

@@ -27,7 +27,7 @@ export interface TlsOptions {
 
 /** How nodes are found, and how each connection is made and kept. */
 export interface ConnectionOptions {
-  /** Nodes to connect to: `host:port`, `nsqs://host:port` (TLS from the start), `unix:/path`, `ws://host:port/v2`. */
+  /** Nodes to connect to: `host:port`, `nsqs://host:port` (TLS from the start), `unix:/path`, `ws://host:port/v2`; producers `http://host:4151`, too. */
   readonly nsqd?: readonly string[];
   /** nsqlookupds to ask for nodes, or nsqds with gossip: `host:port` of HTTP, or a URL. */
   readonly lookupd?: readonly string[];
@@ -82,7 +82,7 @@ export interface ConnectionOptions {
 
   /** Ends the producer or consumer, as `close()` does. */
   readonly signal?: AbortSignal;
-  /** How bytes come and go. @default TCP, TLS, unix sockets and WebSockets */
+  /** How bytes come and go. @default as the node's address says */
   readonly transport?: Transport;
 }
 

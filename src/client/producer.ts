@@ -338,7 +338,6 @@ export class Producer implements AsyncDisposable {
     else if (batch.length > 1) writeMpub(output, topic, batch.map((item) => item.bodies[0]));
     else if (group.whole) writeMpub(output, topic, bodies);
     else writeBodyCommand(output, `PUB ${topic}`, bodies[0]);
-    for (const item of batch) item.attempts++;
     this.#sent.add(batch);
     connection.expect({
       succeeded: () => this.#succeeded(connection.node, batch),
@@ -361,11 +360,14 @@ export class Producer implements AsyncDisposable {
   #failed(node: string, batch: readonly PublishItem[], error: Error, ambiguous: boolean): void {
     this.#sent.delete(batch);
     const waiting = batch.filter((item) => !item.over);
+    const isTemporary = error instanceof NsqdError && TEMPORARY.has(error.code);
+    const refused = error instanceof NsqdError && !isTemporary;
     for (const item of waiting) {
       item.causes.push(error);
       if (ambiguous) item.ambiguous = true;
+      // What was not sent, or stood behind another that was refused, has not been tried.
+      if (ambiguous || isTemporary) item.attempts++;
     }
-    const refused = error instanceof NsqdError && !TEMPORARY.has(error.code);
     if (refused && waiting.length > 1 && ABOUT_MESSAGE.has(error.code)) {
       split(waiting);
       this.#putBack(node, waiting, error);

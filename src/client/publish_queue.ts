@@ -34,7 +34,7 @@ export interface Item {
   /** By the monotonic clock; it is not tried any more afterwards. In ms. */
   readonly deadlineMs: number;
   group: Group;
-  /** How often it was sent. */
+  /** How often it was sent and not taken. */
   attempts: number;
   /** It was sent and not answered, once at least. */
   ambiguous: boolean;

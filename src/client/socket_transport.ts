@@ -10,12 +10,12 @@ import type { NodeAddress } from "./address.ts";
 import type { DialOptions, Link, LinkOwner, Transport } from "./link.ts";
 import type { TlsOptions } from "./options.ts";
 
-type SocketAddress = Exclude<NodeAddress, { kind: "websocket" }>;
+type SocketAddress = Exclude<NodeAddress, { readonly url: string }>;
 
 /** Connects by sockets. */
 export const SOCKET_TRANSPORT: Transport = {
   async connect(address: NodeAddress, options: DialOptions): Promise<Link> {
-    if (address.kind === "websocket") throw new TypeError(`Not the address of a socket: ${address.text}`);
+    if ("url" in address) throw new TypeError(`Not the address of a socket: ${address.text}`);
     const socket = openSocket(address, options.localAddress);
     await opened(socket, "connect", options.signal);
     const link = new SocketLink(socket, address);

@@ -10,6 +10,7 @@ const ADDRESSES: readonly (readonly [text: string, address: object])[] = [
   ["unix:/run/nsqd.sock", { kind: "unix", path: "/run/nsqd.sock" }],
   ["unix:///run/nsqd.sock", { kind: "unix", path: "/run/nsqd.sock" }],
   ["wss://node/v2", { kind: "websocket", url: "wss://node/v2" }],
+  ["http://node:4151", { kind: "http", url: "http://node:4151" }],
 ];
 
 for (const [text, address] of ADDRESSES) {
@@ -19,7 +20,7 @@ for (const [text, address] of ADDRESSES) {
 }
 
 for (
-  const text of ["", ":4150", "node:0", "node:65536", "a b:1", "::1", "unix:", "ws://", "http://node:1/x"]
+  const text of ["", ":4150", "node:0", "node:65536", "a b:1", "::1", "unix:", "ws://", "ftp://node:1/x"]
 ) {
   Deno.test(`parseNodeAddress() refuses ${JSON.stringify(text)}`, () => {
     assertThrows(() => parseNodeAddress(text), TypeError);

@@ -71,6 +71,21 @@ Deno.test("Producer.publish() finds the message of a batch that is refused; the 
   assertEquals([reason.code, reason.node], ["E_BAD_MESSAGE", nsqd.address]);
 });
 
+Deno.test("Producer.publish() publishes all the good ones of a large batch, wherever the bad ones are", async () => {
+  const isBad = (body: string) => body === "13" || body === "14" || body === "77";
+  await using nsqd = new FakeNsqd({
+    answer: ({ bodies }) => bodies.some(isBad) ? "E_BAD_MESSAGE bad" : "OK",
+  });
+  await using producer = producerOf(nsqd);
+  const all = Array.from({ length: 100 }, (_, i) => `${i}`);
+
+  const results = await Promise.allSettled(all.map((body) => producer.publish("orders", body)));
+
+  assertEquals(all.filter((_, i) => results[i].status === "rejected"), ["13", "14", "77"]);
+  const taken = nsqd.commands.flatMap(({ bodies }) => bodies.some(isBad) ? [] : bodies);
+  assertEquals(taken.length, 97);
+});
+
 Deno.test("Producer.publish() does not try again what is refused because of its topic", async () => {
   await using nsqd = new FakeNsqd({ answer: () => "E_UNAUTHORIZED no" });
   await using producer = producerOf(nsqd);
