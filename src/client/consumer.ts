@@ -24,6 +24,7 @@ import type { ConnectionOptions } from "./options.ts";
 import { Producer } from "./producer.ts";
 import { ReadyBudget, TOKEN_MS } from "./ready_budget.ts";
 import { type Status, StatusBoard } from "./status.ts";
+import { Tracer } from "./tracing.ts";
 import { within } from "./within.ts";
 
 /** How a consumer works. */
@@ -109,6 +110,7 @@ export class Consumer implements AsyncIterable<Message>, AsyncDisposable {
   readonly channel: string;
   readonly #options: ConsumerOptions;
   readonly #board = new StatusBoard();
+  readonly #tracer: Tracer | undefined;
   readonly #pool: NodePool;
   readonly #budget: ReadyBudget<ConsumerNode>;
   readonly #backoff: BackoffMachine;
@@ -143,6 +145,7 @@ export class Consumer implements AsyncIterable<Message>, AsyncDisposable {
     this.topic = topic;
     this.channel = channel;
     this.#options = options;
+    this.#tracer = options.tracing && new Tracer(options.tracing);
     this.#maxInFlight = checkedCount("maxInFlight", options.maxInFlight ?? 200);
     if (options.giveUp) checkedCount("giveUp.attempts", options.giveUp.attempts);
     this.#budget = new ReadyBudget(0);
@@ -217,7 +220,11 @@ export class Consumer implements AsyncIterable<Message>, AsyncDisposable {
   run(handler: Handler, options: RunOptions = {}): Promise<void> {
     const { concurrency, autoTouch = false } = options;
     if (concurrency !== undefined) checkedCount("concurrency", concurrency);
-    const runs = new HandlerRuns(handler, {
+    const tracer = this.#tracer;
+    const traced: Handler = tracer
+      ? (message, signal) => tracer.processing(message, () => handler(message, signal))
+      : handler;
+    const runs = new HandlerRuns(traced, {
       concurrency: () => concurrency ?? Math.max(1, this.#maxInFlight),
       signal: this.#stopHandlers.signal,
       failed: (message, error) => {
@@ -309,6 +316,7 @@ export class Consumer implements AsyncIterable<Message>, AsyncDisposable {
 
   #delivered(node: ConsumerNode, message: Message): void {
     this.#received++;
+    this.#tracer?.consumed(message);
     const { giveUp } = this.#options;
     if (giveUp && message.attempts > giveUp.attempts) void this.#giveUp(message, giveUp);
     else if (this.#deliveries) this.#deliveries.deliver(message);

@@ -37,3 +37,11 @@ export {
 } from "./producer.ts";
 export { type BatchLimits } from "./publish_queue.ts";
 export { type Status } from "./status.ts";
+export {
+  type Tracing,
+  type TracingAttributes,
+  type TracingMetricOptions,
+  type TracingSpan,
+  type TracingSpanContext,
+  type TracingSpanOptions,
+} from "./tracing.ts";

@@ -5,6 +5,7 @@
  */
 
 import type { Transport } from "./link.ts";
+import type { Tracing } from "./tracing.ts";
 
 /** The version of this library; the manifest's. */
 export const CLIENT_VERSION = "0.1.0";
@@ -84,6 +85,8 @@ export interface ConnectionOptions {
   readonly signal?: AbortSignal;
   /** How bytes come and go. @default as the node's address says */
   readonly transport?: Transport;
+  /** Spans and metrics: `@opentelemetry/api`, as a whole. @default none */
+  readonly tracing?: Tracing;
 }
 
 /** Defaults that more than one file goes by. */

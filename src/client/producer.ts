@@ -13,6 +13,7 @@ import { NodePool, type PoolOwner } from "./node_pool.ts";
 import type { ConnectionOptions } from "./options.ts";
 import { type BatchLimits, type Group, type Item, PLAIN, PublishQueue, split } from "./publish_queue.ts";
 import { type Status, StatusBoard } from "./status.ts";
+import { Tracer } from "./tracing.ts";
 import { within } from "./within.ts";
 
 /** How a producer works. */
@@ -82,6 +83,8 @@ interface PublishItem extends Item {
   readonly causes: Error[];
   /** Lets go of the signal that could give it up. */
   forget: (() => void) | undefined;
+  /** What was active when it was published, for tracing. */
+  readonly context: unknown;
 }
 
 /**
@@ -107,6 +110,7 @@ interface PublishItem extends Item {
 export class Producer implements AsyncDisposable {
   readonly #options: ProducerOptions;
   readonly #board = new StatusBoard();
+  readonly #tracer: Tracer | undefined;
   readonly #pool: NodePool;
   readonly #queue = new PublishQueue<PublishItem>();
   readonly #limits: BatchLimits;
@@ -136,6 +140,7 @@ export class Producer implements AsyncDisposable {
   constructor(options: ProducerOptions) {
     const { batch = {}, maxPending = {}, nsqd = [] } = options;
     this.#options = options;
+    this.#tracer = options.tracing && new Tracer(options.tracing);
     this.#timeoutMs = options.timeoutMs ?? 30_000;
     this.#limits = batch === false
       ? { messages: 1, bytes: Infinity }
@@ -264,6 +269,7 @@ export class Producer implements AsyncDisposable {
         reject,
         causes: [],
         forget: undefined,
+        context: this.#tracer?.context(),
       };
       if (signal) this.#giveUpOn(signal, item);
       this.#queue.push(item);
@@ -334,14 +340,29 @@ export class Producer implements AsyncDisposable {
   #send(connection: Connection, batch: readonly PublishItem[]): void {
     const { output } = connection;
     const { topic, group, bodies } = batch[0];
-    if (group.deferMs > 0) writeBodyCommand(output, `DPUB ${topic} ${group.deferMs}`, bodies[0]);
-    else if (batch.length > 1) writeMpub(output, topic, batch.map((item) => item.bodies[0]));
-    else if (group.whole) writeMpub(output, topic, bodies);
-    else writeBodyCommand(output, `PUB ${topic}`, bodies[0]);
+    const operation = group.deferMs > 0 ? "dpub" : batch.length > 1 || group.whole ? "mpub" : "pub";
+    if (operation === "dpub") writeBodyCommand(output, `DPUB ${topic} ${group.deferMs}`, bodies[0]);
+    else if (operation === "pub") writeBodyCommand(output, `PUB ${topic}`, bodies[0]);
+    else writeMpub(output, topic, group.whole ? bodies : batch.map((item) => item.bodies[0]));
     this.#sent.add(batch);
+    const { node } = connection;
+    const traced = this.#tracer?.sending({
+      operation,
+      topic,
+      node,
+      messages: group.whole ? bodies.length : batch.length,
+      bytes: batch[0].bytes,
+      contexts: batch.map(({ context }) => context),
+    });
     connection.expect({
-      succeeded: () => this.#succeeded(connection.node, batch),
-      failed: (error, ambiguous) => this.#failed(connection.node, batch, error, ambiguous),
+      succeeded: () => {
+        traced?.();
+        this.#succeeded(node, batch);
+      },
+      failed: (error, ambiguous) => {
+        traced?.(error);
+        this.#failed(node, batch, error, ambiguous);
+      },
     });
     connection.flush();
   }
