@@ -254,7 +254,8 @@ export class Consumer implements AsyncIterable<Message>, AsyncDisposable {
 
   /**
    * Takes no more messages, waits until those that the program has are answered, and ends the connections. What is not
-   * answered in time is requeued. Never rejects.
+   * answered in time is requeued. Never rejects. A handler, or a loop at a message that it has not answered, must not wait
+   * for it: it is what is waited for.
    */
   close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#closing ??= this.#close(options.timeoutMs ?? CLOSE_TIMEOUT_MS);

@@ -106,6 +106,7 @@ export class HandlerRuns implements Deliveries {
   readonly #failed: (message: Message, error: unknown) => void;
   #running = 0;
   #ended = false;
+  #going = false;
 
   constructor(handler: Handler, parts: {
     /** The most messages that are handled at a time. */
@@ -141,8 +142,8 @@ export class HandlerRuns implements Deliveries {
       this.#over(message, { error });
       return;
     }
-    // A handler that has nothing to wait for costs no promise.
-    if (result === undefined) this.#over(message);
+    // A handler that has nothing to wait for costs no promise, whatever it returns.
+    if (typeof result?.then !== "function") this.#over(message);
     else result.then(() => this.#over(message), (error) => this.#over(message, { error }));
   }
 
@@ -152,8 +153,18 @@ export class HandlerRuns implements Deliveries {
       message.requeue();
     } else message.finish();
     this.#running--;
-    if (this.#running >= this.#concurrency()) return;
-    const next = this.#waiting.shift();
-    if (next) this.#run(next);
+    this.#goOn();
+  }
+
+  /** Handles what waits. One run after the other, and not one in the other: thousands may end at once. */
+  #goOn(): void {
+    if (this.#going) return;
+    this.#going = true;
+    while (this.#running < this.#concurrency()) {
+      const next = this.#waiting.shift();
+      if (!next) break;
+      this.#run(next);
+    }
+    this.#going = false;
   }
 }

@@ -186,7 +186,7 @@ export class Tracer {
       ended(error);
       throw error;
     }
-    if (result === undefined) return ended();
+    if (typeof result?.then !== "function") return ended();
     return result.then(() => ended(), (error) => {
       ended(error);
       throw error;
