@@ -318,6 +318,8 @@ export class Consumer implements AsyncIterable<Message>, AsyncDisposable {
   #delivered(node: ConsumerNode, message: Message): void {
     this.#received++;
     this.#tracer?.consumed(message);
+    // Before there is an answer: behind FIN nsqd would send the next one, and then hear that it should not have.
+    if (this.#budget.scarce) this.#plan();
     const { giveUp } = this.#options;
     if (giveUp && message.attempts > giveUp.attempts) void this.#giveUp(message, giveUp);
     else if (this.#deliveries) this.#deliveries.deliver(message);

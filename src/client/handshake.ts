@@ -76,7 +76,7 @@ export async function shakeHands(
     const asked = options.deflateLevel ?? DEFAULTS.deflateLevel;
     await talk.upgrade(new DeflateLink(talk.link, numberOr(said.deflate_level, asked)));
   }
-  if (said.auth_required === true) await authenticate(talk, address, options);
+  if (said.auth_required === true) await authenticate(talk, address, options, signal);
   return { link: talk.link, info: infoOf(said), handOver: (owner) => talk.handOver(owner) };
 }
 
@@ -85,11 +85,25 @@ export function tlsOptions({ tls }: ConnectionOptions): TlsOptions {
   return typeof tls === "object" ? tls : {};
 }
 
-async function authenticate(talk: Talk, address: NodeAddress, options: ConnectionOptions): Promise<void> {
-  const { authSecret } = options;
-  const secret = typeof authSecret === "function" ? await authSecret() : authSecret;
+async function authenticate(
+  talk: Talk,
+  address: NodeAddress,
+  { authSecret }: ConnectionOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const secret = typeof authSecret === "function" ? await unlessAborted(authSecret(), signal) : authSecret;
   if (!secret) throw new ConnectionError(address.text, "The node demands a secret, and none is given");
   await talk.ask("AUTH", secret);
+}
+
+/** What the program gives, unless it takes too long: a connection must not hang on it. */
+function unlessAborted<T>(given: T | Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort);
+    Promise.resolve(given).then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 function asksForTls(address: NodeAddress, { tls = false }: ConnectionOptions): boolean {

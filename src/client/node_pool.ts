@@ -182,6 +182,8 @@ export class NodePool {
       this.#keepAll();
       const complete = full && [...this.#missing].every((node) => this.#nodes.has(node));
       eagerMs = complete ? ASK_AGAIN_MS : Math.min(2 * eagerMs, intervalMs);
+      // What has not come back by now is not waited for any more.
+      if (eagerMs === intervalMs) this.#missing.clear();
       const askedMs = performance.now();
       const early = await this.#nextAsk(complete ? waitMs : Math.min(eagerMs / 2, waitMs));
       if (early) await sleep(Math.max(0, askedMs + ASK_AGAIN_MS - performance.now()), signal);

@@ -161,6 +161,10 @@ Deno.test("Producer.publish() rejects in time when no node can be reached, and s
   const nobody = new FakeNsqd();
   await nobody[Symbol.asyncDispose]();
   await using producer = producerOf(nobody, { timeoutMs: 50 });
+  const statuses = producer.status();
+  const [ready] = await Promise.allSettled([producer.ready(AbortSignal.timeout(20)), statuses.next()]);
+  assertEquals(ready.status, "rejected");
+  for await (const { kind } of statuses) if (kind === "connect-failed") break;
 
   const error = await assertRejects(() => producer.publish("orders", "a"), PublishError);
 

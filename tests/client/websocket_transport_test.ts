@@ -1,5 +1,6 @@
-import { assertEquals, assertRejects } from "@std/assert";
-import { Consumer, Producer, PublishError } from "../../src/client/mod.ts";
+import { assertEquals } from "@std/assert";
+import { ConnectionError, Consumer, Producer } from "../../src/client/mod.ts";
+import { connectFailure } from "../support/connect_failure.ts";
 import { type NsqdInProcess, nsqdTest } from "../support/nsqd_in_process.ts";
 
 nsqdTest("Producer and Consumer work over a WebSocket that carries the protocol", async (nsqd) => {
@@ -36,11 +37,11 @@ nsqdTest("Producer and Consumer compress what they send over a WebSocket", async
 
 nsqdTest("Producer tells that a WebSocket cannot be had", async (nsqd) => {
   const url = `${nsqd.httpUrl.replace("http", "ws")}/nothing`;
-  await using producer = new Producer({ nsqd: [url], timeoutMs: 100 });
+  await using producer = new Producer({ nsqd: [url] });
 
-  const error = await assertRejects(() => producer.publish("orders", "a"), PublishError);
+  const error = await connectFailure(producer);
 
-  assertEquals(error.causes.length, 1);
+  assertEquals([error instanceof ConnectionError, error.message.startsWith(`${url}: `)], [true, true]);
 });
 
 /** Takes WebSockets and passes what comes in binary messages on to nsqd's TCP port, and back. */
