@@ -56,7 +56,8 @@ export async function queryLookupd(lookupd: string, query: LookupdQuery): Promis
     redirect: "manual",
   });
   const text = await readText(response);
-  if (response.status === 404 && query.topic !== undefined) return [];
+  // A server that is no nsqlookupd says 404 too, but nothing of topics.
+  if (response.status === 404 && query.topic !== undefined && text.includes("TOPIC")) return [];
   if (response.status !== 200) {
     throw new NsqError("DISCOVERY", `${lookupd}: got response ${response.status} ${shown(text)}`);
   }

@@ -3,6 +3,7 @@ import { Consumer, type ConsumerOptions, Producer, PublishError, type Status } f
 import { lookupdUrl } from "../../src/client/lookupd_query.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeNsqd } from "../support/fake_nsqd.ts";
+import { nsqdTest } from "../support/nsqd_in_process.ts";
 
 /** An nsqlookupd that lists what a test says; its HTTP alone. */
 class Listing implements AsyncDisposable {
@@ -215,6 +216,34 @@ Deno.test("Producer gives up when an nsqlookupd knows no node", async () => {
   await using producer = new Producer({ lookupd: [lookupd.address], timeoutMs: 50 });
 
   await assertRejects(() => producer.publish("orders", "a"), PublishError);
+});
+
+nsqdTest("Producer and Consumer find nodes by an nsqd with gossip", async (nsqd) => {
+  const options = { lookupd: [nsqd.httpUrl] };
+  await using producer = new Producer(options);
+  await using consumer = new Consumer("orders", "billing", options);
+
+  await producer.publish("orders", "a");
+
+  for await (const message of consumer) {
+    assertEquals(message.text(), "a");
+    message.finish();
+    break;
+  }
+  await eventually("Serf is missed", () => nsqd.lines.some((line) => line.includes("trying again")));
+}, { broadcastAddress: "127.0.0.1", gossipAddress: "127.0.0.1:7946", serfPath: "/does/not/exist" });
+
+nsqdTest("Consumer tells that an nsqd without gossip is no nsqlookupd", async (nsqd) => {
+  await using consumer = new Consumer("orders", "billing", { lookupd: [nsqd.httpUrl] });
+  const statuses = consumer.status();
+  void consumer.run(() => {});
+
+  const failure = await next(statuses, "discovery-failed");
+
+  assertEquals(
+    failure.kind === "discovery-failed" && failure.error.message,
+    `${nsqd.httpUrl}: got response 404 "{\\"message\\":\\"NOT_FOUND\\"}"`,
+  );
 });
 
 const URLS: readonly (readonly [lookupd: string, topic: string | undefined, url: string])[] = [
