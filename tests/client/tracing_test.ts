@@ -1,3 +1,4 @@
+import * as openTelemetry from "@opentelemetry/api";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   Consumer,
@@ -64,6 +65,15 @@ class FakeTelemetry {
     },
   };
 }
+
+Deno.test("Producer takes the package of OpenTelemetry as it is", async () => {
+  await using nsqd = new FakeNsqd();
+  await using producer = new Producer({ nsqd: [nsqd.address], tracing: openTelemetry });
+
+  await Promise.all(["a", "b"].map((body) => producer.publish("orders", body)));
+
+  assertEquals(nsqd.lines(), ["MPUB orders"]);
+});
 
 Deno.test("Producer makes a span for one message, a child of that in which it was published", async () => {
   await using nsqd = new FakeNsqd();
