@@ -1,0 +1,165 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { concat } from "@std/bytes/concat";
+import { othersFirst } from "../../src/base/every.ts";
+import type { ClientAnswer, HttpClientOptions } from "../../src/http/http_client.ts";
+import { HttpClient } from "../../src/http/http_client.ts";
+import { deadAddress, FakeHttp, RawAnswerer } from "../support/fake_http.ts";
+
+/** Longer than any test takes. */
+const LONG_MS = 60_000;
+
+function clientWith(options: Partial<HttpClientOptions> = {}): HttpClient {
+  const { signal } = new AbortController();
+  return new HttpClient({ connectTimeoutMs: LONG_MS, requestTimeoutMs: LONG_MS, signal, ...options });
+}
+
+function get(client: HttpClient, address: string): Promise<string> {
+  return client.send({ method: "GET", url: new URL(`http://${address}/path?a=b`) }, textOf);
+}
+
+function textOf({ pieces }: ClientAnswer): string {
+  return new TextDecoder().decode(concat(pieces));
+}
+
+Deno.test("HttpClient.send() sends what it is given, and has the answer used", async () => {
+  await using server = new FakeHttp(() => new Response("answer", { status: 418, headers: { "x-a": "b" } }));
+  const url = new URL(`http://me:s%40cret@${server.address}/path?a=b`);
+
+  const answer = await clientWith().send(
+    { method: "POST", url, headers: [["X-B", "c"]], body: "question" },
+    (answer) => ({ status: answer.status, header: answer.headers["x-a"], text: textOf(answer) }),
+  );
+
+  assertEquals(answer, { status: 418, header: "b", text: "answer" });
+  const [{ method, target, headers, body }] = server.requests;
+  assertEquals([method, target, body], ["POST", "/path?a=b", "question"]);
+  assertEquals(
+    [headers.get("x-b"), headers.get("host"), headers.get("authorization")],
+    ["c", server.address, `Basic ${btoa("me:s@cret")}`],
+  );
+});
+
+Deno.test("HttpClient.send() says that nobody listens", async () => {
+  const address = deadAddress();
+
+  await assertRejects(
+    () => get(clientWith(), address),
+    Error,
+    `dial tcp ${address}: connect: connection refused`,
+  );
+});
+
+Deno.test("HttpClient.send() says that there is no such host", async () => {
+  await assertRejects(
+    () => get(clientWith(), "nobody.invalid:80"),
+    Error,
+    "dial tcp: lookup nobody.invalid: no such host",
+  );
+});
+
+Deno.test("HttpClient.send() waits no longer than it may for a server that does not answer", async () => {
+  await using server = new RawAnswerer("", { keeps: true });
+
+  await assertRejects(
+    () => get(clientWith({ requestTimeoutMs: 50 }), server.address),
+    Error,
+    "timeout awaiting response headers",
+  );
+});
+
+Deno.test("HttpClient.send() waits no longer than it may for the rest of an answer", async () => {
+  await using server = new RawAnswerer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1", { keeps: true });
+
+  await assertRejects(
+    () => get(clientWith({ requestTimeoutMs: 100 }), server.address),
+    Error,
+    "while reading body",
+  );
+});
+
+for (
+  const [what, answer, reason] of [
+    ["is none", "SSH-2.0-OpenSSH_9.6\r\n", "malformed HTTP response"],
+    ["breaks off", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1", "unexpected EOF"],
+    ["has a head without end", `HTTP/1.1 200 OK\r\nX: ${"x".repeat(1_000_000)}`, "malformed HTTP response"],
+  ]
+) {
+  Deno.test(`HttpClient.send() refuses an answer that ${what}`, async () => {
+    await using server = new RawAnswerer(answer);
+
+    await assertRejects(() => get(clientWith(), server.address), Error, reason);
+  });
+}
+
+Deno.test("HttpClient.send() reads an answer as large as it may be, and none that is larger", async () => {
+  await using server = new FakeHttp(() => new Response("x".repeat(1000)));
+
+  assertEquals((await get(clientWith({ answerSizeMax: 1000 }), server.address)).length, 1000);
+  await assertRejects(
+    () => get(clientWith({ answerSizeMax: 999 }), server.address),
+    Error,
+    "the answer has more than 999 bytes",
+  );
+});
+
+Deno.test("HttpClient.send() refuses what all answers together have not the memory for, until they are used", async () => {
+  await using server = new FakeHttp(() => new Response("x".repeat(1000)));
+  const client = clientWith({ answersSizeMax: 1999 });
+  const url = new URL(`http://${server.address}/`);
+
+  await client.send({ method: "GET", url }, async () => {
+    await assertRejects(() => get(client, server.address), Error, "answers take too much memory together");
+  });
+
+  assertEquals((await get(client, server.address)).length, 1000);
+});
+
+Deno.test("HttpClient.send() makes no more requests at a time than it may", async () => {
+  let atOnce = 0;
+  let most = 0;
+  await using server = new FakeHttp(async () => {
+    most = Math.max(most, ++atOnce);
+    await othersFirst();
+    atOnce--;
+    return new Response("");
+  });
+  const client = clientWith({ requestsMax: 2 });
+
+  await Promise.all(Array.from({ length: 8 }, () => get(client, server.address)));
+
+  assertEquals([server.requests.length, most], [8, 2]);
+});
+
+Deno.test("HttpClient.send() fails when too many requests are waiting", async () => {
+  await using server = new FakeHttp();
+  const client = clientWith({ requestsMax: 1, waitingMax: 1 });
+
+  const results = await Promise.allSettled([1, 2, 3].map(() => get(client, server.address)));
+
+  assertEquals(results.map(({ status }) => status), ["fulfilled", "rejected", "rejected"]);
+});
+
+Deno.test("HttpClient.send() follows no redirection", async () => {
+  await using other = new FakeHttp();
+  await using server = new FakeHttp(() => Response.redirect(`http://${other.address}/`));
+
+  const status = await clientWith().send(
+    { method: "GET", url: new URL(`http://${server.address}/`) },
+    ({ status }) => status,
+  );
+
+  assertEquals([status, other.requests.length], [302, 0]);
+});
+
+Deno.test("HttpClient.send() ends with its signal, and begins nothing after it", async () => {
+  await using server = new RawAnswerer("", { keeps: true });
+  const end = new AbortController();
+  const client = clientWith({ signal: end.signal });
+  const waiting = assertRejects(() => get(client, server.address), Error, "context canceled");
+
+  end.abort();
+
+  await waiting;
+  await assertRejects(() => get(client, server.address), Error, "context canceled");
+  assert(end.signal.aborted);
+});
