@@ -1,0 +1,83 @@
+/**
+ * Asking many daemons the same, all at the same time: one that fails takes nothing from what the others say
+ * (internal/clusterinfo, `PartialErr`).
+ *
+ * @module
+ */
+
+import { errorText } from "../base/error_text.ts";
+import type { Daemon } from "./daemon_client.ts";
+
+/** A daemon that has not answered, or not with what was asked for. */
+export interface Failure {
+  readonly daemon: Daemon;
+  readonly reason: string;
+}
+
+/** What came of asking. */
+export interface Answered<T> {
+  readonly value: T;
+  /** Of those that did not answer; what they would have said is missing in the value. */
+  readonly failures: readonly Failure[];
+}
+
+/** None has answered. */
+export class UnansweredError extends Error {
+  override readonly name = "UnansweredError";
+  readonly failures: readonly Failure[];
+
+  constructor(kind: Daemon["kind"], failures: readonly Failure[]) {
+    super(`failed to query any ${kind}: ${failureText(failures)}`);
+    this.failures = failures;
+  }
+}
+
+/** Daemons that are asked in one go: as many as a cluster may well have, and no more because somebody says so. */
+export const DAEMONS_MAX = 5000;
+
+/**
+ * Asks all daemons.
+ *
+ * @throws {UnansweredError} If none has answered, also because there is none.
+ */
+export async function askAll<T>(
+  kind: Daemon["kind"],
+  addresses: readonly string[],
+  ask: (daemon: Daemon) => Promise<T>,
+): Promise<Answered<readonly T[]>> {
+  const { answers, failures } = await tell(kind, addresses, ask);
+  // NSQ compat: nobody to ask is nobody who has answered.
+  if (failures.length === addresses.length) throw new UnansweredError(kind, failures);
+  return { value: answers, failures };
+}
+
+/** Asks all daemons, of which all may fail. Never rejects. */
+export async function tell<T>(
+  kind: Daemon["kind"],
+  addresses: readonly string[],
+  ask: (daemon: Daemon) => Promise<T>,
+): Promise<{ readonly answers: readonly T[]; readonly failures: readonly Failure[] }> {
+  const answers: T[] = [];
+  const failures: Failure[] = [];
+  const asked = await Promise.all(addresses.map(async (address, i) => {
+    const daemon: Daemon = { kind, address };
+    try {
+      if (i >= DAEMONS_MAX) throw new Error(`not asked: there are more than ${DAEMONS_MAX} of them`);
+      return { answer: await ask(daemon) };
+    } catch (error) {
+      // What is wrong with a field does not say whose it is.
+      const reason = error instanceof TypeError ? `${address}: ${error.message}` : errorText(error);
+      return { daemon, reason };
+    }
+  }));
+  for (const each of asked) {
+    if ("answer" in each) answers.push(each.answer);
+    else failures.push(each);
+  }
+  return { answers, failures };
+}
+
+/** All reasons, a line for each. */
+export function failureText(failures: readonly Failure[]): string {
+  return failures.map(({ reason }) => reason).join("\n");
+}

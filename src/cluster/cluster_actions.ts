@@ -1,0 +1,112 @@
+/**
+ * What a cluster is told to do (internal/clusterinfo/data.go): its nsqlookupds first where they keep a name alive, then all
+ * nodes that it is about, at the same time. Some may fail; the others have done it then.
+ *
+ * @module
+ */
+
+import { type Answered, type Failure, tell } from "./asked.ts";
+import { type Cluster, queryEscape } from "./cluster.ts";
+import { httpAddressOf } from "./cluster_nodes.ts";
+import type { Daemon } from "./daemon_client.ts";
+
+/** What can be done with a topic or channel that is there. */
+export type Action = "pause" | "unpause" | "empty";
+
+/** A topic, or a channel of it. */
+export interface Target {
+  readonly topic: string;
+  /** Empty for the topic itself. */
+  readonly channel: string;
+}
+
+/** What came of it. */
+export interface Done {
+  /** Those that have done it: an nsqlookupd, or a node, may be there for several steps. */
+  readonly done: readonly Daemon[];
+  /** Of those that have not, or could not be asked who else there is. */
+  readonly failures: readonly Failure[];
+}
+
+/** Has the nodes that have the topic do something with it, or with one of its channels. @throws {UnansweredError} */
+export async function act(cluster: Cluster, action: Action, target: Target): Promise<Done> {
+  const nodes = await cluster.topicNodes(target.topic);
+  const addresses = nodes.value.map(httpAddressOf);
+  return joined([nodes, await order(cluster, "nsqd", addresses, pathOf(action, target))]);
+}
+
+/**
+ * Makes a topic, or a channel and its topic, known to nsqlookupds, and the channel to the topic's nodes; without
+ * nsqlookupds it is made on all nodes. @throws {UnansweredError}
+ */
+export async function create(cluster: Cluster, target: Target): Promise<Done> {
+  const { topic, channel } = target;
+  const paths = [
+    pathOf("create", { topic, channel: "" }),
+    ...channel === "" ? [] : [pathOf("create", target)],
+  ];
+  if (cluster.lookupds.length === 0) {
+    const nodes = await cluster.nodes();
+    const results: Done[] = [];
+    const addresses = nodes.value.map(httpAddressOf);
+    for (const path of paths) results.push(await order(cluster, "nsqd", addresses, path));
+    return joined([nodes, ...results]);
+  }
+  const results: Done[] = [];
+  for (const path of paths) results.push(await order(cluster, "nsqlookupd", cluster.lookupds, path));
+  if (channel === "") return joined(results);
+  const nodes = await cluster.topicNodes(topic);
+  const onNodes = await order(cluster, "nsqd", nodes.value.map(httpAddressOf), pathOf("create", target));
+  return joined([...results, nodes, onNodes]);
+}
+
+/** Deletes a topic or channel everywhere. @throws {UnansweredError} */
+export async function remove(cluster: Cluster, target: Target): Promise<Done> {
+  // Before it is deleted, while it is known who has it.
+  const nodes = await cluster.topicNodes(target.topic);
+  const path = pathOf("delete", target);
+  const onLookupds = await order(cluster, "nsqlookupd", cluster.lookupds, path);
+  return joined([nodes, onLookupds, await order(cluster, "nsqd", nodes.value.map(httpAddressOf), path)]);
+}
+
+/**
+ * Has a node forget a topic, and nsqlookupds not tell of it for a while, in which consumers find others.
+ *
+ * @throws {UnansweredError} If the node does not answer; nsqlookupds have been told.
+ */
+export async function tombstone(cluster: Cluster, topic: string, node: string): Promise<Done> {
+  const query = `topic=${queryEscape(topic)}`;
+  const path = `/topic/tombstone?${query}&node=${queryEscape(node)}`;
+  const onLookupds = await order(cluster, "nsqlookupd", cluster.lookupds, path);
+  // NSQ compat: the node is asked where it is, and told there.
+  const nodes = await cluster.nsqdNodes([node]);
+  const onNode = await order(cluster, "nsqd", nodes.value.map(httpAddressOf), `/topic/delete?${query}`);
+  return joined([onLookupds, nodes, onNode]);
+}
+
+/** Tells daemons to do something. */
+async function order(
+  cluster: Cluster,
+  kind: Daemon["kind"],
+  addresses: readonly string[],
+  path: string,
+): Promise<Done> {
+  const { answers, failures } = await tell(kind, addresses, async (daemon) => {
+    await cluster.client.post(daemon, path);
+    return daemon;
+  });
+  return { done: answers, failures };
+}
+
+function pathOf(action: Action | "create" | "delete", { topic, channel }: Target): string {
+  const query = `topic=${queryEscape(topic)}`;
+  return channel === ""
+    ? `/topic/${action}?${query}`
+    : `/channel/${action}?${query}&channel=${queryEscape(channel)}`;
+}
+
+/** Who has done it, and what went wrong on the way, in order. */
+function joined(steps: readonly (Done | Answered<unknown>)[]): Done {
+  const done = steps.flatMap((step) => "done" in step ? step.done : []);
+  return { done, failures: steps.flatMap(({ failures }) => failures) };
+}

@@ -1,0 +1,125 @@
+/**
+ * Asks nsqds and nsqlookupds over HTTP (internal/http_api/api_request.go). Where they are is what others have said of them,
+ * and they may say and answer anything: an address is a host and a port and nothing more, an answer has limits, and sends
+ * nobody elsewhere. What is wrong is said in NSQ's words.
+ *
+ * @module
+ */
+
+import { errorText } from "../base/error_text.ts";
+import { hostPort } from "../base/host_port.ts";
+import { parseJson } from "../base/json_slices.ts";
+import { type Header, statusText } from "../http/answer.ts";
+import type { ClientAnswer, HttpClient } from "../http/http_client.ts";
+import { shownText } from "../protocol/quote.ts";
+
+/** A host or IP address, IPv6 in brackets, and a port. */
+const ADDRESS = /^(?:\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[\w.-]+):\d{1,5}$/;
+
+/** Asks daemons. */
+export class DaemonClient {
+  readonly #http: HttpClient;
+  readonly #onRequest: (text: string) => void;
+
+  /** `onRequest` is told of each request before it is made, and gets a line for the log. */
+  constructor(http: HttpClient, onRequest: (text: string) => void = () => {}) {
+    this.#http = http;
+    this.#onRequest = onRequest;
+  }
+
+  /** What the JSON of an answer says. @throws {Error} Why there is none. */
+  async get(daemon: Daemon, path: string): Promise<unknown> {
+    return await this.#ask("GET", daemon, path, async (answer) => await parseJson(textOf(answer)));
+  }
+
+  /** Has something done. @throws {Error} Why it was not, as far as is known. */
+  async post(daemon: Daemon, path: string): Promise<void> {
+    await this.#ask("POST", daemon, path, () => undefined);
+  }
+
+  async #ask<T>(
+    method: "GET" | "POST",
+    { kind, address }: Daemon,
+    path: string,
+    use: (answer: ClientAnswer) => T | Promise<T>,
+  ): Promise<T> {
+    this.#onRequest(`CI: querying ${kind} http://${address}${path}`);
+    const first = await this.#send({ method, scheme: "http", address, path }, use);
+    if ("value" in first) return first.value;
+    const second = await this.#send({ method, scheme: "https", address: first.secureAddress, path }, use);
+    if ("value" in second) return second.value;
+    throw new TypeError("HTTPS is asked for once");
+  }
+
+  /** What use makes of the answer, or where to ask over HTTPS. */
+  async #send<T>(
+    { method, scheme, address, path }: Target,
+    use: (answer: ClientAnswer) => T | Promise<T>,
+  ): Promise<{ readonly value: T } | { readonly secureAddress: string }> {
+    const url = `${scheme}://${address}${path}`;
+    try {
+      if (!ADDRESS.test(address)) throw new Error("invalid address");
+      return await this.#http.send({ method, url: new URL(url), headers: HEADERS }, async (answer) => {
+        const { status } = answer;
+        if (status === 200) return { value: await use(answer) };
+        const text = textOf(answer);
+        const securePort = status === 403 && scheme === "http" ? httpsPort(text) : undefined;
+        if (securePort !== undefined) {
+          return { secureAddress: hostPort({ hostname: hostOf(address), port: securePort }) };
+        }
+        const said = JSON.stringify(shownText(text));
+        throw new RefusedError(`got response ${status} ${statusText(status)} ${said}`);
+      });
+    } catch (cause) {
+      if (cause instanceof RefusedError) throw cause;
+      throw new Error(`${GO_METHOD[method]} ${JSON.stringify(url)}: ${errorText(cause)}`, { cause });
+    }
+  }
+}
+
+/** A daemon to ask. */
+export interface Daemon {
+  readonly kind: "nsqd" | "nsqlookupd";
+  /** `host:port` of its HTTP API. */
+  readonly address: string;
+}
+
+/** Where a request goes. */
+interface Target {
+  readonly method: "GET" | "POST";
+  readonly scheme: "http" | "https";
+  readonly address: string;
+  readonly path: string;
+}
+
+/** It was asked, and has said no. */
+class RefusedError extends Error {
+  override readonly name = "RefusedError";
+}
+
+const HEADERS: readonly Header[] = [["Accept", "application/vnd.nsq; version=1.0"]];
+const GO_METHOD = { GET: "Get", POST: "Post" } as const;
+const PORT_MAX = 65_535;
+
+/** The answer's body. */
+function textOf({ pieces }: ClientAnswer): string {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  let text = "";
+  for (const piece of pieces) text += decoder.decode(piece, { stream: true });
+  return text + decoder.decode();
+}
+
+/** Where an nsqd that serves no plain HTTP says that it serves HTTPS. */
+function httpsPort(text: string): number | undefined {
+  try {
+    const port = (JSON.parse(text) as { readonly https_port?: unknown } | null)?.https_port;
+    return Number.isInteger(port) && Number(port) > 0 && Number(port) <= PORT_MAX ? Number(port) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+}

@@ -1,0 +1,126 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { DaemonClient } from "../../src/cluster/daemon_client.ts";
+import { HttpClient } from "../../src/http/http_client.ts";
+import { deadAddress, FakeHttp } from "../support/fake_http.ts";
+
+function daemonClient(onRequest?: (text: string) => void): DaemonClient {
+  const limits = { connectTimeoutMs: 60_000, requestTimeoutMs: 60_000, signal: new AbortController().signal };
+  return new DaemonClient(new HttpClient(limits), onRequest);
+}
+
+Deno.test("DaemonClient.get() is what the JSON of an answer says, asked for as NSQ does", async () => {
+  await using nsqd = new FakeHttp(() => Response.json({ topics: [] }));
+  const lines: string[] = [];
+
+  const answer = await daemonClient((text) => lines.push(text)).get(
+    { kind: "nsqd", address: nsqd.address },
+    "/stats?format=json",
+  );
+
+  assertEquals(answer, { topics: [] });
+  assertEquals(lines, [`CI: querying nsqd http://${nsqd.address}/stats?format=json`]);
+  assertEquals(nsqd.requests[0].headers.get("accept"), "application/vnd.nsq; version=1.0");
+});
+
+Deno.test("DaemonClient.post() takes whatever is answered with 200", async () => {
+  await using nsqd = new FakeHttp(() => new Response("no JSON"));
+
+  await daemonClient().post({ kind: "nsqd", address: nsqd.address }, "/topic/pause?topic=t");
+
+  assertEquals(nsqd.asked, ["POST /topic/pause?topic=t"]);
+});
+
+Deno.test("DaemonClient says what a daemon has refused with, in NSQ's words, and not more than its beginning", async () => {
+  await using nsqd = new FakeHttp(({ target }) => {
+    return new Response(target === "/long" ? "x".repeat(1000) : '{"message":"TOPIC_NOT_FOUND"}', {
+      status: 404,
+    });
+  });
+  const daemon = { kind: "nsqlookupd", address: nsqd.address } as const;
+
+  const short = await assertRejects(() => daemonClient().get(daemon, "/lookup?topic=t"));
+  const long = await assertRejects(() => daemonClient().post(daemon, "/long"));
+
+  assertEquals(short.message, 'got response 404 Not Found "{\\"message\\":\\"TOPIC_NOT_FOUND\\"}"');
+  assertEquals(long.message, `got response 404 Not Found "${"x".repeat(256)}..."`);
+});
+
+Deno.test("DaemonClient says which daemon could not be asked, and why", async () => {
+  const address = deadAddress();
+
+  const error = await assertRejects(() => daemonClient().get({ kind: "nsqd", address }, "/info"));
+
+  assertEquals(
+    error.message,
+    `Get "http://${address}/info": dial tcp ${address}: connect: connection refused`,
+  );
+});
+
+Deno.test("DaemonClient says that an answer is no JSON", async () => {
+  await using nsqd = new FakeHttp(() => new Response("<html>"));
+
+  await assertRejects(
+    () => daemonClient().get({ kind: "nsqd", address: nsqd.address }, "/info"),
+    Error,
+    `Get "http://${nsqd.address}/info": Unexpected token '<'`,
+  );
+});
+
+for (
+  const address of [
+    "",
+    "localhost",
+    "host:port",
+    "host:1/path",
+    "user@host:1",
+    "host:1?a",
+    "host:1#a",
+    "a b:1",
+    "[::1]",
+    "::1:80",
+    "evil.example/x:80",
+    "host:123456",
+    "%0a:1",
+  ]
+) {
+  Deno.test(`DaemonClient asks nobody at ${JSON.stringify(address)}, which is no address`, async () => {
+    await assertRejects(
+      () => daemonClient().get({ kind: "nsqd", address }, "/info"),
+      Error,
+      "invalid address",
+    );
+  });
+}
+
+for (
+  const [what, answer] of [
+    ["no port", "{}"],
+    ["a port that is none", '{"https_port":70000}'],
+    ["no JSON", "FORBIDDEN"],
+  ]
+) {
+  Deno.test(`DaemonClient takes a 403 with ${what} for a refusal`, async () => {
+    await using nsqd = new FakeHttp(() => new Response(answer, { status: 403 }));
+
+    await assertRejects(
+      () => daemonClient().get({ kind: "nsqd", address: nsqd.address }, "/info"),
+      Error,
+      "got response 403 Forbidden",
+    );
+    assertEquals(nsqd.requests.length, 1);
+  });
+}
+
+Deno.test("DaemonClient asks again over HTTPS where a 403 names a port, and once only", async () => {
+  // Whoever listens there speaks no TLS.
+  await using plain = new FakeHttp();
+  const port = Number(plain.address.split(":")[1]);
+  await using nsqd = new FakeHttp(() => Response.json({ https_port: port }, { status: 403 }));
+
+  await assertRejects(
+    () => daemonClient().get({ kind: "nsqd", address: nsqd.address }, "/info"),
+    Error,
+    `Get "https://127.0.0.1:${port}/info": `,
+  );
+  assertEquals([nsqd.requests.length, plain.requests.length], [1, 0]);
+});
