@@ -6,6 +6,7 @@
  */
 import { markdownTable } from "../config/help.ts";
 import { EXPORT_NSQ_OPTIONS } from "../nsqd/export_nsq.ts";
+import { NSQADMIN_OPTIONS } from "../nsqadmin/options.ts";
 import { NSQD_OPTIONS } from "../nsqd/options.ts";
 import { NSQLOOKUPD_OPTIONS } from "../nsqlookupd/options.ts";
 
@@ -23,6 +24,10 @@ ${markdownTable(NSQD_OPTIONS)}
 ## nsqlookupd
 
 ${markdownTable(NSQLOOKUPD_OPTIONS)}
+
+## nsqadmin
+
+${markdownTable(NSQADMIN_OPTIONS)}
 
 ## export-nsq
 

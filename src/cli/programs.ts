@@ -27,6 +27,11 @@ export const PROGRAMS: readonly Program[] = [
     run: async (args) => (await import("../nsqlookupd/main.ts")).runNsqlookupd(args),
   },
   {
+    name: "nsqadmin",
+    summary: "the console, and the API, that show and administer a whole cluster",
+    run: async (args) => (await import("../nsqadmin/main.ts")).runNsqadmin(args),
+  },
+  {
     name: "export-nsq",
     summary: "writes the data path of a stopped nsqd in the form of NSQ's own",
     run: async (args) => (await import("./export_nsq.ts")).runExportNsq(args),

@@ -1,0 +1,141 @@
+/**
+ * The endpoints that tell about the cluster (nsqadmin/http.go). Keys, their order and what is `null` are NSQ's: scripts
+ * read them. Each asks the daemons anew: whoever has paused a channel sees that it is.
+ *
+ * @module
+ */
+
+import { TimeSlice } from "../../base/time_slice.ts";
+import type { ChannelCount } from "../../cluster/cluster.ts";
+import { byText, httpAddressOf, nullIfEmpty } from "../../cluster/cluster_nodes.ts";
+import { type ClientStats, sumChannels, sumTopics } from "../../cluster/topic_stats.ts";
+import { HttpError } from "../../http/http_error.ts";
+import { parseQuery } from "../../http/query.ts";
+import type { RequestContext } from "../../http/request_context.ts";
+import type { AdminContext } from "../context.ts";
+import { Upstream } from "./upstream.ts";
+
+const NO_FILTER = { topic: "", channel: "" };
+
+/** `GET /api/topics` */
+export async function topics(admin: AdminContext, request: RequestContext): Promise<unknown> {
+  const upstream = new Upstream(admin);
+  if (wantsInactive(request)) {
+    const topics = await upstream.ask("get topics", admin.cluster.inactiveTopics());
+    return { topics, message: upstream.message };
+  }
+  const topics = await upstream.ask("get topics", admin.cluster.topics());
+  return { topics: nullIfEmpty(topics), message: upstream.message };
+}
+
+/** `GET /api/topics/:topic` */
+export async function topic(admin: AdminContext, request: RequestContext): Promise<unknown> {
+  const { topic } = request.params;
+  const upstream = new Upstream(admin);
+  const nodes = await upstream.ask("get topic producers", admin.cluster.topicNodes(topic));
+  const query = { topic, channel: "", includeClients: false };
+  const stats = await upstream.ask("get topic metadata", admin.cluster.topicStats(nodes, query));
+  return { ...sumTopics(topic, stats), message: upstream.message };
+}
+
+/** `GET /api/topics/:topic/:channel` */
+export async function channel(admin: AdminContext, request: RequestContext): Promise<unknown> {
+  const { topic, channel } = request.params;
+  const upstream = new Upstream(admin);
+  const nodes = await upstream.ask("get topic producers", admin.cluster.topicNodes(topic));
+  const query = { topic, channel, includeClients: true };
+  const stats = await upstream.ask("get channel metadata", admin.cluster.topicStats(nodes, query));
+  const parts = stats.flatMap(({ channels }) => channels ?? []).filter(({ channel_name }) =>
+    channel_name === channel
+  );
+  // Unlike NSQ, whose handler fails, or answers with nothing (docs/compatibility.md).
+  if (parts.length === 0) throw new HttpError(404, "CHANNEL_NOT_FOUND");
+  const sum = sumChannels(parts);
+  const clients = sum.clients === null ? null : [...sum.clients].sort(byTopology);
+  return { ...sum, clients, message: upstream.message };
+}
+
+/** `GET /api/nodes` */
+export async function nodes(admin: AdminContext): Promise<unknown> {
+  const upstream = new Upstream(admin);
+  const nodes = await upstream.ask("get nodes", admin.cluster.nodes());
+  return { nodes: nullIfEmpty(nodes), message: upstream.message };
+}
+
+/** `GET /api/nodes/:node` */
+export async function node(admin: AdminContext, request: RequestContext): Promise<unknown> {
+  const address = request.params.node;
+  const upstream = new Upstream(admin);
+  const nodes = await upstream.ask("get producers", admin.cluster.nodes());
+  const node = nodes.find((each) => httpAddressOf(each) === address);
+  if (node === undefined) throw new HttpError(404, "NODE_NOT_FOUND");
+  const query = { ...NO_FILTER, includeClients: true };
+  const topics = await upstream.ask("get nsqd stats", admin.cluster.topicStats([node], query));
+  const channels = topics.flatMap(({ channels }) => channels ?? []);
+  return {
+    node: address,
+    topics: nullIfEmpty(topics),
+    total_messages: topics.reduce((sum, { message_count }) => sum + message_count, 0),
+    total_clients: channels.reduce((sum, { clients }) => sum + (clients?.length ?? 0), 0),
+    message: upstream.message,
+  };
+}
+
+/** `GET /api/counter` */
+export async function counter(admin: AdminContext): Promise<unknown> {
+  const upstream = new Upstream(admin);
+  const nodes = await upstream.ask("get counter producer list", admin.cluster.nodes());
+  const counts = await upstream.ask("get nsqd stats", admin.cluster.channelCounts(nodes));
+  return { stats: await byKey(counts), message: upstream.message };
+}
+
+/** NSQ compat: a bad query is refused here in Go's words, and not as elsewhere. */
+function wantsInactive(request: RequestContext): boolean {
+  try {
+    return parseQuery(request.rawQuery).get("inactive") === "true";
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new HttpError(400, cause.message, { cause });
+  }
+}
+
+/** By `topic:channel:node`, in the order of these keys, which is found topic by topic: there may be very many. */
+async function byKey(counts: readonly ChannelCount[]): Promise<ReadonlyMap<string, ChannelCount>> {
+  const slice = new TimeSlice();
+  const byTopic = new Map<string, ChannelCount[]>();
+  for (const count of counts) {
+    const known = byTopic.get(`${count.topic_name}:`);
+    if (known === undefined) byTopic.set(`${count.topic_name}:`, [count]);
+    else known.push(count);
+    if (slice.isOver) await slice.next();
+  }
+  const ordered = new Map<string, ChannelCount>();
+  for (const [, ofTopic] of [...byTopic].sort(([a], [b]) => byText(a, b))) {
+    const keyed = ofTopic.map((count) => ({
+      key: `${count.topic_name}:${count.channel_name}:${count.node}`,
+      count,
+    }));
+    for (const { key, count } of keyed.sort((a, b) => byText(a.key, b.key))) {
+      const known = ordered.get(key)?.message_count ?? 0;
+      ordered.set(key, { ...count, message_count: known + count.message_count });
+    }
+    if (slice.isOver) await slice.next();
+  }
+  return ordered;
+}
+
+/** By node; of one node those in its own zone first, then those in its region. */
+function byTopology(a: ClientStats, b: ClientStats): number {
+  if (a.node !== b.node) return byText(a.node, b.node);
+  const distance = distanceOf(a) - distanceOf(b);
+  if (distance !== 0 || distanceOf(a) < ELSEWHERE) return distance;
+  return byText(a.topology_region ?? "", b.topology_region ?? "") ||
+    byText(a.topology_zone ?? "", b.topology_zone ?? "");
+}
+
+const ELSEWHERE = 2;
+
+function distanceOf(client: ClientStats): number {
+  if (client.topology_region !== client.node_topology_region) return ELSEWHERE;
+  return client.topology_zone === client.node_topology_zone ? 0 : 1;
+}

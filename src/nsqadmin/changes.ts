@@ -1,0 +1,80 @@
+/**
+ * Changes that people make, and the notifications of them (nsqadmin/http.go): the same whether they come by the API or
+ * from a page.
+ *
+ * @module
+ */
+
+import {
+  act,
+  type Action,
+  create,
+  type Done,
+  remove,
+  type Target,
+  tombstone,
+} from "../cluster/cluster_actions.ts";
+import type { RequestContext } from "../http/request_context.ts";
+import { userOf } from "./access.ts";
+import type { AdminContext } from "./context.ts";
+
+/** A change. */
+export type Change =
+  | { readonly kind: Action | "create" | "delete"; readonly target: Target }
+  | { readonly kind: "tombstone"; readonly topic: string; readonly node: string };
+
+/** Makes a change that the request asks for. @throws {UnansweredError} If nothing could be done, or next to nothing. */
+export async function makeChange(
+  admin: AdminContext,
+  request: RequestContext,
+  change: Change,
+): Promise<Done> {
+  const notify = (action: string, target: Target, node?: string) =>
+    admin.notify({
+      action,
+      topic: target.topic,
+      channel: target.channel || undefined,
+      node,
+      timestamp: Math.floor(admin.clock.nowMs() / 1000),
+      user: userOf(request, admin.options),
+      remote_ip: request.remoteAddress,
+      user_agent: request.request.headers.get("user-agent") ?? "",
+      url: urlOf(request),
+      via: admin.hostname,
+    });
+  const { cluster } = admin;
+  if (change.kind === "tombstone") {
+    const { topic, node } = change;
+    const done = await tombstone(cluster, topic, node);
+    notify("tombstone_topic_producer", { topic, channel: "" }, node);
+    return done;
+  }
+  const { kind, target } = change;
+  const suffix = target.channel === "" ? "topic" : "channel";
+  switch (kind) {
+    case "create": {
+      const done = await create(cluster, target);
+      notify("create_topic", { topic: target.topic, channel: "" });
+      if (target.channel !== "") notify("create_channel", target);
+      return done;
+    }
+    case "delete": {
+      const done = await remove(cluster, target);
+      notify(`delete_${suffix}`, target);
+      return done;
+    }
+    default:
+      try {
+        return await act(cluster, kind, target);
+      } finally {
+        // NSQ compat: whether it could be done or not.
+        notify(`${kind}_${suffix}`, target);
+      }
+  }
+}
+
+/** What the request asked for, as the client has called it. */
+function urlOf({ request, target }: RequestContext): string {
+  const scheme = request.headers.get("x-scheme") === "https" ? "https" : "http";
+  return `${scheme}://${request.headers.get("host") ?? ""}${target}`;
+}

@@ -1,0 +1,32 @@
+/**
+ * What the HTTP side of nsqadmin asks of the daemon it belongs to. Types only.
+ *
+ * @module
+ */
+
+import type { Audit } from "../base/audit_log.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Logger, LogLevel } from "../base/logger.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import type { HttpClient } from "../http/http_client.ts";
+import type { AdminAction } from "./notifications.ts";
+import type { NsqadminOptions } from "./options.ts";
+
+/** See above. */
+export interface AdminContext {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly cluster: Cluster;
+  /** Makes requests to others than daemons. */
+  readonly http: HttpClient;
+  readonly hostname: string;
+  readonly audit: Audit | undefined;
+  /** As they are now. */
+  readonly options: NsqadminOptions;
+  setLogLevel(level: LogLevel): void;
+  setLookupdAddresses(addresses: readonly string[]): void;
+  /** What `GET /config/<key>` shows; `undefined` if no option has that key. */
+  optionValue(key: string): unknown;
+  /** Tells whoever is to be told of changes. */
+  notify(action: AdminAction): void;
+}

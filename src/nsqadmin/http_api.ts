@@ -1,0 +1,65 @@
+/**
+ * nsqadmin's HTTP side (nsqadmin/http.go): the table of all routes, below the base path. Does not listen: src/http/server.ts
+ * does.
+ *
+ * @module
+ */
+
+import { audited } from "../http/audited.ts";
+import { log, plainText, v1 } from "../http/decorators.ts";
+import { HostNames } from "../http/foreign_requests.ts";
+import type { RequestContext } from "../http/request_context.ts";
+import { route } from "../http/route_table.ts";
+import { type HttpRoute, Router } from "../http/router.ts";
+import { changeOption, showOption } from "./api/config.ts";
+import { graphiteProxy, graphiteRate } from "./api/graphite.ts";
+import { channel, counter, node, nodes, topic, topics } from "./api/reads.ts";
+import { staticFiles } from "./api/static_files.ts";
+import {
+  actOnTopicOrChannel,
+  createTopicOrChannel,
+  deleteTopicOrChannel,
+  tombstoneNode,
+} from "./api/writes.ts";
+import type { AdminContext } from "./context.ts";
+
+/** Does the work of one endpoint. */
+type Operation = (admin: AdminContext, request: RequestContext) => unknown;
+
+/** Everything that one nsqadmin serves. */
+export function nsqadminHttp(admin: AdminContext): Router {
+  const { basePath, httpAllowedHosts } = admin.options;
+  const prefix = basePath === "/" ? "" : basePath;
+  const routes = routesOf(admin).map((each) => ({ ...each, path: prefix + each.path }));
+  return new Router({ routes, logger: admin.logger, hosts: HostNames.of(httpAllowedHosts) });
+}
+
+function routesOf(admin: AdminContext): HttpRoute[] {
+  const logged = log(admin.logger);
+  const api = (operation: Operation) => v1(logged((request) => operation(admin, request)));
+  const change = (operation: Operation) => audited(admin.audit, api(operation));
+  const files = staticFiles(admin, new Map());
+  return [
+    route("GET", "/ping", plainText(logged(() => "OK"))),
+
+    route("GET", "/static/:asset", files),
+    route("GET", "/fonts/:asset", files),
+    ...admin.options.proxyGraphite ? [route("GET", "/render", graphiteProxy(admin))] : [],
+
+    route("GET", "/api/topics", api(topics)),
+    route("GET", "/api/topics/:topic", api(topic)),
+    route("GET", "/api/topics/:topic/:channel", api(channel)),
+    route("GET", "/api/nodes", api(nodes)),
+    route("GET", "/api/nodes/:node", api(node)),
+    route("POST", "/api/topics", change(createTopicOrChannel)),
+    route("POST", "/api/topics/:topic", change(actOnTopicOrChannel)),
+    route("POST", "/api/topics/:topic/:channel", change(actOnTopicOrChannel)),
+    route("DELETE", "/api/nodes/:node", change(tombstoneNode)),
+    route("DELETE", "/api/topics/:topic", change(deleteTopicOrChannel)),
+    route("DELETE", "/api/topics/:topic/:channel", change(deleteTopicOrChannel)),
+    route("GET", "/api/counter", api(counter)),
+    route("GET", "/api/graphite", api(graphiteRate)),
+    route("GET", "/config/:opt", api(showOption)),
+    route("PUT", "/config/:opt", change(changeOption)),
+  ];
+}

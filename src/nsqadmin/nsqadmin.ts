@@ -1,0 +1,203 @@
+/**
+ * nsqadmin, put together (nsqadmin/nsqadmin.go): what it starts, and what it stops, are one list each. It keeps nothing on
+ * disk, and knows of the cluster what it is told when it asks.
+ *
+ * @module
+ */
+
+import { lookup } from "node:dns/promises";
+import { AsyncGroup } from "../base/async_group.ts";
+import { AuditLog } from "../base/audit_log.ts";
+import { SystemClock } from "../base/clock.ts";
+import type { Daemon } from "../base/daemon.ts";
+import { errorText } from "../base/error_text.ts";
+import { every } from "../base/every.ts";
+import type { Logger, LogLevel } from "../base/logger.ts";
+import { versionLine } from "../base/version.ts";
+import { Cluster } from "../cluster/cluster.ts";
+import { DaemonClient } from "../cluster/daemon_client.ts";
+import { parseAddress } from "../config/address.ts";
+import { configValue } from "../config/option.ts";
+import { compressed } from "../http/compressed.ts";
+import { HttpClient } from "../http/http_client.ts";
+import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
+import { possibleLimits } from "../net/descriptors.ts";
+import type { AdminContext } from "./context.ts";
+import { nsqadminHttp } from "./http_api.ts";
+import { type AdminAction, Notifications } from "./notifications.ts";
+import { NSQADMIN_OPTIONS, type NsqadminConfig, type NsqadminOptions } from "./options.ts";
+
+const CLOCK_INTERVAL_MS = 1000;
+/** How long HTTP requests may take to end when nsqadmin stops. */
+const HTTP_GRACE_MS = 2000;
+/** How long notifications may take that are still to be sent. */
+const NOTIFICATIONS_GRACE_MS = 2000;
+/** How long tasks may take to end when nsqadmin stops. */
+const STOP_TIMEOUT_MS = 10_000;
+/** How long the audit log may take for what is still to be written. */
+const AUDIT_TIMEOUT_MS = 2000;
+
+/** A running nsqadmin. */
+export class Nsqadmin implements Daemon, AdminContext {
+  readonly clock = new SystemClock();
+  readonly logger: Logger;
+  readonly cluster: Cluster;
+  readonly http: HttpClient;
+  readonly hostname = Deno.hostname();
+
+  readonly #group = new AsyncGroup();
+  /** Ends all requests to others. */
+  readonly #requests = new AbortController();
+  readonly #notifications: Notifications | undefined;
+  #options: NsqadminOptions;
+  #server: HttpServer | undefined;
+  #audit: AuditLog | undefined;
+  #notifying: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor({ options, tls }: NsqadminConfig, logger: Logger) {
+    this.#options = options;
+    this.logger = logger;
+    const limits = {
+      connectTimeoutMs: options.httpClientConnectTimeoutMs,
+      requestTimeoutMs: options.httpClientRequestTimeoutMs,
+      signal: this.#requests.signal,
+    };
+    const { rootCa, pair } = tls;
+    this.http = new HttpClient({
+      ...limits,
+      tls: { rootCa, pair, skipVerify: options.httpClientTlsInsecureSkipVerify },
+    });
+    this.cluster = new Cluster(new DaemonClient(this.http, (text) => logger.info(text)), () => ({
+      lookupds: this.#options.lookupdHttpAddresses,
+      gossip: this.#options.gossipHttpAddresses,
+      nsqds: this.#options.nsqdHttpAddresses,
+    }));
+    const { notificationHttpEndpoint: endpoint } = options;
+    if (endpoint !== "") {
+      // NSQ compat: what is said of TLS is for daemons and graphite.
+      this.#notifications = new Notifications({ endpoint, http: new HttpClient(limits), logger });
+    }
+  }
+
+  /**
+   * Looks whether the names of the cluster's daemons can be resolved, listens, and runs the loops.
+   *
+   * @throws {Error} Why it cannot start; everything is released then.
+   */
+  async start(): Promise<void> {
+    const { auditLog: to, lookupdHttpAddresses, nsqdHttpAddresses, gossipHttpAddresses } = this.#options;
+    await resolveAll("lookupd-http-address", lookupdHttpAddresses);
+    await resolveAll("nsqd-http-address", nsqdHttpAddresses);
+    await resolveAll("gossip-http-address", gossipHttpAddresses);
+    this.logger.info(versionLine("nsqadmin"));
+    if (to !== "") {
+      this.#audit = AuditLog.open({ to, program: "nsqadmin", logger: this.logger, clock: this.clock });
+    }
+    const server = this.#server = this.#listen();
+    this.#group.spawn("httpServer", () => server.finished);
+    this.#group.spawn("clockLoop", (signal) => {
+      return every(CLOCK_INTERVAL_MS, signal, () => void this.clock.adjust());
+    });
+    this.#notifying = this.#notifications?.run();
+    const notifying = this.#notifying;
+    if (notifying) this.#group.spawn("notifications", () => notifying);
+  }
+
+  get failed(): Promise<Error> {
+    return this.#group.failed;
+  }
+
+  fail(task: string, error: unknown): void {
+    this.#group.spawn(task, () => Promise.reject(error));
+  }
+
+  /** Opens the audit log anew; no other file is read again. @throws {Error} If that is not possible. */
+  reload(): void {
+    this.#audit?.prepare()();
+    this.logger.info(`reloaded ${this.#audit ? "audit log" : "nothing: there are no such files"}`);
+  }
+
+  /** Stops: HTTP, notifications, requests to others, loops. */
+  stop(): Promise<void> {
+    return this.#stopping ??= this.#stop();
+  }
+
+  get httpPort(): number {
+    return this.#server?.port ?? -1;
+  }
+
+  get options(): NsqadminOptions {
+    return this.#options;
+  }
+
+  get audit(): AuditLog | undefined {
+    return this.#audit;
+  }
+
+  setLogLevel(logLevel: LogLevel): void {
+    this.#options = { ...this.#options, logLevel };
+    this.logger.level = logLevel;
+  }
+
+  setLookupdAddresses(lookupdHttpAddresses: readonly string[]): void {
+    this.#options = { ...this.#options, lookupdHttpAddresses };
+  }
+
+  optionValue(key: string): unknown {
+    return configValue(NSQADMIN_OPTIONS, this.#options, key);
+  }
+
+  notify(action: AdminAction): void {
+    this.#notifications?.add(action);
+  }
+
+  #listen(): HttpServer {
+    const { logger, clock, options } = this;
+    const address = parseAddress(options.httpAddress);
+    if (address === undefined) {
+      throw new TypeError(`No address to listen on: ${JSON.stringify(options.httpAddress)}`);
+    }
+    const limits = possibleLimits({ HTTP: httpConnections(options) }, { files: 0, logger });
+    const handler = compressed(nsqadminHttp(this).handle);
+    return serveHttp({ address, handler, logger, clock, limits: httpLimits(options, limits.HTTP) });
+  }
+
+  async #stop(): Promise<void> {
+    await this.#server?.close({ graceMs: HTTP_GRACE_MS });
+    this.#notifications?.end();
+    await this.#notified();
+    this.#requests.abort();
+    this.#group.abort();
+    try {
+      await this.#group.wait({ timeoutMs: STOP_TIMEOUT_MS });
+    } catch (error) {
+      this.logger.error(errorText(error));
+    }
+    await this.#audit?.close(AUDIT_TIMEOUT_MS);
+  }
+
+  /** Settles when all notifications are sent, or have had the time for it. */
+  async #notified(): Promise<void> {
+    if (this.#notifying === undefined) return;
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, NOTIFICATIONS_GRACE_MS);
+    await Promise.race([this.#notifying, late]);
+    clearTimeout(timer);
+  }
+}
+
+/** As NSQ does: an operator who has mistyped a name learns of it at once. @throws {Error} */
+async function resolveAll(flag: string, addresses: readonly string[]): Promise<void> {
+  for (const text of addresses) {
+    const refuse = (reason: string, cause?: unknown) =>
+      new Error(`failed to resolve --${flag} (${text}) - ${reason}`, { cause });
+    const address = parseAddress(text);
+    if (address?.kind !== "tcp") throw refuse("no address with a port");
+    try {
+      if (address.hostname !== "") await lookup(address.hostname);
+    } catch (cause) {
+      throw refuse(errorText(cause), cause);
+    }
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * nsqadmin's options: the table that flags, TOML keys, `--help` and the docs page are made from, and the rules that an
+ * options object must keep.
+ *
+ * @module
+ */
+import { hideCredentials } from "../base/credentials.ts";
+import { LOG_LEVELS } from "../base/logger.ts";
+import { listenRefusal, parseAddress } from "../config/address.ts";
+import { bool, duration, type Kind, logLevel, string, stringList } from "../config/kind.ts";
+import { type Exit, exitOnOptionError, type Loaded, loadOptions } from "../config/load.ts";
+import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/option.ts";
+import { readTlsFiles, type TlsFiles } from "../config/tls_files.ts";
+import { HTTP_OPTIONS, httpRefusal } from "../http/options.ts";
+import { parseSubnet } from "./subnet.ts";
+
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+
+/** A URL; what may be a credential in it is not shown. */
+const url: Kind<string> = {
+  ...string,
+  show: (value) => string.show(hideCredentials(value)),
+  toJson: hideCredentials,
+};
+
+/** The table. Its order is the docs page's; `--help` sorts by flag. */
+export const NSQADMIN_OPTIONS = {
+  ...COMMON_OPTIONS,
+
+  logLevel: option({
+    flag: "log-level",
+    kind: logLevel,
+    default: LOG_LEVELS.info,
+    description: "How much to log: debug, info, warn, error or fatal.",
+  }),
+  logPrefix: option({
+    flag: "log-prefix",
+    kind: string,
+    default: "[nsqadmin] ",
+    description: "Text that every log line starts with.",
+  }),
+  auditLog: option({
+    flag: "audit-log",
+    kind: string,
+    default: "",
+    description: "Path of a file, or stderr, for a line of JSON for each change over HTTP; empty for none.",
+  }),
+  verbose: option({
+    flag: "verbose",
+    key: null,
+    kind: bool,
+    default: false,
+    description: "Deprecated, without effect: use --log-level.",
+  }),
+
+  httpAddress: option({
+    flag: "http-address",
+    kind: string,
+    default: "0.0.0.0:4171",
+    description: "Where to listen for HTTP clients: <addr>:<port>.",
+  }),
+  basePath: option({
+    flag: "base-path",
+    kind: string,
+    default: "/",
+    description: "Path in front of all others, for a proxy that passes on a part of its own.",
+  }),
+  devStaticDir: option({
+    flag: "dev-static-dir",
+    kind: string,
+    default: "",
+    description: "Folder whose files are served below /static/ in place of those that are built in.",
+  }),
+
+  lookupdHttpAddresses: option({
+    flag: "lookupd-http-address",
+    key: "nsqlookupd_http_addresses",
+    kind: stringList,
+    default: [],
+    description: "HTTP address of an nsqlookupd, which tells of all nsqd nodes; may be given several times.",
+  }),
+  nsqdHttpAddresses: option({
+    flag: "nsqd-http-address",
+    key: "nsqd_http_addresses",
+    kind: stringList,
+    default: [],
+    description:
+      "HTTP address of an nsqd, in place of nsqlookupds; may be given several times, for each nsqd that there is.",
+  }),
+  gossipHttpAddresses: option({
+    flag: "gossip-http-address",
+    key: "gossip_http_addresses",
+    kind: stringList,
+    default: [],
+    description:
+      "HTTP address of an nsqd with gossip, which tells of all others, in place of nsqlookupds; may be given several times.",
+  }),
+
+  graphiteUrl: option({
+    flag: "graphite-url",
+    kind: url,
+    default: "",
+    description: "URL of graphite, for graphs and rates.",
+  }),
+  proxyGraphite: option({
+    flag: "proxy-graphite",
+    kind: bool,
+    default: false,
+    description: "Pass /render on to graphite.",
+  }),
+  statsdPrefix: option({
+    flag: "statsd-prefix",
+    kind: string,
+    default: "nsq.%s",
+    description: "Prefix of the keys that nsqd nodes send to statsd, with %s for the host; as theirs.",
+  }),
+  statsdCounterFormat: option({
+    flag: "statsd-counter-format",
+    kind: string,
+    default: "stats.counters.%s.count",
+    description: "What statsd makes of the keys of counters, with %s for the key; empty for nothing.",
+  }),
+  statsdGaugeFormat: option({
+    flag: "statsd-gauge-format",
+    kind: string,
+    default: "stats.gauges.%s",
+    description: "What statsd makes of the keys of gauges, with %s for the key; empty for nothing.",
+  }),
+  statsdIntervalMs: option({
+    flag: "statsd-interval",
+    kind: duration,
+    default: MINUTE_MS,
+    description: "How often nsqd nodes send to statsd; as theirs.",
+  }),
+
+  httpClientConnectTimeoutMs: option({
+    flag: "http-client-connect-timeout",
+    kind: duration,
+    default: 2 * SECOND_MS,
+    description: "How long a connection to another server may take to be made.",
+  }),
+  httpClientRequestTimeoutMs: option({
+    flag: "http-client-request-timeout",
+    kind: duration,
+    default: 5 * SECOND_MS,
+    description: "How long a request to another server may take in all.",
+  }),
+  httpClientTlsInsecureSkipVerify: option({
+    flag: "http-client-tls-insecure-skip-verify",
+    kind: bool,
+    default: false,
+    description: "Do not verify the certificates of other servers.",
+  }),
+  httpClientTlsRootCaFile: option({
+    flag: "http-client-tls-root-ca-file",
+    kind: string,
+    default: "",
+    description:
+      "Path of a PEM file with the authorities that the certificates of other servers are verified with.",
+  }),
+  httpClientTlsCert: option({
+    flag: "http-client-tls-cert",
+    kind: string,
+    default: "",
+    description: "Path of a PEM file with the certificate that is shown to other servers.",
+  }),
+  httpClientTlsKey: option({
+    flag: "http-client-tls-key",
+    kind: string,
+    default: "",
+    description: "Path of a PEM file with its key.",
+  }),
+
+  allowConfigFromCidr: option({
+    flag: "allow-config-from-cidr",
+    kind: string,
+    default: "127.0.0.1/8",
+    description: "Network from which /config may be used; empty for any.",
+  }),
+  notificationHttpEndpoint: option({
+    flag: "notification-http-endpoint",
+    kind: url,
+    default: "",
+    description: "URL that is told of each change, by a POST.",
+  }),
+  aclHttpHeader: option({
+    flag: "acl-http-header",
+    kind: string,
+    default: "X-Forwarded-User",
+    description: "Header in which a proxy says who the user is.",
+  }),
+  adminUsers: option({
+    flag: "admin-user",
+    key: "admin_users",
+    kind: stringList,
+    default: [],
+    description: "User who may change something; may be given several times. Without any, everybody may.",
+  }),
+
+  writeTimeoutMs: option({
+    flag: "write-timeout",
+    kind: duration,
+    default: MINUTE_MS,
+    description: "How long an HTTP client may leave what it is sent unread; 0 is no limit.",
+  }),
+  ...HTTP_OPTIONS,
+};
+
+/** What a running nsqadmin is configured with. */
+export type NsqadminOptions = OptionsOf<typeof NSQADMIN_OPTIONS>;
+
+/** What nsqadmin is started with. */
+export interface NsqadminConfig {
+  readonly options: NsqadminOptions;
+  /** Of its requests to other servers. */
+  readonly tls: TlsFiles;
+}
+
+/** Options from the command line and the configuration file, checked; or what to print instead of running. */
+export function loadNsqadminOptions(
+  args: readonly string[],
+): (Loaded<NsqadminOptions> & NsqadminConfig) | Exit {
+  return exitOnOptionError("nsqadmin", () => {
+    const loaded = loadOptions("nsqadmin", NSQADMIN_OPTIONS, args);
+    if (loaded.kind === "exit") return loaded;
+    const refusal = refusalOf(loaded.options) ?? httpRefusal(loaded.options);
+    if (refusal !== undefined) throw new OptionError(refusal);
+    const { httpClientTlsCert: certPath, httpClientTlsKey: keyPath } = loaded.options;
+    const tls = readTlsFiles({ certPath, keyPath, rootCaPath: loaded.options.httpClientTlsRootCaFile });
+    const options = { ...loaded.options, basePath: normalBasePath(loaded.options.basePath) };
+    return { ...loaded, options, tls };
+  });
+}
+
+/** The path with a slash in front and none behind, as Go's `path.Clean` makes it. */
+export function normalBasePath(text: string): string {
+  const kept: string[] = [];
+  for (const part of text.split("/")) {
+    if (part === "..") kept.pop();
+    else if (part !== "" && part !== ".") kept.push(part);
+  }
+  return `/${kept.join("/")}`;
+}
+
+/** Why these options cannot be run with, or `undefined` if they can. */
+function refusalOf(options: NsqadminOptions): string | undefined {
+  const { httpAddress, httpClientTlsCert, httpClientTlsKey, allowConfigFromCidr } = options;
+  if (parseAddress(httpAddress)?.kind !== "tcp") return listenRefusal("http-address", httpAddress);
+  const { lookupdHttpAddresses, nsqdHttpAddresses, gossipHttpAddresses } = options;
+  const given = [lookupdHttpAddresses, nsqdHttpAddresses, gossipHttpAddresses].filter(({ length }) =>
+    length > 0
+  );
+  const sources = "--nsqd-http-address, --lookupd-http-address or --gossip-http-address";
+  if (given.length === 0) return `${sources} required`;
+  if (given.length > 1) return `use one of ${sources}, and not several`;
+  if (httpClientTlsCert !== "" && httpClientTlsKey === "") {
+    return "--http-client-tls-key must be specified with --http-client-tls-cert";
+  }
+  if (httpClientTlsKey !== "" && httpClientTlsCert === "") {
+    return "--http-client-tls-cert must be specified with --http-client-tls-key";
+  }
+  if (allowConfigFromCidr !== "" && parseSubnet(allowConfigFromCidr) === undefined) {
+    return `failed to parse --allow-config-from-cidr (${allowConfigFromCidr})`;
+  }
+  return urlRefusal("graphite-url", options.graphiteUrl) ??
+    urlRefusal("notification-http-endpoint", options.notificationHttpEndpoint);
+}
+
+function urlRefusal(flag: string, text: string): string | undefined {
+  if (text === "") return undefined;
+  const { protocol } = URL.parse(text) ?? { protocol: "" };
+  return protocol === "http:" || protocol === "https:"
+    ? undefined
+    : `--${flag} is no URL of HTTP: ${JSON.stringify(hideCredentials(text))}`;
+}

@@ -1,0 +1,32 @@
+/**
+ * Networks in CIDR notation, and whether an address is in one.
+ *
+ * @module
+ */
+
+import { BlockList, isIPv4, isIPv6 } from "node:net";
+
+/** A network. */
+export interface Subnet {
+  /** True for an IP address in it, which may be an IPv4 one as IPv6 has it. */
+  has(ip: string): boolean;
+}
+
+/** The network that a text such as `10.0.0.0/8` says, or `undefined`. */
+export function parseSubnet(text: string): Subnet | undefined {
+  const [, address = "", length = ""] = /^(.+)\/(\d{1,3})$/.exec(text) ?? [];
+  const family = familyOf(address);
+  if (family === undefined || Number(length) > (family === "ipv4" ? 32 : 128)) return undefined;
+  const list = new BlockList();
+  list.addSubnet(address, Number(length), family);
+  return {
+    has(ip) {
+      const plain = ip.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
+      return familyOf(plain) === family && list.check(plain, family);
+    },
+  };
+}
+
+function familyOf(ip: string): "ipv4" | "ipv6" | undefined {
+  return isIPv4(ip) ? "ipv4" : isIPv6(ip) ? "ipv6" : undefined;
+}
