@@ -137,7 +137,6 @@ class Exchange {
     if (signal.aborted) throw new Error("context canceled");
     const { promise, resolve, reject } = Promise.withResolvers<ClientAnswer>();
     const outgoing = this.#begin();
-    const closed = new Promise<void>((done) => outgoing.once("close", () => done()));
     const fail = (reason: string) => {
       reject(new Error(reason));
       outgoing.destroy();
@@ -173,7 +172,6 @@ class Exchange {
       signal.removeEventListener("abort", onAbort);
       // A connection that its server keeps would outlive the request.
       outgoing.destroy();
-      await closed;
     }
   }
 
