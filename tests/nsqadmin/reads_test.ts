@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { deadAddress, FakeHttp } from "../support/fake_http.ts";
-import { post, withCluster, withNsqadmin } from "../support/nsqadmin_in_process.ts";
+import { post, publish, withCluster, withNsqadmin } from "../support/nsqadmin_in_process.ts";
 
 /** What of the answers that have numbers is looked at here. */
 interface Numbers {
@@ -14,7 +14,7 @@ interface Numbers {
 Deno.test("nsqadmin tells topics, nodes and numbers of a cluster that an nsqlookupd knows", async () => {
   await withCluster({ nodes: 2 }, async ({ nsqds, admin, topic }) => {
     await topic("t", "c");
-    for (const { httpUrl } of nsqds) await post(`${httpUrl}/pub?topic=t`, "body");
+    for (const nsqd of nsqds) await publish(nsqd, "t", "body");
 
     assertEquals(await admin.json("/api/topics"), { topics: ["t"], message: "" });
     const { nodes } = await admin.json("/api/nodes") as { nodes: { http_port: number; topics: unknown }[] };
@@ -46,7 +46,7 @@ Deno.test("nsqadmin tells topics, nodes and numbers of a cluster that an nsqlook
 Deno.test("nsqadmin tells the same of a list of nsqds", async () => {
   await withCluster({ nodes: 2, listed: true }, async ({ nsqds, admin, topic }) => {
     await topic("t", "c");
-    for (const { httpUrl } of nsqds) await post(`${httpUrl}/pub?topic=t`, "body");
+    for (const nsqd of nsqds) await publish(nsqd, "t", "body");
 
     assertEquals(await admin.json("/api/topics"), { topics: ["t"], message: "" });
     assertEquals(await admin.json("/api/topics?inactive=true"), { topics: {}, message: "" });

@@ -4,6 +4,7 @@ import { deadAddress } from "../support/fake_http.ts";
 import {
   type ClusterInProcess,
   post,
+  publish,
   statsOf,
   withCluster,
   withNsqadmin,
@@ -46,7 +47,7 @@ changeTest(
   "POST /api/topics/:topic/:channel pauses, unpauses and empties a channel on all nodes",
   async (cluster) => {
     const { admin, nsqds } = cluster;
-    for (const { httpUrl } of nsqds) await post(`${httpUrl}/pub?topic=t`, "body");
+    for (const nsqd of nsqds) await publish(nsqd, "t", "body");
 
     await admin.ask("POST", "/api/topics/t/c", { body: { action: "pause" } });
     assertEquals((await state(cluster)).map((topic) => topic?.channels), [[["c", true, 1]], [[
@@ -66,9 +67,9 @@ changeTest(
 
 changeTest("POST /api/topics/:topic empties a topic on all nodes", async (cluster) => {
   const { admin, nsqds } = cluster;
-  for (const { httpUrl } of nsqds) {
-    await post(`${httpUrl}/topic/pause?topic=t`);
-    await post(`${httpUrl}/pub?topic=t`, "body");
+  for (const nsqd of nsqds) {
+    await post(`${nsqd.httpUrl}/topic/pause?topic=t`);
+    await publish(nsqd, "t", "body");
   }
   assertEquals((await state(cluster)).map((topic) => topic?.depth), [1, 1]);
 

@@ -154,6 +154,19 @@ export async function post(url: string, body?: string): Promise<void> {
   if (response.status !== 200) throw new Error(`${url}: ${response.status} ${text}`);
 }
 
+/** Publishes to a topic; its channels, if there are any and it is not paused, have the messages then. */
+export async function publish(
+  nsqd: NsqdInProcess,
+  topic: string,
+  ...bodies: readonly string[]
+): Promise<void> {
+  for (const body of bodies) await post(`${nsqd.httpUrl}/pub?topic=${topic}`, body);
+  await eventually("the channels have them", async () => {
+    const stats = await statsOf(nsqd, topic);
+    return stats !== undefined && (stats.depth === 0 || stats.paused || stats.channels.length === 0);
+  });
+}
+
 /** What an nsqd says of a topic; undefined if it has none. */
 export async function statsOf(nsqd: NsqdInProcess, topic: string): Promise<NsqdTopic | undefined> {
   const response = await fetch(`${nsqd.httpUrl}/stats?format=json&topic=${topic}`);
