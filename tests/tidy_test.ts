@@ -162,7 +162,7 @@ Deno.test("Every file of src/ is used by main.ts or by a task", () => {
   ];
   const used = new Set<string>();
   const use = (path: string) => {
-    if (used.has(path) || !path.endsWith(".ts")) return;
+    if (used.has(path) || !/\.tsx?$/.test(path)) return;
     used.add(path);
     for (const { target } of importsOf(read(path))) if (target !== undefined) use(target);
   };
@@ -172,14 +172,14 @@ Deno.test("Every file of src/ is used by main.ts or by a task", () => {
 });
 
 Deno.test("No file or folder is named after its kind", () => {
-  const names = ALL.flatMap(({ path }) => path.replace(/(_test)?(\.d)?\.ts$/, "").split("/"));
+  const names = ALL.flatMap(({ path }) => path.replace(/(_test)?(\.d)?\.tsx?$/, "").split("/"));
 
   assertEquals(names.filter((name) => BANNED_NAMES.test(name)), []);
 });
 
 Deno.test("Files are named in snake_case", () => {
   const wrong = ALL.map(({ path }) => path).filter((path) =>
-    !/^([a-z0-9_]+\/)*[a-z0-9_]+(\.d)?\.ts$/.test(path)
+    !/^([a-z0-9_]+\/)*[a-z0-9_]+(\.d)?\.tsx?$/.test(path)
   );
 
   assertEquals(wrong, []);
@@ -291,7 +291,7 @@ function filesIn(folder: string): SourceFile[] {
     (entry) => {
       if (entry.name === "node_modules") return [];
       if (entry.isDirectory) return filesIn(`${folder}${entry.name}/`);
-      return entry.name.endsWith(".ts") ? [read(folder + entry.name)] : [];
+      return /\.tsx?$/.test(entry.name) ? [read(folder + entry.name)] : [];
     },
   );
 }

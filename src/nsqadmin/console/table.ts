@@ -1,0 +1,77 @@
+/**
+ * What of many rows a page shows: those that a filter lets through, in an order, a page at a time. All of it is in the URL,
+ * so that it can be kept, sent and gone back to.
+ *
+ * @module
+ */
+
+/** How a table is looked at. */
+export interface TableView {
+  /** Part of a name, in any case; empty for all. */
+  readonly filter: string;
+  /** The column that is sorted by. */
+  readonly sort: string;
+  readonly descending: boolean;
+  /** From 1. */
+  readonly page: number;
+}
+
+/** What of the rows is shown. */
+export interface TablePart<Row> {
+  readonly rows: readonly Row[];
+  /** Of rows that the filter lets through. */
+  readonly count: number;
+  /** Of all rows. */
+  readonly countInAll: number;
+  /** The page that is shown. */
+  readonly page: number;
+  readonly pages: number;
+}
+
+/** Rows of a page: few enough that a browser is not kept waiting. */
+export const PAGE_ROWS = 100;
+
+/** Columns by name: what rows are sorted by. */
+export type Columns<Row> = Readonly<Record<string, (row: Row) => string | number>>;
+
+/** Reads how a table is to be looked at; what is none of its columns is the first. */
+export function tableView<Row>(query: ReadonlyMap<string, string>, columns: Columns<Row>): TableView {
+  const [first] = Object.keys(columns);
+  const text = query.get("sort") ?? "";
+  const name = text.replace(/^-/, "");
+  const sort = Object.hasOwn(columns, name) ? name : first;
+  const page = Number(query.get("page") ?? "1");
+  return {
+    filter: query.get("filter") ?? "",
+    sort,
+    descending: text.startsWith("-"),
+    page: Number.isSafeInteger(page) && page > 0 ? page : 1,
+  };
+}
+
+/** The part of the rows that is looked at; `nameOf` is what the filter looks for. */
+export function tablePart<Row>(
+  rows: readonly Row[],
+  view: TableView,
+  { columns, nameOf }: { readonly columns: Columns<Row>; readonly nameOf: (row: Row) => string },
+): TablePart<Row> {
+  const wanted = view.filter.toLowerCase();
+  const found = rows.filter((row) => nameOf(row).toLowerCase().includes(wanted));
+  const valueOf = columns[view.sort];
+  const direction = view.descending ? -1 : 1;
+  found.sort((a, b) => direction * compare(valueOf(a), valueOf(b)) || compare(nameOf(a), nameOf(b)));
+  const pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS));
+  const page = Math.min(view.page, pages);
+  const start = (page - 1) * PAGE_ROWS;
+  return {
+    rows: found.slice(start, start + PAGE_ROWS),
+    count: found.length,
+    countInAll: rows.length,
+    page,
+    pages,
+  };
+}
+
+function compare(a: string | number, b: string | number): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
