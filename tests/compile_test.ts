@@ -9,30 +9,46 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
+import { ChildDaemon } from "./support/child_daemon.ts";
 import { interopTest, MissingError, runProgram, TempFolder } from "./support/interop.ts";
 import { startNsqd } from "./support/nsqd_process.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-interopTest("The compiled executable publishes, keeps and delivers", compile, async (folder) => {
-  const denosq = `${folder.path}/denosq`;
-  await Deno.symlink("denosq", `${folder.path}/nsqd`);
-  const { stdout } = await runProgram(`${folder.path}/nsqd`, { args: ["--version"] });
-  assertMatch(stdout, /^nsqd v\d+\.\d+\.\d+ /);
+interopTest(
+  "The compiled executable publishes, keeps and delivers, and has the pages of nsqadmin",
+  compile,
+  async (folder) => {
+    const denosq = `${folder.path}/denosq`;
+    await Deno.symlink("denosq", `${folder.path}/nsqd`);
+    const { stdout } = await runProgram(`${folder.path}/nsqd`, { args: ["--version"] });
+    assertMatch(stdout, /^nsqd v\d+\.\d+\.\d+ /);
 
-  const dataPath = `${folder.path}/data`;
-  await Deno.mkdir(dataPath);
-  {
-    await using nsqd = await startNsqd({ command: [denosq, "nsqd"], dataPath });
-    const answer = await fetch(`http://${nsqd.httpAddress}/pub?topic=t`, { method: "POST", body: "kept" });
-    assertEquals(await answer.text(), "OK");
-  }
-  await using nsqd = await startNsqd({ command: [`${folder.path}/nsqd`], dataPath });
+    const dataPath = `${folder.path}/data`;
+    await Deno.mkdir(dataPath);
+    {
+      await using nsqd = await startNsqd({ command: [denosq, "nsqd"], dataPath });
+      const answer = await fetch(`http://${nsqd.httpAddress}/pub?topic=t`, { method: "POST", body: "kept" });
+      assertEquals(await answer.text(), "OK");
+    }
+    await using nsqd = await startNsqd({ command: [`${folder.path}/nsqd`], dataPath });
 
-  const body = await nsqd.run(() => consumeOne(nsqd.tcpAddress));
+    const body = await nsqd.run(() => consumeOne(nsqd.tcpAddress));
 
-  assertEquals(body, "kept");
-});
+    assertEquals(body, "kept");
+
+    // Pages, and the files that they load, are in the executable.
+    await Deno.symlink("denosq", `${folder.path}/nsqadmin`);
+    await using nsqadmin = new ChildDaemon([
+      `${folder.path}/nsqadmin`,
+      "--http-address=127.0.0.1:0",
+      `--nsqd-http-address=${nsqd.httpAddress}`,
+    ]);
+    const url = `http://${await nsqadmin.logged(/HTTP: listening on (\S+)/)}`;
+    assertMatch(await (await fetch(`${url}/topics/t`)).text(), /<h1>Topic t <\/h1>/);
+    assertMatch(await (await fetch(`${url}/static/console.css`)).text(), /^:root \{/);
+  },
+);
 
 async function compile(): Promise<TempFolder> {
   const folder = await TempFolder.make();

@@ -21,6 +21,7 @@ import {
   deleteTopicOrChannel,
   tombstoneNode,
 } from "./api/writes.ts";
+import { PAGE_FILES, pageRoutes } from "./console/pages.tsx";
 import type { AdminContext } from "./context.ts";
 
 /** Does the work of one endpoint. */
@@ -30,7 +31,10 @@ type Operation = (admin: AdminContext, request: RequestContext) => unknown;
 export function nsqadminHttp(admin: AdminContext): Router {
   const { basePath, httpAllowedHosts } = admin.options;
   const prefix = basePath === "/" ? "" : basePath;
-  const routes = routesOf(admin).map((each) => ({ ...each, path: prefix + each.path }));
+  const routes = routesOf(admin).map((each) => ({
+    ...each,
+    path: each.path === "/" && prefix !== "" ? prefix : prefix + each.path,
+  }));
   return new Router({ routes, logger: admin.logger, hosts: HostNames.of(httpAllowedHosts) });
 }
 
@@ -38,9 +42,11 @@ function routesOf(admin: AdminContext): HttpRoute[] {
   const logged = log(admin.logger);
   const api = (operation: Operation) => v1(logged((request) => operation(admin, request)));
   const change = (operation: Operation) => audited(admin.audit, api(operation));
-  const files = staticFiles(admin, new Map());
+  const files = staticFiles(admin, PAGE_FILES);
   return [
     route("GET", "/ping", plainText(logged(() => "OK"))),
+
+    ...pageRoutes(admin),
 
     route("GET", "/static/:asset", files),
     route("GET", "/fonts/:asset", files),

@@ -1,0 +1,91 @@
+/**
+ * Who tells of nodes, and topics that no node has any more.
+ *
+ * @module
+ */
+
+import { Asking } from "./asking.ts";
+import { Layout } from "./layout.tsx";
+import type { Markup } from "./markup.ts";
+import { CreateForm } from "./overview.tsx";
+import { ChangeButton, Failures, Table } from "./parts.tsx";
+import type { PageRequest } from "./request.ts";
+import { PAGE_ROWS } from "./table.ts";
+
+const NONE: ReadonlyMap<string, readonly string[] | null> = new Map();
+
+/** `GET /lookup` */
+export async function lookupPage(request: PageRequest): Promise<Markup> {
+  const { cluster } = request.admin;
+  const { registries } = cluster;
+  const asking = new Asking();
+  const inactive = registries === undefined ? NONE : await asking.ask(cluster.inactiveTopics(), NONE);
+  return (
+    <Layout request={request} title="Lookup">
+      <h1>Lookup</h1>
+      <Failures of={asking.failures} shown="What is known there only is missing below." />
+      {registries === undefined ? <p>Nobody tells of nodes: there is a list of them.</p> : (
+        <>
+          <h2>{registries.kind === "nsqlookupd" ? "nsqlookupds" : "nsqds with gossip"}</h2>
+          <ul>
+            {registries.addresses.map((address) => (
+              <li>
+                <code>{address}</code>
+              </li>
+            ))}
+          </ul>
+          <h2>Topics that no node has</h2>
+          {inactive.size === 0
+            ? <p>{asking.failed ? "Nobody has answered." : "There is none."}</p>
+            : <InactiveTopics request={request} topics={inactive} />}
+        </>
+      )}
+      {request.mayChange && <CreateForm request={request} />}
+    </Layout>
+  );
+}
+
+function InactiveTopics(
+  { request, topics }: {
+    readonly request: PageRequest;
+    readonly topics: ReadonlyMap<string, readonly string[] | null>;
+  },
+): Markup {
+  const rows = [...topics].slice(0, PAGE_ROWS);
+  return (
+    <>
+      <Table caption="Names that are still known, and may be deleted">
+        <thead>
+          <tr>
+            <th scope="col" class="name">Topic</th>
+            <th scope="col">Channels</th>
+            {request.mayChange && <th scope="col">Actions</th>}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(([topic, channels]) => (
+            <tr>
+              <th scope="row" class="name">
+                <a href={request.paths.topic(topic)}>{topic}</a>
+              </th>
+              <td>
+                {(channels ?? []).slice(0, PAGE_ROWS).map((channel) => (
+                  <>
+                    <a href={request.paths.channel(topic, channel)}>{channel}</a>
+                    {" "}
+                  </>
+                ))}
+              </td>
+              {request.mayChange && (
+                <td>
+                  <ChangeButton to={request.paths.topic(topic)} action="delete" danger>Delete…</ChangeButton>
+                </td>
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </Table>
+      {topics.size > rows.length && <p>and {(topics.size - rows.length).toLocaleString("en")} more</p>}
+    </>
+  );
+}

@@ -1,0 +1,118 @@
+/**
+ * The routes of the pages, and how they are answered: HTML that works without scripts, below a policy that lets nothing run,
+ * and nothing be loaded, but what comes from here.
+ *
+ * @module
+ */
+
+import { Answer, type Header, HeaderBlock, statusText } from "../../http/answer.ts";
+import { audited } from "../../http/audited.ts";
+import { log, type Responder } from "../../http/decorators.ts";
+import { HttpError } from "../../http/http_error.ts";
+import { route } from "../../http/route_table.ts";
+import type { HttpRoute } from "../../http/router.ts";
+import type { AdminContext } from "../context.ts";
+import { submitForm } from "./change_pages.tsx";
+import { channelPage } from "./channel.tsx";
+import css from "./console.css" with { type: "text" };
+import { counterPage } from "./counter.tsx";
+import favicon from "./favicon.svg" with { type: "text" };
+import { Layout } from "./layout.tsx";
+import { lookupPage } from "./lookup.tsx";
+import type { Markup } from "./markup.ts";
+import { nodePage, nodesPage } from "./nodes.tsx";
+import { overviewPage } from "./overview.tsx";
+import { type PageRequest, pageRequest, refusedRequest } from "./request.ts";
+import { topicPage } from "./topic.tsx";
+
+/** Files that the pages load, by name. */
+export const PAGE_FILES: ReadonlyMap<string, string> = new Map([
+  ["console.css", css],
+  ["favicon.svg", favicon],
+]);
+
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+const COMMON: readonly Header[] = [
+  ["Content-Security-Policy", POLICY],
+  ["X-Content-Type-Options", "nosniff"],
+  ["Referrer-Policy", "same-origin"],
+  ["Cache-Control", "no-store"],
+];
+// NSQ compat: without a charset, which the page tells itself.
+const PAGE = new HeaderBlock([["Content-Type", "text/html"], ...COMMON]);
+
+/** The routes of all pages. */
+export function pageRoutes(admin: AdminContext): HttpRoute[] {
+  const page = (make: (request: PageRequest) => Promise<Markup>) =>
+    responder(admin, async (request) => pageAnswer(200, await make(request)));
+  const form = audited(
+    admin.audit,
+    responder(admin, async (request) => {
+      const answer = await submitForm(request);
+      return "location" in answer
+        ? new Answer(303, new HeaderBlock([["Location", answer.location], ...COMMON]))
+        : pageAnswer(answer.status, answer.page);
+    }),
+  );
+  const overview = page(overviewPage);
+  return [
+    route("GET", "/", overview),
+    route("GET", "/topics", overview),
+    route("GET", "/topics/:topic", page(topicPage)),
+    route("GET", "/topics/:topic/:channel", page(channelPage)),
+    route("GET", "/nodes", page(nodesPage)),
+    route("GET", "/nodes/:node", page(nodePage)),
+    route("GET", "/counter", page(counterPage)),
+    route("GET", "/lookup", page(lookupPage)),
+    route("POST", "/topics", form),
+    route("POST", "/topics/:topic", form),
+    route("POST", "/topics/:topic/:channel", form),
+  ];
+}
+
+/** Answers with a page also what is refused. */
+function responder(admin: AdminContext, work: (request: PageRequest) => Promise<Answer>): Responder {
+  const logged = log(admin.logger)((context) => work(pageRequest(admin, context)));
+  return async (context) => {
+    try {
+      return await logged(context) as Answer;
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      return pageAnswer(error.status, <RefusalPage request={refusedRequest(admin, context)} error={error} />);
+    }
+  };
+}
+
+function pageAnswer(status: number, page: Markup): Answer {
+  return new Answer(status, PAGE, `<!doctype html>\n${page}`);
+}
+
+function RefusalPage(
+  { request, error }: { readonly request: PageRequest; readonly error: HttpError },
+): Markup {
+  const text = statusText(error.status);
+  return (
+    <Layout request={request} title={text}>
+      <h1>{text}</h1>
+      <p class="warning" role="alert">{REASONS[error.message] ?? error.message}</p>
+    </Layout>
+  );
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  FORBIDDEN: "You may look, and change nothing: ask whoever runs this nsqadmin (--admin-user).",
+  INVALID_TOPIC: "That is no name of a topic: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
+  INVALID_CHANNEL: "That is no name of a channel: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
+  INVALID_ACTION: "That cannot be done here.",
+  INVALID_BODY: "That is too much.",
+};

@@ -1,0 +1,145 @@
+/**
+ * Parts that several pages have.
+ *
+ * @module
+ */
+
+import type { Failure } from "../../cluster/asked.ts";
+import { type Content, type Markup, NOTHING } from "./markup.ts";
+import { type PageRequest, queryWith } from "./request.ts";
+import type { TablePart, TableView } from "./table.ts";
+
+/** A whole number, with commas. */
+export function Count({ of: value }: { readonly of: number }): Markup {
+  return <td class="n">{value.toLocaleString("en")}</td>;
+}
+
+/** Says that something is paused. */
+export function Paused({ is }: { readonly is: boolean }): Markup {
+  return <>{is && <strong class="mark">paused</strong>}</>;
+}
+
+/** Who has not answered, and why. */
+export function Failures(
+  { of: failures, shown }: { readonly of: readonly Failure[]; readonly shown: string },
+): Markup {
+  if (failures.length === 0) return NOTHING;
+  const listed = failures.slice(0, FAILURES_SHOWN_MAX);
+  return (
+    <section class="warning" role="alert">
+      <h2>{failures.length === 1 ? "One daemon has" : `${failures.length} daemons have`} not answered</h2>
+      <p>{shown}</p>
+      <ul>
+        {listed.map(({ daemon, reason }) => (
+          <li>
+            <code>{daemon.kind} {daemon.address}</code>: {reason}
+          </li>
+        ))}
+        {failures.length > listed.length && <li>and {failures.length - listed.length} more</li>}
+      </ul>
+    </section>
+  );
+}
+
+const FAILURES_SHOWN_MAX = 20;
+
+/** A button that asks for a change, of the page that it is on or of another. */
+export function ChangeButton(
+  { action, to, danger = false, fields = {}, children }: {
+    readonly action: string;
+    /** Path of the page that makes the change. */
+    readonly to: string;
+    /** What it does cannot be undone: it is asked about first. */
+    readonly danger?: boolean;
+    readonly fields?: Readonly<Record<string, string>>;
+    readonly children?: Content;
+  },
+): Markup {
+  return (
+    <form method="post" action={to}>
+      {Object.entries(fields).map(([name, value]) => <input type="hidden" name={name} value={value} />)}
+      <button
+        type="submit"
+        name="action"
+        value={danger ? `ask-${action}` : action}
+        class={danger ? "danger" : "plain"}
+      >
+        {children}
+      </button>
+    </form>
+  );
+}
+
+/** The head of a column by which the table can be sorted. */
+export function SortHead(
+  { request, view, column, children }: {
+    readonly request: PageRequest;
+    readonly view: TableView;
+    readonly column: string;
+    readonly children?: Content;
+  },
+): Markup {
+  const isSorted = view.sort === column;
+  // Numbers are wanted the largest first.
+  const descends = isSorted ? !view.descending : column !== "name";
+  const sort = descends ? `-${column}` : column;
+  return (
+    <th
+      scope="col"
+      class={column === "name" ? "name" : "n"}
+      aria-sort={isSorted ? view.descending ? "descending" : "ascending" : undefined}
+    >
+      <a href={queryWith(request.query, { sort, page: "" })}>{children}</a>
+    </th>
+  );
+}
+
+/** What a table is filtered by, and its pages. */
+export function TableControls<Row>(
+  { request, view, part, what }: {
+    readonly request: PageRequest;
+    readonly view: TableView;
+    readonly part: TablePart<Row>;
+    /** What the rows are. */
+    readonly what: string;
+  },
+): Markup {
+  const { count, countInAll, page, pages } = part;
+  const pageLink = (to: number, text: string) =>
+    to >= 1 && to <= pages ? <a href={queryWith(request.query, { page: String(to) })}>{text}</a> : NOTHING;
+  return (
+    <form method="get" class="controls" role="search">
+      <label>
+        Filter <input type="search" name="filter" value={view.filter} autocomplete="off" />
+      </label>
+      {view.sort !== "name" && (
+        <input type="hidden" name="sort" value={`${view.descending ? "-" : ""}${view.sort}`} />
+      )}
+      <button type="submit" class="plain">Show</button>
+      <span>
+        {count === countInAll
+          ? countInAll.toLocaleString("en")
+          : `${count.toLocaleString("en")} of ${countInAll.toLocaleString("en")}`} {what}
+      </span>
+      {pages > 1 && (
+        <nav aria-label="Pages">
+          {pageLink(page - 1, "Back")} page {page} of {pages} {pageLink(page + 1, "Next")}
+        </nav>
+      )}
+    </form>
+  );
+}
+
+/** A table that may be wider than the window. */
+export function Table(
+  { caption, children }: { readonly caption: string; readonly children?: Content },
+): Markup {
+  return (
+    <div class="wide" tabindex="0" role="region" aria-label={caption}>
+      <table>
+        <caption>{caption}</caption>
+        {children}
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,109 @@
+/**
+ * What a page knows of the request that it answers, and where pages are.
+ *
+ * @module
+ */
+
+import type { RequestContext } from "../../http/request_context.ts";
+import { parseQuery } from "../../http/query.ts";
+import { HttpError } from "../../http/http_error.ts";
+import { isAdmin, userOf } from "../access.ts";
+import type { AdminContext } from "../context.ts";
+
+/** A request for a page. */
+export interface PageRequest {
+  readonly admin: AdminContext;
+  readonly context: RequestContext;
+  /** Parameters of the query. */
+  readonly query: ReadonlyMap<string, string>;
+  /** Whoever asks may change something. */
+  readonly mayChange: boolean;
+  readonly user: string | undefined;
+  readonly paths: Paths;
+}
+
+/** Reads a request. @throws {HttpError} 400 if its query is none. */
+export function pageRequest(admin: AdminContext, context: RequestContext): PageRequest {
+  return { ...refusedRequest(admin, context), query: queryOf(context.rawQuery) };
+}
+
+/** Reads a request that is refused, because of its query or of something else. */
+export function refusedRequest(admin: AdminContext, context: RequestContext): PageRequest {
+  const { options } = admin;
+  return {
+    admin,
+    context,
+    query: new Map(),
+    mayChange: isAdmin(context, options),
+    user: userOf(context, options),
+    paths: new Paths(options.basePath),
+  };
+}
+
+/** The parameters of a query, or of a form's body. @throws {HttpError} 400 */
+export function queryOf(text: string): ReadonlyMap<string, string> {
+  try {
+    return parseQuery(text);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new HttpError(400, cause.message, { cause });
+  }
+}
+
+/** Paths of pages, below the base path, whatever names are in them. */
+export class Paths {
+  readonly #base: string;
+
+  constructor(basePath: string) {
+    this.#base = basePath === "/" ? "" : basePath;
+  }
+
+  get overview(): string {
+    return `${this.#base}/`;
+  }
+
+  get topics(): string {
+    return `${this.#base}/topics`;
+  }
+
+  get nodes(): string {
+    return `${this.#base}/nodes`;
+  }
+
+  get counter(): string {
+    return `${this.#base}/counter`;
+  }
+
+  get lookup(): string {
+    return `${this.#base}/lookup`;
+  }
+
+  topic(topic: string): string {
+    return `${this.topics}/${encodeURIComponent(topic)}`;
+  }
+
+  channel(topic: string, channel: string): string {
+    return `${this.topic(topic)}/${encodeURIComponent(channel)}`;
+  }
+
+  node(address: string): string {
+    return `${this.nodes}/${encodeURIComponent(address)}`;
+  }
+
+  file(name: string): string {
+    return `${this.#base}/static/${name}`;
+  }
+}
+
+/** A query with some of the parameters changed; an empty value leaves a parameter out. */
+export function queryWith(
+  query: ReadonlyMap<string, string>,
+  changes: Readonly<Record<string, string>>,
+): string {
+  const parameters = new URLSearchParams([...query]);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === "") parameters.delete(name);
+    else parameters.set(name, value);
+  }
+  return `?${parameters}`;
+}

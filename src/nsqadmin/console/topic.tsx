@@ -1,0 +1,172 @@
+/**
+ * A topic: what each node has of it, its channels, and what can be done with it.
+ *
+ * @module
+ */
+
+import { sumTopics, type TopicStats } from "../../cluster/topic_stats.ts";
+import { Asking } from "./asking.ts";
+import { Layout } from "./layout.tsx";
+import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
+import type { Markup } from "./markup.ts";
+import { ChangeButton, Count, Failures, Paused, Table } from "./parts.tsx";
+import type { PageRequest } from "./request.ts";
+
+/** `GET /topics/:topic` */
+export async function topicPage(request: PageRequest): Promise<Markup> {
+  const { cluster } = request.admin;
+  const { topic } = request.context.params;
+  const asking = new Asking();
+  const nodes = await asking.ask(cluster.topicNodes(topic), []);
+  const query = { topic, channel: "", includeClients: false };
+  const stats = nodes.length === 0 ? [] : await asking.ask(cluster.topicStats(nodes, query), []);
+  const sum = sumTopics(topic, stats);
+  return (
+    <Layout request={request} title={`Topic ${topic}`}>
+      <h1>
+        Topic {topic} <Paused is={sum.paused} />
+      </h1>
+      <Failures of={asking.failures} shown="What is known there only is missing in the numbers below." />
+      {request.mayChange && <Actions request={request} topic={topic} paused={sum.paused} />}
+      {stats.length === 0 ? <p>No node that has answered has this topic.</p> : (
+        <>
+          <NodesTable request={request} sum={sum} />
+          <ChannelsTable request={request} sum={sum} />
+        </>
+      )}
+    </Layout>
+  );
+}
+
+function Actions(
+  { request, topic, paused }: {
+    readonly request: PageRequest;
+    readonly topic: string;
+    readonly paused: boolean;
+  },
+): Markup {
+  const to = request.paths.topic(topic);
+  return (
+    <div class="actions" role="group" aria-label="Actions on all nodes">
+      <ChangeButton to={to} action={paused ? "unpause" : "pause"}>
+        {paused ? "Unpause" : "Pause"}
+      </ChangeButton>
+      <ChangeButton to={to} action="empty" danger>Empty…</ChangeButton>
+      <ChangeButton to={to} action="delete" danger>Delete…</ChangeButton>
+    </div>
+  );
+}
+
+function NodesTable({ request, sum }: { readonly request: PageRequest; readonly sum: TopicStats }): Markup {
+  const nodes = sum.nodes ?? [];
+  const quantiles = quantilesOf(nodes);
+  return (
+    <Table caption="Nodes that have the topic">
+      <thead>
+        <tr>
+          <th scope="col" class="name">Node</th>
+          <th scope="col" class="n">Depth</th>
+          <th scope="col" class="n">In memory</th>
+          <th scope="col" class="n">On disk</th>
+          <th scope="col" class="n">Messages</th>
+          <th scope="col" class="n">Channels</th>
+          <LatencyHeads quantiles={quantiles} />
+          {request.mayChange && <th scope="col">Actions</th>}
+        </tr>
+      </thead>
+      <tbody>
+        {nodes.map((node) => (
+          <tr>
+            <th scope="row" class="name">
+              <a href={request.paths.node(node.node)}>{node.hostname}</a>{" "}
+              <span class="quiet">{node.node}</span> <Paused is={node.paused} />
+            </th>
+            <Numbers of={node} />
+            <LatencyCells of={node.e2e_processing_latency} quantiles={quantiles} />
+            {request.mayChange && (
+              <td>
+                <ChangeButton
+                  to={request.paths.topic(node.topic_name)}
+                  action="tombstone"
+                  danger
+                  fields={{ node: node.node }}
+                >
+                  Take off this node…
+                </ChangeButton>
+              </td>
+            )}
+          </tr>
+        ))}
+        <tr class="total">
+          <th scope="row" class="name">Total</th>
+          <Numbers of={sum} />
+          <LatencyCells of={sum.e2e_processing_latency} quantiles={quantiles} />
+          {request.mayChange && <td></td>}
+        </tr>
+      </tbody>
+    </Table>
+  );
+}
+
+function Numbers({ of: stats }: { readonly of: TopicStats }): Markup {
+  return (
+    <>
+      <Count of={stats.depth} />
+      <Count of={stats.memory_depth} />
+      <Count of={stats.backend_depth} />
+      <Count of={stats.message_count} />
+      <Count of={stats.channels?.length ?? 0} />
+    </>
+  );
+}
+
+function ChannelsTable(
+  { request, sum }: { readonly request: PageRequest; readonly sum: TopicStats },
+): Markup {
+  const channels = sum.channels ?? [];
+  const quantiles = quantilesOf(channels);
+  if (channels.length === 0) {
+    return <p class="warning">No channel: messages are kept until there is one.</p>;
+  }
+  return (
+    <Table caption="Channels, over all nodes">
+      <thead>
+        <tr>
+          <th scope="col" class="name">Channel</th>
+          <th scope="col" class="n">Depth</th>
+          <th scope="col" class="n">In memory</th>
+          <th scope="col" class="n">On disk</th>
+          <th scope="col" class="n">In flight</th>
+          <th scope="col" class="n">Deferred</th>
+          <th scope="col" class="n">Requeued</th>
+          <th scope="col" class="n">Timed out</th>
+          <th scope="col" class="n">Messages</th>
+          <th scope="col" class="n">Consumers</th>
+          <LatencyHeads quantiles={quantiles} />
+        </tr>
+      </thead>
+      <tbody>
+        {channels.map((channel) => (
+          <tr>
+            <th scope="row" class="name">
+              <a href={request.paths.channel(channel.topic_name, channel.channel_name)}>
+                {channel.channel_name}
+              </a>{" "}
+              <Paused is={channel.paused} />
+            </th>
+            <Count of={channel.depth} />
+            <Count of={channel.memory_depth} />
+            <Count of={channel.backend_depth} />
+            <Count of={channel.in_flight_count} />
+            <Count of={channel.deferred_count} />
+            <Count of={channel.requeue_count} />
+            <Count of={channel.timeout_count} />
+            <Count of={channel.message_count} />
+            <Count of={channel.client_count} />
+            <LatencyCells of={channel.e2e_processing_latency} quantiles={quantiles} />
+          </tr>
+        ))}
+      </tbody>
+    </Table>
+  );
+}
