@@ -186,7 +186,7 @@ Deno.test("Files are named in snake_case", () => {
 });
 
 Deno.test("Every file but tests, whose names say it, begins with a comment on what it is for", () => {
-  const files = ALL.filter(({ path }) => !path.endsWith("_test.ts") && !path.endsWith(".d.ts"));
+  const files = ALL.filter(({ path }) => !/(_test\.tsx?|\.d\.ts)$/.test(path));
   const wrong = files.filter(({ text }) => !/^\/\*\*\n \* \S[\s\S]*?\n \* @module\n \*\/\n/.test(text));
 
   assertEquals(wrong.map(({ path }) => path), []);
@@ -277,7 +277,7 @@ Deno.test("Tests wait for what happens, never for time to pass", () => {
 });
 
 Deno.test("Every test says what it is about, and none is left out or alone", () => {
-  const tests = TESTS.filter(({ path }) => path.endsWith("_test.ts") && path !== "tests/tidy_test.ts");
+  const tests = TESTS.filter(({ path }) => /_test\.tsx?$/.test(path) && path !== "tests/tidy_test.ts");
 
   assertEquals(linesWith(tests, /\bDeno\.test\.(only|ignore)\b/), []);
   assertEquals(

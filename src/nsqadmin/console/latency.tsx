@@ -9,6 +9,7 @@ import type { Latency } from "../../cluster/latency.ts";
 import type { Markup } from "./markup.ts";
 
 const NS_PER_MS = 1e6;
+const DIGITS = 3;
 /** Columns of a table. */
 const QUANTILES_MAX = 8;
 
@@ -46,12 +47,15 @@ export function LatencyCells(
     <>
       {quantiles.map((quantile) => {
         const each = known.get(quantile);
-        return (
-          <td class="n">{each === undefined ? "" : formatDuration(Math.round(each.average) / NS_PER_MS)}</td>
-        );
+        return <td class="n">{each === undefined ? "" : shown(each.average)}</td>;
       })}
     </>
   );
+}
+
+/** As much as anybody looks at. */
+function shown(ns: number): string {
+  return formatDuration(Number((ns / NS_PER_MS).toPrecision(DIGITS)));
 }
 
 function percent(quantile: number): string {
