@@ -65,9 +65,7 @@ export async function tell<T>(
       if (i >= DAEMONS_MAX) throw new Error(`not asked: there are more than ${DAEMONS_MAX} of them`);
       return { answer: await ask(daemon) };
     } catch (error) {
-      // What is wrong with a field does not say whose it is.
-      const reason = error instanceof TypeError ? `${address}: ${error.message}` : errorText(error);
-      return { daemon, reason };
+      return { daemon, reason: errorText(error) };
     }
   }));
   for (const each of asked) {

@@ -8,8 +8,8 @@
  * @module
  */
 
-import { TimeSlice } from "../base/time_slice.ts";
-import { fieldsOf, listField, textField, textsField, wholeField } from "./answer_fields.ts";
+import { inSlices, type Slice } from "../base/time_slice.ts";
+import { fieldsOf, listField, textField, textsField } from "./answer_fields.ts";
 import { type Answered, askAll } from "./asked.ts";
 import {
   byText,
@@ -20,8 +20,10 @@ import {
   nullIfEmpty,
   type ToldNode,
   toldNodes,
+  withTopics,
 } from "./cluster_nodes.ts";
 import type { Daemon, DaemonClient } from "./daemon_client.ts";
+import { type TopicNumbers, topicNumbers } from "./topic_numbers.ts";
 import { nodeTopics, type TopicStats } from "./topic_stats.ts";
 
 /** `host:port` of HTTP APIs. The first kind that there is of counts. */
@@ -46,13 +48,7 @@ export interface StatsQuery {
   readonly includeClients: boolean;
 }
 
-/** Messages that a channel of a node has had, in the form and order of nsqadmin's JSON. */
-export interface ChannelCount {
-  readonly node: string;
-  readonly topic_name: string;
-  readonly channel_name: string;
-  readonly message_count: number;
-}
+const EVERYTHING: StatsQuery = { topic: "", channel: "", includeClients: false };
 
 /** The cluster that sources tell of; they may change. */
 export class Cluster {
@@ -85,8 +81,12 @@ export class Cluster {
   async topics(): Promise<Answered<readonly string[]>> {
     const registries = this.registries;
     const { value, failures } = registries === undefined
-      ? await this.#askNsqds("/stats?format=json", topicNames)
-      : await this.#askRegistries(registries, "/topics", (answer) => textsField(answer, "topics"));
+      ? await this.#askRegistries(
+        { kind: "nsqd", addresses: this.#sources().nsqds },
+        "/stats?format=json",
+        topicNames,
+      )
+      : await this.#askRegistries(registries, "/topics", (answer) => namesIn(answer, "topics"));
     return { value: [...new Set(value.flat())].sort(byText), failures };
   }
 
@@ -120,7 +120,7 @@ export class Cluster {
     const { value, failures } = await this.#askRegistries(
       registries,
       path,
-      (answer) => textsField(answer, "channels"),
+      (answer) => namesIn(answer, "channels"),
     );
     return { value: [...new Set(value.flat())].sort(byText), failures };
   }
@@ -129,8 +129,7 @@ export class Cluster {
   async nodes(): Promise<Answered<readonly ClusterNode[]>> {
     const registries = this.registries;
     if (registries === undefined) return await this.nsqdNodes(this.#sources().nsqds);
-    const { kind, addresses } = registries;
-    const { value, failures } = await this.#askTold(kind, addresses, "/nodes");
+    const { value, failures } = await this.#askTold(registries, "/nodes");
     return { value: mergedNodes(value), failures };
   }
 
@@ -138,8 +137,7 @@ export class Cluster {
   async topicNodes(topic: string): Promise<Answered<readonly ClusterNode[]>> {
     const registries = this.registries;
     if (registries === undefined) return await this.#listedTopicNodes(topic);
-    const { kind, addresses } = registries;
-    const { value, failures } = await this.#askTold(kind, addresses, `/lookup?topic=${queryEscape(topic)}`);
+    const { value, failures } = await this.#askTold(registries, `/lookup?topic=${queryEscape(topic)}`);
     const nodes = new Map<string, ClusterNode>();
     for (const { lookupd: _, ...node } of value) {
       const address = httpAddressOf(node);
@@ -151,9 +149,9 @@ export class Cluster {
   /** Nsqds, as they tell of themselves. @throws {UnansweredError} */
   async nsqdNodes(addresses: readonly string[]): Promise<Answered<readonly ClusterNode[]>> {
     return await askAll("nsqd", addresses, async (nsqd) => {
-      const info = await this.client.get(nsqd, "/info");
-      const stats = await this.client.get(nsqd, "/stats?format=json&include_clients=false");
-      return infoNode(info, topicNames(fieldsOf(stats, "the answer")));
+      const info = await this.client.get(nsqd, "/info", (answer) => infoNode(answer, []));
+      const topics = await this.client.get(nsqd, "/stats?format=json&include_clients=false", topicNames);
+      return withTopics(info, topics);
     });
   }
 
@@ -162,78 +160,51 @@ export class Cluster {
     nodes: readonly ClusterNode[],
     query: StatsQuery,
   ): Promise<Answered<readonly TopicStats[]>> {
-    const byAddress = new Map(nodes.map((node) => [httpAddressOf(node), node]));
-    const slice = new TimeSlice();
-    const { value, failures } = await this.#askNodes(byAddress, statsPath(query), async (answer, node) => {
+    const { value, failures } = await this.#askNodes(nodes, query, async (answer, node, slice) => {
       const nowS = Math.floor(Date.now() / 1000);
       const topics = await nodeTopics(answer, { node, nowS, slice });
-      return topics.filter(({ topic_name }) => query.topic === "" || topic_name === query.topic);
+      const wanted = topics.filter(({ topic_name }) => query.topic === "" || topic_name === query.topic);
+      return { hostname: node.hostname, topics: wanted };
     });
-    const topics = value.flat();
-    return { value: topics.sort((a, b) => byText(a.hostname, b.hostname)), failures };
+    const byHost = [...value].sort((a, b) => byText(a.hostname, b.hostname));
+    return { value: byHost.flatMap(({ topics }) => topics), failures };
   }
 
-  /** How many messages each channel of those nodes has had. @throws {UnansweredError} */
-  async channelCounts(nodes: readonly ClusterNode[]): Promise<Answered<readonly ChannelCount[]>> {
-    const byAddress = new Map(nodes.map((node) => [httpAddressOf(node), node]));
-    const slice = new TimeSlice();
-    const query = { topic: "", channel: "", includeClients: false };
-    const counts: ChannelCount[] = [];
-    const { failures } = await this.#askNodes(byAddress, statsPath(query), async (answer, node) => {
-      for (const topic of listField(fieldsOf(answer, "the answer"), "topics")) {
-        const topicFields = fieldsOf(topic, "a topic");
-        const topicName = textField(topicFields, "topic_name");
-        for (const channel of listField(topicFields, "channels")) {
-          const fields = fieldsOf(channel, "a channel");
-          counts.push({
-            node: httpAddressOf(node),
-            topic_name: topicName,
-            channel_name: textField(fields, "channel_name"),
-            message_count: wholeField(fields, "message_count"),
-          });
-          if (slice.isOver) await slice.next();
-        }
-      }
+  /** Has `use` look at every topic of those nodes, one after the other. @throws {UnansweredError} */
+  async eachTopic(
+    nodes: readonly ClusterNode[],
+    use: (topic: TopicNumbers, node: ClusterNode) => void,
+  ): Promise<Answered<readonly ClusterNode[]>> {
+    return await this.#askNodes(nodes, EVERYTHING, async (answer, node, slice) => {
+      await inSlices(topicNumbers(answer), (topic) => use(topic, node), slice);
+      return node;
     });
-    return { value: counts, failures };
   }
 
   async #askNodes<T>(
-    nodes: ReadonlyMap<string, ClusterNode>,
-    path: string,
-    read: (answer: unknown, node: ClusterNode) => Promise<T>,
+    nodes: readonly ClusterNode[],
+    query: StatsQuery,
+    read: (answer: unknown, node: ClusterNode, slice: Slice) => Promise<T>,
   ): Promise<Answered<readonly T[]>> {
-    return await askAll("nsqd", [...nodes.keys()], async (nsqd) => {
-      const node = nodes.get(nsqd.address);
+    const byAddress = new Map(nodes.map((node) => [httpAddressOf(node), node]));
+    return await askAll("nsqd", [...byAddress.keys()], async (nsqd) => {
+      const node = byAddress.get(nsqd.address);
       if (node === undefined) throw new TypeError(`no node at ${nsqd.address}`);
-      return await read(await this.client.get(nsqd, path), node);
+      return await this.client.get(nsqd, statsPath(query), (answer, slice) => read(answer, node, slice));
     });
-  }
-
-  async #askNsqds<T>(
-    path: string,
-    read: (answer: Readonly<Record<string, unknown>>) => T,
-  ): Promise<Answered<readonly T[]>> {
-    return await this.#askRegistries({ kind: "nsqd", addresses: this.#sources().nsqds }, path, read);
   }
 
   async #askRegistries<T>(
     { kind, addresses }: Registries,
     path: string,
-    read: (answer: Readonly<Record<string, unknown>>) => T,
+    read: (answer: unknown) => T,
   ): Promise<Answered<readonly T[]>> {
-    return await askAll(kind, addresses, async (daemon) => {
-      return read(fieldsOf(await this.client.get(daemon, path), "the answer"));
-    });
+    return await askAll(kind, addresses, (daemon) => this.client.get(daemon, path, read));
   }
 
-  async #askTold(
-    kind: Daemon["kind"],
-    addresses: readonly string[],
-    path: string,
-  ): Promise<Answered<readonly ToldNode[]>> {
-    const { value, failures } = await askAll(kind, addresses, async (daemon) => {
-      return toldNodes(await this.client.get(daemon, path), daemon.address);
+  async #askTold({ kind, addresses }: Registries, path: string): Promise<Answered<readonly ToldNode[]>> {
+    const { value, failures } = await askAll(kind, addresses, (daemon) => {
+      return this.client.get(daemon, path, (answer) => toldNodes(answer, daemon.address));
     });
     return { value: value.flat(), failures };
   }
@@ -241,8 +212,9 @@ export class Cluster {
   async #listedTopicNodes(topic: string): Promise<Answered<readonly ClusterNode[]>> {
     const path = `/stats?format=json&topic=${queryEscape(topic)}&include_clients=false`;
     const { value, failures } = await askAll("nsqd", this.#sources().nsqds, async (nsqd) => {
-      const topics = topicNames(fieldsOf(await this.client.get(nsqd, path), "the answer"));
-      return topics.includes(topic) ? [infoNode(await this.client.get(nsqd, "/info"), topics)] : [];
+      const topics = await this.client.get(nsqd, path, topicNames);
+      if (!topics.includes(topic)) return [];
+      return [await this.client.get(nsqd, "/info", (answer) => infoNode(answer, topics))];
     });
     return { value: value.flat(), failures };
   }
@@ -262,6 +234,12 @@ function statsPath({ topic, channel, includeClients }: StatsQuery): string {
   return includeClients ? path : `${path}&include_clients=false`;
 }
 
-function topicNames(stats: Readonly<Record<string, unknown>>): string[] {
-  return listField(stats, "topics").map((topic) => textField(fieldsOf(topic, "a topic"), "topic_name"));
+function topicNames(answer: unknown): string[] {
+  return listField(fieldsOf(answer, "the answer"), "topics").map((topic) => {
+    return textField(fieldsOf(topic, "a topic"), "topic_name");
+  });
+}
+
+function namesIn(answer: unknown, name: "topics" | "channels"): readonly string[] {
+  return textsField(fieldsOf(answer, "the answer"), name);
 }

@@ -60,7 +60,11 @@ export function toldNodes(answer: unknown, lookupd: string): ToldNode[] {
 
 /** A node as it tells of itself in `/info`. @throws {TypeError} */
 export function infoNode(answer: unknown, topics: readonly string[]): ClusterNode {
-  const node = nodeOf(fieldsOf(answer, "the answer"));
+  return withTopics(nodeOf(fieldsOf(answer, "the answer")), topics);
+}
+
+/** The node with topics of these names. */
+export function withTopics(node: ClusterNode, topics: readonly string[]): ClusterNode {
   return { ...node, topics: nullIfEmpty(topics.map((topic) => ({ topic, tombstoned: false }))) };
 }
 

@@ -6,9 +6,11 @@
  * @module
  */
 
+import { Budget } from "../base/budget.ts";
 import { errorText } from "../base/error_text.ts";
 import { hostPort } from "../base/host_port.ts";
 import { parseJson } from "../base/json_slices.ts";
+import { SharedSlice, type Slice } from "../base/time_slice.ts";
 import { type Header, statusText } from "../http/answer.ts";
 import type { ClientAnswer, HttpClient } from "../http/http_client.ts";
 import { shownText } from "../protocol/quote.ts";
@@ -16,8 +18,17 @@ import { shownText } from "../protocol/quote.ts";
 /** A host or IP address, IPv6 in brackets, and a port. */
 const ADDRESS = /^(?:\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[\w.-]+):\d{1,5}$/;
 
+/** Answers are read at the same time up to so many bytes: what they are read to takes several times as much. */
+const READ_SIZE_MAX = 8 * 1024 * 1024;
+
+/** What is made of an answer in JSON, by whoever looks at the time now and then if there may be much of it. */
+export type Read<T> = (answer: unknown, slice: Slice) => T | Promise<T>;
+
 /** Asks daemons. */
 export class DaemonClient {
+  /** For all who read answers: there may be hundreds in one turn. */
+  readonly #slice = new SharedSlice({ monotonicMs: () => performance.now() });
+  readonly #reading = new Budget(READ_SIZE_MAX);
   readonly #http: HttpClient;
   readonly #onRequest: (text: string) => void;
 
@@ -27,9 +38,14 @@ export class DaemonClient {
     this.#onRequest = onRequest;
   }
 
-  /** What the JSON of an answer says. @throws {Error} Why there is none. */
-  async get(daemon: Daemon, path: string): Promise<unknown> {
-    return await this.#ask("GET", daemon, path, async (answer) => await parseJson(textOf(answer)));
+  /** What is made of the JSON of an answer. @throws {Error} Why there is none, or whatever `read` throws. */
+  async get<T>(daemon: Daemon, path: string, read: Read<T>): Promise<T> {
+    return await this.#ask("GET", daemon, path, async (answer) => {
+      const size = answer.pieces.reduce((sum, { length }) => sum + length, 0);
+      using _lease = await this.#reading.take(size);
+      const text = await this.#textOf(answer);
+      return await read(await parseJson(text, this.#slice), this.#slice);
+    });
   }
 
   /** Has something done. @throws {Error} Why it was not, as far as is known. */
@@ -62,7 +78,7 @@ export class DaemonClient {
       return await this.#http.send({ method, url: new URL(url), headers: HEADERS }, async (answer) => {
         const { status } = answer;
         if (status === 200) return { value: await use(answer) };
-        const text = textOf(answer);
+        const text = await this.#textOf(answer);
         const securePort = status === 403 && scheme === "http" ? httpsPort(text) : undefined;
         if (securePort !== undefined) {
           return { secureAddress: hostPort({ hostname: hostOf(address), port: securePort }) };
@@ -74,6 +90,20 @@ export class DaemonClient {
       if (cause instanceof RefusedError) throw cause;
       throw new Error(`${GO_METHOD[method]} ${JSON.stringify(url)}: ${errorText(cause)}`, { cause });
     }
+  }
+
+  /** The answer's body. */
+  async #textOf({ pieces }: ClientAnswer): Promise<string> {
+    const slice = this.#slice;
+    slice.begin();
+    while (slice.isOver) await slice.next();
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    let text = "";
+    for (const piece of pieces) {
+      text += decoder.decode(piece, { stream: true });
+      if (slice.isOver) await slice.next();
+    }
+    return text + decoder.decode();
   }
 }
 
@@ -100,14 +130,6 @@ class RefusedError extends Error {
 const HEADERS: readonly Header[] = [["Accept", "application/vnd.nsq; version=1.0"]];
 const GO_METHOD = { GET: "Get", POST: "Post" } as const;
 const PORT_MAX = 65_535;
-
-/** The answer's body. */
-function textOf({ pieces }: ClientAnswer): string {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  let text = "";
-  for (const piece of pieces) text += decoder.decode(piece, { stream: true });
-  return text + decoder.decode();
-}
 
 /** Where an nsqd that serves no plain HTTP says that it serves HTTPS. */
 function httpsPort(text: string): number | undefined {

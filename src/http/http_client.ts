@@ -64,7 +64,7 @@ export interface ClientAnswer {
 }
 
 /** The largest answer that is read, in bytes. */
-export const ANSWER_SIZE_MAX = 64 * 1024 * 1024;
+export const ANSWER_SIZE_MAX = 32 * 1024 * 1024;
 /** Bytes of all answers together. */
 export const ANSWERS_SIZE_MAX = 256 * 1024 * 1024;
 /** Requests at a time. */

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DAEMONS_MAX, tell, UnansweredError } from "../../src/cluster/asked.ts";
 import { Cluster, type ClusterSources } from "../../src/cluster/cluster.ts";
 import { act, create, remove, tombstone } from "../../src/cluster/cluster_actions.ts";
+import { httpAddressOf } from "../../src/cluster/cluster_nodes.ts";
 import { DaemonClient } from "../../src/cluster/daemon_client.ts";
 import { HttpClient } from "../../src/http/http_client.ts";
 import { deadAddress, FakeHttp } from "../support/fake_http.ts";
@@ -164,7 +165,10 @@ Deno.test("Cluster.topicStats() has the numbers of each node that answers", asyn
     2,
   ]]);
   assertEquals(failures.map(({ daemon, reason }) => [daemon.address, reason]), [
-    [liar.address, `${liar.address}: depth is no whole number`],
+    [
+      liar.address,
+      `Get "http://${liar.address}/stats?format=json&topic=t&include_clients=false": depth is no whole number`,
+    ],
   ]);
 });
 
@@ -273,4 +277,30 @@ Deno.test("tell() asks as many daemons as there may be, and says which it has no
 
   assertEquals([asked, answers.length, failures.length], [DAEMONS_MAX, DAEMONS_MAX, 1]);
   assert(failures[0].reason.startsWith("not asked"));
+});
+
+Deno.test("Cluster.eachTopic() looks at every topic of every node, one after the other", async () => {
+  const channels = [{ channel_name: "c", depth: 1, message_count: 2, client_count: 3 }];
+  await using one = fakeDaemon({
+    "/stats": { topics: [{ topic_name: "t", depth: 4, paused: true, channels }] },
+  });
+  await using two = fakeDaemon({ "/stats": { topics: [{ topic_name: "t" }, { topic_name: "u" }] } });
+  await using lookupd = fakeDaemon({
+    "/nodes": { producers: [producer(one, { tcp_port: 2 }), producer(two)] },
+  });
+  const cluster = clusterOf({ lookupds: [lookupd.address] });
+  const seen: unknown[] = [];
+
+  const nodes = await cluster.nodes();
+  await cluster.eachTopic(nodes.value, ({ name, depth, paused, channels }, node) => {
+    const consumers = Array.from(channels, ({ name, messages, consumers }) => [name, messages, consumers]);
+    seen.push([httpAddressOf(node) === one.address ? 1 : 2, name, depth, paused, consumers]);
+  });
+
+  assertEquals(seen.toSorted(), [
+    [1, "t", 4, true, [["c", 2, 3]]],
+    [2, "t", 0, false, []],
+    [2, "u", 0, false, []],
+  ]);
+  assertEquals(one.asked, ["GET /stats?format=json&include_clients=false"]);
 });

@@ -15,6 +15,7 @@ Deno.test("DaemonClient.get() is what the JSON of an answer says, asked for as N
   const answer = await daemonClient((text) => lines.push(text)).get(
     { kind: "nsqd", address: nsqd.address },
     "/stats?format=json",
+    (answer) => answer,
   );
 
   assertEquals(answer, { topics: [] });
@@ -38,7 +39,7 @@ Deno.test("DaemonClient says what a daemon has refused with, in NSQ's words, and
   });
   const daemon = { kind: "nsqlookupd", address: nsqd.address } as const;
 
-  const short = await assertRejects(() => daemonClient().get(daemon, "/lookup?topic=t"));
+  const short = await assertRejects(() => daemonClient().get(daemon, "/lookup?topic=t", (answer) => answer));
   const long = await assertRejects(() => daemonClient().post(daemon, "/long"));
 
   assertEquals(short.message, 'got response 404 Not Found "{\\"message\\":\\"TOPIC_NOT_FOUND\\"}"');
@@ -48,7 +49,9 @@ Deno.test("DaemonClient says what a daemon has refused with, in NSQ's words, and
 Deno.test("DaemonClient says which daemon could not be asked, and why", async () => {
   const address = deadAddress();
 
-  const error = await assertRejects(() => daemonClient().get({ kind: "nsqd", address }, "/info"));
+  const error = await assertRejects(() =>
+    daemonClient().get({ kind: "nsqd", address }, "/info", (answer) => answer)
+  );
 
   assertEquals(
     error.message,
@@ -60,7 +63,7 @@ Deno.test("DaemonClient says that an answer is no JSON", async () => {
   await using nsqd = new FakeHttp(() => new Response("<html>"));
 
   await assertRejects(
-    () => daemonClient().get({ kind: "nsqd", address: nsqd.address }, "/info"),
+    () => daemonClient().get({ kind: "nsqd", address: nsqd.address }, "/info", (answer) => answer),
     Error,
     `Get "http://${nsqd.address}/info": Unexpected token '<'`,
   );
@@ -85,7 +88,7 @@ for (
 ) {
   Deno.test(`DaemonClient asks nobody at ${JSON.stringify(address)}, which is no address`, async () => {
     await assertRejects(
-      () => daemonClient().get({ kind: "nsqd", address }, "/info"),
+      () => daemonClient().get({ kind: "nsqd", address }, "/info", (answer) => answer),
       Error,
       "invalid address",
     );
@@ -103,7 +106,7 @@ for (
     await using nsqd = new FakeHttp(() => new Response(answer, { status: 403 }));
 
     await assertRejects(
-      () => daemonClient().get({ kind: "nsqd", address: nsqd.address }, "/info"),
+      () => daemonClient().get({ kind: "nsqd", address: nsqd.address }, "/info", (answer) => answer),
       Error,
       "got response 403 Forbidden",
     );
@@ -118,7 +121,7 @@ Deno.test("DaemonClient asks again over HTTPS where a 403 names a port, and once
   await using nsqd = new FakeHttp(() => Response.json({ https_port: port }, { status: 403 }));
 
   await assertRejects(
-    () => daemonClient().get({ kind: "nsqd", address: nsqd.address }, "/info"),
+    () => daemonClient().get({ kind: "nsqd", address: nsqd.address }, "/info", (answer) => answer),
     Error,
     `Get "https://127.0.0.1:${port}/info": `,
   );

@@ -158,7 +158,7 @@ Deno.test("nsqadmin takes a node for one that has not answered when it lies, han
     assertEquals(depth, 3);
     const reasons = message.slice("WARNING: ".length).split("\n");
     assertEquals(reasons.map((reason) => reason.replace(/127\.0\.0\.1:\d+/, "<node>")), [
-      "<node>: depth is no whole number",
+      'Get "http://<node>/stats?format=json&topic=t&include_clients=false": depth is no whole number',
       'Get "http://<node>/stats?format=json&topic=t&include_clients=false": net/http: timeout awaiting response headers',
       `Get "http://<node>/stats?format=json&topic=t&include_clients=false": Unexpected token '<', "<html>" is not valid JSON`,
     ]);

@@ -6,7 +6,6 @@
  */
 
 import { TimeSlice } from "../../base/time_slice.ts";
-import type { ChannelCount } from "../../cluster/cluster.ts";
 import { byText, httpAddressOf, nullIfEmpty } from "../../cluster/cluster_nodes.ts";
 import { type ClientStats, sumChannels, sumTopics } from "../../cluster/topic_stats.ts";
 import { HttpError } from "../../http/http_error.ts";
@@ -81,12 +80,29 @@ export async function node(admin: AdminContext, request: RequestContext): Promis
   };
 }
 
+/** Messages that a channel of a node has had, in the form and order of NSQ's JSON. */
+interface ChannelCount {
+  readonly node: string;
+  readonly topic_name: string;
+  readonly channel_name: string;
+  message_count: number;
+}
+
 /** `GET /api/counter` */
 export async function counter(admin: AdminContext): Promise<unknown> {
   const upstream = new Upstream(admin);
   const nodes = await upstream.ask("get counter producer list", admin.cluster.nodes());
-  const counts = await upstream.ask("get nsqd stats", admin.cluster.channelCounts(nodes));
-  return { stats: await byKey(counts), message: upstream.message };
+  const byTopic = new Map<string, ChannelCount[]>();
+  const counting = admin.cluster.eachTopic(nodes, ({ name: topic_name, channels }, node) => {
+    const key = `${topic_name}:`;
+    const counts = byTopic.get(key) ?? [];
+    byTopic.set(key, counts);
+    for (const { name: channel_name, messages: message_count } of channels) {
+      counts.push({ node: httpAddressOf(node), topic_name, channel_name, message_count });
+    }
+  });
+  await upstream.ask("get nsqd stats", counting);
+  return { stats: await byKey(byTopic), message: upstream.message };
 }
 
 /** NSQ compat: a bad query is refused here in Go's words, and not as elsewhere. */
@@ -100,24 +116,17 @@ function wantsInactive(request: RequestContext): boolean {
 }
 
 /** By `topic:channel:node`, in the order of these keys, which is found topic by topic: there may be very many. */
-async function byKey(counts: readonly ChannelCount[]): Promise<ReadonlyMap<string, ChannelCount>> {
+async function byKey(
+  byTopic: ReadonlyMap<string, readonly ChannelCount[]>,
+): Promise<ReadonlyMap<string, ChannelCount>> {
   const slice = new TimeSlice();
-  const byTopic = new Map<string, ChannelCount[]>();
-  for (const count of counts) {
-    const known = byTopic.get(`${count.topic_name}:`);
-    if (known === undefined) byTopic.set(`${count.topic_name}:`, [count]);
-    else known.push(count);
-    if (slice.isOver) await slice.next();
-  }
   const ordered = new Map<string, ChannelCount>();
-  for (const [, ofTopic] of [...byTopic].sort(([a], [b]) => byText(a, b))) {
-    const keyed = ofTopic.map((count) => ({
-      key: `${count.topic_name}:${count.channel_name}:${count.node}`,
-      count,
-    }));
+  for (const [topic, counts] of [...byTopic].sort(([a], [b]) => byText(a, b))) {
+    const keyed = counts.map((count) => ({ key: `${topic}${count.channel_name}:${count.node}`, count }));
     for (const { key, count } of keyed.sort((a, b) => byText(a.key, b.key))) {
-      const known = ordered.get(key)?.message_count ?? 0;
-      ordered.set(key, { ...count, message_count: known + count.message_count });
+      const known = ordered.get(key);
+      if (known === undefined) ordered.set(key, count);
+      else known.message_count += count.message_count;
     }
     if (slice.isOver) await slice.next();
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { TopicNumbers } from "../../cluster/topic_numbers.ts";
 import { Asking } from "./asking.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
@@ -15,15 +16,22 @@ export async function counterPage(request: PageRequest): Promise<Markup> {
   const { cluster } = request.admin;
   const asking = new Asking();
   const nodes = await asking.ask(cluster.nodes(), []);
-  const counts = nodes.length === 0 ? [] : await asking.ask(cluster.channelCounts(nodes), []);
-  const sum = counts.reduce((total, { message_count }) => total + message_count, 0);
+  let sum = 0;
+  let count = 0;
+  const add = ({ channels }: TopicNumbers) => {
+    for (const { messages } of channels) {
+      sum += messages;
+      count++;
+    }
+  };
+  if (nodes.length > 0) await asking.ask(cluster.eachTopic(nodes, add), []);
   return (
     <Layout request={request} title="Counter">
       <h1>Messages that channels have had</h1>
       <Failures of={asking.failures} shown="What is known there only is missing in the number." />
       <p class="big">{sum.toLocaleString("en")}</p>
       <p class="quiet">
-        On {nodes.length.toLocaleString("en")} nodes, in {counts.length.toLocaleString("en")}{" "}
+        On {nodes.length.toLocaleString("en")} nodes, in {count.toLocaleString("en")}{" "}
         channels of them, since each was started.
       </p>
     </Layout>

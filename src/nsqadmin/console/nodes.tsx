@@ -11,7 +11,7 @@ import type { Markup } from "./markup.ts";
 import { ChangeButton, Count, Failures, Paused, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { type Columns, tablePart, tableView } from "./table.ts";
-import { TOPIC_COLUMNS, topicRows } from "./topic_rows.ts";
+import { TOPIC_COLUMNS, TopicRows } from "./topic_rows.ts";
 
 /** What nodes can be sorted by. */
 const NODE_COLUMNS: Columns<ClusterNode> = {
@@ -105,9 +105,9 @@ export async function nodePage(request: PageRequest): Promise<Markup> {
   const asking = new Asking();
   const nodes = await asking.ask(cluster.nodes(), []);
   const node = nodes.find((each) => httpAddressOf(each) === address);
-  const query = { topic: "", channel: "", includeClients: false };
-  const stats = node === undefined ? [] : await asking.ask(cluster.topicStats([node], query), []);
-  const rows = await topicRows(stats);
+  const topics = new TopicRows();
+  if (node !== undefined) await asking.ask(cluster.eachTopic([node], (topic) => topics.add(topic)), []);
+  const rows = await topics.rows();
   const view = tableView(request.query, TOPIC_COLUMNS);
   const part = tablePart(rows, view, { columns: TOPIC_COLUMNS, nameOf: ({ name }) => name });
   const head = { request, view };

@@ -10,17 +10,16 @@ import type { Markup } from "./markup.ts";
 import { Count, Failures, Paused, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { tablePart, tableView } from "./table.ts";
-import { TOPIC_COLUMNS, type TopicRow, topicRows } from "./topic_rows.ts";
-
-const EVERYTHING = { topic: "", channel: "", includeClients: false };
+import { TOPIC_COLUMNS, type TopicRow, TopicRows } from "./topic_rows.ts";
 
 /** `GET /` and `GET /topics` */
 export async function overviewPage(request: PageRequest): Promise<Markup> {
   const { cluster } = request.admin;
   const asking = new Asking();
   const nodes = await asking.ask(cluster.nodes(), []);
-  const stats = nodes.length === 0 ? [] : await asking.ask(cluster.topicStats(nodes, EVERYTHING), []);
-  const rows = await topicRows(stats);
+  const topics = new TopicRows();
+  if (nodes.length > 0) await asking.ask(cluster.eachTopic(nodes, (topic) => topics.add(topic)), []);
+  const rows = await topics.rows();
   const view = tableView(request.query, TOPIC_COLUMNS);
   const part = tablePart(rows, view, { columns: TOPIC_COLUMNS, nameOf: ({ name }) => name });
   const head = { request, view };

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { inSlices, TimeSlice } from "../../base/time_slice.ts";
-import type { ChannelStats, TopicStats } from "../../cluster/topic_stats.ts";
+import { inSlices } from "../../base/time_slice.ts";
+import type { TopicNumbers } from "../../cluster/topic_numbers.ts";
 import type { Columns } from "./table.ts";
 
 /** A topic, over all nodes. */
@@ -42,50 +42,52 @@ export const TOPIC_COLUMNS: Columns<TopicRow> = {
   nodes: ({ nodes }) => nodes,
 };
 
-/** The rows, in no order. */
-export async function topicRows(stats: readonly TopicStats[]): Promise<TopicRow[]> {
-  const gathered = new Map<string, { readonly row: TopicRow; readonly channels: Map<string, Gathered> }>();
-  await inSlices(stats, (topic) => {
-    const name = topic.topic_name;
-    const known = gathered.get(name) ?? { row: emptyRow(name), channels: new Map<string, Gathered>() };
-    gathered.set(name, known);
+/** Gathers rows. */
+export class TopicRows {
+  readonly #topics = new Map<string, { readonly row: TopicRow; readonly channels: Map<string, Gathered> }>();
+
+  /** Adds what a node says of a topic. */
+  add(topic: TopicNumbers): void {
+    const known = this.#topics.get(topic.name) ??
+      { row: emptyRow(topic.name), channels: new Map<string, Gathered>() };
+    this.#topics.set(topic.name, known);
     const { row, channels } = known;
     row.depth += topic.depth;
-    row.messages += topic.message_count;
+    row.messages += topic.messages;
     row.nodes++;
     row.paused ||= topic.paused;
-    for (const channel of topic.channels ?? []) {
-      addChannel(row, channel);
-      const { depth, consumers } = channels.get(channel.channel_name) ?? { depth: 0, consumers: 0 };
-      channels.set(channel.channel_name, {
-        depth: depth + channel.depth,
-        consumers: consumers + channel.client_count,
-      });
+    for (const channel of topic.channels) {
+      row.inFlight += channel.inFlight;
+      row.deferred += channel.deferred;
+      row.requeued += channel.requeued;
+      row.timedOut += channel.timedOut;
+      row.consumers += channel.consumers;
+      const gathered = channels.get(channel.name) ?? { depth: 0, consumers: 0 };
+      channels.set(channel.name, gathered);
+      gathered.depth += channel.depth;
+      gathered.consumers += channel.consumers;
     }
-  });
-  const rows: TopicRow[] = [];
-  await inSlices(gathered.values(), ({ row, channels }) => {
-    row.channels = channels.size;
-    for (const { depth, consumers } of channels.values()) {
-      row.channelDepth = Math.max(row.channelDepth, depth);
-      row.isLeft ||= depth > 0 && consumers === 0;
-    }
-    rows.push(row);
-  }, new TimeSlice());
-  return rows;
+  }
+
+  /** The rows, in no order. */
+  async rows(): Promise<TopicRow[]> {
+    const rows: TopicRow[] = [];
+    await inSlices(this.#topics.values(), ({ row, channels }) => {
+      row.channels = channels.size;
+      for (const { depth, consumers } of channels.values()) {
+        row.channelDepth = Math.max(row.channelDepth, depth);
+        row.isLeft ||= depth > 0 && consumers === 0;
+      }
+      rows.push(row);
+    });
+    return rows;
+  }
 }
 
+/** A channel, over all nodes. */
 interface Gathered {
-  readonly depth: number;
-  readonly consumers: number;
-}
-
-function addChannel(row: TopicRow, channel: ChannelStats): void {
-  row.inFlight += channel.in_flight_count;
-  row.deferred += channel.deferred_count;
-  row.requeued += channel.requeue_count;
-  row.timedOut += channel.timeout_count;
-  row.consumers += channel.client_count;
+  depth: number;
+  consumers: number;
 }
 
 function emptyRow(name: string): TopicRow {
