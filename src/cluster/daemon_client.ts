@@ -24,18 +24,25 @@ const READ_SIZE_MAX = 8 * 1024 * 1024;
 /** What is made of an answer in JSON, by whoever looks at the time now and then if there may be much of it. */
 export type Read<T> = (answer: unknown, slice: Slice) => T | Promise<T>;
 
+/** What {@linkcode DaemonClient} may be told. */
+export interface DaemonClientOptions {
+  /** Is told of each request before it is made, and gets a line for the log. */
+  readonly onRequest?: (text: string) => void;
+  /** The token that nsqds are shown, as it is now. */
+  readonly token?: () => string | undefined;
+}
+
 /** Asks daemons. */
 export class DaemonClient {
   /** For all who read answers: there may be hundreds in one turn. */
   readonly #slice = new SharedSlice({ monotonicMs: () => performance.now() });
   readonly #reading = new Budget(READ_SIZE_MAX);
   readonly #http: HttpClient;
-  readonly #onRequest: (text: string) => void;
+  readonly #options: DaemonClientOptions;
 
-  /** `onRequest` is told of each request before it is made, and gets a line for the log. */
-  constructor(http: HttpClient, onRequest: (text: string) => void = () => {}) {
+  constructor(http: HttpClient, options: DaemonClientOptions = {}) {
     this.#http = http;
-    this.#onRequest = onRequest;
+    this.#options = options;
   }
 
   /** What is made of the JSON of an answer. @throws {Error} Why there is none, or whatever `read` throws. */
@@ -59,23 +66,30 @@ export class DaemonClient {
     path: string,
     use: (answer: ClientAnswer) => T | Promise<T>,
   ): Promise<T> {
-    this.#onRequest(`CI: querying ${kind} http://${address}${path}`);
-    const first = await this.#send({ method, scheme: "http", address, path }, use);
+    this.#options.onRequest?.(`CI: querying ${kind} http://${address}${path}`);
+    const token = kind === "nsqd" ? this.#options.token?.() : undefined;
+    const headers: readonly Header[] = token === undefined
+      ? HEADERS
+      : [...HEADERS, ["Authorization", `Bearer ${token}`]];
+    const first = await this.#send({ method, scheme: "http", address, path, headers }, use);
     if ("value" in first) return first.value;
-    const second = await this.#send({ method, scheme: "https", address: first.secureAddress, path }, use);
+    const second = await this.#send(
+      { method, scheme: "https", address: first.secureAddress, path, headers },
+      use,
+    );
     if ("value" in second) return second.value;
     throw new TypeError("HTTPS is asked for once");
   }
 
   /** What use makes of the answer, or where to ask over HTTPS. */
   async #send<T>(
-    { method, scheme, address, path }: Target,
+    { method, scheme, address, path, headers }: Target,
     use: (answer: ClientAnswer) => T | Promise<T>,
   ): Promise<{ readonly value: T } | { readonly secureAddress: string }> {
     const url = `${scheme}://${address}${path}`;
     try {
       if (!ADDRESS.test(address)) throw new Error("invalid address");
-      return await this.#http.send({ method, url: new URL(url), headers: HEADERS }, async (answer) => {
+      return await this.#http.send({ method, url: new URL(url), headers }, async (answer) => {
         const { status } = answer;
         if (status === 200) return { value: await use(answer) };
         const text = await this.#textOf(answer);
@@ -120,6 +134,7 @@ interface Target {
   readonly scheme: "http" | "https";
   readonly address: string;
   readonly path: string;
+  readonly headers: readonly Header[];
 }
 
 /** It was asked, and has said no. */

@@ -18,6 +18,7 @@ import { Cluster } from "../cluster/cluster.ts";
 import { DaemonClient } from "../cluster/daemon_client.ts";
 import { parseAddress } from "../config/address.ts";
 import { configValue } from "../config/option.ts";
+import { warnOfOpenSecrets } from "../config/secret_files.ts";
 import { compressed } from "../http/compressed.ts";
 import { HttpClient } from "../http/http_client.ts";
 import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
@@ -26,6 +27,7 @@ import type { AdminContext } from "./context.ts";
 import { nsqadminHttp } from "./http_api.ts";
 import { type AdminAction, Notifications } from "./notifications.ts";
 import { NSQADMIN_OPTIONS, type NsqadminConfig, type NsqadminOptions } from "./options.ts";
+import { readTokenFile } from "./token_file.ts";
 
 const CLOCK_INTERVAL_MS = 1000;
 /** How long HTTP requests may take to end when nsqadmin stops. */
@@ -50,13 +52,15 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly #requests = new AbortController();
   readonly #notifications: Notifications | undefined;
   #options: NsqadminOptions;
+  #token: string | undefined;
   #server: HttpServer | undefined;
   #audit: AuditLog | undefined;
   #notifying: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor({ options, tls }: NsqadminConfig, logger: Logger) {
+  constructor({ options, tls, token }: NsqadminConfig, logger: Logger) {
     this.#options = options;
+    this.#token = token;
     this.logger = logger;
     const limits = {
       connectTimeoutMs: options.httpClientConnectTimeoutMs,
@@ -68,7 +72,11 @@ export class Nsqadmin implements Daemon, AdminContext {
       ...limits,
       tls: { rootCa, pair, skipVerify: options.httpClientTlsInsecureSkipVerify },
     });
-    this.cluster = new Cluster(new DaemonClient(this.http, (text) => logger.info(text)), () => ({
+    const client = new DaemonClient(this.http, {
+      onRequest: (text) => logger.info(text),
+      token: () => this.#token,
+    });
+    this.cluster = new Cluster(client, () => ({
       lookupds: this.#options.lookupdHttpAddresses,
       gossip: this.#options.gossipHttpAddresses,
       nsqds: this.#options.nsqdHttpAddresses,
@@ -91,6 +99,7 @@ export class Nsqadmin implements Daemon, AdminContext {
     await resolveAll("nsqd-http-address", nsqdHttpAddresses);
     await resolveAll("gossip-http-address", gossipHttpAddresses);
     this.logger.info(versionLine("nsqadmin"));
+    this.#warnOfOpenSecrets();
     if (to !== "") {
       this.#audit = AuditLog.open({ to, program: "nsqadmin", logger: this.logger, clock: this.clock });
     }
@@ -112,10 +121,16 @@ export class Nsqadmin implements Daemon, AdminContext {
     this.#group.spawn(task, () => Promise.reject(error));
   }
 
-  /** Opens the audit log anew; no other file is read again. @throws {Error} If that is not possible. */
+  /** Reads the token again, and opens the audit log anew. @throws {Error} If that is not possible; nothing has changed. */
   reload(): void {
+    const token = readTokenFile(this.#options.nsqdAuthTokenFile);
     this.#audit?.prepare()();
-    this.logger.info(`reloaded ${this.#audit ? "audit log" : "nothing: there are no such files"}`);
+    this.#token = token;
+    this.#warnOfOpenSecrets();
+    const reloaded = [token === undefined ? "" : "token", this.#audit ? "audit log" : ""].filter((what) =>
+      what !== ""
+    );
+    this.logger.info(`reloaded ${reloaded.join(", ") || "nothing: there are no such files"}`);
   }
 
   /** Stops: HTTP, notifications, requests to others, loops. */
@@ -150,6 +165,11 @@ export class Nsqadmin implements Daemon, AdminContext {
 
   notify(action: AdminAction): void {
     this.#notifications?.add(action);
+  }
+
+  #warnOfOpenSecrets(): void {
+    const { httpClientTlsKey, nsqdAuthTokenFile } = this.#options;
+    warnOfOpenSecrets([httpClientTlsKey, nsqdAuthTokenFile], this.logger);
   }
 
   #listen(): HttpServer {

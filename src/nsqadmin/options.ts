@@ -13,6 +13,7 @@ import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/o
 import { readTlsFiles, type TlsFiles } from "../config/tls_files.ts";
 import { HTTP_OPTIONS, httpRefusal } from "../http/options.ts";
 import { parseSubnet } from "./subnet.ts";
+import { readTokenFile } from "./token_file.ts";
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -172,6 +173,13 @@ export const NSQADMIN_OPTIONS = {
     description: "Path of a PEM file with its key.",
   }),
 
+  nsqdAuthTokenFile: option({
+    flag: "nsqd-auth-token-file",
+    kind: string,
+    default: "",
+    description:
+      "Path of a file with the token that is shown to nsqd nodes, for those with --http-auth-token-file.",
+  }),
   allowConfigFromCidr: option({
     flag: "allow-config-from-cidr",
     kind: string,
@@ -215,6 +223,8 @@ export interface NsqadminConfig {
   readonly options: NsqadminOptions;
   /** Of its requests to other servers. */
   readonly tls: TlsFiles;
+  /** That nsqds are shown. */
+  readonly token: string | undefined;
 }
 
 /** Options from the command line and the configuration file, checked; or what to print instead of running. */
@@ -229,7 +239,7 @@ export function loadNsqadminOptions(
     const { httpClientTlsCert: certPath, httpClientTlsKey: keyPath } = loaded.options;
     const tls = readTlsFiles({ certPath, keyPath, rootCaPath: loaded.options.httpClientTlsRootCaFile });
     const options = { ...loaded.options, basePath: normalBasePath(loaded.options.basePath) };
-    return { ...loaded, options, tls };
+    return { ...loaded, options, tls, token: readTokenFile(options.nsqdAuthTokenFile) };
   });
 }
 

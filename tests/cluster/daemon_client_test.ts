@@ -5,7 +5,7 @@ import { deadAddress, FakeHttp } from "../support/fake_http.ts";
 
 function daemonClient(onRequest?: (text: string) => void): DaemonClient {
   const limits = { connectTimeoutMs: 60_000, requestTimeoutMs: 60_000, signal: new AbortController().signal };
-  return new DaemonClient(new HttpClient(limits), onRequest);
+  return new DaemonClient(new HttpClient(limits), onRequest && { onRequest });
 }
 
 Deno.test("DaemonClient.get() is what the JSON of an answer says, asked for as NSQ does", async () => {

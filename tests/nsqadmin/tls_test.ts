@@ -40,7 +40,7 @@ async function topicsOf(
       const nsqdHttpAddresses = [`127.0.0.1:${nsqd.httpPort}`];
       await withNsqadmin({ nsqdHttpAddresses, ...options }, async (admin) => {
         answer = await admin.json("/api/topics");
-      }, tls);
+      }, { tls });
     } finally {
       await nsqd.stop();
     }

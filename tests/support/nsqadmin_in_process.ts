@@ -70,7 +70,10 @@ export class NsqadminInProcess {
 export async function withNsqadmin(
   options: Partial<NsqadminOptions>,
   use: (nsqadmin: NsqadminInProcess) => Promise<void>,
-  tls: TlsFiles = { pair: undefined, rootCa: undefined },
+  { tls = { pair: undefined, rootCa: undefined }, token }: {
+    readonly tls?: TlsFiles;
+    readonly token?: string | undefined;
+  } = {},
 ): Promise<string[]> {
   const lines: string[] = [];
   const logger = new Logger({
@@ -79,7 +82,7 @@ export async function withNsqadmin(
     write: (line) => lines.push(line.slice("yyyy/mm/dd hh:mm:ss.uuuuuu ".length)),
   });
   const given = { ...defaultOptions(NSQADMIN_OPTIONS), httpAddress: "127.0.0.1:0", ...options };
-  const nsqadmin = new Nsqadmin({ options: given, tls }, logger);
+  const nsqadmin = new Nsqadmin({ options: given, tls, token }, logger);
   try {
     await nsqadmin.start();
     try {
