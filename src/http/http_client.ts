@@ -30,6 +30,7 @@ export interface ClientTls {
 
 /** What {@linkcode HttpClient} is made from. */
 export interface HttpClientOptions {
+  /** 0 is no limit, here and below. */
   readonly connectTimeoutMs: number;
   /** From the beginning of a request to the end of its answer. */
   readonly requestTimeoutMs: number;
@@ -143,8 +144,8 @@ class Exchange {
     };
     const onAbort = () => fail("context canceled");
     signal.addEventListener("abort", onAbort);
-    const whole = setTimeout(() => fail(this.#waitsFor), requestTimeoutMs);
-    const connecting = setTimeout(() => fail(`dial tcp ${this.#peer}: i/o timeout`), connectTimeoutMs);
+    const whole = timer(requestTimeoutMs, () => fail(this.#waitsFor));
+    const connecting = timer(connectTimeoutMs, () => fail(`dial tcp ${this.#peer}: i/o timeout`));
     outgoing.on("socket", (socket) => {
       socket.once("connect", () => {
         clearTimeout(connecting);
@@ -229,4 +230,11 @@ class Exchange {
     if (code.startsWith("HPE_")) return `malformed HTTP response: ${errorText(error)}`;
     return errorText(error) === "aborted" ? "unexpected EOF" : errorText(error);
   }
+}
+
+/** The longest time that a timer can take: a longer one would be over at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+function timer(ms: number, act: () => void): ReturnType<typeof setTimeout> | undefined {
+  return ms <= 0 || ms > TIMER_MAX_MS ? undefined : setTimeout(act, ms);
 }

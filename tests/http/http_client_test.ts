@@ -77,6 +77,19 @@ Deno.test("HttpClient.send() waits no longer than it may for the rest of an answ
   );
 });
 
+for (const timeoutMs of [0, 2 ** 31]) {
+  Deno.test(`HttpClient.send() waits for as long as it takes with a limit of ${timeoutMs} ms`, async () => {
+    await using server = new FakeHttp(async () => {
+      await othersFirst();
+      await othersFirst();
+      return new Response("late");
+    });
+    const client = clientWith({ connectTimeoutMs: timeoutMs, requestTimeoutMs: timeoutMs });
+
+    assertEquals(await get(client, server.address), "late");
+  });
+}
+
 for (
   const [what, answer, reason] of [
     ["is none", "SSH-2.0-OpenSSH_9.6\r\n", "malformed HTTP response"],
