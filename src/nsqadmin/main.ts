@@ -17,8 +17,8 @@ export async function runNsqadmin(args: readonly string[]): Promise<number> {
     else console.error(start.text);
     return start.code;
   }
-  const { logPrefix, logLevel } = start.options;
-  const logger = new Logger({ prefix: logPrefix, level: logLevel });
+  const { logPrefix, logLevel, logFormat } = start.options;
+  const logger = new Logger({ prefix: logPrefix, level: logLevel, format: logFormat });
   for (const warning of start.warnings) logger.warn(warning);
   return await runDaemon("nsqadmin", logger, () => new Nsqadmin(start, logger));
 }

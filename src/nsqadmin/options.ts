@@ -5,9 +5,9 @@
  * @module
  */
 import { hideCredentials } from "../base/credentials.ts";
-import { LOG_LEVELS } from "../base/logger.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat } from "../base/logger.ts";
 import { listenRefusal, parseAddress } from "../config/address.ts";
-import { bool, duration, type Kind, logLevel, string, stringList } from "../config/kind.ts";
+import { bool, choice, duration, type Kind, logLevel, string, stringList } from "../config/kind.ts";
 import { type Exit, exitOnOptionError, type Loaded, loadOptions } from "../config/load.ts";
 import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/option.ts";
 import { readTlsFiles, type TlsFiles } from "../config/tls_files.ts";
@@ -40,6 +40,13 @@ export const NSQADMIN_OPTIONS = {
     kind: string,
     default: "[nsqadmin] ",
     description: "Text that every log line starts with.",
+  }),
+  logFormat: option<LogFormat>({
+    flag: "log-format",
+    kind: choice(LOG_FORMATS),
+    default: "text",
+    description:
+      "Form of log lines: text as NSQ writes it, or json, an object with the same fields on each line.",
   }),
   auditLog: option({
     flag: "audit-log",

@@ -28,6 +28,7 @@ Deno.test("loadNsqadminOptions() gives NSQ's defaults", () => {
     config: "",
     logLevel: 2,
     logPrefix: "[nsqadmin] ",
+    logFormat: "text",
     auditLog: "",
     verbose: false,
     httpAddress: "0.0.0.0:4171",
