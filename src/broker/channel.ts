@@ -49,6 +49,15 @@ export class ChannelError extends Error {
   override readonly name = "ChannelError";
 }
 
+/**
+ * What has become of a delivery: who has the message by it, or
+ * - `returned`: its time is over, or it was given back, and nobody has had the message since;
+ * - `superseded`: the message was delivered again;
+ * - `finished`: it is done, by whomever;
+ * - `unknown`: there was no such delivery.
+ */
+export type DeliveryFate = Consumer | "returned" | "superseded" | "finished" | "unknown";
+
 /** What a channel asks of, and tells, its topic. */
 export interface ChannelOwner {
   readonly name: string;
@@ -97,6 +106,8 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
   /** It may be able to deliver, and is to be asked in this turn; kept by the broker. */
   isAwake = false;
   inFlightCount = 0;
+  /** Messages in flight to consumers whose messages are leased. */
+  leasedCount = 0;
   messageCount = 0;
   requeueCount = 0;
   timeoutCount = 0;
@@ -309,14 +320,41 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     this.#topic.wake(this);
   }
 
-  /** TOUCH: the consumer needs more time, but never more than the longest timeout in all. */
-  touch(consumer: Consumer, position: number, nowMs: number): void {
+  /** TOUCH: the consumer needs more time, but never more than the longest timeout in all. Returns when that is over. */
+  touch(consumer: Consumer, position: number, nowMs: number): number {
     const slot = this.#owned(consumer, this.#pages.at(position), position);
     const table = this.outstanding;
     const last = table.deliveredMs[slot] + this.#limits.maxMsgTimeoutMs;
     table.remove(consumer.inFlight, slot);
     table.key[slot] = Math.min(nowMs + consumer.msgTimeoutMs, last);
     table.insertByKey(consumer.inFlight, slot);
+    return table.key[slot];
+  }
+
+  /** What has become of the delivery of a message that was the so-manyth, to a consumer whose messages are leased. */
+  fateOf(position: number, attempt: number): DeliveryFate {
+    const table = this.outstanding;
+    const slot = this.#slotAt(position);
+    if (slot === NONE) {
+      const isThere = position >= 0 && position < this.#cursor.position;
+      // What is parked has never been delivered.
+      return isThere && !this.#isParked(position) ? "finished" : "unknown";
+    }
+    const attempts = table.attempts[slot];
+    if (attempts !== attempt) return attempt < attempts ? "superseded" : "unknown";
+    const holder = table.holderOf(slot);
+    if (holder === undefined) return "returned";
+    return holder.isLeased ? holder : "superseded";
+  }
+
+  /** Finishes a message that is ready again, or deferred: who had it last has done it all the same. */
+  finishReturned(position: number): void {
+    const page = this.#pages.at(position);
+    if (!page) return;
+    this.#readAhead.forget(position);
+    this.#lose(page, position - page.segment.base);
+    this.#settlePage(page);
+    this.#topic.wake(this);
   }
 
   /** Takes back messages in flight whose time is over, `most` at most; returns how many. */
@@ -415,6 +453,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     this.ready.head = this.ready.tail = NONE;
     this.#readyCount =
       this.inFlightCount =
+      this.leasedCount =
       this.#deferredSlots =
       this.#parking.count =
         0;
@@ -597,6 +636,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     table.key[slot] = nowMs + consumer.msgTimeoutMs;
     table.insertByKey(consumer.inFlight, slot);
     this.inFlightCount++;
+    if (consumer.isLeased) this.leasedCount++;
     if (consumer.nearness === NEARNESS.global) this.globalMessageCount++;
     else if (consumer.nearness === NEARNESS.region) this.regionLocalMessageCount++;
     else this.zoneLocalMessageCount++;
@@ -619,6 +659,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     if (consumer.observer !== undefined) consumer.observer.ended(table.position[slot], how);
     table.remove(consumer.inFlight, slot);
     this.inFlightCount--;
+    if (consumer.isLeased) this.leasedCount--;
     consumer.inFlightCount--;
     if (!this.#foreignIds.isEmpty) this.#foreignIds.remove(table.position[slot]);
     if (this.latency) this.#publishedMs.delete(slot);
@@ -718,6 +759,13 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     if (this.#page === page) this.#page = undefined;
     if (page.slots.size === 0) this.#spareSlots = page.slots;
     page.detach();
+  }
+
+  /** True when the message, which has no slot, is parked, as far as that is known without reading. */
+  #isParked(position: number): boolean {
+    const page = this.#pages.at(position);
+    return page !== undefined && page.parked > 0 && page.segment.resident &&
+      page.isParked(position - page.segment.base);
   }
 
   /** Messages of the page, whose segment is in memory, are gone that have slots or were parked. */

@@ -7,7 +7,7 @@
 import { NONE, type SlotHolder, type SlotList } from "./outstanding.ts";
 import type { Segment } from "../log/segment.ts";
 
-/** Takes messages on their way out; implemented by the TCP session. */
+/** Takes messages on their way out; implemented by the TCP session, and by those who consume over HTTP. */
 export interface MessageSink {
   /** False while too much output is waiting to be sent: a consumer that does not read stalls only itself. */
   readonly hasRoom: boolean;
@@ -46,6 +46,8 @@ export class Consumer implements SlotHolder {
   readonly sampleRate: number;
   /** Nearer consumers get messages first. */
   readonly nearness: Nearness;
+  /** Its messages are answered by what they were delivered with, whoever brings it, and not on a connection of its own. */
+  readonly isLeased: boolean;
   /** How many messages may be in flight: RDY. */
   readyCount = 0;
   inFlightCount = 0;
@@ -66,11 +68,13 @@ export class Consumer implements SlotHolder {
       sampleRate: number;
       nearness?: Nearness;
       observer?: FlightObserver | undefined;
+      isLeased?: boolean;
     },
   ) {
     this.sink = options.sink;
     this.observer = options.observer;
     this.nearness = options.nearness ?? NEARNESS.global;
+    this.isLeased = options.isLeased ?? false;
     this.msgTimeoutMs = options.msgTimeoutMs;
     this.sampleRate = options.sampleRate;
   }

@@ -16,6 +16,7 @@ import { hostName, isOnDeploy, variable } from "../base/platform.ts";
 import { SharedSlice } from "../base/time_slice.ts";
 import { SYSTEM_TIMERS } from "../base/timers.ts";
 import type { Broker } from "../broker/broker.ts";
+import type { Consumer } from "../broker/consumer.ts";
 import { warnOfOpenSecrets } from "../config/secret_files.ts";
 import { HostNames } from "../http/foreign_requests.ts";
 import { RequestCounts } from "../http/request_counts.ts";
@@ -41,6 +42,7 @@ import { NodeTls } from "./node/tls.ts";
 import { TopicError, TopicOpener } from "./node/topic_opener.ts";
 import { Tracing } from "./node/tracing.ts";
 import { type NsqdStart, secretFiles } from "./options.ts";
+import { BrokerQueue } from "./queue/broker_queue.ts";
 import { Reload, type Reloadable } from "./reload.ts";
 import { auditedAuth } from "./session/audited_auth.ts";
 import { Authorizer } from "./session/authorizer.ts";
@@ -242,6 +244,21 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     authorize: (client, secret) => auditedAuth(audit, client, authorizer.authorize(client, secret)),
   });
 
+  const queue = new BrokerQueue({
+    broker,
+    clock,
+    logger,
+    options: start.options,
+    openTopic,
+    turn,
+    persistMetadata: () => metadata.persist(),
+    sessions: () => sessions.speaking(),
+    clientOf: (consumer) => sessions.clientOf(consumer),
+  });
+
+  /** Whoever is behind a consumer, however it has come. */
+  const clientOf = (consumer: Consumer) => queue.clientOf(consumer) ?? sessions.clientOf(consumer);
+
   // Everything that a reload can change.
   const reloadables: Reloadable[] = [];
   if (tls.hasFiles) {
@@ -269,7 +286,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     },
     broker,
     sessions: () => sessions.speaking(),
-    clientOf: (consumer) => sessions.clientOf(consumer),
+    clientOf,
   });
 
   const refused = () => listeners.refused;
@@ -293,7 +310,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const runningTasks = () => [...loops.running, ...clients.running];
   const apiContext: ApiContext = {
     broker,
-    openTopic,
+    queue,
     clock,
     get options() {
       return settings.options;
@@ -323,10 +340,8 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     },
     refused,
     node,
-    commitTurn: () => turn.commit(),
     sessions: () => sessions.speaking(),
-    clientOf: (consumer) => sessions.clientOf(consumer),
-    persistMetadata: () => metadata.persist(),
+    clientOf,
     optionValue: (key) => settings.valueOf(key),
     setLogLevel: (level) => {
       settings.change({ logLevel: level });
@@ -394,6 +409,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     connections,
     sessions,
     errors,
+    queue,
     lookup,
     loadTracing,
     lag,

@@ -60,7 +60,8 @@ export class Nsqd implements Daemon {
    * @throws {Error} Why it cannot start; everything is released then.
    */
   async start(): Promise<void> {
-    const { settings, broker, clock, flush, health, leaving, lookup, loops, memory, sessions } = this.#parts;
+    const { settings, broker, clock, flush, health, leaving, lookup, loops, memory, queue, sessions } =
+      this.#parts;
     this.#logger.info(versionLine("nsqd"));
     this.#logger.info(`ID: ${settings.options.nodeId}`);
     this.#warn();
@@ -84,7 +85,10 @@ export class Nsqd implements Daemon {
     this.#loop("queueScanLoop", QUEUE_SCAN_INTERVAL_MS, async () => {
       while (!broker.scan(clock.monotonicMs())) await othersFirst();
     });
-    this.#loop("keepAliveLoop", KEEP_ALIVE_INTERVAL_MS, () => sessions.keepAlive());
+    this.#loop("keepAliveLoop", KEEP_ALIVE_INTERVAL_MS, () => {
+      sessions.keepAlive();
+      queue.look();
+    });
     loops.spawn("lagLoop", (signal) => this.#parts.lag.run(signal));
     this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => this.#parts.followWallClock());
     if (this.#parts.tls.expiresMs !== undefined) this.#watchCertificate();
@@ -138,11 +142,13 @@ export class Nsqd implements Daemon {
       authorizer,
       audit,
       dataPath,
+      queue,
     } = this.#parts;
     health.phase = "stopping";
     const left = this.#parts.gossip?.leave();
     listeners.tcp?.close();
     sessions.close();
+    queue.stopDelivery();
     clients.abort();
     if (listeners.tcp) this.#logger.info(`TCP: closing ${listeners.tcp.text}`);
     const isHurried = this.stopLimitMs !== undefined;

@@ -15,6 +15,7 @@ import { DRAIN_OPTIONS } from "./drain.ts";
 import { GOSSIP_OPTIONS, gossipRefusal } from "./gossip/options.ts";
 import { LOOKUP_OPTIONS } from "./lookup/options.ts";
 import { MESSAGE_OPTIONS } from "./node/message_options.ts";
+import { QUEUE_OPTIONS, queueRefusal } from "./queue/options.ts";
 import { NODE_OPTIONS, nodeRefusal } from "./node/options.ts";
 import { TLS_OPTIONS, tlsFilesOf, tlsRefusal, withImplied } from "./node/tls.ts";
 import { AUTH_OPTIONS, authRefusal } from "./session/auth_options.ts";
@@ -105,6 +106,7 @@ export const NSQD_OPTIONS = {
   ...connectionOptions,
   ...apiOptions,
   ...DRAIN_OPTIONS,
+  ...QUEUE_OPTIONS,
 
   ...STATS_OPTIONS,
   ...TLS_OPTIONS,
@@ -152,7 +154,7 @@ export function secretFiles(options: NsqdOptions): string[] {
 export function validateOptions(options: NsqdOptions): string | undefined {
   return compressionRefusal(options) ?? nodeRefusal(options) ?? tlsRefusal(options) ?? authRefusal(options) ??
     topicRefusal(options) ?? statsRefusal(options) ?? gossipRefusal(options) ?? tcpAddressRefusal(options) ??
-    apiRefusal(options) ?? placeRefusal(options) ?? silenceRefusal(options);
+    apiRefusal(options) ?? queueRefusal(options) ?? placeRefusal(options) ?? silenceRefusal(options);
 }
 
 /** Nobody could reach an nsqd like that. */

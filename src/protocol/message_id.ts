@@ -39,6 +39,21 @@ export function writeMessageId(out: Uint8Array, offset: number, position: number
   writeHex(out, offset + 8, (time - timeHigh * 1024) << 22 | nodeId << 12 | position % SEQUENCE_SPAN);
 }
 
+const SCRATCH = new Uint8Array(MESSAGE_ID_LENGTH);
+
+/** The id of the message at `position`. */
+export function messageIdText(position: number, nodeId: number): string {
+  writeMessageId(SCRATCH, 0, position, nodeId);
+  return String.fromCharCode(...SCRATCH);
+}
+
+/** The position in an id, or -1 when it is no id of this node. */
+export function messageIdPosition(id: string, nodeId: number): number {
+  if (id.length !== MESSAGE_ID_LENGTH) return -1;
+  for (let i = 0; i < MESSAGE_ID_LENGTH; i++) SCRATCH[i] = id.charCodeAt(i);
+  return readMessageId(SCRATCH, 0, nodeId);
+}
+
 /** The position in the id at `offset`, or -1 when it is no id of this node. */
 export function readMessageId(bytes: Uint8Array, offset: number, nodeId: number): number {
   const high = readHex(bytes, offset);

@@ -61,6 +61,7 @@ export function testBroker(
     readonly keepingFailure?: () => unknown;
     readonly memory?: MemoryState;
     readonly othersFirst?: () => Promise<void>;
+    readonly onWork?: () => void;
   } = {},
 ): TestBroker {
   const { clock = new FakeClock(), stores = new TestStores(), durability = "memory" } = options;
@@ -84,7 +85,7 @@ export function testBroker(
     keeping: options.keeping ?? (() => undefined),
     keepingFailure: options.keepingFailure ?? (() => undefined),
     ...options.memory && { memory: options.memory },
-    onWork: () => {},
+    onWork: options.onWork ?? (() => {}),
     othersFirst: options.othersFirst ?? (() => Promise.resolve()),
     onFault(error) {
       throw error;

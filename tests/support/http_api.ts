@@ -13,6 +13,7 @@ import { Consumer } from "../../src/broker/consumer.ts";
 import type { SegmentStore } from "../../src/log/segment_store.ts";
 import { defaultOptions } from "../../src/config/option.ts";
 import { type ApiContext, nsqdHttpApi } from "../../src/nsqd/api/endpoints.ts";
+import { BrokerQueue } from "../../src/nsqd/queue/broker_queue.ts";
 import { NSQD_OPTIONS, nsqdConfigValue, type NsqdOptions } from "../../src/nsqd/options.ts";
 import { ErrorCounts } from "../../src/nsqd/stats/errors.ts";
 import { RequestCounts } from "../../src/http/request_counts.ts";
@@ -118,9 +119,29 @@ export function httpApi(given: HttpApiOptions = {}) {
     onStored: () => {},
   });
   const errors = new ErrorCounts(() => clock.nowMs());
+  const clientOf = (consumer: Consumer) => {
+    const client = clientOfConsumer.get(consumer);
+    if (client === undefined) throw new Error("The consumer belongs to no client of this test");
+    return client;
+  };
+  const ending = new Set<{ flush(): void }>();
+  const queue = new BrokerQueue({
+    broker,
+    clock,
+    logger,
+    options,
+    openTopic: (name) => broker.topic(name),
+    turn: { commit: () => given.onCommitTurn?.(broker), hasOutput: (member) => ending.add(member) },
+    sessions: () => clients,
+    clientOf,
+    persistMetadata() {
+      calls.push("persistMetadata");
+      return Promise.resolve();
+    },
+  });
   const context: ApiContext = {
     broker,
-    openTopic: (name) => broker.topic(name),
+    queue,
     clock,
     get options() {
       return options;
@@ -151,17 +172,8 @@ export function httpApi(given: HttpApiOptions = {}) {
       statsdPackets: { sent: 0, failed: 0 },
       certificateExpiresMs: given.certificateExpiresMs,
     },
-    commitTurn: () => given.onCommitTurn?.(broker),
     sessions: () => clients,
-    clientOf(consumer) {
-      const client = clientOfConsumer.get(consumer);
-      if (client === undefined) throw new Error("The consumer belongs to no client of this test");
-      return client;
-    },
-    persistMetadata() {
-      calls.push("persistMetadata");
-      return Promise.resolve();
-    },
+    clientOf,
     reload: () => ["certificates"],
     certificateExpiresMs: given.certificateExpiresMs,
     optionValue: (key) => nsqdConfigValue(options, key),

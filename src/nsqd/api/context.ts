@@ -6,13 +6,14 @@
 import type { Clock, Moment } from "../../base/clock.ts";
 import type { Logger, LogLevel } from "../../base/logger.ts";
 import type { Broker } from "../../broker/broker.ts";
-import type { Topic } from "../../broker/topic.ts";
 import type { Consumer } from "../../broker/consumer.ts";
 import type { RegistrationDb } from "../../cluster/registration_db.ts";
 import type { Readiness } from "../../http/health_pages.ts";
 import type { MessageOptions } from "../node/message_options.ts";
 import type { NodeOptions } from "../node/options.ts";
 import type { Tracing } from "../node/tracing.ts";
+import type { QueueOptions } from "../queue/options.ts";
+import type { Queue } from "../queue/queue.ts";
 import type { SessionOptions } from "../session/options.ts";
 import type { ErrorCounts } from "../stats/errors.ts";
 import type { ClientSource } from "../stats/stats.ts";
@@ -29,17 +30,22 @@ export interface GossipApi {
 /** A running nsqd, as its HTTP API sees it. */
 export interface ApiContext {
   readonly broker: Broker;
-  /** The topic of that name, made if there is none. @throws {TopicError} When that cannot be. */
-  openTopic(name: string): Topic;
+  /** The messages. */
+  readonly queue: Queue;
   readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
   /** The options in force; asked anew for each request, because some can be changed. */
   readonly options:
     & MessageOptions
     & MetricsContext["options"]
+    & QueueOptions
     & Pick<NodeOptions, "broadcastAddress" | "topologyRegion" | "topologyZone">
     & Pick<
       SessionOptions,
-      "maxHeartbeatIntervalMs" | "maxOutputBufferSizeBytes" | "maxOutputBufferTimeoutMs" | "maxDeflateLevel"
+      | "maxHeartbeatIntervalMs"
+      | "maxRdyCount"
+      | "maxOutputBufferSizeBytes"
+      | "maxOutputBufferTimeoutMs"
+      | "maxDeflateLevel"
     >;
   readonly logger: Logger;
   readonly hostname: string;
@@ -67,16 +73,12 @@ export interface ApiContext {
   readonly tracing?: Tracing | undefined;
   /** What clients have done wrong. */
   readonly errors: ErrorCounts;
-  /** Commits what TCP clients have published so far in this turn, and tells them: it stands apart from what comes now. */
-  commitTurn(): void;
   /** What `/metrics` tells of the node as a whole. */
   readonly node: MetricsContext["node"];
   /** The TCP clients that are connected. */
   sessions(): Iterable<ClientSource>;
   /** The client that a consumer of the broker belongs to. */
   clientOf(consumer: Consumer): ClientSource;
-  /** Settles when the metadata file is written with what there is now. Logs a failure, does not reject. */
-  persistMetadata(): Promise<void>;
   /** The value that `GET /config/<key>` shows, or `undefined` if there is no such option. */
   optionValue(key: string): unknown;
   /** Changes the option and the log. */

@@ -17,7 +17,7 @@ import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { Router } from "../../http/router.ts";
 import { errorStats } from "../stats/errors.ts";
-import { backgroundStats, collectStats, memoryStats } from "../stats/stats.ts";
+import { memoryStats } from "../stats/stats.ts";
 import { formatStats } from "../stats/text.ts";
 import { debugEndpoints } from "./debug.ts";
 import { type Endpoint, endpoint, type HttpGuard } from "./guard.ts";
@@ -165,10 +165,8 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
     channels: named(params.get("channel")),
     includeClients: boolParam(params.get("include_clients")) ?? true,
   };
-  const collected = await collectStats(nsqd, filter);
+  const { background, ...collected } = await nsqd.queue.stats(filter);
   const memory = boolParam(params.get("include_mem")) ?? true ? memoryStats() : undefined;
-
-  const background = backgroundStats(nsqd.broker);
 
   if (params.get("format") !== "json") {
     const program = nsqVersionLine("nsqd");

@@ -4,25 +4,17 @@
  *
  * @module
  */
-import { othersFirst } from "../../base/every.ts";
 import { inSlices } from "../../base/time_slice.ts";
-import { NoRoomError, type Topic } from "../../broker/topic.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { type BodyLimits, mpubCountMax } from "../../protocol/command_reader.ts";
 import { readI32, writeU32 } from "../../protocol/frames.ts";
 import { shownText } from "../../protocol/quote.ts";
-import { batchParts } from "../node/batch_parts.ts";
 import { maxDeferMs } from "../node/message_options.ts";
 import type { PublishSpan, TracedPublish, Tracing } from "../node/tracing.ts";
-import { boolParam, openTopic, type Params, paramsOf, topicToUse } from "./params.ts";
+import type { Batch } from "../queue/queue.ts";
+import { boolParam, newTopicName, type Params, paramsOf } from "./params.ts";
 import type { ApiContext } from "./context.ts";
-
-/** Messages as a topic takes them: size and body of each, one after the other. */
-export interface Batch {
-  readonly block: Uint8Array;
-  readonly count: number;
-}
 
 const NEWLINE = 10;
 /** Bytes of a count, and of a size. */
@@ -39,11 +31,15 @@ export async function publish(nsqd: ApiContext, request: RequestContext): Promis
   if (body.length === 0) throw new HttpError(400, "MSG_EMPTY");
 
   const params = paramsOf(nsqd, request);
-  const topic = topicToUse(nsqd, params);
+  const topic = newTopicName(params);
   const deferMs = deferOf(params, maxDeferMs(nsqd.options));
+  if (deferMs === undefined) {
+    await nsqd.queue.createTopic(topic);
+    throw new HttpError(400, "INVALID_DEFER");
+  }
   const span = nsqd.tracing &&
-    spanOf(nsqd.tracing, request, { operation: "pub", topic: topic.name, bodyBytes: body.length });
-  const keeping = keep(nsqd, topic, () => topic.publish(body, { deferMs, attributes: span?.attributes }));
+    spanOf(nsqd.tracing, request, { operation: "pub", topic, bodyBytes: body.length });
+  const keeping = nsqd.queue.publish(topic, body, { deferMs, attributes: span?.attributes });
   await (span ? traced(span, keeping) : keeping);
   return "OK";
 }
@@ -53,33 +49,20 @@ export async function publishBatch(nsqd: ApiContext, request: RequestContext): P
   const limits = nsqd.options;
   if ((request.contentLength ?? 0) > limits.maxBodySizeBytes) throw new HttpError(413, "BODY_TOO_BIG");
   const params = paramsOf(nsqd, request);
-  const { name } = topicToUse(nsqd, params);
+  const topic = newTopicName(params);
+  await nsqd.queue.createTopic(topic);
   const binary = isBinary(nsqd, params);
 
   // Differs from NSQ: there a binary body whose length is not announced may have any length.
   const body = await request.readBody(limits.maxBodySizeBytes);
   if (body === undefined) throw new HttpError(413, "BODY_TOO_BIG");
-  const { block, count } = binary ? binaryBatch(body, limits) : await textBatch(body, limits);
+  const batch = binary ? binaryBatch(body, limits) : await textBatch(body, limits);
+  const { block, count } = batch;
   const span = nsqd.tracing &&
-    spanOf(nsqd.tracing, request, { operation: "mpub", topic: name, bodyBytes: block.length, count });
-  const keeping = keepBatch(nsqd, name, { block, count }, span?.attributes);
+    spanOf(nsqd.tracing, request, { operation: "mpub", topic, bodyBytes: block.length, count });
+  const keeping = nsqd.queue.publishBatch(topic, batch, { attributes: span?.attributes });
   await (span ? traced(span, keeping) : keeping);
   return "OK";
-}
-
-async function keepBatch(
-  nsqd: ApiContext,
-  name: string,
-  { block, count }: Batch,
-  attributes: Uint8Array | undefined,
-): Promise<void> {
-  // The topic is asked for anew: it may have been deleted while the body came.
-  for (const part of batchParts(block, { from: 0, to: block.length, count })) {
-    if (part.from > 0) await othersFirst();
-    const topic = openTopic(nsqd, name);
-    const some = block.subarray(part.from, part.to);
-    await keep(nsqd, topic, () => topic.publishBatch(some, part.count, attributes));
-  }
 }
 
 /** The span of a publish that its client traces. */
@@ -164,13 +147,12 @@ function lineEnd(body: Uint8Array, from: number): number {
   return end;
 }
 
-/** The delay asked for, in ms. */
-function deferOf(params: Params, maxMs: number): number {
+/** The delay asked for, in ms; undefined when it is none that can be had. */
+function deferOf(params: Params, maxMs: number): number | undefined {
   const text = params.get("defer");
   if (text === undefined) return 0;
   const deferMs = /^[-+]?\d+$/.test(text) ? Number(text) : NaN;
-  if (!(deferMs >= 0 && deferMs <= maxMs)) throw new HttpError(400, "INVALID_DEFER");
-  return deferMs;
+  return deferMs >= 0 && deferMs <= maxMs ? deferMs : undefined;
 }
 
 function isBinary(nsqd: ApiContext, params: Params): boolean {
@@ -181,21 +163,4 @@ function isBinary(nsqd: ApiContext, params: Params): boolean {
   // NSQ compat: whatever is neither true nor false is true, the empty text too.
   nsqd.logger.warn(`deprecated value '${shownText(text)}' used for /mpub binary param`);
   return true;
-}
-
-/** How soon there may be room again, in s: as soon as something is finished. */
-const ROOM_AFTER_S = 1;
-
-/** Publishes, and waits until it is kept; the topic has logged why when it can't. */
-async function keep(nsqd: ApiContext, topic: Topic, publishing: () => void): Promise<void> {
-  nsqd.commitTurn();
-  try {
-    publishing();
-    await topic.kept();
-  } catch (cause) {
-    if (cause instanceof NoRoomError) {
-      throw new HttpError(507, "OUT_OF_MEMORY", { cause, headers: [["Retry-After", `${ROOM_AFTER_S}`]] });
-    }
-    throw new HttpError(503, "EXITING", { cause });
-  }
 }

@@ -4,30 +4,20 @@
  *
  * @module
  */
-import { errorText } from "../../base/error_text.ts";
-import type { Topic } from "../../broker/topic.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { isValidTopicName } from "../../protocol/names.ts";
-import {
-  existingChannel,
-  existingTopic,
-  paramsOf,
-  topicAndChannelName,
-  topicName,
-  topicToUse,
-} from "./params.ts";
+import { newTopicName, paramsOf, placeOf, topicName } from "./params.ts";
 import type { ApiContext } from "./context.ts";
 
 /** `POST /topic/create` */
-export function createTopic(nsqd: ApiContext, request: RequestContext): void {
-  topicToUse(nsqd, paramsOf(nsqd, request));
+export async function createTopic(nsqd: ApiContext, request: RequestContext): Promise<void> {
+  await nsqd.queue.createTopic(newTopicName(paramsOf(nsqd, request)));
 }
 
 /** `POST /topic/delete` */
-export function deleteTopic(nsqd: ApiContext, request: RequestContext): void {
-  const name = topicName(paramsOf(nsqd, request));
-  if (!nsqd.broker.deleteTopic(name)) throw new HttpError(404, "TOPIC_NOT_FOUND");
+export async function deleteTopic(nsqd: ApiContext, request: RequestContext): Promise<void> {
+  await nsqd.queue.deleteTopic(topicName(paramsOf(nsqd, request)));
 }
 
 /** `POST /topic/empty` */
@@ -35,61 +25,40 @@ export async function emptyTopic(nsqd: ApiContext, request: RequestContext): Pro
   const name = topicName(paramsOf(nsqd, request));
   // NSQ compat: of the endpoints for a topic that exists only this one checks its name.
   if (!isValidTopicName(name)) throw new HttpError(400, "INVALID_TOPIC");
-  const topic = existingTopic(nsqd, name);
-  topic.empty();
-  await saved(nsqd, topic);
+  await nsqd.queue.emptyTopic(name);
 }
 
 /** `POST /topic/pause` */
 export async function pauseTopic(nsqd: ApiContext, request: RequestContext): Promise<void> {
-  existingTopic(nsqd, topicName(paramsOf(nsqd, request))).pause();
-  // Before the answer, so that a crash does not undo it.
-  await nsqd.persistMetadata();
+  await nsqd.queue.pauseTopic(topicName(paramsOf(nsqd, request)), true);
 }
 
 /** `POST /topic/unpause` */
 export async function unpauseTopic(nsqd: ApiContext, request: RequestContext): Promise<void> {
-  existingTopic(nsqd, topicName(paramsOf(nsqd, request))).unpause();
-  await nsqd.persistMetadata();
+  await nsqd.queue.pauseTopic(topicName(paramsOf(nsqd, request)), false);
 }
 
 /** `POST /channel/create` */
-export function createChannel(nsqd: ApiContext, request: RequestContext): void {
-  const { topic, channelName } = topicAndChannelName(nsqd, paramsOf(nsqd, request));
-  topic.channel(channelName);
+export async function createChannel(nsqd: ApiContext, request: RequestContext): Promise<void> {
+  await nsqd.queue.createChannel(placeOf(paramsOf(nsqd, request)));
 }
 
 /** `POST /channel/delete` */
 export async function deleteChannel(nsqd: ApiContext, request: RequestContext): Promise<void> {
-  const { topic, channelName } = topicAndChannelName(nsqd, paramsOf(nsqd, request));
-  if (!topic.deleteChannel(channelName)) throw new HttpError(404, "CHANNEL_NOT_FOUND");
-  await saved(nsqd, topic);
+  await nsqd.queue.deleteChannel(placeOf(paramsOf(nsqd, request)));
 }
 
 /** `POST /channel/empty` */
 export async function emptyChannel(nsqd: ApiContext, request: RequestContext): Promise<void> {
-  const params = paramsOf(nsqd, request);
-  existingChannel(nsqd, params).empty();
-  await saved(nsqd, topicAndChannelName(nsqd, params).topic);
+  await nsqd.queue.emptyChannel(placeOf(paramsOf(nsqd, request)));
 }
 
 /** `POST /channel/pause` */
 export async function pauseChannel(nsqd: ApiContext, request: RequestContext): Promise<void> {
-  existingChannel(nsqd, paramsOf(nsqd, request)).pause();
-  await nsqd.persistMetadata();
+  await nsqd.queue.pauseChannel(placeOf(paramsOf(nsqd, request)), true);
 }
 
 /** `POST /channel/unpause` */
 export async function unpauseChannel(nsqd: ApiContext, request: RequestContext): Promise<void> {
-  existingChannel(nsqd, paramsOf(nsqd, request)).unpause();
-  await nsqd.persistMetadata();
-}
-
-/** So that a crash does not bring back what was dropped. A disk that refuses it now is asked again with every sync. */
-async function saved(nsqd: ApiContext, topic: Topic): Promise<void> {
-  try {
-    await topic.saveState();
-  } catch (error) {
-    nsqd.logger.error(`TOPIC(${topic.name}): failed to save state - ${errorText(error)}`);
-  }
+  await nsqd.queue.pauseChannel(placeOf(paramsOf(nsqd, request)), false);
 }

@@ -20,6 +20,8 @@ import type { Topic } from "../../broker/topic.ts";
 export interface ClientSource {
   readonly clientId: string;
   readonly hostname: string;
+  /** How it came, where that is not over TCP. @default {"V2"} */
+  readonly version?: string;
   readonly userAgent: string;
   /** `host:port`. */
   readonly remoteAddress: string;
@@ -348,7 +350,7 @@ function clientStats(client: ClientSource, filter: StatsFilter, monotonicMs: num
   return {
     client_id: client.clientId,
     hostname: client.hostname,
-    version: "V2",
+    version: client.version ?? "V2",
     remote_address: client.remoteAddress,
     state: client.state,
     ready_count: client.readyCount,
