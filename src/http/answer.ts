@@ -6,6 +6,7 @@
  */
 import { concat } from "@std/bytes/concat";
 import { STATUS_TEXT } from "@std/http/status";
+import type { Connection } from "../net/connection.ts";
 
 /** A name, as Go spells it, and a value. */
 export type Header = readonly [name: string, value: string];
@@ -27,8 +28,14 @@ export class HeaderBlock {
   }
 }
 
-/** A text, or one that was so long that it has been encoded in pieces, which are sent one after the other. */
-export type AnswerBody = string | readonly Uint8Array<ArrayBuffer>[];
+/**
+ * A text, or one that was so long that it has been encoded in pieces, which are sent one after the other; or what comes
+ * bit by bit, for as long as somebody wants it.
+ */
+export type AnswerBody =
+  | string
+  | readonly Uint8Array<ArrayBuffer>[]
+  | ReadableStream<Uint8Array<ArrayBuffer>>;
 
 /** An answer. */
 export class Answer {
@@ -45,6 +52,17 @@ export class Answer {
   /** The same answer with further headers. */
   with(...more: readonly Header[]): Answer {
     return new Answer(this.status, this.headers.with(more), this.body);
+  }
+}
+
+/** After this answer the connection is not HTTP's any more. */
+export class Takeover extends Answer {
+  /** Serves the connection to its end. */
+  readonly serve: (connection: Connection) => Promise<void>;
+
+  constructor(headers: HeaderBlock, serve: (connection: Connection) => Promise<void>) {
+    super(101, headers);
+    this.serve = serve;
   }
 }
 
@@ -77,11 +95,14 @@ export function encodeAnswer(
   { isOld, keepAlive, isHead }: AnswerForm,
 ): readonly Uint8Array<ArrayBuffer>[] {
   const { status, headers, body } = answer;
+  if (body instanceof ReadableStream || status === 101) {
+    return [encodeOpenHead(answer, { isOld, keepAlive, isHead })];
+  }
   const version = isOld ? "HTTP/1.0" : "HTTP/1.1";
   const connection = keepAlive ? isOld ? "Connection: keep-alive\r\n" : "" : "Connection: close\r\n";
   const head = (length: number) =>
     `${version} ${status} ${statusText(status)}\r\n${headers.text}Date: ${dateText()}\r\n` +
-    `Content-Length: ${length}\r\n${connection}\r\n`;
+    `${status === 204 ? "" : `Content-Length: ${length}\r\n`}${connection}\r\n`;
   if (typeof body === "string" && body.length <= ASCII_LOOKED_FOR_MAX && isAscii(body)) {
     return [ENCODER.encode(isHead ? head(body.length) : head(body.length) + body)];
   }
@@ -91,6 +112,28 @@ export function encodeAnswer(
   const [first, ...rest] = pieces;
   // One write for both, where it is one: each costs more than the copy.
   return rest.length === 0 && first !== undefined ? [concat([headBytes, first])] : [headBytes, ...pieces];
+}
+
+/** A chunk of an answer that comes bit by bit (RFC 9112, 7.1). */
+export function encodeChunk(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return concat([ENCODER.encode(`${bytes.length.toString(16)}\r\n`), bytes, LINE_END]);
+}
+
+const LINE_END = ENCODER.encode("\r\n");
+/** The end of such an answer. */
+export const LAST_CHUNK = ENCODER.encode("0\r\n\r\n");
+
+/** The head of an answer whose length is not known: what follows comes in chunks, or lasts until the connection ends. */
+function encodeOpenHead(
+  { status, headers }: Answer,
+  { isOld, keepAlive }: AnswerForm,
+): Uint8Array<ArrayBuffer> {
+  const chunks = isOld || status === 101 ? "" : "Transfer-Encoding: chunked\r\n";
+  const connection = keepAlive || status === 101 ? "" : "Connection: close\r\n";
+  return ENCODER.encode(
+    `${isOld ? "HTTP/1.0" : "HTTP/1.1"} ${status} ${statusText(status)}\r\n${headers.text}` +
+      `Date: ${dateText()}\r\n${chunks}${connection}\r\n`,
+  );
 }
 
 /** What Go's server answers to what is no request; the connection ends. */

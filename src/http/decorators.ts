@@ -1,6 +1,6 @@
 /**
  * From what a handler returns or throws to a response and a log line (internal/http_api/api_response.go). A
- * handler returns text, bytes, nothing, or anything else that is to be JSON; it refuses by throwing an
+ * handler returns text, bytes, nothing, a whole answer, or anything else that is to be JSON; it refuses by throwing an
  * {@linkcode HttpError}. Other errors pass through: the router answers those.
  *
  * @module
@@ -73,11 +73,12 @@ export function plainText(handler: Handler): Responder {
   };
 }
 
-/** Answers in NSQ's form, version 1.0: text as it is, other data as JSON, refusals as `{"message":…}`. */
+/** Answers in NSQ's form, version 1.0: a whole answer or text as it is, other data as JSON, refusals as `{"message":…}`. */
 export function v1(handler: Handler): Responder {
   return async (context) => {
     try {
       const data = await handler(context);
+      if (data instanceof Answer) return data;
       if (data === undefined || data === "") return new Answer(200, V1_EMPTY);
       if (typeof data === "string") return new Answer(200, V1_TEXT, data);
       return new Answer(200, V1_JSON, await jsonPieces(data));

@@ -11,19 +11,23 @@
  * @module
  */
 import { concat } from "@std/bytes/concat";
+import { AsyncGroup } from "../base/async_group.ts";
 import { errorText } from "../base/error_text.ts";
 import { othersFirst } from "../base/every.ts";
 import { Seldom } from "../base/seldom.ts";
 import type { Address } from "../config/address.ts";
-import { addressText } from "../net/connection.ts";
+import { addressText, type Connection } from "../net/connection.ts";
 import { cannotListen } from "../net/listener.ts";
+import type { TlsState } from "../net/tls_server.ts";
 import { removeSocket } from "../net/unix_socket.ts";
 import { Answer, HeaderBlock } from "./answer.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import { isHost } from "./head.ts";
 import { HttpError, tooManyBodies } from "./http_error.ts";
-import type { HttpBody, HttpRequest } from "./http_request.ts";
+import type { HttpBody, HttpRequest, UpgradeOptions } from "./http_request.ts";
+import { RuntimeSocket } from "./runtime_socket.ts";
 import type { HttpServer, ServeOptions } from "./server.ts";
+import { checkHandshake } from "./websocket.ts";
 
 /** How long clients may take to read the last answers, in ms. */
 const SEND_TIME_MS = 1000;
@@ -63,6 +67,7 @@ class RuntimeServer implements HttpServer {
   readonly #options: ServeOptions;
   readonly #name: string;
   readonly #idle = Promise.withResolvers<void>();
+  readonly #sockets = new AsyncGroup();
   /** Settles when clients are left behind that do not let the runtime end. */
   readonly #left = Promise.withResolvers<void>();
   /** Where to listen another time: where any port will do, it must be the same. */
@@ -106,6 +111,7 @@ class RuntimeServer implements HttpServer {
     const timer = setTimeout(() => this.#idle.resolve(), graceMs);
     await this.#idle.promise;
     clearTimeout(timer);
+    await this.#endSockets(graceMs);
     if (this.#count > 0) {
       logger.warn(`${this.#name}: cut off ${this.#count} requests after ${graceMs}ms`);
       this.#abort.abort();
@@ -116,6 +122,20 @@ class RuntimeServer implements HttpServer {
       await this.#endOrLeave(this.#server.shutdown(), "clients that do not read their answers");
     }
     await this.finished;
+  }
+
+  /** WebSockets are ended by whoever serves them; the runtime does not count them. */
+  async #endSockets(graceMs: number): Promise<void> {
+    try {
+      await this.#sockets.wait({ timeoutMs: graceMs });
+    } catch (error) {
+      this.#options.logger.warn(`${this.#name}: ${errorText(error)}`);
+    }
+  }
+
+  /** What the runtime tells of TLS: that it is there. */
+  get #tls(): TlsState | undefined {
+    return this.#options.tls && { version: "", cipherSuite: "", commonName: "" };
   }
 
   /** Waits for the end a while: nothing but Deno.exit ends what is left then, and the process does not end by itself. */
@@ -184,7 +204,11 @@ class RuntimeServer implements HttpServer {
     if (!isHost(request.headers.get("host") ?? "")) return responseOf(MALFORMED_HOST);
     const body = new StreamBody(request, budget);
     try {
-      return responseOf(await handler(new RuntimeRequest(request, body, addressText(info.remoteAddr))));
+      const peer = addressText(info.remoteAddr);
+      const answer = await handler(
+        new RuntimeRequest(request, { body, peer, tls: this.#tls, sockets: this.#sockets }),
+      );
+      return answer instanceof SocketAnswer ? answer.response : responseOf(answer);
     } finally {
       body.release();
     }
@@ -196,6 +220,16 @@ class RuntimeServer implements HttpServer {
   };
 }
 
+/** The runtime has answered, and made the connection a WebSocket. */
+class SocketAnswer extends Answer {
+  readonly response: Response;
+
+  constructor(response: Response) {
+    super(101, NO_HEADERS);
+    this.response = response;
+  }
+}
+
 /** An answer as the runtime sends it. */
 function responseOf({ status, headers, body }: Answer): Response {
   return new Response(body === "" ? null : typeof body === "string" ? body : contentOf(body), {
@@ -205,7 +239,10 @@ function responseOf({ status, headers, body }: Answer): Response {
 }
 
 /** What is one piece has a length; more go out one by one, as the client takes them. */
-function contentOf(pieces: readonly Uint8Array<ArrayBuffer>[]): BodyInit {
+function contentOf(
+  pieces: readonly Uint8Array<ArrayBuffer>[] | ReadableStream<Uint8Array<ArrayBuffer>>,
+): BodyInit {
+  if (pieces instanceof ReadableStream) return pieces;
   if (pieces.length === 1) return pieces[0];
   const rest = pieces.values();
   return new ReadableStream({
@@ -220,13 +257,25 @@ function contentOf(pieces: readonly Uint8Array<ArrayBuffer>[]): BodyInit {
 class RuntimeRequest implements HttpRequest {
   readonly body: StreamBody;
   readonly peer: string;
+  readonly tls: TlsState | undefined;
   readonly target: string;
   readonly #request: Request;
+  readonly #sockets: AsyncGroup;
 
-  constructor(request: Request, body: StreamBody, peer: string) {
+  constructor(
+    request: Request,
+    of: {
+      readonly body: StreamBody;
+      readonly peer: string;
+      readonly tls: TlsState | undefined;
+      readonly sockets: AsyncGroup;
+    },
+  ) {
     this.#request = request;
-    this.body = body;
-    this.peer = peer;
+    this.#sockets = of.sockets;
+    this.body = of.body;
+    this.peer = of.peer;
+    this.tls = of.tls;
     // By hand, because `new URL` would hide double slashes and dots.
     const { url } = request;
     this.target = url.slice(url.indexOf("/", url.indexOf("://") + 3));
@@ -243,6 +292,14 @@ class RuntimeRequest implements HttpRequest {
 
   get signal(): AbortSignal {
     return this.#request.signal;
+  }
+
+  upgrade({ protocol, serve }: UpgradeOptions): Answer {
+    const { isOffered } = checkHandshake(this, protocol);
+    const { socket, response } = Deno.upgradeWebSocket(this.#request, isOffered ? { protocol } : {});
+    const connection: Connection = new RuntimeSocket(socket, this.peer);
+    this.#sockets.spawn(`socket ${this.peer}`, () => serve(connection));
+    return new SocketAnswer(response);
   }
 }
 

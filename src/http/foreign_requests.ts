@@ -3,7 +3,8 @@
  * curl, nsqadmin and the clients' libraries are never meant.
  *
  * - A page may not change anything here: what is not a GET is refused when the browser calls it `cross-site`, or when the
- *   page's origin is another host.
+ *   page's origin is another host. A WebSocket, for which browsers ask with a GET, counts as a change. Origins that
+ *   are allowed may do all that others may.
  * - Where the names are told by which this program may be asked for, a page whose own name has been made to lead here
  *   (DNS rebinding) cannot read anything either. An IP address, or localhost, is no such name.
  *
@@ -36,17 +37,24 @@ export class HostNames {
   }
 }
 
-/** Whether, and how, a request is a foreign page's. */
-export function foreignness(request: HttpRequest, hosts: HostNames | undefined): Foreignness | undefined {
+/** Whether, and how, a request is a foreign page's; pages of the `origins` are not foreign. */
+export function foreignness(
+  request: Pick<HttpRequest, "method" | "headers">,
+  hosts: HostNames | undefined,
+  origins: ReadonlySet<string> = NO_ORIGINS,
+): Foreignness | undefined {
   const { method, headers } = request;
   // Nobody needs to be asked for by name: who leaves it out is no browser.
   const host = headers.get("host") ?? "";
   if (hosts !== undefined && host !== "" && !hosts.has(host)) return "FOREIGN_HOST";
-  if (method === "GET") return undefined;
-  if (headers.get("sec-fetch-site") === "cross-site") return "FOREIGN_ORIGIN";
+  if (method === "GET" && headers.get("upgrade") === undefined) return undefined;
   const origin = headers.get("origin");
+  if (origin !== undefined && origins.has(origin)) return undefined;
+  if (headers.get("sec-fetch-site") === "cross-site") return "FOREIGN_ORIGIN";
   return origin === undefined || hostOfOrigin(origin) === host.toLowerCase() ? undefined : "FOREIGN_ORIGIN";
 }
+
+const NO_ORIGINS: ReadonlySet<string> = new Set();
 
 /** Names that lead nowhere else: no page of another site can have one. */
 function isAddress(name: string): boolean {

@@ -17,13 +17,24 @@ import type { Clock } from "../base/clock.ts";
 import type { ErrorSink } from "../base/error_sink.ts";
 import { errorText } from "../base/error_text.ts";
 import type { FairShare } from "../base/fair_share.ts";
-import { type Connection, isDisconnect, writeAll } from "../net/connection.ts";
-import { Answer, CONTINUE, encodeAnswer, encodeRefusal, HeaderBlock } from "./answer.ts";
+import { type Connection, isDisconnect, UnreadConnection, writeAll } from "../net/connection.ts";
+import type { TlsState } from "../net/tls_server.ts";
+import {
+  Answer,
+  CONTINUE,
+  encodeAnswer,
+  encodeChunk,
+  encodeRefusal,
+  HeaderBlock,
+  LAST_CHUNK,
+  Takeover,
+} from "./answer.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import { parseHead, RefusedRequest, type RequestHead } from "./head.ts";
-import type { HttpRequest, RequestHandler } from "./http_request.ts";
+import type { HttpRequest, RequestHandler, UpgradeOptions } from "./http_request.ts";
 import { HttpInput } from "./input.ts";
 import { type BodyOwner, RequestBody } from "./request_body.ts";
+import { takeoverFor } from "./websocket.ts";
 
 /** How long a connection may take for each of its parts, in ms; 0 is no limit. */
 export interface HttpTimeouts {
@@ -71,6 +82,7 @@ export class HttpConnection implements BodyOwner {
   readonly input: HttpInput;
   readonly #connection: Connection;
   readonly #context: HttpConnectionContext;
+  readonly #tls: TlsState | undefined;
   #deadlineMs: number;
   /** A request has begun, and its answer is not out. */
   #busy = false;
@@ -79,7 +91,8 @@ export class HttpConnection implements BodyOwner {
   /** The client sends its body when it is asked to. */
   #waits = false;
 
-  constructor(connection: Connection, context: HttpConnectionContext) {
+  constructor(connection: Connection, context: HttpConnectionContext, tls?: TlsState) {
+    this.#tls = tls;
     this.#connection = connection;
     this.#context = context;
     this.input = new HttpInput(connection, context.budget, context.share);
@@ -180,6 +193,12 @@ export class HttpConnection implements BodyOwner {
     for (const piece of encodeAnswer(answer, { isOld, keepAlive, isHead: method === "HEAD" })) {
       await this.#write(piece);
     }
+    if (answer instanceof Takeover) {
+      const unread = this.input.take(this.input.length).slice();
+      await answer.serve(new UnreadConnection(this.#connection, unread));
+      return false;
+    }
+    if (answer.body instanceof ReadableStream) await this.#writeStream(answer.body, isOld);
     if (keepAlive && (body.finished || await body.discard())) {
       if (method === "POST") this.input.skipLineEnds();
       return true;
@@ -193,7 +212,8 @@ export class HttpConnection implements BodyOwner {
     // Go's server answers this one itself.
     if (head.target === "*" && head.method === "OPTIONS") return new Answer(200, NO_ANSWER_HEADERS);
     try {
-      const request = new ConnectionRequest(head, body, this.#connection.peer, this.input);
+      const { peer } = this.#connection;
+      const request = new ConnectionRequest(head, { body, peer, input: this.input, tls: this.#tls });
       const { handler, share } = this.#context;
       return await (isLarge ? share.run(() => handler(request)) : handler(request));
     } catch (error) {
@@ -223,6 +243,24 @@ export class HttpConnection implements BodyOwner {
     this.#deadlineMs = Infinity;
   }
 
+  /** Writes what comes, as it comes; when the client has gone, no more is asked for. */
+  async #writeStream(stream: ReadableStream<Uint8Array<ArrayBuffer>>, isOld: boolean): Promise<void> {
+    const reader = stream.getReader();
+    const cancel = (reason: unknown) => reader.cancel(reason);
+    this.input.watch(() => void cancel("the client has gone"));
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        if (value.length > 0) await this.#write(isOld ? value : encodeChunk(value));
+      }
+      if (!isOld) await this.#write(LAST_CHUNK);
+    } catch (error) {
+      await cancel(error);
+      throw error;
+    }
+  }
+
   async #sayGoodbye(): Promise<void> {
     this.#idle = true;
     this.#allow(LINGER_TIME_MS);
@@ -247,15 +285,25 @@ export class HttpConnection implements BodyOwner {
 class ConnectionRequest implements HttpRequest {
   readonly body: RequestBody;
   readonly peer: string;
+  readonly tls: TlsState | undefined;
   readonly #head: RequestHead;
   readonly #input: HttpInput;
   #controller: AbortController | undefined;
 
-  constructor(head: RequestHead, body: RequestBody, peer: string, input: HttpInput) {
+  constructor(
+    head: RequestHead,
+    of: {
+      readonly body: RequestBody;
+      readonly peer: string;
+      readonly input: HttpInput;
+      readonly tls: TlsState | undefined;
+    },
+  ) {
     this.#head = head;
-    this.body = body;
-    this.peer = peer;
-    this.#input = input;
+    this.body = of.body;
+    this.peer = of.peer;
+    this.tls = of.tls;
+    this.#input = of.input;
   }
 
   get method(): string {
@@ -276,6 +324,10 @@ class ConnectionRequest implements HttpRequest {
       this.#input.watch(() => controller.abort());
     }
     return this.#controller.signal;
+  }
+
+  upgrade(options: UpgradeOptions): Answer {
+    return takeoverFor(this, options);
   }
 }
 

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { Connection } from "../net/connection.ts";
+import type { TlsState } from "../net/tls_server.ts";
 import type { Answer } from "./answer.ts";
 
 /** A request. Its target is not tidied up: handlers see what was sent. */
@@ -16,6 +18,22 @@ export interface HttpRequest {
   readonly peer: string;
   /** Aborted when the client has gone before it had its answer. */
   readonly signal: AbortSignal;
+  /** What was agreed on in TLS's handshake; absent in plain. */
+  readonly tls: TlsState | undefined;
+  /**
+   * The answer by which the connection becomes a WebSocket, a stream of bytes, which is served then (websocket.ts).
+   *
+   * @throws {HttpError} If that is not what the client has asked for.
+   */
+  upgrade(options: UpgradeOptions): Answer;
+}
+
+/** What an upgrade to a WebSocket is about. */
+export interface UpgradeOptions {
+  /** The subprotocol; a client that says which ones it speaks must speak this one. */
+  readonly protocol: string;
+  /** Serves the stream to its end; never rejects. */
+  readonly serve: (connection: Connection) => Promise<void>;
 }
 
 /** The headers of a request. */

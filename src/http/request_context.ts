@@ -25,6 +25,8 @@ export class RequestContext {
   route: string | undefined;
   /** Name of the client's token, once a guard has found out. */
   client: string | undefined;
+  /** What the client may do by its token; absent where nobody asks for one. */
+  permits: ((role: string, topic: string, channel: string) => boolean) | undefined;
   /** What a handler wants to be noted besides path and query: a value from the body. */
   detail: string | undefined;
 

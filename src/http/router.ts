@@ -7,7 +7,7 @@
  */
 import type { ErrorSink } from "../base/error_sink.ts";
 import type { Logger } from "../base/logger.ts";
-import { Answer, HeaderBlock, statusText } from "./answer.ts";
+import { Answer, type Header, HeaderBlock, statusText } from "./answer.ts";
 import { refusal, type Responder } from "./decorators.ts";
 import { foreignness, type HostNames } from "./foreign_requests.ts";
 import type { HttpRequest } from "./http_request.ts";
@@ -29,6 +29,8 @@ export interface RouterOptions {
   readonly onError?: ErrorSink;
   /** Where answers are counted. @default {nowhere} */
   readonly counts?: RequestCounts | undefined;
+  /** Origins of pages that may use it. @default {none} */
+  readonly origins?: readonly string[];
 }
 
 /** No route has a longer path, in characters, and to find out what one of a MiB may mean holds all others up. */
@@ -45,6 +47,14 @@ const HTML: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 const NO_HEADERS = new HeaderBlock([]);
+/** What a page may send, which is kept for ten minutes. */
+const PREFLIGHT = new HeaderBlock([
+  ["Access-Control-Allow-Methods", "GET, POST, PUT"],
+  ["Access-Control-Allow-Headers", "Authorization, Content-Type"],
+  ["Access-Control-Max-Age", "600"],
+]);
+/** What it may read of the headers, beside those that it always may. */
+const EXPOSED: Header = ["Access-Control-Expose-Headers", "*"];
 
 /** An HTTP API: a table of routes, ready to be served. */
 export class Router {
@@ -53,12 +63,14 @@ export class Router {
   readonly #hosts: HostNames | undefined;
   readonly #onError: ErrorSink | undefined;
   readonly #counts: RequestCounts | undefined;
+  readonly #origins: ReadonlySet<string>;
   readonly #notFound: Responder;
   readonly #methodNotAllowed: Responder;
   readonly #internalError: Responder;
   readonly #foreign: Readonly<Record<"FOREIGN_HOST" | "FOREIGN_ORIGIN", Responder>>;
 
-  constructor({ routes, logger, hosts, counts, onError }: RouterOptions) {
+  constructor({ routes, logger, hosts, counts, onError, origins = [] }: RouterOptions) {
+    this.#origins = new Set(origins);
     this.#table = new RouteTable(routes);
     this.#logger = logger;
     this.#hosts = hosts;
@@ -83,7 +95,9 @@ export class Router {
   };
 
   async #answer(context: RequestContext): Promise<Answer> {
+    const origin = this.#origins.size > 0 ? this.#allowedOrigin(context.request) : undefined;
     try {
+      if (origin !== undefined) return await this.#respondToPage(context, origin);
       return await this.#respond(context);
     } catch (cause) {
       this.#logger.error(`panic in HTTP handler - ${cause}`);
@@ -97,8 +111,26 @@ export class Router {
     this.#onError?.(`HTTP_${status}`, remoteAddress, `${method} ${target.slice(0, TOLD_LENGTH_MAX)} ${said}`);
   }
 
+  /** The page's origin, if it may use the API. */
+  #allowedOrigin({ headers }: HttpRequest): string | undefined {
+    const origin = headers.get("origin");
+    return origin !== undefined && this.#origins.has(origin) ? origin : undefined;
+  }
+
+  /** As `#respond`, with what a browser must be told so that it lets the page have the answer. */
+  async #respondToPage(context: RequestContext, origin: string): Promise<Answer> {
+    const allowed: readonly Header[] = [["Access-Control-Allow-Origin", origin], ["Vary", "Origin"]];
+    const asked = context.request.headers.get("access-control-request-method");
+    if (context.method === "OPTIONS" && asked !== undefined) {
+      return new Answer(204, PREFLIGHT.with(allowed));
+    }
+    const answer = await this.#respond(context);
+    // A WebSocket's answer is not the page's to read.
+    return answer.status === 101 ? answer : answer.with(...allowed, EXPOSED);
+  }
+
   #respond(context: RequestContext): Answer | Promise<Answer> {
-    const foreign = foreignness(context.request, this.#hosts);
+    const foreign = foreignness(context.request, this.#hosts, this.#origins);
     if (foreign !== undefined) return this.#foreign[foreign](context);
 
     const { method, rawPath } = context;

@@ -33,7 +33,7 @@ import type { Address } from "../config/address.ts";
 import type { ConnectionLimits } from "../net/admission.ts";
 import { type Connection, type DenoConnection, isDisconnect, writeAll } from "../net/connection.ts";
 import { cannotListen, ConnectionListener } from "../net/listener.ts";
-import type { TlsServer } from "../net/tls_server.ts";
+import type { TlsServer, TlsUpgrade } from "../net/tls_server.ts";
 import { BodyBudget } from "./body_budget.ts";
 import { serveWithRuntime } from "./deno_serve.ts";
 import { HttpConnection, type HttpConnectionContext, type HttpTimeouts } from "./http_connection.ts";
@@ -129,6 +129,9 @@ export function serveHttp(options: ServeOptions): HttpServer {
   return isOnDeploy() ? serveWithRuntime(options) : new ListeningServer(options);
 }
 
+/** What comes of a handshake. */
+type Handshake = Partial<Pick<TlsUpgrade, "connection" | "state">>;
+
 class ListeningServer implements HttpServer {
   readonly address: string;
   readonly port: number | undefined;
@@ -223,20 +226,22 @@ class ListeningServer implements HttpServer {
   }
 
   async #serve(plain: DenoConnection): Promise<void> {
-    const connection = this.#tls === undefined ? plain : await this.#handshake(plain, this.#tls);
+    const { connection, state } = this.#tls === undefined
+      ? { connection: plain, state: undefined }
+      : await this.#handshake(plain, this.#tls);
     if (connection === undefined) return;
-    const served = new HttpConnection(connection, this.#context);
+    const served = new HttpConnection(connection, this.#context, state);
     this.#connections.add(served);
     await served.run();
     this.#connections.delete(served);
   }
 
-  /** The connection with TLS, or `undefined` if there is none to be had, or the client has not shown what it must. */
-  async #handshake(plain: DenoConnection, tls: TlsServer): Promise<Connection | undefined> {
+  /** The connection with TLS, or nothing if there is none to be had, or the client has not shown what it must. */
+  async #handshake(plain: DenoConnection, tls: TlsServer): Promise<Handshake> {
     this.#beginning.add(plain);
     try {
-      const { connection, refusal } = await tls.upgrade(plain);
-      if (refusal === undefined) return connection;
+      const { connection, state, refusal } = await tls.upgrade(plain);
+      if (refusal === undefined) return { connection, state };
       connection.close();
       throw new Error(refusal);
     } catch (error) {
@@ -245,7 +250,7 @@ class ListeningServer implements HttpServer {
         this.#handshakeFailed.say(`${plain.peer} - ${errorText(error)}`);
         this.#onError?.("TLS_HANDSHAKE", plain.peer, errorText(error));
       }
-      return undefined;
+      return {};
     } finally {
       this.#beginning.delete(plain);
     }

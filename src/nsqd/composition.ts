@@ -23,6 +23,7 @@ import { RequestCounts } from "../http/request_counts.ts";
 import type { ApiContext } from "./api/context.ts";
 import { nsqdHttpApi } from "./api/endpoints.ts";
 import { HttpGuard, TOKENS_VARIABLE } from "./api/guard.ts";
+import { HttpAuth } from "./api/http_auth.ts";
 import { diskOf } from "./disk.ts";
 import { Drain } from "./drain.ts";
 import { Flush } from "./flush.ts";
@@ -258,6 +259,11 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
 
   /** Whoever is behind a consumer, however it has come. */
   const clientOf = (consumer: Consumer) => queue.clientOf(consumer) ?? sessions.clientOf(consumer);
+  const httpAuth = new HttpAuth({
+    clock,
+    logger,
+    authorize: (client, secret) => auditedAuth(audit, client, authorizer.authorize(client, secret)),
+  });
 
   // Everything that a reload can change.
   const reloadables: Reloadable[] = [];
@@ -311,6 +317,14 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const apiContext: ApiContext = {
     broker,
     queue,
+    sockets: {
+      get count() {
+        return sessions.carried;
+      },
+      serve: (connection, carrier) => sessions.serveCarried(connection, carrier),
+    },
+    authorize: (request, place) =>
+      start.options.authHttpAddresses.length > 0 ? httpAuth.check(request, place) : undefined,
     clock,
     get options() {
       return settings.options;
@@ -362,7 +376,13 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   };
   const hosts = HostNames.of(start.options.httpAllowedHosts);
   const api = (withoutAdmin: boolean) =>
-    nsqdHttpApi(apiContext, { guard, audit, hosts, withoutAdmin }).handle;
+    nsqdHttpApi(apiContext, {
+      guard,
+      audit,
+      hosts,
+      origins: start.options.httpAllowOrigins,
+      withoutAdmin,
+    }).handle;
   const openHttp = async () => {
     const { options } = settings;
     await listeners.openHttp({

@@ -142,6 +142,8 @@ export function httpApi(given: HttpApiOptions = {}) {
   const context: ApiContext = {
     broker,
     queue,
+    sockets: { count: 0, serve: () => Promise.resolve() },
+    authorize: () => undefined,
     clock,
     get options() {
       return options;

@@ -57,6 +57,10 @@ export function httpRequest(call: Call): HttpRequest & { readonly body: ReadyBod
     body: new ReadyBody(body),
     peer: "127.0.0.1:1234",
     signal,
+    tls: undefined,
+    upgrade() {
+      throw new Error("There is no connection that could become a WebSocket");
+    },
   };
 }
 
@@ -69,7 +73,11 @@ export async function callHandler(handler: RequestHandler, call: Call): Promise<
 export function seen({ status, headers, body }: Answer): Seen {
   return {
     status,
-    text: typeof body === "string" ? body : new TextDecoder().decode(concat(body)),
+    text: typeof body === "string"
+      ? body
+      : body instanceof ReadableStream
+      ? ""
+      : new TextDecoder().decode(concat(body)),
     header: (name) => headers.list.find(([each]) => each.toLowerCase() === name)?.[1],
   };
 }

@@ -7,14 +7,17 @@ import type { Clock, Moment } from "../../base/clock.ts";
 import type { Logger, LogLevel } from "../../base/logger.ts";
 import type { Broker } from "../../broker/broker.ts";
 import type { Consumer } from "../../broker/consumer.ts";
+import type { RequestContext } from "../../http/request_context.ts";
+import type { Connection } from "../../net/connection.ts";
 import type { RegistrationDb } from "../../cluster/registration_db.ts";
 import type { Readiness } from "../../http/health_pages.ts";
 import type { MessageOptions } from "../node/message_options.ts";
 import type { NodeOptions } from "../node/options.ts";
 import type { Tracing } from "../node/tracing.ts";
 import type { QueueOptions } from "../queue/options.ts";
-import type { Queue } from "../queue/queue.ts";
+import type { Place, Queue } from "../queue/queue.ts";
 import type { SessionOptions } from "../session/options.ts";
+import type { Carrier } from "../session/session.ts";
 import type { ErrorCounts } from "../stats/errors.ts";
 import type { ClientSource } from "../stats/stats.ts";
 import type { MetricsContext } from "./metrics.ts";
@@ -27,11 +30,22 @@ export interface GossipApi {
   stats(): Promise<Readonly<Record<string, string>>>;
 }
 
+/** Protocol V2 over WebSockets, as the HTTP API sees it. */
+export interface SocketApi {
+  /** How many there are. */
+  readonly count: number;
+  /** Serves one to its end; never rejects. */
+  serve(connection: Connection, carrier: Carrier): Promise<void>;
+}
+
 /** A running nsqd, as its HTTP API sees it. */
 export interface ApiContext {
   readonly broker: Broker;
   /** The messages. */
   readonly queue: Queue;
+  readonly sockets: SocketApi;
+  /** Settles when auth servers, if there are any, say that the client may consume there. @throws {HttpError} */
+  authorize(request: RequestContext, place: Place): Promise<void> | undefined;
   readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
   /** The options in force; asked anew for each request, because some can be changed. */
   readonly options:

@@ -19,13 +19,16 @@ import { Router } from "../../http/router.ts";
 import { errorStats } from "../stats/errors.ts";
 import { memoryStats } from "../stats/stats.ts";
 import { formatStats } from "../stats/text.ts";
+import { finish, receive, requeue, touch } from "./consume.ts";
 import { debugEndpoints } from "./debug.ts";
+import { subscribe } from "./event_stream.ts";
 import { type Endpoint, endpoint, type HttpGuard } from "./guard.ts";
 import { boolParam, paramsOf } from "./params.ts";
 import type { ApiContext } from "./context.ts";
 import { lookupEndpoints } from "./lookup.ts";
 import { metrics } from "./metrics.ts";
 import { publish, publishBatch } from "./publish.ts";
+import { openSocket } from "./socket.ts";
 import {
   createChannel,
   createTopic,
@@ -55,20 +58,22 @@ export interface ApiAudience {
   readonly audit?: Audit | undefined;
   /** By which names it may be asked. @default {any} */
   readonly hosts?: HostNames | undefined;
-  /** It is for those who publish, look and check: administration, options and debug pages are elsewhere. */
+  /** Origins of pages that may use it. @default {none} */
+  readonly origins?: readonly string[];
+  /** It is for those who publish, consume, look and check: administration, options and debug pages are elsewhere. */
   readonly withoutAdmin?: boolean;
 }
 
 /** The API of one nsqd, ready to be served. */
 export function nsqdHttpApi(nsqd: ApiContext, audience: ApiAudience = {}): Router {
-  const { guard, audit, hosts, withoutAdmin = false } = audience;
+  const { guard, audit, hosts, origins = [], withoutAdmin = false } = audience;
   const endpoints = nsqdEndpoints(nsqd)
     .filter((each) => !(withoutAdmin && isForAdmins(each)))
     .map((each) => each.access === "anyone" ? each : { ...each, value: onceLoaded(nsqd, each.value) })
     .map((each) => each.access === "admin" ? { ...each, value: audited(audit, each.value) } : each);
   const routes = guard === undefined ? endpoints : endpoints.map((each) => guard.protect(each));
   const { logger, errors, node: { counts } } = nsqd;
-  return new Router({ routes, logger, hosts, counts: counts.requests, onError: errors.note });
+  return new Router({ routes, logger, hosts, origins, counts: counts.requests, onError: errors.note });
 }
 
 /** What `--admin-address` takes away from the other addresses. */
@@ -104,6 +109,14 @@ export function nsqdEndpoints(nsqd: ApiContext): Endpoint[] {
     endpoint("publish", "POST", "/mpub", v1(of(publishBatch))),
     endpoint("read", "GET", "/stats", api(stats)),
     endpoint("read", "GET", "/metrics", plainText(logged(of(metrics)))),
+
+    // NSQ has none of these. They leave no line in the log either, but for the last two, which last.
+    endpoint("consume", "POST", "/receive", v1(of(receive))),
+    endpoint("consume", "POST", "/finish", v1(of(finish))),
+    endpoint("consume", "POST", "/requeue", v1(of(requeue))),
+    endpoint("consume", "POST", "/touch", v1(of(touch))),
+    endpoint("consume", "GET", "/subscribe", api(subscribe)),
+    endpoint(["publish", "consume"], "GET", "/v2", api(openSocket)),
 
     endpoint("admin", "POST", "/topic/create", api(createTopic)),
     endpoint("admin", "POST", "/topic/delete", api(deleteTopic)),

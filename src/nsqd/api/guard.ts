@@ -13,12 +13,13 @@ import { refusal, type Responder, V1_JSON } from "../../http/decorators.ts";
 import type { RequestHandler } from "../../http/http_request.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { OptionError } from "../../config/option.ts";
+import { parseQuery } from "../../http/query.ts";
 import { route } from "../../http/route_table.ts";
 import type { HttpRoute } from "../../http/router.ts";
 import { type HttpRole, HttpTokens } from "./tokens.ts";
 
-/** Who may use an endpoint: anyone, or who has a token with that role. */
-export type Access = "anyone" | HttpRole;
+/** Who may use an endpoint: anyone, or who has a token with that role, or with one of several. */
+export type Access = "anyone" | HttpRole | readonly HttpRole[];
 
 /** An endpoint, and who may use it. */
 export interface Endpoint extends HttpRoute {
@@ -98,10 +99,11 @@ export class HttpGuard {
   /** The endpoint as a route that only those may use who may. */
   protect({ access, method, path, value }: Endpoint): HttpRoute {
     if (access === "anyone") return route(method, path, value);
-    return route(method, path, (context) => this.#refuse(context, access) ?? value(context));
+    const roles = typeof access === "string" ? [access] : access;
+    return route(method, path, (context) => this.#refuse(context, roles) ?? value(context));
   }
 
-  #refuse(context: RequestContext, role: HttpRole): Promise<Answer> | undefined {
+  #refuse(context: RequestContext, wanted: readonly HttpRole[]): Promise<Answer> | undefined {
     if (this.#tokens === undefined) {
       this.#noteRefusal(context, "there are no tokens", 403);
       return Promise.resolve(this.#forbidden(context));
@@ -111,12 +113,13 @@ export class HttpGuard {
     if (holder === undefined) {
       return this.#refuseUnknown(context, token === undefined ? "no token" : "unknown token");
     }
-    const { name, roles } = holder;
-    context.client = name;
-    if (!roles.has(role) && !roles.has("admin")) {
-      this.#noteRefusal(context, `role ${role} is missing`, 403);
+    context.client = holder.name;
+    const [topic, channel] = holder.isLimited ? placeIn(context) : [];
+    if (!wanted.some((role) => holder.may(role, topic, channel))) {
+      this.#noteRefusal(context, `role ${wanted.join(" or ")} is missing`, 403);
       return Promise.resolve(this.#forbidden(context));
     }
+    context.permits = (role, topic, channel) => holder.may(role as HttpRole, topic, channel);
     return undefined;
   }
 
@@ -143,6 +146,22 @@ export function requireTls(httpsPort: number, onError: ErrorSink): RequestHandle
   };
 }
 
-function bearerToken({ request }: RequestContext): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+/** The token that a request brings: pages in a browser cannot give a WebSocket headers, but they can name subprotocols. */
+export function bearerToken({ request: { headers } }: RequestContext): string | undefined {
+  const authorization = headers.get("authorization");
+  if (authorization !== undefined) return /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+  const protocols = headers.get("upgrade") === undefined ? undefined : headers.get("sec-websocket-protocol");
+  return protocols === undefined ? undefined : /(?:^|,)\s*bearer\.([^\s,]+)/.exec(protocols)?.[1];
+}
+
+/** The topic and the channel in the query, as far as they are given. */
+function placeIn({ rawQuery }: RequestContext): [topic?: string | undefined, channel?: string | undefined] {
+  try {
+    const params = parseQuery(rawQuery);
+    return [params.get("topic"), params.get("channel")];
+  } catch (error) {
+    // The endpoint says what is wrong with it.
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
 }

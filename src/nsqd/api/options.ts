@@ -4,7 +4,7 @@
  * @module
  */
 import { listenRefusal, parseAddress } from "../../config/address.ts";
-import { string } from "../../config/kind.ts";
+import { string, stringList } from "../../config/kind.ts";
 import { option, type OptionsOf } from "../../config/option.ts";
 import { HTTP_OPTIONS, httpRefusal } from "../../http/options.ts";
 
@@ -36,7 +36,14 @@ export const API_OPTIONS = {
     kind: string,
     default: "",
     description:
-      "Path of a file with a bearer token and its roles (publish, read, admin) on each line; without it the HTTP API is open.",
+      "Path of a file with a bearer token and its roles (publish, consume, read, admin) on each line; without it the HTTP API is open.",
+  }),
+  httpAllowOrigins: option<readonly string[]>({
+    flag: "http-allow-origin",
+    kind: stringList,
+    default: [],
+    description:
+      "Origin, such as https://shop.example, whose pages may use the HTTP API in a browser (may be given several times); none without it.",
   }),
   ...HTTP_OPTIONS,
 };
@@ -60,5 +67,10 @@ export function apiRefusal(
   if (hasHttps && parseAddress(httpsAddress)?.kind !== "tcp") {
     return listenRefusal("https-address", httpsAddress);
   }
+  const badOrigin = options.httpAllowOrigins.find((origin) => !ORIGIN.test(origin));
+  if (badOrigin !== undefined) return `--http-allow-origin is no origin: ${JSON.stringify(badOrigin)}`;
   return httpRefusal(options);
 }
+
+/** As browsers send it: without a path. */
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/\s,*]+$/;

@@ -6,8 +6,11 @@
  * # web shop
  * 4f1c2d9a7be84655 shop publish
  * 0b7e6a51c3d94f28 dashboard publish,read
+ * 5d1f0a9be84655c3 mailer publish:receipts,consume:orders/mail,consume:news*
  * 93c1f0de5a7b4c16 read
  * ```
+ *
+ * To publish and to consume may be limited to a topic, or to a channel of one; `*` at the end stands for any end.
  *
  * The name is whom the audit log says it was; several tokens may have one, as while an old one is replaced. A token without
  * one is called after its line.
@@ -20,7 +23,9 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { errorText } from "../../base/error_text.ts";
 import { OptionError } from "../../config/option.ts";
 
-const ROLES = ["publish", "read", "admin"] as const;
+const ROLES = ["publish", "consume", "read", "admin"] as const;
+/** Roles that can be limited to topics. */
+const LIMITED_ROLES: readonly string[] = ["publish", "consume"];
 
 /** What a token may be used for: `admin` is everything. */
 export type HttpRole = typeof ROLES[number];
@@ -28,15 +33,45 @@ export type HttpRole = typeof ROLES[number];
 /** Shorter tokens could be guessed. */
 const TOKEN_LENGTH_MIN = 16;
 const NAME = /^[\w.@-]{1,64}$/;
+const LIMIT = /^[.\w-]*(#ephemeral)?\*?(\/[.\w-]*(#ephemeral)?\*?)?$/;
 const FORM = "a line is a token, a space, and roles with commas between";
 
-/** Who has brought a token. */
-export interface TokenHolder {
-  readonly name: string;
-  readonly roles: ReadonlySet<HttpRole>;
+/** A role, and to which topic and channel it is limited. */
+interface Grant {
+  readonly role: HttpRole;
+  /** The limit; `undefined` is none. */
+  readonly topic: string | undefined;
+  readonly channel: string | undefined;
 }
 
-interface Entry extends TokenHolder {
+/** Who has brought a token. */
+export class TokenHolder {
+  readonly name: string;
+  readonly roles: ReadonlySet<HttpRole>;
+  readonly #grants: readonly Grant[];
+
+  constructor(name: string, grants: readonly Grant[]) {
+    this.name = name;
+    this.roles = new Set(grants.map(({ role }) => role));
+    this.#grants = grants;
+  }
+
+  /** True when it matters what a request is about. */
+  get isLimited(): boolean {
+    return this.#grants.some(({ topic }) => topic !== undefined);
+  }
+
+  /** Whether it has the role there; a topic or channel that is not told is in no limit's way. */
+  may(role: HttpRole, topic?: string, channel?: string): boolean {
+    return this.roles.has("admin") ||
+      this.#grants.some((grant) =>
+        grant.role === role && isWithin(topic, grant.topic) && isWithin(channel, grant.channel)
+      );
+  }
+}
+
+interface Entry {
+  readonly holder: TokenHolder;
   readonly hash: Uint8Array;
   readonly line: number;
 }
@@ -72,7 +107,7 @@ export class HttpTokens {
     const hash = hashOf(token);
     let holder: TokenHolder | undefined;
     for (const entry of this.#entries) {
-      if (timingSafeEqual(entry.hash, hash)) holder = entry;
+      if (timingSafeEqual(entry.hash, hash)) holder = entry.holder;
     }
     return holder;
   }
@@ -109,20 +144,40 @@ function parseLine(content: string, line: number): Entry | string {
   const fields = content.split(/\s+/);
   const [token, name, list] = fields.length === 2 ? [fields[0], `line ${line}`, fields[1]] : fields;
   // Two roles with a space between are not one with a name.
-  const isRole = ROLES.some((role) => name?.replace(/,$/, "") === role);
+  const isRole = ROLES.some((role) => name?.replace(/[,:].*$/, "") === role);
   if (list === undefined || fields.length > 3 || isRole) return FORM;
   if (fields.length === 3 && !NAME.test(name)) {
     return "the name has more than 64 characters, or others than letters, digits, and . _ @ -";
   }
   if (!/^[\x21-\x7e]+$/.test(token)) return "the token has characters that a request cannot carry";
   if (token.length < TOKEN_LENGTH_MIN) return `the token has fewer than ${TOKEN_LENGTH_MIN} characters`;
-  const roles = new Set<HttpRole>();
-  for (const [i, name] of list.split(",").entries()) {
-    const role = ROLES.find((role) => role === name);
-    if (role === undefined) return `role ${i + 1} is none of ${ROLES.join(", ")}`;
-    roles.add(role);
+  const grants: Grant[] = [];
+  for (const [i, text] of list.split(",").entries()) {
+    const grant = parseGrant(text);
+    if (typeof grant === "string") return `role ${i + 1} ${grant}`;
+    grants.push(grant);
   }
-  return { hash: hashOf(token), name, roles, line };
+  return { hash: hashOf(token), holder: new TokenHolder(name, grants), line };
+}
+
+/** A role with its limit, or what is wrong with it. */
+function parseGrant(text: string): Grant | string {
+  const [name, limit, ...more] = text.split(":");
+  const role = ROLES.find((role) => role === name);
+  if (role === undefined) return `is none of ${ROLES.join(", ")}`;
+  if (limit === undefined) return { role, topic: undefined, channel: undefined };
+  if (!LIMITED_ROLES.includes(role)) return "cannot be limited to a topic";
+  const [topic, channel] = limit.split("/");
+  const isOfChannel = role === "publish" && channel !== undefined;
+  if (more.length > 0 || topic === "" || channel === "" || isOfChannel || !LIMIT.test(limit)) {
+    return "is limited to what is no topic, or no channel";
+  }
+  return { role, topic, channel };
+}
+
+function isWithin(name: string | undefined, limit: string | undefined): boolean {
+  if (name === undefined || limit === undefined) return true;
+  return limit.endsWith("*") ? name.startsWith(limit.slice(0, -1)) : name === limit;
 }
 
 function repetition(entry: Entry, earlier: readonly Entry[]): string | undefined {

@@ -101,9 +101,11 @@ function identify(session: Session): boolean {
 /** Gives the client what it may have of what it has asked for. */
 function negotiate(session: Session, data: IdentifyData): void {
   const { settings, context: { options, tlsServer } } = session;
-  const tls = data.tls_v1 ? tlsServer : undefined;
-  const deflate = options.deflateEnabled && data.deflate;
-  const snappy = options.snappyEnabled && data.snappy;
+  // What carries the client has its own layers.
+  const isOverTcp = session.carrier === undefined;
+  const tls = isOverTcp && data.tls_v1 ? tlsServer : undefined;
+  const deflate = isOverTcp && options.deflateEnabled && data.deflate;
+  const snappy = isOverTcp && options.snappyEnabled && data.snappy;
   if (deflate && snappy) {
     throw new ProtocolError("E_IDENTIFY_FAILED", "cannot enable both deflate and snappy compression");
   }
@@ -213,7 +215,11 @@ async function askAuthServers(session: Session, secret: string): Promise<AuthSta
  * @throws {ProtocolError} When it may not.
  */
 function isAllowed(session: Session, command: string, topic: string, channel = ""): boolean {
-  const { auth, context } = session;
+  const { auth, context, carrier } = session;
+  const role = channel === "" ? "publish" : "consume";
+  if (carrier?.permits !== undefined && !carrier.permits(role, topic, channel)) {
+    throw new ProtocolError("E_UNAUTHORIZED", `token is not for ${command} on "${topic}" "${channel}"`);
+  }
   if (context.options.authHttpAddresses.length === 0) return true;
   if (!auth) throw new ProtocolError("E_AUTH_FIRST", `AUTH required before ${command}`);
   if (auth.state.expiresMs < session.monotonicMs()) {

@@ -66,6 +66,14 @@ export interface SessionTurn {
   run(): void;
 }
 
+/** What a client that is not connected over TCP has shown and agreed on before its session begins. */
+export interface Carrier {
+  /** The TLS below it; absent in plain. */
+  readonly tls: TlsState | undefined;
+  /** What it may do by its token; absent where nobody has asked for one. */
+  readonly permits: ((role: string, topic: string, channel: string) => boolean) | undefined;
+}
+
 /** What a session uses of its daemon. */
 export interface SessionContext {
   readonly clock: Clock;
@@ -97,6 +105,8 @@ export interface SessionContext {
 /** A client of the TCP protocol. Its times are by the monotonic clock, but for the one that is shown. */
 export class Session implements MessageSink, WireOwner {
   readonly context: SessionContext;
+  /** Absent over TCP. Whatever layers it has are its own. */
+  readonly carrier: Carrier | undefined;
   readonly reader = new CommandReader();
   readonly settings: ConnectionSettings;
   readonly remoteAddress: string;
@@ -162,9 +172,11 @@ export class Session implements MessageSink, WireOwner {
   /** Settles when the publishes are kept that the client waits for. Never rejects. */
   #keeping: Promise<void> | undefined;
 
-  constructor(context: SessionContext, connection: Connection) {
+  constructor(context: SessionContext, connection: Connection, carrier?: Carrier) {
     const { clock, options } = context;
     this.context = context;
+    this.carrier = carrier;
+    this.tls = carrier?.tls;
     this.#wire = new Wire(connection, this, options.maxOutputPendingSizeBytes);
     this.#answerBytesMax = options.maxOutputPendingSizeBytes;
     this.#nodeId = options.nodeId;

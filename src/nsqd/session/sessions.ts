@@ -6,11 +6,12 @@
 
 import type { Consumer } from "../../broker/consumer.ts";
 import type { Connection } from "../../net/connection.ts";
-import { Session, type SessionContext } from "./session.ts";
+import { type Carrier, Session, type SessionContext } from "./session.ts";
 
 /** The sessions of one nsqd. */
 export class Sessions {
   readonly #context: SessionContext;
+  #carried = 0;
 
   constructor(context: SessionContext) {
     this.#context = context;
@@ -20,6 +21,21 @@ export class Sessions {
   readonly serve = async (connection: Connection): Promise<void> => {
     await new Session(this.#context, connection).run();
   };
+
+  /** Serves a client that has come another way, to its end. */
+  async serveCarried(connection: Connection, carrier: Carrier): Promise<void> {
+    this.#carried++;
+    try {
+      await new Session(this.#context, connection, carrier).run();
+    } finally {
+      this.#carried--;
+    }
+  }
+
+  /** How many of these there are. */
+  get carried(): number {
+    return this.#carried;
+  }
 
   /** Sends the heartbeats that are due, and ends connections that nobody is behind any more. */
   keepAlive(): void {

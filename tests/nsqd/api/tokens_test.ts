@@ -81,13 +81,19 @@ const REFUSED: readonly [text: string | Uint8Array, message: string][] = [
   [`${SHOP} publish, read`, `HTTP auth token file "FILE", line 1: ${FORM}`],
   [`# x\n\n${SHOP} publish read`, `HTTP auth token file "FILE", line 3: ${FORM}`],
   [`${SHOP} shop publish read`, `HTTP auth token file "FILE", line 1: ${FORM}`],
-  [`${SHOP} shop write`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, read, admin'],
+  [
+    `${SHOP} shop write`,
+    'HTTP auth token file "FILE", line 1: role 1 is none of publish, consume, read, admin',
+  ],
   [`${SHOP} my/shop read`, `HTTP auth token file "FILE", line 1: ${NAMES}`],
   [`${SHOP} ${"x".repeat(65)} read`, `HTTP auth token file "FILE", line 1: ${NAMES}`],
-  [`${SHOP} write`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, read, admin'],
-  [`${SHOP} read,`, 'HTTP auth token file "FILE", line 1: role 2 is none of publish, read, admin'],
-  [`${SHOP} Read`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, read, admin'],
-  [`${SHOP} toString`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, read, admin'],
+  [`${SHOP} write`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, consume, read, admin'],
+  [`${SHOP} read,`, 'HTTP auth token file "FILE", line 1: role 2 is none of publish, consume, read, admin'],
+  [`${SHOP} Read`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, consume, read, admin'],
+  [
+    `${SHOP} toString`,
+    'HTTP auth token file "FILE", line 1: role 1 is none of publish, consume, read, admin',
+  ],
   ["012345678901234 read", 'HTTP auth token file "FILE", line 1: the token has fewer than 16 characters'],
   [`read ${SHOP}`, 'HTTP auth token file "FILE", line 1: the token has fewer than 16 characters'],
   [
@@ -104,6 +110,52 @@ const REFUSED: readonly [text: string | Uint8Array, message: string][] = [
 for (const [text, message] of REFUSED) {
   Deno.test(`HttpTokens.read() refuses ${JSON.stringify(text).slice(0, 60)}`, () => {
     assertEquals(read(text), message);
+  });
+}
+
+const LIMITS: readonly [roles: string, allowed: string[], refused: string[]][] = [
+  ["consume:orders", ["consume orders mail", "consume orders x"], ["consume news mail", "publish orders "]],
+  ["consume:orders/mail", ["consume orders mail"], ["consume orders x", "consume news mail"]],
+  ["consume:news*", ["consume news a", "consume newsletter b"], ["consume new a"]],
+  ["consume:*/mail*", ["consume a mail", "consume b mail2"], ["consume a x"]],
+  ["publish:a,publish:b", ["publish a ", "publish b "], ["publish c ", "consume a x"]],
+  ["publish:a,publish", ["publish a ", "publish c "], ["consume a x"]],
+  ["consume:a#ephemeral", ["consume a#ephemeral x"], ["consume a x"]],
+  ["consume:a/b#ephemeral", ["consume a b#ephemeral"], ["consume a b"]],
+];
+
+for (const [roles, allowed, refused] of LIMITS) {
+  Deno.test(`HttpTokens.holderOf() knows what ${roles} is limited to`, () => {
+    const tokens = read(`${SHOP} ${roles}`);
+    assert(typeof tokens !== "string", String(tokens));
+    const may = (what: string) => {
+      const [role, topic, channel] = what.split(" ");
+      return tokens.holderOf(SHOP)?.may(role as "consume", topic, channel);
+    };
+
+    assertEquals(allowed.filter((what) => !may(what)), []);
+    assertEquals(refused.filter(may), []);
+  });
+}
+
+const NO_TOPIC = "is limited to what is no topic, or no channel";
+const BAD_LIMITS: readonly [roles: string, problem: string][] = [
+  ["consume:", NO_TOPIC],
+  ["consume:a/", NO_TOPIC],
+  ["consume:/a", NO_TOPIC],
+  ["consume:a/b/c", NO_TOPIC],
+  ["consume:a:b", NO_TOPIC],
+  ["consume:a*b", NO_TOPIC],
+  ["consume:a b", FORM],
+  ["publish:a/b", NO_TOPIC],
+  ["read:a", "cannot be limited to a topic"],
+  ["admin:a", "cannot be limited to a topic"],
+];
+
+for (const [roles, problem] of BAD_LIMITS) {
+  Deno.test(`HttpTokens.read() refuses the limit in ${roles}`, () => {
+    const said = problem === FORM ? FORM : `role 1 ${problem}`;
+    assertEquals(read(`${SHOP} ${roles}`), `HTTP auth token file "FILE", line 1: ${said}`);
   });
 }
 
