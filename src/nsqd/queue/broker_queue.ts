@@ -318,7 +318,8 @@ export class BrokerQueue implements Queue {
   /** Answers leases one by one; many take a while, in which others are served. */
   async #answer(place: Place, leases: readonly string[], answering: Answering): Promise<LeaseAnswer> {
     const channel = this.#existingChannel(place);
-    const { nodeId } = this.#context.options;
+    const { nodeId, httpMaxLeases } = this.#context.options;
+    const wasFull = channel.leasedCount >= httpMaxLeases;
     const failed: { lease: string; problem: LeaseProblem }[] = [];
     const slice = new TimeSlice();
     for (const lease of leases) {
@@ -329,7 +330,15 @@ export class BrokerQueue implements Queue {
       if (problem !== undefined) failed.push({ lease, problem });
       if (slice.isOver) await slice.next();
     }
+    // Whose leases they were is awake; the others had no room because of them.
+    if (wasFull) this.#awake(channel);
     return { done: leases.length - failed.length, failed };
+  }
+
+  #awake(channel: Channel): void {
+    for (const consumer of this.#consumers()) {
+      if (consumer.channel === channel && consumer.consumer.readyCount > 0) channel.awake(consumer.consumer);
+    }
   }
 
   /** The topic, made if there is none; it has been logged why when it cannot be. */
