@@ -199,7 +199,8 @@ export class HttpConnection implements BodyOwner {
       return false;
     }
     if (answer.body instanceof ReadableStream) await this.#writeStream(answer.body, isOld);
-    if (keepAlive && (body.finished || await body.discard())) {
+    // A stream may have lasted until now because of that.
+    if (keepAlive && !this.#context.isClosing() && (body.finished || await body.discard())) {
       if (method === "POST") this.input.skipLineEnds();
       return true;
     }

@@ -18,8 +18,8 @@ import { type Params, paramsOf, placeOf } from "./params.ts";
 
 /** Messages of one answer, and leases of one request. */
 export const MESSAGES_MAX = 1000;
-/** Bytes of the bodies of one answer, but for a single message that has more. */
-export const ANSWER_BYTES_MAX = 5 * 1024 * 1024;
+/** Bytes of the bodies of one answer, but for a single message that has more: what a channel delivers in a turn. */
+export const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 /** How long a lease is valid at least, in ms: NSQ's shortest message timeout. */
 export const TIMEOUT_MIN_MS = 1000;
 /** Bytes of a body with as many leases as there may be: each with quotes and a comma. */
