@@ -80,6 +80,7 @@ function checkChannel(real: Channel, model: ModelChannel, name: string): void {
   assertEquals(real.deferredCount, model.deferredCount, `deferred of ${name}`);
   assertEquals(real.memoryDepth + real.backendDepth, model.waitingCount, `waiting in ${name}`);
   assertEquals(real.inFlightCount, model.inFlightCount, `inFlightCount of ${name}`);
+  assertEquals(real.leasedCount, model.leasedCount, `leasedCount of ${name}`);
   assertEquals(real.messageCount, model.messageCount, `messageCount of ${name}`);
   assertEquals(real.requeueCount, model.requeueCount, `requeueCount of ${name}`);
   assertEquals(real.timeoutCount, model.timeoutCount, `timeoutCount of ${name}`);

@@ -25,6 +25,7 @@ export class TrialClient implements MessageSink, ModelClient {
   readonly real: Channel;
   readonly model: ModelChannel;
   readonly msgTimeoutMs: number;
+  readonly isLeased: boolean;
   inFlight: ModelEntry[] = [];
   open = true;
   #room = true;
@@ -33,6 +34,7 @@ export class TrialClient implements MessageSink, ModelClient {
   constructor(
     options: TrialSubscription & {
       readonly msgTimeoutMs: number;
+      readonly isLeased: boolean;
       readonly onMessage: (client: TrialClient, segment: Segment, index: number, attempts: number) => void;
     },
   ) {
@@ -41,7 +43,9 @@ export class TrialClient implements MessageSink, ModelClient {
     this.real = options.real;
     this.model = options.model;
     this.msgTimeoutMs = options.msgTimeoutMs;
-    this.consumer = new Consumer({ sink: this, msgTimeoutMs: options.msgTimeoutMs, sampleRate: 0 });
+    const { msgTimeoutMs, isLeased } = options;
+    this.isLeased = isLeased;
+    this.consumer = new Consumer({ sink: this, msgTimeoutMs, sampleRate: 0, isLeased });
     this.#onMessage = options.onMessage;
   }
 

@@ -40,7 +40,12 @@ export interface ModelClient {
   /** By deadline. */
   inFlight: ModelEntry[];
   readonly msgTimeoutMs: number;
+  /** Its messages are answered by leases. */
+  readonly isLeased: boolean;
 }
+
+/** What a lease of a channel's message has come to: its holder, or why there is none. */
+export type ModelFate = ModelClient | "returned" | "superseded" | "finished";
 
 /** A channel of the model. */
 export class ModelChannel {
@@ -70,6 +75,10 @@ export class ModelChannel {
 
   get inFlightCount(): number {
     return this.#count("inFlight");
+  }
+
+  get leasedCount(): number {
+    return this.entries.filter(({ holder }) => holder?.isLeased).length;
   }
 
   get deferredCount(): number {
@@ -121,6 +130,21 @@ export class ModelChannel {
   finish(entry: ModelEntry): void {
     this.#endFlight(entry);
     this.entries.splice(this.entries.indexOf(entry), 1);
+  }
+
+  /** What has become of a delivery to a client whose messages are leased. */
+  fateOf(position: number, attempt: number): ModelFate {
+    const entry = this.entries.find(({ message }) => message.position === position);
+    if (!entry) return "finished";
+    if (entry.attempts !== attempt) return "superseded";
+    if (entry.holder) return entry.holder.isLeased ? entry.holder : "superseded";
+    return "returned";
+  }
+
+  /** What was given back, or not finished in time, is finished all the same. */
+  finishReturned(position: number): void {
+    this.entries = this.entries.filter(({ message }) => message.position !== position);
+    this.ready = this.ready.filter(({ message }) => message.position !== position);
   }
 
   requeue(entry: ModelEntry, options: { dueMs: number; logEnd: number }): void {

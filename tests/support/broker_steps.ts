@@ -93,6 +93,7 @@ const STEPS: readonly (readonly [weight: number, name: string, step: Step])[] = 
       client.model.touch(entry, t.clock.nowMs());
     });
   }],
+  [12, "lease", answerLease],
   [3, "wrong answer", wrongAnswer],
   [8, "time", (t, r) => t.clock.advance(r.pick([0.125, 1, 40, 400]))],
   [5, "scan", (t) => t.scan()],
@@ -105,6 +106,7 @@ const STEPS: readonly (readonly [weight: number, name: string, step: Step])[] = 
       t.addClient(r.pick(TOPICS), r.pick(CHANNELS), {
         readyCount: r.below(8),
         msgTimeoutMs: r.pick(TIMEOUTS_MS),
+        isLeased: r.oneIn(2),
       });
     }
   }],
@@ -213,6 +215,41 @@ export function pauseTopic(trial: BrokerTrial, name: string | undefined, paused:
 export function finish(client: TrialClient, entry: ModelEntry): void {
   client.real.finish(client.consumer, positionOf(client, entry), 0);
   client.model.finish(entry);
+}
+
+/** Somebody brings a lease, new or old, and finishes its message, gives it back, or asks for more time, as far as it may. */
+function answerLease(trial: BrokerTrial, random: Random): void {
+  if (trial.leases.length === 0) return;
+  const { topic, channel, position, attempt } = random.pick(trial.leases);
+  const model = trial.model.get(topic)?.channels.get(channel);
+  const real = trial.broker.topics.get(topic)?.channels.get(channel);
+  if (!model || !real) return;
+  const fate = model.fateOf(position, attempt);
+  const realFate = real.fateOf(position, attempt);
+  if (typeof fate === "string") {
+    assertEquals(realFate, fate, `fate of ${position}.${attempt}`);
+    // A channel that was made anew has nothing of what the one before had.
+    if (fate !== "returned") return;
+    real.finishReturned(position);
+    model.finishReturned(position);
+    return;
+  }
+  const client = fate as TrialClient;
+  const entry = client.inFlight.find(({ message }) => message.position === position);
+  assert(entry);
+  assert(realFate === client.consumer, `${position}.${attempt} is held by another, or ${realFate}`);
+  const nowMs = trial.clock.monotonicMs();
+  const end = random.below(3);
+  if (end === 0) {
+    real.finish(realFate, position, nowMs);
+    model.finish(entry);
+  } else if (end === 1) {
+    real.requeue(realFate, position, { delayMs: 0, nowMs });
+    model.requeue(entry, { dueMs: 0, logEnd: client.log.end });
+  } else {
+    real.touch(realFate, position, nowMs);
+    model.touch(entry, trial.clock.nowMs());
+  }
 }
 
 /** What the channel makes of the id that the client has got. */

@@ -25,6 +25,17 @@ import { FakeClock } from "./fake_clock.ts";
 /** More than 4096 positions, the least by which a new log's first position moves on, in ms. */
 const RESTART_MS = 2;
 
+/** So many are more than are in flight at a time. */
+const LEASES_KEPT_MAX = 100;
+
+/** A delivery. */
+export interface TrialLease {
+  readonly topic: string;
+  readonly channel: string;
+  readonly position: number;
+  readonly attempt: number;
+}
+
 /** What a trial's broker is like. */
 export interface TrialOptions {
   readonly limits: BrokerLimits;
@@ -46,6 +57,8 @@ export class BrokerTrial {
   /** What must be there after a crash. */
   readonly notes = new BrokerNotes(this);
   broker: Broker;
+  /** The last deliveries to clients whose messages are leased, whatever has become of them. */
+  readonly leases: TrialLease[] = [];
   /** Messages that were sent. */
   sent = 0;
   /** The broker is at work on a publish, which may fail. */
@@ -163,12 +176,13 @@ export class BrokerTrial {
   addClient(
     topic: string,
     channel: string,
-    options: { readyCount: number; msgTimeoutMs: number },
+    options: { readyCount: number; msgTimeoutMs: number; isLeased?: boolean },
   ): TrialClient {
     const both = this.channel(topic, channel);
     const { log } = this.topic(topic).real;
     const onMessage = this.#delivered;
-    const client = new TrialClient({ topic, log, ...both, msgTimeoutMs: options.msgTimeoutMs, onMessage });
+    const { msgTimeoutMs, isLeased = false } = options;
+    const client = new TrialClient({ topic, log, ...both, msgTimeoutMs, isLeased, onMessage });
     both.real.addConsumer(client.consumer);
     both.model.clients.push(client);
     this.clients.add(client);
@@ -344,6 +358,9 @@ export class BrokerTrial {
     const entry = client.model.deliver(client, position, { nowMs: this.clock.nowMs(), isAtHand });
     assertEquals(attempts, entry.attempts, "attempts");
     checkMessage(segment, index, entry);
+    if (!client.isLeased) return;
+    if (this.leases.length === LEASES_KEPT_MAX) this.leases.shift();
+    this.leases.push({ topic: client.topic, channel: client.real.name, position, attempt: attempts });
   };
 
   /** The messages that were appended last. */
