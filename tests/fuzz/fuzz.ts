@@ -15,10 +15,11 @@ import { fuzzCompressed } from "./compressed_fuzz.ts";
 import { fuzzRecovery } from "./recovery_fuzz.ts";
 import { fuzzSegments } from "./segment_fuzz.ts";
 import { fuzzStates } from "./state_fuzz.ts";
+import { fuzzWebSockets } from "./websocket_fuzz.ts";
 
 const USAGE = `usage: deno task fuzz [flags]
 
---only NAME   commands, compressed, segments, states or recovery (all of them)
+--only NAME   commands, compressed, segments, states, recovery or websockets (all of them)
 --seed N      of the first round (a random one)
 --rounds N    ends each after so many (no limit)
 --minutes N   ends each after so long (1, without --rounds)`;
@@ -36,8 +37,9 @@ const FUZZERS = {
   segments: async (options: FuzzOptions) => seenText(await fuzzSegments(options)),
   states: async (options: FuzzOptions) => seenText(await fuzzStates(options)),
   recovery: async (options: FuzzOptions) => seenText(await fuzzRecovery(options)),
+  websockets: async (options: FuzzOptions) => seenText(await fuzzWebSockets(options)),
 } as const;
-const NAMES = ["commands", "compressed", "segments", "states", "recovery"] as const;
+const NAMES = ["commands", "compressed", "segments", "states", "recovery", "websockets"] as const;
 
 function seenText({ rounds, seen }: { rounds: number; seen: ReadonlyMap<string, number> }): string {
   return `${rounds} inputs, ${sorted([...seen].map(([what, count]) => `${what} (${count})`))}`;
