@@ -249,7 +249,7 @@ export class Session implements MessageSink, WireOwner {
   async run(): Promise<void> {
     const { logger, connections } = this.context;
     connections.add(this);
-    logger.info(`TCP: new client(${this.remoteAddress})`);
+    logger.info(`${this.carrier === undefined ? "TCP" : "WEBSOCKET"}: new client(${this.remoteAddress})`);
     try {
       if (await this.#readMagic()) await this.#readCommands();
     } catch (error) {
