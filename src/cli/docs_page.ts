@@ -1,6 +1,6 @@
 /**
- * Writes docs/configuration.md out of the programs' tables of options: `deno task docs`. A test compares the
- * page with what this would write.
+ * Writes docs/configuration.md out of the programs' tables of options, and the reference of the HTTP API: `deno task docs`. A
+ * test compares the pages with what this would write.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { EXPORT_NSQ_OPTIONS } from "../nsqd/export_nsq.ts";
 import { NSQADMIN_OPTIONS } from "../nsqadmin/options.ts";
 import { NSQD_OPTIONS } from "../nsqd/options.ts";
 import { NSQLOOKUPD_OPTIONS } from "../nsqlookupd/options.ts";
+import { API_PAGE, apiPage, OPENAPI_PAGE, openApiPage } from "./api_pages.ts";
 
 /** The page in the project's tree. */
 export const DOCS_PAGE = new URL("../../docs/configuration.md", import.meta.url);
@@ -50,4 +51,8 @@ the last counts. Flags end at the first argument that is none: what stands behin
 - An unknown flag, a bad value, or a file that cannot be read ends the program with exit code 1 and one line that
   says which. An unknown key of the file is ignored, with a warning in the log.`;
 
-if (import.meta.main) Deno.writeTextFileSync(DOCS_PAGE, docsPage());
+if (import.meta.main) {
+  Deno.writeTextFileSync(DOCS_PAGE, docsPage());
+  Deno.writeTextFileSync(API_PAGE, apiPage(Deno.readTextFileSync(API_PAGE)));
+  Deno.writeTextFileSync(OPENAPI_PAGE, openApiPage());
+}
