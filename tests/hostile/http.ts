@@ -4,6 +4,8 @@
  * @module
  */
 
+import { bytesOf } from "../support/frames.ts";
+import { clientFrame } from "../support/websocket_frames.ts";
 import type { HostileScenario } from "./scenario.ts";
 import { crowd, dripping, flooding, type Leaving, stranger } from "./strangers.ts";
 
@@ -63,6 +65,45 @@ const BAD_REQUESTS: readonly string[] = [
   "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
 ];
 
+/** Who waits for messages, among so many that most are refused. */
+const WAITERS = 2000;
+const WAIT =
+  "POST /receive?topic=hostile&channel=none&wait=2s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/** So many bytes, published again and again, are more than the system keeps for a client that does not read. */
+const LARGE_MESSAGE = `${PUB}Content-Length: 1000000\r\n\r\n${"x".repeat(1_000_000)}`;
+const LARGE_MESSAGES = 20;
+/** Streams that are never read, each on a channel of its own. */
+const DEAF_STREAMS = 10;
+
+const SOCKET =
+  "GET /v2 HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/** What is sent on a WebSocket first, and then again and again. */
+const SOCKET_FLOODS: readonly (readonly [first: string, more: Uint8Array])[] = [
+  [SOCKET, clientFrame({ opcode: 9, data: new Uint8Array(125) })],
+  [SOCKET, clientFrame({ opcode: 2, data: new Uint8Array(64 * KIB) })],
+  [SOCKET, clientFrame({ opcode: 2 })],
+  [SOCKET, clientFrame({ opcode: 0, isLast: false })],
+];
+/** What is sent on one by who stays then. */
+const SOCKET_HALVES: readonly Uint8Array[] = [
+  new Uint8Array(0),
+  Uint8Array.of(0x82),
+  clientFrame({ opcode: 2, length: 2n ** 40n }),
+  clientFrame({ opcode: 2, isLast: false, data: bytesOf("  V2PUB t\n") }),
+];
+
+/** Leases that nobody has ever had, and what is none, as many as a request may have. */
+function forgedLeases(path: string, i: number): string {
+  const leases = Array.from(
+    { length: 1000 },
+    (_, n) => `${(n * 7919 + i).toString(16).padStart(16, "0")}.${n % 3}.abcdefgh`,
+  );
+  const body = [...leases.slice(0, -1), "x".repeat(1000)].join("\n");
+  return `POST ${path}?topic=hostile&channel=c HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+}
+
 const HALF_HANDSHAKES: readonly string[] = ["", "\x16\x03\x01\x02\x00\x01\x00", PING];
 
 /** The scenarios. */
@@ -103,6 +144,49 @@ export const HTTP_SCENARIOS: readonly HostileScenario[] = [
     program: "nsqd",
     args: [...LIMITS, "--http-max-connections=20"],
     attack: ({ httpAddress }) => each(HALVES, (text) => stranger(httpAddress, [text])),
+  },
+  {
+    name: "HTTP: more who wait for messages than there may be, and who vanish",
+    program: "nsqd",
+    args: [...LIMITS, "--http-max-connections-per-address=0", "--http-max-waiters=500"],
+    attack: ({ httpAddress }) =>
+      crowd(WAITERS, (i) => stranger(httpAddress, [WAIT], i % 4 === 0 ? "vanishing" : "refused")),
+  },
+  {
+    name: "HTTP: streams of events that nobody reads",
+    program: "nsqd",
+    args: LIMITS,
+    attack: async ({ httpAddress }) => {
+      const listening = crowd(DEAF_STREAMS, (i) => {
+        const target = `/subscribe?topic=hostile&channel=c${i}%23ephemeral&ack=auto&max_in_flight=2500`;
+        return flooding(httpAddress, `GET ${target} HTTP/1.1\r\nHost: h\r\n\r\n`, PING.repeat(500));
+      });
+      for (let i = 0; i < LARGE_MESSAGES; i++) await stranger(httpAddress, [LARGE_MESSAGE], "closed");
+      await listening;
+    },
+  },
+  {
+    name: "HTTP: leases that are forged, and channels that are not there",
+    program: "nsqd",
+    args: LIMITS,
+    attack: async ({ httpAddress }, random) => {
+      await stranger(httpAddress, [WAIT.replace("none", "c").replace("2s", "0")]);
+      await each(
+        ["/finish", "/requeue", "/touch", "/receive"],
+        (path, leaving) => stranger(httpAddress, [forgedLeases(path, random.below(1e6))], leaving),
+      );
+    },
+  },
+  {
+    name: "HTTP: WebSockets with halves of frames, and frames without end",
+    program: "nsqd",
+    args: [...LIMITS, "--handshake-timeout=500ms", "--command-timeout=500ms"],
+    attack: async ({ httpAddress }) => {
+      await Promise.all([
+        each(SOCKET_HALVES, (bytes, leaving) => stranger(httpAddress, [SOCKET, bytes], leaving)),
+        each(SOCKET_FLOODS, ([first, more]) => flooding(httpAddress, first, more)),
+      ]);
+    },
   },
   {
     name: "HTTPS: halves of handshakes, and what is none",

@@ -41,7 +41,7 @@ export function dripping(address: string, text: string): Promise<void> {
 }
 
 /** Connects, sends the one, and then the other again and again until it is refused; it never reads. */
-export function flooding(address: string, first: string, more: string): Promise<void> {
+export function flooding(address: string, first: string, more: string | Uint8Array): Promise<void> {
   const bytes = bytesOf(more);
   return withConnection(address, async (connection) => {
     await send(connection, bytesOf(first));
