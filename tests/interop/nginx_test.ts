@@ -1,0 +1,127 @@
+/**
+ * nginx in front of nsqd, set up as docs/http-api.md says: what waits, what streams and what is upgraded passes through.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { ConsumeClient, QUERY } from "../support/consume_client.ts";
+import { eventually } from "../support/eventually.ts";
+import { bodies, ids, pub, response } from "../support/frames.ts";
+import { interopTest, MissingError, TempFolder } from "../support/interop.ts";
+import { type NsqdProcess, startNsqd } from "../support/nsqd_process.ts";
+import { SocketClient } from "../support/socket_client.ts";
+
+const PAGE = new URL("../../docs/http-api.md", import.meta.url);
+
+/** An nsqd behind nginx. */
+class Proxied implements AsyncDisposable {
+  readonly nsqd: NsqdProcess;
+  readonly url: string;
+  readonly #folder: TempFolder;
+  readonly #nginx: Deno.ChildProcess;
+
+  private constructor(of: { nsqd: NsqdProcess; url: string; folder: TempFolder; nginx: Deno.ChildProcess }) {
+    this.nsqd = of.nsqd;
+    this.url = of.url;
+    this.#folder = of.folder;
+    this.#nginx = of.nginx;
+  }
+
+  static async start(): Promise<Proxied> {
+    const folder = await TempFolder.make();
+    const nsqd = await startNsqd();
+    const port = freePort();
+    await Deno.writeTextFile(`${folder.path}/nginx.conf`, config(folder.path, port, nsqd.httpAddress));
+    const args = ["-c", `${folder.path}/nginx.conf`, "-p", folder.path, "-e", `${folder.path}/error.log`];
+    try {
+      const nginx = new Deno.Command("nginx", { args, stdin: "null", stdout: "null", stderr: "null" })
+        .spawn();
+      const url = `http://127.0.0.1:${port}`;
+      await eventually("nginx listens", () => answers(url));
+      return new Proxied({ nsqd, url, folder, nginx });
+    } catch (error) {
+      await nsqd[Symbol.asyncDispose]();
+      await folder[Symbol.asyncDispose]();
+      throw error instanceof Deno.errors.NotFound ? MissingError.because("nginx", error) : error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#nginx.kill("SIGTERM");
+    await this.#nginx.status;
+    await this.nsqd[Symbol.asyncDispose]();
+    await this.#folder[Symbol.asyncDispose]();
+  }
+}
+
+interopTest("A client behind nginx receives, waits and streams", Proxied.start, async ({ url, nsqd }) => {
+  await nsqd.run(async () => {
+    const client = new ConsumeClient(url);
+    await client.publish();
+    const waiting = client.receive("&wait=20s");
+    using events = await client.subscribe("&max_in_flight=10", {});
+    assertEquals(await events.next(), "retry: 2000");
+    await client.publish("a", "b");
+    const [received, streamed] = [await waiting, await events.message()];
+
+    assertEquals([received[0].body, streamed.body].sort(), ["a", "b"]);
+    const leases = [received[0].lease, streamed.lease].join("\n");
+    assertEquals(await client.answer(`/finish?${QUERY}`, leases), '200 {"done":2}');
+  });
+});
+
+interopTest(
+  "A client behind nginx makes a round trip of protocol V2 over a WebSocket",
+  Proxied.start,
+  async (proxied) => {
+    await proxied.nsqd.run(async () => {
+      await using socket = await SocketClient.open(proxied.url);
+      assertEquals(await socket.ask("SUB t c\n"), response("OK"));
+      assertEquals(await socket.ask(pub("t", "through nginx")), response("OK"));
+      const message = await socket.ask("RDY 1\n");
+      assertEquals(bodies([message]), ["through nginx"]);
+      socket.send(`FIN ${ids([message])[0]}\n`);
+
+      await eventually("it is finished", async () => {
+        const { topics } = await (await fetch(`${proxied.url}/stats?format=json`)).json();
+        return topics[0].channels[0].clients[0].finish_count === 1;
+      });
+    });
+  },
+);
+
+/** What the page says, with a map that it names in a comment. */
+function config(folder: string, port: number, nsqd: string): string {
+  const page = Deno.readTextFileSync(PAGE);
+  const location = /^```nginx\n([\s\S]*?)^```$/m.exec(page)?.[1].replace(
+    "http://127.0.0.1:4151",
+    `http://${nsqd}`,
+  );
+  const map = /# (map .*)$/m.exec(location ?? "")?.[1];
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) =>
+    `${name}_temp_path ${folder}/${name};`
+  );
+  return `daemon off; worker_processes 1; pid ${folder}/nginx.pid;
+events { worker_connections 64; }
+http {
+  access_log off; ${temporary.join(" ")}
+  ${map}
+  server { listen 127.0.0.1:${port}; ${location} }
+}`;
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await (await fetch(`${url}/ping`)).text()) === "OK";
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
+/** A port that nobody listens on; nginx cannot be told to take any, and to say which. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
