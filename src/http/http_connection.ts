@@ -190,15 +190,17 @@ export class HttpConnection implements BodyOwner {
     const answer = await this.#handle(head, body, isLarge);
     const { method, isOld } = head;
     const keepAlive = head.keepAlive && !this.#context.isClosing() && await this.#mayReadRest(body);
-    for (const piece of encodeAnswer(answer, { isOld, keepAlive, isHead: method === "HEAD" })) {
-      await this.#write(piece);
+    const pieces = encodeAnswer(answer, { isOld, keepAlive, isHead: method === "HEAD" });
+    if (answer.body instanceof ReadableStream) {
+      await this.#writeStream(pieces, answer.body, isOld);
+    } else {
+      for (const piece of pieces) await this.#write(piece);
     }
     if (answer instanceof Takeover) {
       const unread = this.input.take(this.input.length).slice();
       await answer.serve(new UnreadConnection(this.#connection, unread));
       return false;
     }
-    if (answer.body instanceof ReadableStream) await this.#writeStream(answer.body, isOld);
     // A stream may have lasted until now because of that.
     if (keepAlive && !this.#context.isClosing() && (body.finished || await body.discard())) {
       if (method === "POST") this.input.skipLineEnds();
@@ -244,12 +246,17 @@ export class HttpConnection implements BodyOwner {
     this.#deadlineMs = Infinity;
   }
 
-  /** Writes what comes, as it comes; when the client has gone, no more is asked for. */
-  async #writeStream(stream: ReadableStream<Uint8Array<ArrayBuffer>>, isOld: boolean): Promise<void> {
+  /** Writes the head, and then what comes, as it comes; when the client has gone, no more is asked for. */
+  async #writeStream(
+    head: readonly Uint8Array[],
+    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+    isOld: boolean,
+  ): Promise<void> {
     const reader = stream.getReader();
     const cancel = (reason: unknown) => reader.cancel(reason);
     this.input.watch(() => void cancel("the client has gone"));
     try {
+      for (const piece of head) await this.#write(piece);
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;

@@ -22,6 +22,18 @@ function gate() {
   return { entered: entered.promise, release: release.resolve, handler };
 }
 
+/** A stream that the test fills, and when nobody wants more of it. */
+function byteStream() {
+  const cancelled = Promise.withResolvers<void>();
+  let controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start: (made) => void (controller = made),
+    cancel: () => cancelled.resolve(),
+  });
+  if (controller === undefined) throw new Error("A stream begins at once");
+  return { stream, controller, cancelled: cancelled.promise };
+}
+
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "denosq_test_" });
   try {
@@ -50,6 +62,56 @@ for (const [name, serve] of WAYS) {
       `INFO: HTTP: listening on ${server.server.address}`,
       `INFO: HTTP: closing ${server.server.address}`,
     ]);
+  });
+
+  Deno.test(`${name} sends a stream as it comes, and takes the next request behind it`, async () => {
+    const { stream, controller } = byteStream();
+    let count = 0;
+    const handler = () => Promise.resolve(new Answer(200, NO_HEADERS, count++ === 0 ? stream : "next"));
+    await using server = new TestHttpServer({ serve, handler });
+    using client = await RawHttpClient.to(server);
+    await client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    const head = await client.head();
+    controller.enqueue(new TextEncoder().encode("first"));
+    controller.enqueue(new TextEncoder().encode("second"));
+    controller.close();
+    await client.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    const rest = await client.rest();
+
+    assertMatch(head, /^transfer-encoding: chunked\r$/im);
+    assertMatch(rest, /first(\r\n6\r\n)?second\r\n0\r\n\r\nHTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nnext$/);
+  });
+
+  Deno.test(`${name} asks a stream for no more whose client has gone`, async () => {
+    const { stream, controller, cancelled } = byteStream();
+    await using server = new TestHttpServer({
+      serve,
+      handler: () => Promise.resolve(new Answer(200, NO_HEADERS, stream)),
+    });
+    const client = await RawHttpClient.to(server);
+    await client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    await client.head();
+    controller.enqueue(new TextEncoder().encode("first"));
+    client.close();
+
+    await cancelled;
+  });
+
+  Deno.test(`${name} asks a stream for nothing whose client has gone before it began`, async () => {
+    const { stream, cancelled } = byteStream();
+    const { entered, release, handler: wait } = gate();
+    const handler = async () => {
+      await wait();
+      return new Answer(200, NO_HEADERS, stream);
+    };
+    await using server = new TestHttpServer({ serve, handler });
+    const client = await RawHttpClient.to(server);
+    await client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    await entered;
+    client.close();
+    release();
+
+    await cancelled;
   });
 
   Deno.test(`${name} serves on a unix socket, whose file goes with it`, async () => {
