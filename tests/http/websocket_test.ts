@@ -2,6 +2,8 @@ import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { concat } from "@std/bytes/concat";
 import type { HttpRequest } from "../../src/http/http_request.ts";
 import { WebSocketConnection, WebSocketError } from "../../src/http/websocket.ts";
+import { serveWithRuntime } from "../../src/http/deno_serve.ts";
+import { UNREAD_MAX } from "../../src/http/runtime_socket.ts";
 import { v1 } from "../../src/http/decorators.ts";
 import { RequestContext } from "../../src/http/request_context.ts";
 import { TestHttpServer, WAYS } from "../support/http_server.ts";
@@ -121,6 +123,20 @@ for (const [name, serve] of WAYS) {
     assertEquals(await response.text(), '{"message":"UPGRADE_REQUIRED"}');
   });
 }
+
+Deno.test("serveWithRuntime() closes a WebSocket of which more has come than is read", async () => {
+  const left = Promise.withResolvers<void>();
+  const handler = (request: HttpRequest) =>
+    Promise.resolve(request.upgrade({ protocol: PROTOCOL, serve: () => left.promise }));
+  await using server = new TestHttpServer({ serve: serveWithRuntime, handler });
+  const socket = await openSocket(server.url);
+  const closed = new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
+  for (let i = 0; i < 16; i++) socket.send(new Uint8Array(UNREAD_MAX / 16));
+  socket.send(new Uint8Array(1));
+
+  assertEquals((await closed).code, 1009);
+  left.resolve();
+});
 
 const UPGRADE = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n";
 const KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

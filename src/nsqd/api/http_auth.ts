@@ -54,10 +54,15 @@ export class HttpAuth {
     const { tls } = request.request;
     const told = [secret, hostOf(remoteAddress), tls !== undefined, tls?.commonName];
     const key = createHash("sha256").update(JSON.stringify(told)).digest("base64");
-    const known = await this.#states.get(key)?.catch(() => undefined);
+    const last = this.#states.get(key);
+    const known = last && await last.catch(() => undefined);
     if (known !== undefined && known.expiresMs >= this.#context.clock.monotonicMs()) return known;
-    const asked = this.#context.authorize({ remoteAddress, tls }, secret);
-    this.#remember(key, asked);
+    // Somebody else may be asking already.
+    let asked = this.#states.get(key);
+    if (asked === undefined || asked === last) {
+      asked = this.#context.authorize({ remoteAddress, tls }, secret);
+      this.#remember(key, asked);
+    }
     try {
       return await asked;
     } catch (cause) {
