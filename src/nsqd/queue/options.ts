@@ -20,13 +20,15 @@ export const QUEUE_OPTIONS = {
     flag: "http-max-waiters",
     kind: int,
     default: 2000,
-    description: "Most HTTP requests that wait for messages at a time; further ones get 429.",
+    description:
+      "Most HTTP requests that wait for messages at a time; further ones get 429; 0 lets none wait.",
   }),
   httpMaxStreams: option({
     flag: "http-max-streams",
     kind: int,
     default: 500,
-    description: "Most event streams and WebSockets at a time, each of them; further ones get 429.",
+    description:
+      "Most event streams and WebSockets at a time, each of them; further ones get 429; 0 allows none.",
   }),
   httpMaxWaitMs: option({
     flag: "http-max-wait",

@@ -164,6 +164,26 @@ streamTest("GET /v2 answers what is no protocol V2 as it does over TCP", async (
   assertEquals(await socket.closed, 1000);
 });
 
+streamTest(
+  "A stop ends WebSockets and streams in order, and takes no longer for them",
+  async ({ client, nsqd }) => {
+    const socket = await SocketClient.open(client.url);
+    assertEquals(await socket.ask("SUB t c\n"), response("OK"));
+    using events = await client.subscribe();
+    await events.next();
+    const waiting = client.receive("&wait=30s");
+    await eventually("it waits", async () => {
+      const { topics } = await (await fetch(`${client.url}/stats?format=json`)).json();
+      return topics[0].channels[0].clients.some(({ version }: { version: string }) => version === "HTTP");
+    });
+    await nsqd.stop({ timeoutMs: 5000 });
+
+    assertEquals(await events.next(), 'event: closing\ndata: {"message":"STOPPING"}');
+    assertEquals(await waiting, []);
+    assertEquals(await socket.closed, 1000);
+  },
+);
+
 const TOKENS = `admin-0123456789 admin
 mailer-0123456789 mailer consume:t/c,publish:out*
 reader-0123456789 read
