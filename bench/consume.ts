@@ -18,8 +18,7 @@ const USAGE = `usage: deno run -A bench/consume.ts [flags]
   --messages N         that are there in each case (400000)
   --waiters N          requests that wait (2000)
   --size BYTES         of a body (200)
-  --rounds N           of all cases; the best of each counts (3)
-  --platform           HTTP is served by Deno.serve`;
+  --rounds N           of all cases; the best of each counts (3)`;
 
 /** How many leases are finished in one request, at most. */
 const FINISHED_AT_ONCE = 500;
@@ -33,7 +32,6 @@ interface Load {
   readonly messages: number;
   readonly waiters: number;
   readonly sizeBytes: number;
-  readonly isPlatform: boolean;
 }
 
 interface Result {
@@ -46,14 +44,13 @@ type Case = (nsqd: NsqdProcess, load: Load) => Promise<void>;
 
 async function main(): Promise<void> {
   const names = ["connections", "batch", "messages", "waiters", "size", "rounds"];
-  const flags = new Flags({ usage: USAGE, names, switches: ["platform"] });
+  const flags = new Flags({ usage: USAGE, names });
   const load: Load = {
     connections: flags.count("connections") ?? 16,
     batch: flags.count("batch") ?? 10,
     messages: flags.count("messages") ?? 400_000,
     waiters: flags.count("waiters") ?? 2000,
     sizeBytes: flags.count("size") ?? 200,
-    isPlatform: flags.isSet("platform"),
   };
   const cases: readonly (readonly [name: string, run: Case])[] = [
     [`receive and finish, ${load.batch} at a time, JSON`, (nsqd) => receiveAll(nsqd, load, "json")],
@@ -77,13 +74,13 @@ async function main(): Promise<void> {
   console.log(await waiting(load));
 }
 
-async function start({ isPlatform }: Load): Promise<NsqdProcess> {
+async function start(): Promise<NsqdProcess> {
   const args = ["--mem-queue-size=1000000", "--http-max-waiters=100000"];
-  return await startNsqd({ args, ...isPlatform && { env: { DENO_DEPLOY: "1" } } });
+  return await startNsqd({ args });
 }
 
 async function measure(run: Case, load: Load): Promise<Result> {
-  await using nsqd = await start(load);
+  await using nsqd = await start();
   await fill(nsqd, load);
   const [cpuStart, startMs] = [cpuSeconds(nsqd.pid), performance.now()];
   await run(nsqd, load);
@@ -197,7 +194,7 @@ async function socketAll(nsqd: NsqdProcess, load: Load): Promise<void> {
 
 /** What so many requests cost that wait, and how long it takes to answer them all. */
 async function waiting(load: Load): Promise<string> {
-  await using nsqd = await start(load);
+  await using nsqd = await start();
   await fill(nsqd, { ...load, messages: 0 });
   const rssBefore = rssKb(nsqd.pid);
   const clients = await Promise.all(Array.from({ length: load.waiters }, () => HttpClient.connect(nsqd)));

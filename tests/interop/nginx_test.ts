@@ -60,7 +60,7 @@ interopTest("A client behind nginx receives, waits and streams", Proxied.start, 
     const client = new ConsumeClient(url);
     await client.publish();
     const waiting = client.receive("&wait=20s");
-    using events = await client.subscribe("&max_in_flight=10", {});
+    using events = await client.subscribe("&max_in_flight=10");
     assertEquals(await events.next(), "retry: 2000");
     await client.publish("a", "b");
     const [received, streamed] = [await waiting, await events.message()];

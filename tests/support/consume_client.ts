@@ -28,20 +28,33 @@ export interface JsonMessage {
 /** Asks one nsqd. */
 export class ConsumeClient {
   readonly url: string;
+  /** Sent with every request. */
+  readonly headers: Readonly<Record<string, string>>;
 
   /** `url` is that of the HTTP API. */
-  constructor(url: string) {
+  constructor(url: string, options: { readonly token?: string | undefined } = {}) {
     this.url = url;
+    this.headers = options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
+  }
+
+  /** Sends a GET. */
+  get(target: string): Promise<Response> {
+    return fetch(`${this.url}${target}`, { headers: this.headers });
   }
 
   /** Sends a POST. */
-  async post(target: string, body: BodyInit = "", headers: HeadersInit = {}): Promise<ConsumeAnswer> {
+  async post(
+    target: string,
+    body: BodyInit = "",
+    given: Record<string, string> = {},
+  ): Promise<ConsumeAnswer> {
+    const headers = { ...this.headers, ...given };
     const response = await fetch(`${this.url}${target}`, { method: "POST", body, headers });
     return { status: response.status, text: await response.text(), headers: response.headers };
   }
 
   /** Sends a POST; the status and the body of the answer. */
-  async answer(target: string, body: BodyInit = "", headers: HeadersInit = {}): Promise<string> {
+  async answer(target: string, body: BodyInit = "", headers: Record<string, string> = {}): Promise<string> {
     const { status, text } = await this.post(target, body, headers);
     return `${status} ${text}`;
   }
@@ -61,8 +74,9 @@ export class ConsumeClient {
   }
 
   /** A stream of events. */
-  async subscribe(wish = "", headers: HeadersInit = {}): Promise<EventReader> {
+  async subscribe(wish = ""): Promise<EventReader> {
     const left = new AbortController();
+    const { headers } = this;
     const response = await fetch(`${this.url}/subscribe?${QUERY}${wish}`, { headers, signal: left.signal });
     return new EventReader(response, left);
   }

@@ -65,6 +65,10 @@ const NAMES = [
   "400 INVALID_ARG_CHANNEL",
 ];
 const NEW_TOPIC = ["400 MISSING_ARG_TOPIC", "400 INVALID_TOPIC", "503 EXITING: it cannot be made"];
+const NOT_KEPT = [
+  "503 EXITING: it cannot be kept",
+  "507 OUT_OF_MEMORY, with `Retry-After`: there is no room in memory",
+];
 const NO_TOPIC = "404 TOPIC_NOT_FOUND";
 const NO_CHANNEL = "404 CHANNEL_NOT_FOUND";
 const LEASE_ERRORS = [
@@ -147,7 +151,7 @@ export const ENDPOINTS: readonly EndpointDescription[] = [
       ...NEW_TOPIC,
       "400 INVALID_DEFER",
       "413 MSG_TOO_BIG",
-      "503 EXITING: it cannot be kept",
+      ...NOT_KEPT,
     ],
     limits: "`--max-msg-size`.",
   },
@@ -170,7 +174,7 @@ export const ENDPOINTS: readonly EndpointDescription[] = [
       "413 MSG_TOO_BIG",
       "413 BAD_BODY",
       "413 BAD_MESSAGE",
-      "503 EXITING",
+      ...NOT_KEPT,
     ],
     limits: "`--max-body-size`, `--max-msg-size` for each message.",
   },

@@ -9,14 +9,21 @@ import { SocketClient } from "../../support/socket_client.ts";
 /** The ways in which HTTP is served. */
 const WAYS: readonly (readonly [name: string, env: Record<string, string>])[] = [
   ["the own engine", {}],
-  ["Deno.serve", { DENO_DEPLOY: "1" }],
+  // Without tokens it is closed there.
+  ["Deno.serve", { DENO_DEPLOY: "1", DENOSQ_HTTP_TOKENS: "anybody-0123456789 admin" }],
 ];
+const ANYBODY = "anybody-0123456789";
 
 interface Given {
   readonly client: ConsumeClient;
   readonly nsqd: NsqdProcess;
   /** In flight and waiting in the channel, and how many consume. */
   readonly counts: () => Promise<readonly [inFlight: number, depth: number, clients: number]>;
+}
+
+/** A WebSocket with the client's token. */
+function open({ url, headers }: ConsumeClient, more: Record<string, string> = {}): Promise<SocketClient> {
+  return SocketClient.open(url, { headers: { ...headers, ...more } });
 }
 
 /** A test for each way, with an nsqd that is given these flags. */
@@ -28,9 +35,9 @@ function streamTest(
   for (const [name, env] of WAYS) {
     Deno.test(`${what} (${name})`, async () => {
       await using nsqd = await startNsqd({ args, env });
-      const client = new ConsumeClient(`http://${nsqd.httpAddress}`);
+      const client = new ConsumeClient(`http://${nsqd.httpAddress}`, { token: ANYBODY });
       const counts = async () => {
-        const { topics } = await (await fetch(`${client.url}/stats?format=json`)).json();
+        const { topics } = await (await client.get("/stats?format=json")).json();
         const channel = topics.find(({ topic_name }: { topic_name: string }) => topic_name === "t")
           ?.channels[0];
         return [channel?.in_flight_count, channel?.depth, channel?.client_count] as const;
@@ -82,7 +89,7 @@ streamTest(
 
     assertEquals([(await events.message()).body, (await events.message()).body], ["a", "b"]);
     assertEquals((await events.message()).body, "c");
-    const { topics } = await (await fetch(`${client.url}/stats?format=json`)).json();
+    const { topics } = await (await client.get("/stats?format=json")).json();
     const [{ depth, in_flight_count, clients: [{ version, finish_count }] }] = topics[0].channels;
     assertEquals({ depth, in_flight_count, version, finish_count }, {
       depth: 0,
@@ -111,7 +118,7 @@ streamTest("GET /subscribe refuses what it cannot do", async ({ client }) => {
     ["access_token=x", "TOKEN_IN_URL"],
   ];
   for (const [wish, message] of refusals) {
-    const response = await fetch(`${client.url}/subscribe?${QUERY}&${wish}`);
+    const response = await client.get(`/subscribe?${QUERY}&${wish}`);
     assertEquals([response.status, await response.text()], [400, `{"message":"${message}"}`]);
   }
   using events = await client.subscribe("&max_in_flight=2500");
@@ -123,11 +130,11 @@ streamTest(
   async (given) => {
     const { client } = given;
     using events = await client.subscribe();
-    await using socket = await SocketClient.open(client.url);
-    const refused = await fetch(`${client.url}/subscribe?${QUERY}`);
+    await using socket = await open(client);
+    const refused = await client.get(`/subscribe?${QUERY}`);
     assertEquals([refused.status, refused.headers.get("retry-after")], [429, "1"]);
     assertEquals(await refused.text(), '{"message":"TOO_MANY_STREAMS"}');
-    await assertRejects(() => SocketClient.open(client.url), Error, "does not open");
+    await assertRejects(() => open(client), Error, "does not open");
 
     assertEquals(events.response.status, 200);
     assertEquals(await socket.ask(pub("t", "x")), response("OK"));
@@ -137,7 +144,7 @@ streamTest(
 
 streamTest("GET /v2 carries protocol V2 over a WebSocket", async ({ client, counts }) => {
   await client.publish("over HTTP");
-  await using socket = await SocketClient.open(client.url);
+  await using socket = await open(client);
   const wish = { feature_negotiation: true, tls_v1: true, deflate: true, user_agent: "test/1" };
   const negotiated = await socket.ask(identify(wish));
   const { tls_v1, deflate, snappy, max_rdy_count } = JSON.parse("text" in negotiated ? negotiated.text : "");
@@ -158,7 +165,7 @@ streamTest("GET /v2 carries protocol V2 over a WebSocket", async ({ client, coun
 });
 
 streamTest("GET /v2 answers what is no protocol V2 as it does over TCP", async ({ client }) => {
-  const socket = await SocketClient.open(client.url);
+  const socket = await open(client);
   assertEquals(await socket.ask("NONSENSE\n"), failure("E_INVALID invalid command NONSENSE"));
 
   assertEquals(await socket.closed, 1000);
@@ -167,13 +174,13 @@ streamTest("GET /v2 answers what is no protocol V2 as it does over TCP", async (
 streamTest(
   "A stop ends WebSockets and streams in order, and takes no longer for them",
   async ({ client, nsqd }) => {
-    const socket = await SocketClient.open(client.url);
+    const socket = await open(client);
     assertEquals(await socket.ask("SUB t c\n"), response("OK"));
     using events = await client.subscribe();
     await events.next();
     const waiting = client.receive("&wait=30s");
     await eventually("it waits", async () => {
-      const { topics } = await (await fetch(`${client.url}/stats?format=json`)).json();
+      const { topics } = await (await client.get("/stats?format=json")).json();
       return topics[0].channels[0].clients.some(({ version }: { version: string }) => version === "HTTP");
     });
     await nsqd.stop({ timeoutMs: 5000 });
@@ -202,11 +209,12 @@ async function withTokens(use: (path: string) => Promise<void>): Promise<void> {
 for (const [name, env] of WAYS) {
   Deno.test(`Tokens are for what they are limited to, over HTTP and over WebSockets (${name})`, async () => {
     await withTokens(async (path) => {
-      await using nsqd = await startNsqd({ args: [`--http-auth-token-file=${path}`], env });
+      const { DENOSQ_HTTP_TOKENS: _, ...platform } = env;
+      await using nsqd = await startNsqd({ args: [`--http-auth-token-file=${path}`], env: platform });
       const url = `http://${nsqd.httpAddress}`;
       const client = new ConsumeClient(url);
       const statusOf = async (target: string, token?: string) => {
-        const headers: HeadersInit = token === undefined
+        const headers: Record<string, string> = token === undefined
           ? {}
           : { authorization: `Bearer ${token}-0123456789` };
         return (await client.post(target, target.startsWith("/pub") ? "x" : "", headers)).status;
@@ -246,9 +254,9 @@ for (const [name, env] of WAYS) {
 }
 
 streamTest("A page of another origin opens no WebSocket, unless that is allowed", async ({ client }) => {
-  const open = (origin: string) => SocketClient.open(client.url, { headers: { origin } });
-  await assertRejects(() => open("https://evil.example"), Error, "does not open");
-  await using socket = await open("https://shop.example");
+  const openFrom = (origin: string) => open(client, { origin });
+  await assertRejects(() => openFrom("https://evil.example"), Error, "does not open");
+  await using socket = await openFrom("https://shop.example");
 
   assertEquals(await socket.ask(pub("t", "x")), response("OK"));
 }, ["--http-allow-origin=https://shop.example"]);
@@ -287,7 +295,7 @@ Deno.test("Auth servers are asked about who consumes over HTTP, once while the a
   assertEquals(auth.queries.map(({ target }) => target), [
     "/auth?common_name=&remote_ip=127.0.0.1&secret=s3cret&tls=false",
   ]);
-  const socket = await SocketClient.open(client.url);
+  const socket = await open(client);
   assertEquals(await socket.ask("SUB t c\n"), failure("E_AUTH_FIRST AUTH required before SUB"));
   await socket.closed;
 });
