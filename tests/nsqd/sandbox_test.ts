@@ -5,10 +5,13 @@ import { loadNsqdOptions, NSQD_OPTIONS, type NsqdOptions } from "../../src/nsqd/
 import { messagesSizeMax, placeLines, withPlace } from "../../src/nsqd/sandbox.ts";
 import { TOKENS_VARIABLE } from "../../src/nsqd/api/guard.ts";
 import { ChildDaemon, programCommand } from "../support/child_daemon.ts";
+import { ConsumeClient, QUERY } from "../support/consume_client.ts";
 import { eventually } from "../support/eventually.ts";
 import { RawClient } from "../support/frames_client.ts";
 import { TempFolder } from "../support/interop.ts";
 import { Variables } from "../support/variables.ts";
+import { response } from "../support/frames.ts";
+import { SocketClient } from "../support/socket_client.ts";
 
 const MIB = 2 ** 20;
 /** When so many messages of 1 MiB are finished, memory has been given back. */
@@ -157,6 +160,23 @@ Deno.test("nsqd serves HTTP with no permission but its port, and says what it do
   ]);
   nsqd.kill("SIGTERM");
   assertEquals(await nsqd.ended(), 0);
+});
+
+Deno.test("nsqd gives messages out and has them finished with no permission but its port", async () => {
+  await using nsqd = new ChildDaemon([
+    ...sandboxed("--allow-net=127.0.0.1:0"),
+    "--http-address=127.0.0.1:0",
+  ]);
+  const client = new ConsumeClient(`http://${await nsqd.logged(/HTTP: listening on (\S+)/)}`);
+  await client.publish("a", "b");
+  using events = await client.subscribe();
+  await events.next();
+  const leases = [(await events.message()).lease, ...(await client.receive()).map(({ lease }) => lease)];
+  await using socket = await SocketClient.open(client.url);
+
+  assertEquals(leases.length, 2);
+  assertEquals(await client.answer(`/finish?${QUERY}`, leases.join("\n")), '200 {"done":2}');
+  assertEquals(await socket.ask("SUB t c\n"), response("OK"));
 });
 
 Deno.test("nsqd says nothing of a permission that it has", async () => {
