@@ -109,6 +109,34 @@ for (const version of ["2.5.0", "2.9.6"]) {
     },
   );
 
+  deployTest(
+    version,
+    "gives messages out and has them finished, and answers who waits when it ends",
+    async (deno) => {
+      await using instance = await Instance.start(deno, { DENOSQ_HTTP_TOKENS: `${TOKEN} admin` });
+      const { daemon } = instance;
+      await daemon.logged(/HTTP: (listening)/);
+      const post = (target: string, body = "") =>
+        instance.ask(target, { method: "POST", body, headers: HEADERS });
+      const place = "topic=t&channel=c";
+
+      assertEquals(await post(`/receive?${place}`), [200, '{"messages":[]}']);
+      assertEquals(await post("/pub?topic=t", "\u{e9}"), [200, "OK"]);
+      const [{ lease, body }] = JSON.parse((await post(`/receive?${place}`))[1]).messages;
+      assertEquals(body, "\u{e9}");
+      assertEquals(await post(`/finish?${place}`, lease), [200, '{"done":1}']);
+      const waiting = post(`/receive?${place}&wait=30s`);
+      await eventually("it waits", async () => {
+        const [, stats] = await instance.ask("/stats?format=json", { headers: HEADERS });
+        return JSON.parse(stats).topics[0].channels[0].clients[0].ready_count === 10;
+      });
+      daemon.kill("SIGINT");
+
+      assertEquals(await waiting, [200, '{"messages":[]}']);
+      assertEquals(await daemon.ended(), 0);
+    },
+  );
+
   deployTest(version, "ends in order although a request does not end", async (deno) => {
     await using instance = await Instance.start(deno, { DENOSQ_HTTP_TOKENS: `${TOKEN} admin` });
     const { daemon } = instance;
