@@ -45,6 +45,7 @@ export const COMMON_ERRORS: readonly string[] = [
   "403 FOREIGN_HOST, 403 FOREIGN_ORIGIN: a browser asks on behalf of a page that may not (`--http-allowed-host`, `--http-allow-origin`)",
   "403 TLS_REQUIRED: with `--tls-required`, on the plain port",
   "404 NOT_FOUND, 405 METHOD_NOT_ALLOWED with `Allow`",
+  "503 LOADING, with `Retry-After`: what is kept is being loaded",
   "503 TOO_MANY_BODIES: `--http-max-bodies-size` is reached; and without a message when `--http-max-connections` is",
 ];
 
@@ -359,6 +360,42 @@ export const ENDPOINTS: readonly EndpointDescription[] = [
     parameters: NO_PARAMETERS,
     answers: { 200: "`OK`." },
     errors: ["500 NOK - and why"],
+  },
+  ...(["live", "ready"] as const).map((name): EndpointDescription => ({
+    method: "GET",
+    path: `/health/${name}`,
+    group: "The node",
+    access: "anyone",
+    isAddition: true,
+    summary: name === "live"
+      ? "Whether the process is alive."
+      : "Whether clients can be served, and why not.",
+    parameters: NO_PARAMETERS,
+    answers: { 200: "JSON." },
+    errors: name === "live" ? [] : ["503: not now; the answer says why"],
+  })),
+  {
+    method: "GET",
+    path: "/metrics",
+    group: "The node",
+    access: "read",
+    isAddition: true,
+    summary: "Metrics in Prometheus' form.",
+    parameters: NO_PARAMETERS,
+    answers: { 200: "Text." },
+    errors: [],
+  },
+  {
+    method: "POST",
+    path: "/drain",
+    group: "The node",
+    access: "admin",
+    isAddition: true,
+    summary: "Lets consumers finish what there is, takes no more messages, and ends nsqd then.",
+    parameters: NO_PARAMETERS,
+    answers: { 200: "What /health/ready answers now." },
+    errors: [],
+    limits: "`--drain-timeout`.",
   },
   {
     method: "GET",
