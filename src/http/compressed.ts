@@ -20,9 +20,11 @@ export function compressed(handler: RequestHandler): RequestHandler {
   return async (request) => {
     const answer = await handler(request);
     const coding = codingOf(request.headers.get("accept-encoding") ?? "");
-    if (coding === undefined || answer.body.length === 0) return answer;
+    const { body } = answer;
+    // What comes bit by bit goes out bit by bit.
+    if (coding === undefined || body instanceof ReadableStream || body.length === 0) return answer;
     const { status, headers } = answer.with(["Content-Encoding", coding], ["Vary", "Accept-Encoding"]);
-    return new Answer(status, headers, await compress(answer.body, FORMATS[coding]));
+    return new Answer(status, headers, await compress(body, FORMATS[coding]));
   };
 }
 
@@ -36,7 +38,7 @@ function codingOf(accepted: string): Coding | undefined {
 }
 
 async function compress(
-  body: AnswerBody,
+  body: Exclude<AnswerBody, ReadableStream>,
   format: typeof FORMATS[Coding],
 ): Promise<Uint8Array<ArrayBuffer>[]> {
   const stream = new CompressionStream(format);

@@ -11,6 +11,7 @@ async function coding(accepted: string | undefined, body: Answer["body"] = TEXT)
   const headers: Record<string, string> = accepted === undefined ? {} : { "accept-encoding": accepted };
   const handler = compressed(() => Promise.resolve(new Answer(201, new HeaderBlock([["X-A", "b"]]), body)));
   const answer = await handler(httpRequest({ target: "/", headers }));
+  if (answer.body instanceof ReadableStream) throw new Error("The answer is a stream");
   const bytes = typeof answer.body === "string" ? new TextEncoder().encode(answer.body) : concat(answer.body);
   const [, ...added] = answer.headers.list;
   const format = added[0]?.[1] === "deflate" ? "deflate-raw" : "gzip";
@@ -48,4 +49,12 @@ Deno.test("compressed() compresses an answer in pieces, and leaves an empty one 
 
   assertEquals((await coding("gzip", pieces)).text, "some text");
   assertEquals((await coding("gzip", "")).added, []);
+});
+
+Deno.test("compressed() leaves a stream as it is", async () => {
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>();
+  const handler = compressed(() => Promise.resolve(new Answer(200, new HeaderBlock([]), stream)));
+  const answer = await handler(httpRequest({ target: "/", headers: { "accept-encoding": "gzip" } }));
+
+  assertEquals([answer.body === stream, answer.headers.list], [true, []]);
 });
