@@ -5,12 +5,11 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { Consumer, Producer } from "../../src/client/mod.ts";
 import { ConsumeClient, QUERY } from "../support/consume_client.ts";
 import { eventually } from "../support/eventually.ts";
-import { bodies, ids, pub, response } from "../support/frames.ts";
 import { interopTest, MissingError, TempFolder } from "../support/interop.ts";
 import { type NsqdProcess, startNsqd } from "../support/nsqd_process.ts";
-import { SocketClient } from "../support/socket_client.ts";
 
 const PAGE = new URL("../../docs/http-api.md", import.meta.url);
 
@@ -72,21 +71,29 @@ interopTest("A client behind nginx receives, waits and streams", Proxied.start, 
 });
 
 interopTest(
-  "A client behind nginx makes a round trip of protocol V2 over a WebSocket",
+  "The client library makes its round trip over a WebSocket through nginx",
   Proxied.start,
   async (proxied) => {
     await proxied.nsqd.run(async () => {
-      await using socket = await SocketClient.open(proxied.url);
-      assertEquals(await socket.ask("SUB t c\n"), response("OK"));
-      assertEquals(await socket.ask(pub("t", "through nginx")), response("OK"));
-      const message = await socket.ask("RDY 1\n");
-      assertEquals(bodies([message]), ["through nginx"]);
-      socket.send(`FIN ${ids([message])[0]}\n`);
+      const nsqd = [`${proxied.url.replace("http", "ws")}/v2`];
+      const sent = Array.from({ length: 1000 }, (_, i) => `message ${i}`);
+      const received: string[] = [];
+      {
+        await using producer = new Producer({ nsqd });
+        await using consumer = new Consumer("t", "c", { nsqd, maxInFlight: 100 });
+        const publishing = Promise.all(sent.map((body) => producer.publish("t", body)));
+        for await (const message of consumer) {
+          received.push(message.text());
+          message.finish();
+          if (received.length === sent.length) break;
+        }
+        await publishing;
+      }
+      assertEquals(received.sort(), sent.sort());
 
-      await eventually("it is finished", async () => {
-        const { topics } = await (await fetch(`${proxied.url}/stats?format=json`)).json();
-        return topics[0].channels[0].clients[0].finish_count === 1;
-      });
+      const { topics: [{ channels: [channel] }] } = await (await fetch(`${proxied.url}/stats?format=json`))
+        .json();
+      assertEquals([channel.depth, channel.in_flight_count, channel.finish_count], [0, 0, sent.length]);
     });
   },
 );
