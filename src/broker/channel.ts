@@ -58,6 +58,19 @@ export class ChannelError extends Error {
  */
 export type DeliveryFate = Consumer | "returned" | "superseded" | "finished" | "unknown";
 
+/** What a message is to a channel that has it: whatever is not due yet is `deferred` or, without a slot, `parked`. */
+export type MessageState = "waiting" | "in_flight" | "deferred" | "parked";
+
+/** A message as its segment has it. */
+export interface MessageFact {
+  readonly position: number;
+  /** When it was to be due when it was published, in ms since 1970; 0 is at once. */
+  readonly dueMs: number;
+  /** Where its batch lies in its segment's file; 0 bytes when that is not known. */
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** What a channel asks of, and tells, its topic. */
 export interface ChannelOwner {
   readonly name: string;
@@ -202,6 +215,16 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     return this.#pages.all;
   }
 
+  /** What its cursor has not passed. */
+  get ranges(): readonly PositionRange[] {
+    return this.#cursor.ranges;
+  }
+
+  /** The page of the segment that begins at the position. */
+  pageOf(base: number): Page | undefined {
+    return this.#pages.of(base);
+  }
+
   /** True when the bytes of a message that is ready are in memory. */
   isAtHand(position: number): boolean {
     const segment = this.#pages.at(position)?.segment;
@@ -336,7 +359,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     const table = this.outstanding;
     const slot = this.#slotAt(position);
     if (slot === NONE) {
-      const isThere = position >= 0 && position < this.#cursor.position;
+      const isThere = position >= 0 && position < this.#topic.log.end && !this.#mayWait(position);
       // What is parked has never been delivered.
       return isThere && !this.#isParked(position) ? "finished" : "unknown";
     }
@@ -347,7 +370,7 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     return holder.isLeased ? holder : "superseded";
   }
 
-  /** Finishes a message that is ready again, or deferred: who had it last has done it all the same. */
+  /** Finishes a message that has a slot: of one that is ready again, or deferred, who had it last has done it all the same. */
   finishReturned(position: number): void {
     const page = this.#pages.at(position);
     if (!page) return;
@@ -355,6 +378,74 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     this.#lose(page, position - page.segment.base);
     this.#settlePage(page);
     this.#topic.wake(this);
+  }
+
+  /** What a message is to the channel; undefined when it has finished it, or never had it. */
+  stateOf({ position, dueMs }: Pick<MessageFact, "position" | "dueMs">): MessageState | undefined {
+    const page = this.#pages.at(position);
+    const index = page ? position - page.segment.base : 0;
+    const slot = page ? page.slots.get(index) : NONE;
+    if (slot !== NONE) return stateOfSlot(this.outstanding.state[slot]);
+    if (page && page.parked > 0 && page.isParkedUntil(dueMs, index)) return "parked";
+    return dueMs === 0 && this.#cursor.has(position) ? "waiting" : undefined;
+  }
+
+  /**
+   * Drops a message that the channel has, as if it had been finished: a consumer that has it in flight cannot answer it any
+   * more. False when too many that wait have been taken from between others.
+   */
+  discard(message: MessageFact): boolean {
+    const { position } = message;
+    const page = this.#pages.at(position);
+    if (this.#slotAt(position) !== NONE) {
+      this.finishReturned(position);
+    } else if (this.stateOf(message) === "parked" && page) {
+      this.#parking.takeOut(page, position - page.segment.base);
+      this.#settlePage(page);
+    } else {
+      const segment = this.#topic.log.from(position);
+      if (!segment || !this.#cursor.canTakeOut(position)) return false;
+      this.#cursor.takeOut(segment, position);
+    }
+    this.#topic.changed();
+    return true;
+  }
+
+  /**
+   * Makes a message that the channel has the next that is delivered, whatever it is now: from a consumer that has it in flight
+   * it is taken away. False as with `discard`.
+   */
+  hasten(message: MessageFact): boolean {
+    const { position, offset, length } = message;
+    const table = this.outstanding;
+    const state = this.stateOf(message);
+    let slot = this.#slotAt(position);
+    if (slot !== NONE) {
+      this.#unlist(slot);
+      if (state === "in_flight") this.requeueCount++;
+    } else {
+      const segment = this.#topic.log.from(position);
+      if (!segment || state === "waiting" && !this.#cursor.canTakeOut(position)) return false;
+      const index = position - segment.base;
+      const page = this.#pageOf(segment, index);
+      slot = table.allocate(this.ownerId, position, 0);
+      table.offset[slot] = offset;
+      table.length[slot] = length;
+      if (state === "parked") {
+        this.#parking.takeOut(page, index, slot);
+      } else {
+        // First: what nobody needs leaves the log.
+        page.put(index, slot);
+        this.#cursor.takeOut(segment, position);
+      }
+    }
+    table.state[slot] = STATE.ready;
+    // Before whatever waits.
+    table.key[slot] = 0;
+    table.prepend(this.ready, slot);
+    this.#readyCount++;
+    this.#topic.wake(this);
+    return true;
   }
 
   /** Takes back messages in flight whose time is over, `most` at most; returns how many. */
@@ -768,6 +859,13 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
       page.isParked(position - page.segment.base);
   }
 
+  /** True when the message, which has no slot, waits, as far as that is known without reading: it may be a deferred one. */
+  #mayWait(position: number): boolean {
+    const segment = this.#cursor.has(position) ? this.#topic.log.from(position) : undefined;
+    if (!segment || segment.deferred === 0) return segment !== undefined;
+    return segment.resident && segment.dueMs(position - segment.base) === 0;
+  }
+
   /** Messages of the page, whose segment is in memory, are gone that have slots or were parked. */
   #loseHoles(page: Page): void {
     for (const index of page.slots.indexes()) {
@@ -778,8 +876,15 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
 
   /** The message, which has a slot, is lost. */
   #lose(page: Page, index: number): void {
-    const table = this.outstanding;
     const slot = page.slots.get(index);
+    this.#unlist(slot);
+    this.outstanding.release(slot);
+    page.take(index);
+  }
+
+  /** Takes the slot of a message out of the list, or the heap, that it is in. */
+  #unlist(slot: number): void {
+    const table = this.outstanding;
     const holder = table.holderOf(slot);
     if (holder) {
       this.#endFlight(holder, slot, "dropped");
@@ -790,8 +895,6 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
       table.undefer(slot);
       this.#deferredSlots--;
     }
-    table.release(slot);
-    page.take(index);
   }
 
   /** The slot of the message at the position, or `NONE`. */
@@ -830,7 +933,8 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
       if (page.isRetired || page.unfinished === 0 || page.segment.written === 0) continue;
       const { segment: { base }, start, end, parked, woken } = page;
       const nextDueMs = this.#parking.nextDueMs(page);
-      yield { base, start, end, parked, nextDueMs, woken, slots: this.#slotStates(page) };
+      const taken = [...page.taken].sort((a, b) => a - b);
+      yield { base, start, end, parked, nextDueMs, woken, taken, slots: this.#slotStates(page) };
     }
   }
 
@@ -861,11 +965,12 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
   }
 
   #restorePageOf(segment: Segment, state: PageState, distributed: number): void {
-    const { start, end, parked, nextDueMs, woken, slots, unparked = [] } = state;
+    const { start, end, parked, nextDueMs, woken, taken, slots, unparked = [] } = state;
     const page = this.#pageOf(segment, start);
     page.isRestored = true;
     page.woken = woken;
     page.end = end;
+    for (const index of taken) page.taken.add(index);
     for (const state of slots) {
       if (segment.base + state.index < distributed) this.#restoreSlot(page, state);
     }
@@ -901,6 +1006,12 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     const dueMs = segment.resident ? segment.dueMs(index) : firstDueMs;
     page.put(index, this.deferred(segment.base + index, 0, dueMs));
   }
+}
+
+/** What a message with a slot is. */
+export function stateOfSlot(state: number): MessageState {
+  if (state === STATE.inFlight) return "in_flight";
+  return state === STATE.ready ? "waiting" : "deferred";
 }
 
 /** Unlike NSQ, which delivers N+1 of 100 messages at a sample rate of N. */

@@ -12,6 +12,9 @@
 import type { Segment, SegmentUser } from "../log/segment.ts";
 import type { PositionRange, TopicLog } from "../log/topic_log.ts";
 
+/** Ranges that messages which are taken out leave at most: each is saved, and looked through. */
+const RANGES_MAX = 1000;
+
 /** What a cursor tells its channel. */
 export interface CursorOwner {
   /** The cursor has passed all that there is of a segment. */
@@ -145,6 +148,30 @@ export class Cursor {
     return this.#ranges[0].from++ - segment.base;
   }
 
+  /** True when the position has not been passed. */
+  has(position: number): boolean {
+    const range = this.#ranges[this.#indexOf(position)];
+    return range !== undefined && position >= range.from;
+  }
+
+  /** False when taking the message out, which waits, would leave more ranges than there may be. */
+  canTakeOut(position: number): boolean {
+    const { from, to } = this.#ranges[this.#indexOf(position)];
+    return this.#ranges.length < RANGES_MAX || position === from || position === to - 1;
+  }
+
+  /** Takes a message out that waits, wherever it is. */
+  takeOut(segment: Segment, position: number): void {
+    const at = this.#indexOf(position);
+    const { from, to } = this.#ranges[at];
+    const left = [{ from, to: position }, { from: position + 1, to }].filter(({ from, to }) => from < to);
+    this.#ranges.splice(at, 1, ...left);
+    this.waiting--;
+    this.#plainEnd = 0;
+    if (!this.#overlaps(segment.base, segment.count)) this.#pass(segment);
+    this.settle();
+  }
+
   /** Passes what has been taken and what is deferred, as far as that needs no reading. */
   settle(): void {
     if (this.waiting === 0) {
@@ -224,6 +251,18 @@ export class Cursor {
     // More comes into one that is not sealed, mostly at once.
     if (this.#kept?.segment === segment && segment.sealed) this.#moveOn();
     this.#owner.passed(segment);
+  }
+
+  /** Index of the range that has the position, or else of the first one behind it. */
+  #indexOf(position: number): number {
+    let low = 0;
+    let high = this.#ranges.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#ranges[middle].to <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** True when some of the positions have not been passed. */

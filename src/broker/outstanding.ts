@@ -166,6 +166,11 @@ export class Outstanding<Owner extends SlotOwner = SlotOwner, Holder extends Slo
     this.#insertAfter(list, list.tail, slot);
   }
 
+  /** Adds to the beginning of a list. */
+  prepend(list: SlotList, slot: number): void {
+    this.#insertAfter(list, NONE, slot);
+  }
+
   /** Adds to a list that is ordered by key. */
   insertByKey(list: SlotList, slot: number): void {
     let after = list.tail;

@@ -4,7 +4,8 @@
  * page keeps follows these, not the length of the segment; what the cursor has passed and no page speaks of is finished.
  *
  * Which messages are parked is said by a moment in the order of what is due: those of the segment's deferred ones that are
- * due after it. What is due before has had a slot, and is finished if it has none any more.
+ * due after it, but for a few that somebody has taken out of their turn. What is due before has had a slot, and is finished
+ * if it has none any more; so are those few.
  *
  * @module
  */
@@ -37,6 +38,8 @@ export class Page implements SegmentUser {
   parked = 0;
   /** What is due after this moment is parked. */
   woken: DuePoint = NOTHING_DUE;
+  /** Messages that were parked and are not any more, though their time has not come. */
+  readonly taken = new Set<number>();
   /** The slot that waits on behalf of the parked ones for the time to look at them. */
   parkSlot = NONE;
   /** What is being read for the sake of the parked ones. */
@@ -92,8 +95,13 @@ export class Page implements SegmentUser {
 
   /** True when the message at the index, in memory and the channel's, is parked. */
   isParked(index: number): boolean {
-    const dueMs = this.segment.dueMs(index);
-    return dueMs > 0 && index >= this.start && index < this.end && isAfter({ dueMs, index }, this.woken);
+    return this.isParkedUntil(this.segment.dueMs(index), index);
+  }
+
+  /** True when the message at the index, which was published to be due then, is parked. */
+  isParkedUntil(dueMs: number, index: number): boolean {
+    return dueMs > 0 && index >= this.start && index < this.end && isAfter({ dueMs, index }, this.woken) &&
+      !this.taken.has(index);
   }
 
   /** Ends the page's part in its segment. */
@@ -129,5 +137,6 @@ export class Page implements SegmentUser {
     this.segment = next;
     this.start = this.end = 0;
     this.woken = NOTHING_DUE;
+    this.taken.clear();
   }
 }

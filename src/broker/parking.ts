@@ -127,6 +127,14 @@ export class Parking {
     if (page.parked === 0) this.forget(page);
   }
 
+  /** Takes a message out that is parked: it is finished, or has got a slot before its time. */
+  takeOut(page: Page, index: number, slot = NONE): void {
+    page.taken.add(index);
+    if (slot === NONE) this.#park(page, -1);
+    else this.#unpark(page, index, slot);
+    if (page.parked === 0) this.forget(page);
+  }
+
   /** Looks at the page's parked messages no more. */
   forget(page: Page): void {
     if (page.parkSlot === NONE) return;
@@ -244,7 +252,7 @@ export class Parking {
     for (const { dueMs, index, offset, length } of entries) {
       if (dueMs > untilMs) return dueMs;
       page.woken = { dueMs, index };
-      if (index < page.start || index >= page.end || page.parked === 0) continue;
+      if (index < page.start || index >= page.end || page.parked === 0 || page.taken.has(index)) continue;
       const slot = this.#owner.deferred(segment.base + index, 0, dueMs);
       table.offset[slot] = offset;
       table.length[slot] = length;

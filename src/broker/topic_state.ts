@@ -1,7 +1,7 @@
 /**
  * What a topic must know besides its segments to go on after a restart: where its channels' cursors are, and what is out of
  * order. It grows with what is in flight, deferred or requeued, and not with what lies before or behind the cursors. The
- * bytes, version 4:
+ * bytes, version 5:
  *
  * ```
  *  file    = "NSQSTA" [ version u16 ] chunk… [ 0 u32 ][ chunks u32 ]
@@ -10,17 +10,19 @@
  *  ranges  = [ n ]( [ gap ][ length ] )×n
  *  channel = [ 1 ][ name's length ][ name ] ranges page… [ 0 ]
  *  page    = [ 1 ][ base ][ start ][ end ][ parked ][ next due ][ woken: due ][ woken: index + 1 ]
- *            [ n ]( [ gap ][ attempts ][ due ][ offset ][ length ] )×n
+ *            [ n ]( [ gap ][ attempts ][ due ][ offset ][ length ] )×n [ n ]( [ gap ] )×n
  * ```
  *
  * The numbers of items are varints: seven bits a byte, the low ones first; those of the file and its chunks are
  * big-endian, the checksums CRC-32C. A gap is the distance from the end of the entry before, times are in ms. The ranges of
  * the topic are the positions that were in the store, those of a channel what its cursor has not passed. A page is as in
- * page.ts, with the messages that have slots and where their batches lie.
+ * page.ts, with the messages that have slots and where their batches lie, and those that were taken out though they would be
+ * parked.
  *
  * To change this format: write a new version number, keep the reader of the old one, add a golden file of the old one to
  * tests/broker/golden. What changed so far:
  *
+ * - Version 4 had no messages that were taken out.
  * - Version 3 had a record of each segment and of each channel's part of it, finished ones too (topic_state_v3.ts).
  *
  * @module
@@ -56,6 +58,8 @@ export interface PageState {
   readonly nextDueMs: number;
   readonly woken: DuePoint;
   readonly slots: readonly SlotState[];
+  /** Messages that would be parked and were taken out, by index. */
+  readonly taken: readonly number[];
   /** Of version 3: parked messages that are to get slots, by index. */
   readonly unparked?: readonly { readonly from: number; readonly to: number }[];
 }
@@ -82,7 +86,9 @@ export interface TopicState {
 }
 
 const MAGIC = new TextEncoder().encode("NSQSTA");
-const VERSION = 4;
+const VERSION = 5;
+/** The oldest version that is read as this one is. */
+const VERSION_MIN = 4;
 const HEADER_LENGTH = 8;
 const CHUNK_HEADER_LENGTH = 8;
 /** So long a chunk gets, more or less: what is encoded and written in one go. */
@@ -118,7 +124,7 @@ export function decodeTopicState(bytes: Uint8Array): TopicState {
   }
   const version = bytes[6] << 8 | bytes[7];
   if (version === 3) return decodeTopicStateV3(bytes);
-  if (version !== VERSION) {
+  if (version < VERSION_MIN || version > VERSION) {
     throw new StateFormatError(`State file of version ${version}, this program knows ${VERSION}`);
   }
   const input = new VarintReader(itemsOf(bytes));
@@ -128,7 +134,7 @@ export function decodeTopicState(bytes: Uint8Array): TopicState {
     closedEnd: input.take(),
     stored: takeRanges(input),
   };
-  return { ...head, channels: input.untilZero(() => takeChannel(input)) };
+  return { ...head, channels: input.untilZero(() => takeChannel(input, version)) };
 }
 
 /** Positions [from, to) that the topic or a channel had still to deliver, more or less: never fewer than there were. */
@@ -181,7 +187,7 @@ function* putItems(out: VarintWriter, state: TopicState): Generator<void> {
 }
 
 function putPage(out: VarintWriter, page: PageState): void {
-  const { base, start, end: pageEnd, parked, nextDueMs, woken, slots } = page;
+  const { base, start, end: pageEnd, parked, nextDueMs, woken, slots, taken } = page;
   out.put(1);
   out.put(base);
   out.put(start);
@@ -200,17 +206,23 @@ function putPage(out: VarintWriter, page: PageState): void {
     out.put(length);
     end = index + 1;
   }
+  out.put(taken.length);
+  end = 0;
+  for (const index of taken) {
+    out.put(index - end);
+    end = index + 1;
+  }
 }
 
-function takeChannel(input: VarintReader): ChannelState {
+function takeChannel(input: VarintReader, version: number): ChannelState {
   return {
     name: new TextDecoder().decode(input.takeBytes()),
     ranges: takeRanges(input),
-    pages: input.untilZero(() => takePage(input)),
+    pages: input.untilZero(() => takePage(input, version)),
   };
 }
 
-function takePage(input: VarintReader): PageState {
+function takePage(input: VarintReader, version: number): PageState {
   const page = {
     base: input.take(),
     start: input.take(),
@@ -231,7 +243,14 @@ function takePage(input: VarintReader): PageState {
       length: input.take(),
     };
   });
-  return { ...page, slots };
+  if (version < 5) return { ...page, slots, taken: [] };
+  end = 0;
+  const taken = input.list(() => {
+    const index = input.takeBeyond(end);
+    end = index + 1;
+    return index;
+  });
+  return { ...page, slots, taken };
 }
 
 function putRanges(out: VarintWriter, ranges: readonly PositionRange[]): void {

@@ -130,5 +130,15 @@ function joined(ranges: readonly PositionRange[]): PositionRange[] {
 
 function pageOf(base: number, { parked, parkedDueMs: nextDueMs, slots }: PageRecord): PageState[] {
   if (parked.length === 0 && slots.length === 0) return [];
-  return [{ base, start: 0, end: 0, parked: 0, nextDueMs, woken: NOTHING_DUE, slots, unparked: parked }];
+  return [{
+    base,
+    start: 0,
+    end: 0,
+    parked: 0,
+    nextDueMs,
+    woken: NOTHING_DUE,
+    taken: [],
+    slots,
+    unparked: parked,
+  }];
 }

@@ -245,7 +245,7 @@ Deno.test("Topic sets a state aside that it cannot read, and says so once", asyn
     bodies: ["a", "bb", "ccc"],
     lines: [
       "ERROR: TOPIC(t): state of 25 bytes cannot be used, messages may be delivered again" +
-      " - State file of version 8289, this program knows 4",
+      " - State file of version 8289, this program knows 5",
     ],
   });
   assertEquals([test.stores.aside, store.readState()], [["t state"], undefined]);

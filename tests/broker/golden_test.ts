@@ -60,7 +60,7 @@ for (const version of ["v3", "v4"] as const) {
     assertEquals(last, { "Golden/a": ["in an hour 1"], "Golden/b": ["in an hour 1"] });
   });
 
-  Deno.test(`Broker saves the state of golden/${version} as version 4, and knows as much after the next start`, async () => {
+  Deno.test(`Broker saves the state of golden/${version} as version 5, and knows as much after the next start`, async () => {
     const files = copyOf(version);
     const first = await start(files, STOPPED_MS[version]);
     const before = countsOf(first.node);
@@ -71,7 +71,7 @@ for (const version of ["v3", "v4"] as const) {
     assertEquals(countsOf(second.node), before);
     assertEquals([second.node.errors, second.node.warnings, second.node.lostCount], [[], [], 0]);
     for (const path of statesOf(files)) {
-      assertEquals([path, files.readSync(path).subarray(6, 8)], [path, Uint8Array.of(0, 4)]);
+      assertEquals([path, files.readSync(path).subarray(6, 8)], [path, Uint8Array.of(0, 5)]);
     }
   });
 }
@@ -97,6 +97,7 @@ Deno.test("decodeTopicState() reads golden/v3: in flight and requeued ones are s
       pages: [{
         ...{ base, start: 0, end: 0, parked: 0, nextDueMs: 1_795_903_267_747 },
         woken: { dueMs: -Infinity, index: -1 },
+        taken: [],
         slots: [
           { index: 1, attempts: 1, dueMs: 1_795_902_067_757, offset: 0, length: 0 },
           { index: 3, attempts: 1, dueMs: 0, offset: 0, length: 0 },
@@ -110,6 +111,7 @@ Deno.test("decodeTopicState() reads golden/v3: in flight and requeued ones are s
       pages: [{
         ...{ base, start: 0, end: 0, parked: 0, nextDueMs: 1_795_903_267_747 },
         woken: { dueMs: -Infinity, index: -1 },
+        taken: [],
         slots: [],
         unparked: [{ from: 4, to: 6 }],
       }],
@@ -123,6 +125,7 @@ Deno.test("decodeTopicState() reads golden/v4: cursors, and what they have passe
   const page = {
     ...{ base, start: 4, end: 6, parked: 2, nextDueMs: 1_795_903_268_014 },
     woken: { dueMs: 1_795_900_328_011, index: 65_536 },
+    taken: [],
   };
 
   assertEquals(rest, {

@@ -205,7 +205,7 @@ Deno.test("Topic delivers everything again when its state cannot be read, and sa
   await after.settle();
   assertEquals(next.take(), ["finished", "waiting"]);
   assertEquals(after.errors, [
-    "ERROR: TOPIC(t): state of 84 bytes cannot be used, messages may be delivered again - State file ends too early",
+    "ERROR: TOPIC(t): state of 85 bytes cannot be used, messages may be delivered again - State file ends too early",
   ]);
 });
 

@@ -28,6 +28,7 @@ const PAGE: PageState = {
     { index: 3, attempts: 258, dueMs: 0, offset: 16, length: 135 },
     { index: 5, attempts: 0, dueMs: 2, offset: 0, length: 0 },
   ],
+  taken: [7, 198],
 };
 const STATE: TopicState = {
   distributed: 300,
@@ -43,17 +44,18 @@ const ITEMS = [
   "02 64 67 02 5f",
   "01 03 02 c701 9601 80d48ffbd531 80d48ffbd531 808004",
   "02 03 8202 00 10 8701 01 00 02 00 00",
+  "02 07 be01",
   "00",
   "00",
 ].join("").replaceAll(" ", "");
-/** `STATE` in version 4, byte for byte. */
-const GOLDEN = `4e5351535441 0004 0000003a 923c6eb2 ${ITEMS} 00000000 00000001`.replaceAll(" ", "");
+/** `STATE` in version 5, byte for byte. */
+const GOLDEN = `4e5351535441 0005 0000003e 3c38aa33 ${ITEMS} 00000000 00000001`.replaceAll(" ", "");
 
-Deno.test("encodeTopicState() writes version 4 of its format byte for byte", () => {
+Deno.test("encodeTopicState() writes version 5 of its format byte for byte", () => {
   assertEquals(encoded(STATE).toHex(), GOLDEN);
 });
 
-Deno.test("decodeTopicState() reads version 4 of its format", () => {
+Deno.test("decodeTopicState() reads version 5 of its format", () => {
   assertEquals(decodeTopicState(Uint8Array.fromHex(GOLDEN)), STATE);
 });
 
@@ -204,7 +206,7 @@ Deno.test("decodeTopicState() believes no count that the rest of the bytes canno
   );
 });
 
-for (const version of [0, 1, 2, 5, 0x0102]) {
+for (const version of [0, 1, 2, 6, 0x0102]) {
   Deno.test(`decodeTopicState() names version ${version}, which it does not know`, () => {
     const bytes = Uint8Array.fromHex(GOLDEN);
     new DataView(bytes.buffer).setUint16(6, version);
@@ -212,7 +214,7 @@ for (const version of [0, 1, 2, 5, 0x0102]) {
     assertThrows(
       () => decodeTopicState(bytes),
       StateFormatError,
-      `State file of version ${version}, this program knows 4`,
+      `State file of version ${version}, this program knows 5`,
     );
   });
 }
@@ -258,6 +260,7 @@ Deno.test("decodeTopicState() reads version 3: what a channel's records do not s
         { index: 3, attempts: 258, dueMs: 0, offset: 0, length: 0 },
         { index: 5, attempts: 0, dueMs: 2, offset: 0, length: 0 },
       ],
+      taken: [],
       unparked: [{ from: 6, to: 200 }],
     }],
   }]);
@@ -341,6 +344,7 @@ function page(given: Partial<PageState>): PageState {
     nextDueMs: 0,
     woken: { dueMs: 0, index: -1 },
     slots: [],
+    taken: [],
     ...given,
   };
 }

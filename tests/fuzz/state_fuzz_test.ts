@@ -16,7 +16,7 @@ Deno.test("decodeTopicState() reads whatever has become of golden files, or says
     "refused: Wrong checksum",
     "refused: State file ends too early",
     "refused: State file without an end",
-    "refused: State file of version #, this program knows 4",
+    "refused: State file of version #, this program knows 5",
     "refused: Number out of range",
     "refused: Segments that overlap",
   ];

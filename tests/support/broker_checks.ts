@@ -4,7 +4,6 @@
  * @module
  */
 import { assert, assertEquals, assertGreaterOrEqual, assertLessOrEqual } from "@std/assert";
-import { isAfter } from "../../src/log/message_reader.ts";
 import type { Segment } from "../../src/log/segment.ts";
 import type { Channel } from "../../src/broker/channel.ts";
 import type { Topic } from "../../src/broker/topic.ts";
@@ -99,9 +98,7 @@ export function sleepers(
     if (page.parked === 0 || page.segment.resident) continue;
     const { base } = page.segment;
     for (const { message: { position, dueMs } } of model.entries) {
-      const index = position - base;
-      const isThere = index >= page.start && index < page.end && dueMs > 0;
-      if (isThere && isAfter({ dueMs, index }, page.woken)) positions.add(position);
+      if (page.isParkedUntil(dueMs, position - base)) positions.add(position);
     }
   }
   return positions;

@@ -109,6 +109,11 @@ function mustSurvive(trial: BrokerTrial, kind: CrashKind, loss: Loss): Map<strin
       if (kind === "power") {
         return trial.durability === "fsync" && trial.notes.isAcknowledged(name, position);
       }
+      // What was spilled is nobody's when the state could not be saved after it.
+      const noted = trial.faulty && trial.durability === "memory" ? trial.notes.state(name) : undefined;
+      if (noted && !noted.has(position)) {
+        return false;
+      }
       // With a durability of memory this is what was spilled, else it is everything.
       return stored.some((segment) =>
         segment.base <= position && position < segment.end
@@ -233,7 +238,8 @@ class Aftermath {
     const published = this.#trial.notes.message(this.#topic.name, position);
     const finished = published && unfinished && noted?.has(position) && !then;
     assert(!finished, `${what} was finished when the state was saved`);
-    assertGreaterOrEqual(nowMs, published?.dueMs ?? 0, `${what} is deferred`);
+    const dueMs = this.#trial.hastened.has(`${this.#name} ${position}`) ? 0 : published?.dueMs ?? 0;
+    assertGreaterOrEqual(nowMs, dueMs, `${what} is deferred`);
     const earlier = published?.origin?.attempts ?? 0;
     const entry = this.#expected.get(position);
     const most = Math.max(entry?.attempts ?? Infinity, earlier);
@@ -265,7 +271,9 @@ class Aftermath {
     const { notes } = this.#trial;
     const then = notes.state(this.#topic.name)?.channels.get(this.#channel.name)?.get(position);
     const published = notes.message(this.#topic.name, position)?.dueMs ?? 0;
-    const requeued = entry?.state === "deferred" ? entry.dueMs : 0;
+    // That it has been hastened may not have been saved.
+    const wasHastened = this.#trial.hastened.has(`${this.#name} ${position}`);
+    const requeued = entry && (entry.state === "deferred" || wasHastened) ? entry.dueMs : 0;
     return Math.max(published, requeued, then?.dueMs ?? 0);
   }
 

@@ -158,6 +158,23 @@ export class ModelChannel {
     }
   }
 
+  /** Somebody drops the message, whatever it is. */
+  discard(entry: ModelEntry): void {
+    if (entry.state === "inFlight") this.#endFlight(entry);
+    this.finishReturned(entry.message.position);
+  }
+
+  /** Somebody makes the message the next one, whatever it is. */
+  hasten(entry: ModelEntry): void {
+    if (entry.state === "inFlight") {
+      this.#endFlight(entry);
+      this.requeueCount++;
+    }
+    this.ready = [entry, ...this.ready.filter((other) => other !== entry)];
+    entry.state = "ready";
+    entry.behind = 0;
+  }
+
   touch(entry: ModelEntry, nowMs: number): void {
     const { holder } = entry;
     assert(holder);

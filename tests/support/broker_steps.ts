@@ -4,9 +4,9 @@
  * @module
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { ChannelError } from "../../src/broker/channel.ts";
+import { type Channel, ChannelError, type MessageFact } from "../../src/broker/channel.ts";
 import { MESSAGE_ID_LENGTH } from "../../src/protocol/message_id.ts";
-import type { ModelEntry } from "./broker_model.ts";
+import type { ModelChannel, ModelEntry } from "./broker_model.ts";
 import { settle } from "./broker_checks.ts";
 import type { Durability } from "../../src/broker/durability.ts";
 import type { TrialClient } from "./broker_client.ts";
@@ -94,6 +94,17 @@ const STEPS: readonly (readonly [weight: number, name: string, step: Step])[] = 
     });
   }],
   [12, "lease", answerLease],
+  [5, "discard", (t, r) =>
+    withMessage(t, r, ({ real, model }, entry, fact) => {
+      assert(real.discard(fact));
+      model.discard(entry);
+    })],
+  [5, "hasten", (t, r) =>
+    withMessage(t, r, ({ name, real, model }, entry, fact) => {
+      assert(real.hasten(fact));
+      model.hasten(entry);
+      t.hastened.add(`${name} ${fact.position}`);
+    })],
   [3, "wrong answer", wrongAnswer],
   [8, "time", (t, r) => t.clock.advance(r.pick([0.125, 1, 40, 400]))],
   [5, "scan", (t) => t.scan()],
@@ -250,6 +261,34 @@ function answerLease(trial: BrokerTrial, random: Random): void {
     real.touch(realFate, position, nowMs);
     model.touch(entry, trial.clock.nowMs());
   }
+}
+
+/** An operator picks a message of a channel, whatever it is; the channel knows what that is. */
+function withMessage(
+  trial: BrokerTrial,
+  random: Random,
+  use: (
+    channel: { name: string; real: Channel; model: ModelChannel },
+    entry: ModelEntry,
+    fact: MessageFact,
+  ) => void,
+): void {
+  const some = someChannel(trial, random);
+  if (!some) return;
+  const { real, model } = trial.channel(some.topic, some.name);
+  if (model.entries.length === 0) return;
+  const entry = random.pick(model.entries);
+  const { message: { position, dueMs } } = entry;
+  const fact = { position, dueMs, offset: 0, length: 0 };
+  const state = real.stateOf(fact);
+  const expected = {
+    waiting: "waiting",
+    ready: "waiting",
+    inFlight: "in_flight",
+    deferred: "deferred",
+  } as const;
+  assertEquals(state === "parked" ? "deferred" : state, expected[entry.state], `state of ${position}`);
+  use({ name: `${some.topic}/${some.name}`, real, model }, entry, fact);
 }
 
 /** What the channel makes of the id that the client has got. */

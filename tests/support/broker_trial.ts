@@ -59,6 +59,8 @@ export class BrokerTrial {
   broker: Broker;
   /** The last deliveries to clients whose messages are leased, whatever has become of them. */
   readonly leases: TrialLease[] = [];
+  /** Messages that came before they were due, as `topic/channel position`. */
+  readonly hastened = new Set<string>();
   /** Messages that were sent. */
   sent = 0;
   /** The broker is at work on a publish, which may fail. */
