@@ -189,6 +189,11 @@ export class Topic {
     return this.#backendDepth;
   }
 
+  /** Position up to which messages are the channels'. */
+  get distributed(): number {
+    return this.#distributed;
+  }
+
   get paused(): boolean {
     return this.#paused;
   }

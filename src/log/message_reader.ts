@@ -7,16 +7,23 @@
  */
 
 import type { Budget } from "../base/budget.ts";
+import { readU32 } from "../protocol/frames.ts";
 import { Segment } from "./segment.ts";
 import {
+  BATCH_HEADER_LENGTH,
+  BatchReader,
   type DueEntry,
   type DueIndex,
   INDEX_ENTRIES_MAX,
   indexBlock,
+  KIND,
   readIndexBlock,
+  SEGMENT_HEADER_LENGTH,
 } from "./segment_image.ts";
 import type { SegmentStore } from "./segment_store.ts";
 
+/** Bytes that are read at once of batches in a row, unless a single one is longer. */
+const CHUNK_BYTES = 256 * 1024;
 /** The most bytes that are read at once for several messages. */
 const SPAN_BYTES_MAX = 1024 * 1024;
 /** Messages are read together when that is not more than so many times their own bytes. */
@@ -47,6 +54,22 @@ export function isAfter({ dueMs, index }: DuePoint, point: DuePoint): boolean {
   return dueMs > point.dueMs || dueMs === point.dueMs && index > point.index;
 }
 
+/** A batch, read on its own. */
+export interface ReadBatch {
+  /** Its messages. */
+  readonly segment: Segment;
+  /** Where it lies in its segment's file. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Batches in a row. */
+export interface ReadBatches {
+  readonly batches: readonly ReadBatch[];
+  /** What follows is not whole, or cannot be read. */
+  readonly isBroken: boolean;
+}
+
 /** Bytes in a row that have several messages. */
 interface Span {
   readonly base: number;
@@ -75,6 +98,26 @@ export class MessageReader {
     const found = new Map<number, Segment>();
     for (const span of spansOf(places)) await this.#readSpan(span, found);
     return found;
+  }
+
+  /**
+   * Batches of a segment's file, which has so many bytes, from the one on that has the position or the next behind it; none when
+   * there is none. One that began at or before the position is at `hint`, unless the file was rewritten meanwhile; 0 is unknown.
+   */
+  async readFrom(
+    { base, size, position, hint }: { base: number; size: number; position: number; hint: number },
+  ): Promise<ReadBatches> {
+    let offset = Math.max(hint, SEGMENT_HEADER_LENGTH);
+    for (let isFirst = true;; isFirst = false) {
+      const chunk = await this.#readChunk(base, offset, size);
+      if (isFirst && hint > 0 && !(chunk.batches[0]?.segment.base <= position)) {
+        offset = SEGMENT_HEADER_LENGTH;
+        continue;
+      }
+      const batches = chunk.batches.filter(({ segment }) => segment.end > position);
+      if (batches.length > 0 || chunk.isBroken || chunk.end >= size) return { ...chunk, batches };
+      offset = chunk.end;
+    }
   }
 
   /**
@@ -147,11 +190,53 @@ export class MessageReader {
     }
   }
 
+  /** The batches with messages that begin at the offset, as far as a chunk goes, and where they end. */
+  async #readChunk(
+    base: number,
+    start: number,
+    size: number,
+  ): Promise<ReadBatches & { readonly end: number }> {
+    const batches: ReadBatch[] = [];
+    let bytes = await this.#readBytes(base, start, Math.min(CHUNK_BYTES, size - start));
+    const needed = bytes && bytes.length >= BATCH_HEADER_LENGTH ? batchLength(bytes) : 0;
+    if (bytes && needed > bytes.length) {
+      bytes = await this.#readBytes(base, start, Math.min(needed, size - start));
+    }
+    if (!bytes) return { batches, isBroken: true, end: start };
+    const reader = new BatchReader(bytes);
+    let at = 0;
+    while (at < bytes.length && reader.read(at)) {
+      const [offset, length] = [start + at, reader.end - at];
+      const isOfMessages = reader.count > 0 && !(reader.kind & KIND.index);
+      const segment = isOfMessages ? Segment.ofBatch(bytes.subarray(at, reader.end)) : undefined;
+      if (segment) batches.push({ segment, offset, length });
+      at = reader.end;
+    }
+    // What a chunk ends in the middle of is read with the next.
+    const isBroken = at < bytes.length && (at === 0 || !reader.fault.startsWith("torn"));
+    return { batches, isBroken: isBroken || bytes.length === 0 && start < size, end: start + at };
+  }
+
+  async #readBytes(base: number, offset: number, length: number): Promise<Uint8Array | undefined> {
+    using _ = await this.#reads.take(Math.max(length, 0));
+    try {
+      return await this.#store.readPart(base, { offset, length: Math.max(length, 0) });
+    } catch {
+      // Whoever reads the segment as a whole is told why.
+      return undefined;
+    }
+  }
+
   async #readBlock(base: number, index: DueIndex, block: number): Promise<DueEntry[] | undefined> {
     const part = indexBlock(index, block * INDEX_ENTRIES_MAX);
     using _ = await this.#reads.take(part.length);
     return readIndexBlock(await this.#store.readPart(base, part));
   }
+}
+
+/** Bytes of the batch whose header the bytes begin with, as that says. */
+function batchLength(bytes: Uint8Array): number {
+  return BATCH_HEADER_LENGTH - 2 + readU32(bytes, 8);
 }
 
 /** Joins what lies close together. */

@@ -16,7 +16,7 @@
  */
 
 import type { Budget } from "../base/budget.ts";
-import { type DuePoint, type MessagePlace, MessageReader } from "./message_reader.ts";
+import { type DuePoint, type MessagePlace, MessageReader, type ReadBatches } from "./message_reader.ts";
 import { type Expectation, type RecoveredLoss, recoverSegments } from "./recovery.ts";
 import { type MessageFacts, Segment, SEGMENT_BYTES_MAX } from "./segment.ts";
 import { type DueEntry, endOfMessages, SEGMENT_MESSAGES_MAX } from "./segment_image.ts";
@@ -339,6 +339,15 @@ export class TopicLog {
   async readMessages(places: readonly MessagePlace[]): Promise<ReadonlyMap<number, Segment>> {
     const reader = this.#reader;
     return reader ? await this.#tracked(this.#readSlowly(reader, places)) : new Map();
+  }
+
+  /** Batches of a segment that is not in memory, from the position on, as {@linkcode MessageReader.readFrom} has them. */
+  async readFrom(segment: Segment, position: number, hint: number): Promise<ReadBatches> {
+    const { base, used: size } = segment;
+    const reading = this.#reader?.readFrom({ base, size, position, hint });
+    const read = reading && await this.#tracked(reading);
+    await this.#options.othersFirst();
+    return read ?? { batches: [], isBroken: true };
   }
 
   /** Some of what is due next in a stored segment, in order; undefined when its index cannot be used. */
