@@ -50,6 +50,10 @@ const LONG_FILES: ReadonlyMap<string, string> = new Map([
   ["src/log/segment.ts", "adding, closing and copying messages share the image and its index"],
   ["src/log/segment_image.ts", "the format is described, written and read in one place"],
   ["src/log/topic_log.ts", "where a message is kept, and when it goes, is one decision"],
+  [
+    "src/broker/outstanding.ts",
+    "one table: its lists and its heap share the columns, and grow and shrink with them",
+  ],
   ["src/broker/topic.ts", "publishing, distributing and recovering share the topic's position"],
   ["src/client/consumer.ts", "what a consumer knows of all its nodes, and everything that changes it"],
   ["src/client/producer.ts", "what a producer has to publish, and everything that becomes of it"],

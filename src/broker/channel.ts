@@ -61,6 +61,14 @@ export type DeliveryFate = Consumer | "returned" | "superseded" | "finished" | "
 /** What a message is to a channel that has it: whatever is not due yet is `deferred` or, without a slot, `parked`. */
 export type MessageState = "waiting" | "in_flight" | "deferred" | "parked";
 
+/** A message that has a slot. */
+export interface SlotFacts {
+  readonly attempts: number;
+  /** In flight: when it times out. Deferred: when it is due. By the monotonic clock. */
+  readonly keyMs: number;
+  readonly holder: Consumer | undefined;
+}
+
 /** A message as its segment has it. */
 export interface MessageFact {
   readonly position: number;
@@ -388,6 +396,14 @@ export class Channel implements SlotOwner, PageOwner, CursorOwner, ParkingOwner 
     if (slot !== NONE) return stateOfSlot(this.outstanding.state[slot]);
     if (page && page.parked > 0 && page.isParkedUntil(dueMs, index)) return "parked";
     return dueMs === 0 && this.#cursor.has(position) ? "waiting" : undefined;
+  }
+
+  /** What is known of a message that has a slot: who has it in flight, and until when, or when it is due. */
+  outstandingAt(position: number): SlotFacts | undefined {
+    const table = this.outstanding;
+    const slot = this.#slotAt(position);
+    if (slot === NONE) return undefined;
+    return { attempts: table.attempts[slot], keyMs: table.key[slot], holder: table.holderOf(slot) };
   }
 
   /**

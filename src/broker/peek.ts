@@ -13,7 +13,7 @@ import type { Segment } from "../log/segment.ts";
 import type { MessagePlace } from "../log/message_reader.ts";
 import type { TopicLog } from "../log/topic_log.ts";
 import { type Channel, type MessageFact, type MessageState, stateOfSlot } from "./channel.ts";
-import { NONE } from "./outstanding.ts";
+import type { Page } from "./page.ts";
 import type { Topic } from "./topic.ts";
 
 /** Messages whose segment is not in memory that are read together, each on its own. */
@@ -52,15 +52,16 @@ export type See = (message: PeekedMessage) => boolean | Promise<boolean>;
 /** What is looked at: the messages of one channel, or a topic's own. */
 export interface PeekPlace {
   readonly log: TopicLog;
-  /** The part of a segment, as indexes, that may have messages of these states; or where these lie, if nothing else can have any. */
-  candidates(segment: Segment, states: ReadonlySet<MessageState>): Candidates | undefined;
+  /** The part of a segment that may have messages of these states, from the position on. */
+  candidates(segment: Segment, states: ReadonlySet<MessageState>, from: number): Candidates | undefined;
   stateOf(message: Pick<MessageFact, "position" | "dueMs">): MessageState | undefined;
 }
 
-/** Messages [from, to) of a segment or, of one that is not in memory, these alone. */
+/** Messages [from, to) of a segment. */
 export interface Candidates {
   readonly from: number;
   readonly to: number;
+  /** Where the next ones lie, if the segment is not in memory, and these are all that can be of interest; none at its end. */
   readonly places?: readonly MessagePlace[];
 }
 
@@ -74,17 +75,14 @@ export class ChannelPlace implements PeekPlace {
     this.#channel = channel;
   }
 
-  candidates(segment: Segment, states: ReadonlySet<MessageState>): Candidates | undefined {
-    const { base, count } = segment;
-    const page = this.#channel.pageOf(base);
-    const waits = states.has("waiting") ? this.#waitingIn(segment) : undefined;
-    const hasParked = states.has("parked") && page !== undefined && page.parked > 0;
-    if (hasParked) return { from: 0, to: count };
-    if (!page || page.slots.size === 0) return waits;
-    if (waits) return { from: 0, to: count };
-    if (segment.resident) return { from: 0, to: count };
-    const places = this.#placesOf(segment, states);
-    return places ? { from: 0, to: count, places } : { from: 0, to: count };
+  candidates(segment: Segment, states: ReadonlySet<MessageState>, from: number): Candidates | undefined {
+    const page = this.#channel.pageOf(segment.base);
+    const whole = { from: 0, to: segment.count };
+    if (page && states.has("parked") && page.parked > 0) return whole;
+    const waiting = states.has("waiting") ? this.#waitingIn(segment) : undefined;
+    if (!page || page.slots.size === 0) return waiting;
+    const places = waiting || segment.resident ? undefined : this.#placesOf(page, states, from);
+    return places ? { ...whole, places } : whole;
   }
 
   stateOf(message: Pick<MessageFact, "position" | "dueMs">): MessageState | undefined {
@@ -98,16 +96,19 @@ export class ChannelPlace implements PeekPlace {
     return { from: Math.max(own[0].from - base, 0), to: Math.min(own[own.length - 1].to, end) - base };
   }
 
-  /** Where the messages lie that have slots of these states; undefined when that is not known of all. */
-  #placesOf({ base }: Segment, states: ReadonlySet<MessageState>): MessagePlace[] | undefined {
+  /** Where the next messages lie, from the position on, that have slots of these states; undefined when that is not known. */
+  #placesOf(page: Page, states: ReadonlySet<MessageState>, from: number): MessagePlace[] | undefined {
     const table = this.#channel.outstanding;
-    const slots = this.#channel.pageOf(base)?.slots;
+    const { base } = page.segment;
     const places: MessagePlace[] = [];
-    for (const index of slots?.indexes() ?? []) {
-      const slot = slots?.get(index) ?? NONE;
-      if (!states.has(stateOfSlot(table.state[slot]))) continue;
+    let bytes = 0;
+    for (const index of page.slots.indexes()) {
+      const slot = page.slots.get(index);
+      if (base + index < from || !states.has(stateOfSlot(table.state[slot]))) continue;
       const [offset, length] = [table.offset[slot], table.length[slot]];
       if (length === 0) return undefined;
+      bytes += length;
+      if (places.length > 0 && (places.length === PLACES_MAX || bytes > PLACES_BYTES_MAX)) break;
       places.push({ position: base + index, base, offset, length });
     }
     return places;
@@ -164,7 +165,7 @@ export class Peek {
       // Anew each time: the log may have changed.
       const segment = log.from(this.#point.position);
       if (!segment) return { next: undefined, ...this.#counts };
-      await this.#lookIn(segment);
+      await this.#lookIn(segment, isEnough);
       if (this.#slice.isOver) await this.#slice.next();
       if (isEnough()) break;
     }
@@ -176,9 +177,9 @@ export class Peek {
   }
 
   /** Looks at the segment, or at a part of it. */
-  async #lookIn(segment: Segment): Promise<void> {
+  async #lookIn(segment: Segment, isEnough: () => boolean): Promise<void> {
     const { base, end } = segment;
-    const candidates = this.#place.candidates(segment, this.#states);
+    const candidates = this.#place.candidates(segment, this.#states, this.#point.position);
     const position = Math.max(this.#point.position, base + (candidates?.from ?? 0));
     // Where no message is, there may be some later: an active segment is the last.
     if (!candidates || position >= base + candidates.to) return this.#pass(Math.max(end, base + 1));
@@ -188,21 +189,34 @@ export class Peek {
     if (segment.resident) {
       await this.#lookAt(segment, { to: candidates.to });
     } else if (candidates.places) {
-      await this.#lookAtPlaces(segment, candidates.places);
+      await this.#lookAtPlaces(segment, candidates.places, isEnough);
     } else {
       const { batches, isBroken } = await this.#place.log.readFrom(segment, position, hint);
       for (const { segment: batch, offset, length } of batches) {
         if (this.#point.position >= batch.end) continue;
         this.#point = { position: Math.max(this.#point.position, batch.base), offset };
-        const isDone = await this.#lookAt(batch, { to: batch.count, offset, length });
-        if (!isDone) return;
+        if (!await this.#lookThrough(batch, { to: batch.count, offset, length }, isEnough)) return;
       }
       if (isBroken && batches.length === 0) this.#unreadable++;
       if (batches.length === 0) this.#pass(end);
     }
   }
 
-  /** Looks at the messages of a segment in memory, or of a batch, from the point on; false when that is not to go on. */
+  /** Looks at the messages of a batch, which stays in memory while others have their turn; false when these are enough. */
+  async #lookThrough(
+    batch: Segment,
+    part: { to: number; offset: number; length: number },
+    isEnough: () => boolean,
+  ): Promise<boolean> {
+    while (!await this.#lookAt(batch, part)) {
+      if (this.#ended) return false;
+      if (this.#slice.isOver) await this.#slice.next();
+      if (isEnough()) return false;
+    }
+    return true;
+  }
+
+  /** Looks at the messages of a segment in memory, or of a batch, from the point on; false when it has stopped before the end. */
   async #lookAt(
     segment: Segment,
     { to, offset = 0, length = 0 }: { to: number; offset?: number; length?: number },
@@ -234,22 +248,18 @@ export class Peek {
   }
 
   /** Reads messages one by one, and looks at them. */
-  async #lookAtPlaces(segment: Segment, all: readonly MessagePlace[]): Promise<void> {
-    const places: MessagePlace[] = [];
-    let bytes = 0;
-    for (const place of all) {
-      if (place.position < this.#point.position) continue;
-      bytes += place.length;
-      if (places.length > 0 && (places.length === PLACES_MAX || bytes > PLACES_BYTES_MAX)) break;
-      places.push(place);
-    }
+  async #lookAtPlaces(
+    segment: Segment,
+    places: readonly MessagePlace[],
+    isEnough: () => boolean,
+  ): Promise<void> {
     const read = await this.#place.log.readMessages(places);
     for (const { position, offset, length } of places) {
       const batch = read.get(position);
       if (!batch) this.#unreadable++;
       this.#point = { position, offset: 0 };
-      const isDone = !batch || await this.#lookAt(batch, { to: position + 1 - batch.base, offset, length });
-      if (!isDone) return;
+      const part = { to: batch ? position + 1 - batch.base : 0, offset, length };
+      if (batch && !await this.#lookThrough(batch, part, isEnough)) return;
     }
     if (places.length === 0) this.#pass(segment.end);
     else this.#point = { position: places[places.length - 1].position + 1, offset: 0 };

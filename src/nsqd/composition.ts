@@ -44,6 +44,7 @@ import { TopicError, TopicOpener } from "./node/topic_opener.ts";
 import { Tracing } from "./node/tracing.ts";
 import { type NsqdStart, secretFiles } from "./options.ts";
 import { BrokerQueue } from "./queue/broker_queue.ts";
+import { Inspection } from "./queue/inspection.ts";
 import { Reload, type Reloadable } from "./reload.ts";
 import { auditedAuth } from "./session/audited_auth.ts";
 import { Authorizer } from "./session/authorizer.ts";
@@ -259,6 +260,16 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
 
   /** Whoever is behind a consumer, however it has come. */
   const clientOf = (consumer: Consumer) => queue.clientOf(consumer) ?? sessions.clientOf(consumer);
+
+  const inspection = new Inspection({
+    broker,
+    clock,
+    logger,
+    options: start.options,
+    addressOf: (consumer) => clientOf(consumer).remoteAddress,
+    kick: (address) => sessions.kick(address) + queue.kick(address),
+  });
+
   const httpAuth = new HttpAuth({
     clock,
     logger,
@@ -317,6 +328,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
   const apiContext: ApiContext = {
     broker,
     queue,
+    inspection,
     sockets: {
       get count() {
         return sessions.carried;

@@ -14,6 +14,7 @@ import type { SegmentStore } from "../../src/log/segment_store.ts";
 import { defaultOptions } from "../../src/config/option.ts";
 import { type ApiContext, nsqdHttpApi } from "../../src/nsqd/api/endpoints.ts";
 import { BrokerQueue } from "../../src/nsqd/queue/broker_queue.ts";
+import { Inspection } from "../../src/nsqd/queue/inspection.ts";
 import { NSQD_OPTIONS, nsqdConfigValue, type NsqdOptions } from "../../src/nsqd/options.ts";
 import { ErrorCounts } from "../../src/nsqd/stats/errors.ts";
 import { RequestCounts } from "../../src/http/request_counts.ts";
@@ -139,9 +140,15 @@ export function httpApi(given: HttpApiOptions = {}) {
       return Promise.resolve();
     },
   });
+  const addressOf = (consumer: Consumer) => {
+    const client = clientOfConsumer.get(consumer);
+    if (client === undefined) throw new Error("The consumer belongs to no client of this test");
+    return client.remoteAddress;
+  };
   const context: ApiContext = {
     broker,
     queue,
+    inspection: new Inspection({ broker, clock, logger, options, addressOf, kick: () => 0 }),
     sockets: { count: 0, serve: () => Promise.resolve() },
     authorize: () => undefined,
     clock,
@@ -201,6 +208,7 @@ export function httpApi(given: HttpApiOptions = {}) {
 
   return {
     broker,
+    options,
     context,
     lines,
     calls,

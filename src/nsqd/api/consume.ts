@@ -119,7 +119,7 @@ export function numberOf(
 }
 
 /** A time within the limits, given as a whole number of ms or as a duration such as `20s`. @throws {HttpError} */
-function timeOf(
+export function timeOf(
   params: Params,
   name: string,
   { leastMs, mostMs }: { leastMs: number; mostMs: number },

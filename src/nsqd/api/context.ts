@@ -14,6 +14,7 @@ import type { Readiness } from "../../http/health_pages.ts";
 import type { MessageOptions } from "../node/message_options.ts";
 import type { NodeOptions } from "../node/options.ts";
 import type { Tracing } from "../node/tracing.ts";
+import type { Inspection } from "../queue/inspection.ts";
 import type { QueueOptions } from "../queue/options.ts";
 import type { Place, Queue } from "../queue/queue.ts";
 import type { SessionOptions } from "../session/options.ts";
@@ -44,6 +45,8 @@ export interface ApiContext {
   /** The messages. */
   readonly queue: Queue;
   readonly sockets: SocketApi;
+  /** Looking at the messages, where they are this process's. */
+  readonly inspection?: Inspection | undefined;
   /** Settles when auth servers, if there are any, say that the client may consume there. @throws {HttpError} */
   authorize(request: RequestContext, place: Place): Promise<void> | undefined;
   readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;

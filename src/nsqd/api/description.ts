@@ -7,6 +7,14 @@
 import { ANSWER_BYTES_MAX, LEASES_SIZE_MAX, MESSAGES_MAX, TIMEOUT_MIN_MS } from "./consume.ts";
 import { CONFIG_VALUE_SIZE_MAX } from "./endpoints.ts";
 import { PENDING_SIZE_MAX, STALL_TIME_MS } from "./event_stream.ts";
+import {
+  CONTAINS_SIZE_MAX,
+  JSON_SIZE_MAX,
+  PATTERN_BODY_SIZE_MAX,
+  PATTERN_SIZE_MAX,
+} from "../queue/body_search.ts";
+import { PAGE_BYTES_MAX, PEEKS_MAX } from "../queue/inspection.ts";
+import { LOOK_TIME_MAX_MS, LOOK_TIME_MIN_MS, PAGE_MESSAGES_MAX, SHOWN_BODY_SIZE_MAX } from "./messages.ts";
 
 /** A parameter, in the query or, if its name is in the path, there. */
 export interface ParameterDescription {
@@ -86,6 +94,45 @@ const LEASE_ERRORS = [
 const LEASE_LIMITS = `${MESSAGES_MAX} leases, ${LEASES_SIZE_MAX} bytes.`;
 const LEASES_BODY = 'Leases, one a line or, as application/json, {"leases": ["…"]}.';
 const EMPTY = { 200: "Nothing." };
+const OWN_CHANNEL: ParameterDescription = {
+  name: "channel",
+  text: "Name of the channel; if absent, the messages that the topic has not passed to channels.",
+};
+const MESSAGE_ID: ParameterDescription = {
+  name: "id",
+  text: "Id of the message, 16 hexadecimal digits: its `own_id`, if it has one, else its `id`.",
+  isRequired: true,
+};
+const PEEK_ERRORS = [
+  "400 MISSING_ARG_TOPIC",
+  "400 INVALID_ARG_TOPIC",
+  "400 INVALID_ARG_CHANNEL",
+  "400 TOKEN_IN_URL",
+];
+const NO_SUCH = [NO_TOPIC, NO_CHANNEL];
+const MESSAGE_ERRORS = [
+  "400 MISSING_ARG_ID",
+  "400 INVALID_ID",
+  ...NO_SUCH,
+  "404 MESSAGE_NOT_FOUND: it is finished, was never there, or cannot be read",
+];
+const TOO_MANY_PEEKS = "429 TOO_MANY_PEEKS, with `Retry-After`";
+const TOO_MANY_GAPS =
+  "409 TOO_MANY_GAPS: messages that wait have been taken from between others at 1000 places";
+
+function messageEndpoint(name: string, summary: string): EndpointDescription {
+  return {
+    method: "POST",
+    path: `/message/${name}`,
+    group: "Messages",
+    access: "admin",
+    isAddition: true,
+    summary,
+    parameters: [...PLACE, MESSAGE_ID],
+    answers: EMPTY,
+    errors: [...PEEK_ERRORS, "400 MISSING_ARG_CHANNEL", ...MESSAGE_ERRORS, TOO_MANY_GAPS, TOO_MANY_PEEKS],
+  };
+}
 
 function topicEndpoint(name: string, summary: string, errors: readonly string[]): EndpointDescription {
   const path = `/topic/${name}`;
@@ -331,6 +378,111 @@ export const ENDPOINTS: readonly EndpointDescription[] = [
       "429 TOO_MANY_STREAMS, with `Retry-After`",
     ],
     limits: "`--http-max-streams`, and what limits clients over TCP.",
+  },
+  {
+    method: "GET",
+    path: "/messages",
+    group: "Messages",
+    access: "peek",
+    isAddition: true,
+    summary:
+      "Messages of a channel in every state, or a topic's own, in the order of publishing. Nothing changes by it.",
+    parameters: [
+      TOPIC,
+      OWN_CHANNEL,
+      {
+        name: "state",
+        text:
+          "Some of `waiting`, `in_flight`, `deferred` and `parked` (deferred for long), with commas between; all if absent.",
+      },
+      { name: "max", text: `Messages at most, from 1 to ${PAGE_MESSAGES_MAX}; 20 if absent.` },
+      { name: "body", text: `Bytes shown of each body, from 0 to ${SHOWN_BODY_SIZE_MAX}; 1024 if absent.` },
+      { name: "cursor", text: "The `cursor` of the page before. It stays good while messages come and go." },
+      {
+        name: "contains",
+        text: `Only messages with this text in their bodies; at most ${CONTAINS_SIZE_MAX} bytes.`,
+      },
+      { name: "regex", text: "Only messages whose bodies match this regular expression, in RE2's language." },
+      {
+        name: "path",
+        text: "Only messages whose bodies are JSON that has something at this path, such as `$.items[*].id`.",
+      },
+      { name: "value", text: "With `path`: what it has to be, as text." },
+      {
+        name: "time",
+        text: `How long to look, from ${LOOK_TIME_MIN_MS} ms to ${LOOK_TIME_MAX_MS} ms; 1s if absent.`,
+      },
+    ],
+    answers: {
+      200:
+        '`{"messages":[…],"cursor":"…","looked":1,"unreadable":0,"partly":0}`. The page may be short, or empty, before the ' +
+        "end: there is more while `cursor` is not null.",
+    },
+    errors: [
+      ...PEEK_ERRORS,
+      "400 INVALID_STATE",
+      "400 INVALID_MAX",
+      "400 INVALID_BODY",
+      "400 INVALID_CURSOR",
+      "400 INVALID_TIME",
+      "400 INVALID_SEARCH: more than one kind, or a value without a path",
+      "400 INVALID_CONTAINS",
+      "400 INVALID_REGEX",
+      "400 INVALID_PATH",
+      ...NO_SUCH,
+      TOO_MANY_PEEKS,
+    ],
+    limits:
+      `${PEEKS_MAX} requests about messages at a time; ${PAGE_BYTES_MAX} bytes of bodies; patterns of ` +
+      `${PATTERN_SIZE_MAX} characters when what they repeat is written out, in the first ${PATTERN_BODY_SIZE_MAX} bytes of a ` +
+      `body; JSON of ${JSON_SIZE_MAX} bytes.`,
+  },
+  {
+    method: "GET",
+    path: "/message",
+    group: "Messages",
+    access: "peek",
+    isAddition: true,
+    summary: "A message with its whole body.",
+    parameters: [TOPIC, OWN_CHANNEL, MESSAGE_ID, {
+      name: "format",
+      text: "`raw` is the bytes; `json` if absent.",
+    }],
+    answers: {
+      200:
+        "As in a page; with `raw`, the bytes, and headers `Nsq-Message-Id`, `Nsq-Attempts`, `Nsq-Timestamp` and `Nsq-Message-State`.",
+    },
+    errors: [...PEEK_ERRORS, "400 INVALID_FORMAT", ...MESSAGE_ERRORS, TOO_MANY_PEEKS],
+  },
+  messageEndpoint("delete", "Drops a message of a channel, whatever its state."),
+  messageEndpoint(
+    "requeue",
+    "Makes a message of a channel the next that is delivered; from a client that has it in flight it is taken away.",
+  ),
+  {
+    ...messageEndpoint(
+      "cancel",
+      "Drops a message that is not due yet, in one channel or in all of the topic's.",
+    ),
+    parameters: [TOPIC, { name: "channel", text: "Name of the channel; all if absent." }, MESSAGE_ID],
+    answers: { 200: 'In how many channels: `{"canceled":1}`.' },
+    errors: [
+      ...PEEK_ERRORS,
+      ...MESSAGE_ERRORS,
+      "409 NOT_DEFERRED: it is due, wherever it is",
+      TOO_MANY_PEEKS,
+    ],
+  },
+  {
+    method: "POST",
+    path: "/client/kick",
+    group: "Messages",
+    access: "admin",
+    isAddition: true,
+    summary: "Ends the connection of a client, over TCP, a WebSocket or a stream of events.",
+    parameters: [{ name: "address", text: "Its `remote_address` in `/stats`.", isRequired: true }],
+    answers: { 200: 'How many connections: `{"kicked":1}`.' },
+    errors: ["400 MISSING_ARG_ADDRESS", "400 TOKEN_IN_URL", "404 CLIENT_NOT_FOUND"],
   },
   topicEndpoint("create", "Makes a topic.", NEW_TOPIC),
   topicEndpoint("delete", "Deletes a topic with its channels and messages.", [

@@ -26,6 +26,14 @@ import { type Endpoint, endpoint, type HttpGuard } from "./guard.ts";
 import { boolParam, paramsOf } from "./params.ts";
 import type { ApiContext } from "./context.ts";
 import { lookupEndpoints } from "./lookup.ts";
+import {
+  cancelMessage,
+  deleteMessage,
+  kickClient,
+  messagePage,
+  requeueMessage,
+  wholeMessage,
+} from "./messages.ts";
 import { metrics } from "./metrics.ts";
 import { publish, publishBatch } from "./publish.ts";
 import { openSocket } from "./socket.ts";
@@ -128,6 +136,17 @@ export function nsqdEndpoints(nsqd: ApiContext): Endpoint[] {
     endpoint("admin", "POST", "/channel/empty", api(emptyChannel)),
     endpoint("admin", "POST", "/channel/pause", api(pauseChannel)),
     endpoint("admin", "POST", "/channel/unpause", api(unpauseChannel)),
+
+    ...nsqd.inspection
+      ? [
+        endpoint("peek", "GET", "/messages", api(messagePage)),
+        endpoint("peek", "GET", "/message", api(wholeMessage)),
+        endpoint("admin", "POST", "/message/delete", api(deleteMessage)),
+        endpoint("admin", "POST", "/message/requeue", api(requeueMessage)),
+        endpoint("admin", "POST", "/message/cancel", api(cancelMessage)),
+        endpoint("admin", "POST", "/client/kick", api(kickClient)),
+      ]
+      : [],
 
     endpoint("read", "GET", "/config/:opt", api(showOption)),
     endpoint("admin", "PUT", "/config/:opt", api(changeOption)),

@@ -20,7 +20,7 @@ import { SYSTEM_TIMERS, type Timers } from "../../base/timers.ts";
 import { Answer, HeaderBlock } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
-import type { LeasedMessage, StreamSink, Subscription } from "../queue/queue.ts";
+import type { EndReason, LeasedMessage, StreamSink, Subscription } from "../queue/queue.ts";
 import { clientOf, consumeParams, numberOf, timeoutOf } from "./consume.ts";
 import type { ApiContext } from "./context.ts";
 import { messageJson } from "./message_forms.ts";
@@ -107,7 +107,7 @@ export class EventStream implements StreamSink {
     this.#events = "";
   }
 
-  end(reason: "stopping" | "deleted"): void {
+  end(reason: EndReason): void {
     if (this.#ended.signal.aborted) return;
     this.flush();
     this.#enqueue(`event: closing\ndata: {"message":"${reason.toUpperCase()}"}\n\n`);

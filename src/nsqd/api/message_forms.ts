@@ -21,7 +21,8 @@ const MEDIA_TYPES: readonly (readonly [type: string, form: MessageForm])[] = [
 ];
 
 const CAUTION = [["Cache-Control", "no-store"], ["X-Content-Type-Options", "nosniff"]] as const;
-const RAW = new HeaderBlock([["Content-Type", "application/octet-stream"], ...CAUTION]);
+/** Headers of an answer that is the bytes of a message. */
+export const RAW = new HeaderBlock([["Content-Type", "application/octet-stream"], ...CAUTION]);
 const FRAMES = new HeaderBlock([["Content-Type", "application/vnd.nsq.v2"], ...CAUTION]);
 const NOTHING = new HeaderBlock(CAUTION);
 

@@ -36,7 +36,7 @@ export const API_OPTIONS = {
     kind: string,
     default: "",
     description:
-      "Path of a file with a bearer token and its roles (publish, consume, read, admin) on each line; without it the HTTP API is open.",
+      "Path of a file with a bearer token and its roles (publish, consume, peek, read, admin) on each line; without it the HTTP API is open.",
   }),
   httpAllowOrigins: option<readonly string[]>({
     flag: "http-allow-origin",

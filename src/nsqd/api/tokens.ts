@@ -10,7 +10,7 @@
  * 93c1f0de5a7b4c16 read
  * ```
  *
- * To publish and to consume may be limited to a topic, or to a channel of one; `*` at the end stands for any end.
+ * To publish, to consume and to peek may be limited to a topic, or to a channel of one; `*` at the end stands for any end.
  *
  * The name is whom the audit log says it was; several tokens may have one, as while an old one is replaced. A token without
  * one is called after its line.
@@ -23,9 +23,9 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { errorText } from "../../base/error_text.ts";
 import { OptionError } from "../../config/option.ts";
 
-const ROLES = ["publish", "consume", "read", "admin"] as const;
+const ROLES = ["publish", "consume", "peek", "read", "admin"] as const;
 /** Roles that can be limited to topics. */
-const LIMITED_ROLES: readonly string[] = ["publish", "consume"];
+const LIMITED_ROLES: readonly string[] = ["publish", "consume", "peek"];
 
 /** What a token may be used for: `admin` is everything. */
 export type HttpRole = typeof ROLES[number];

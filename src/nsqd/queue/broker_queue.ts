@@ -249,6 +249,13 @@ export class BrokerQueue implements Queue {
     return { ...stats, background: backgroundStats(broker) };
   }
 
+  /** Ends the streams of the client with that address; returns how many. Who asks for each message has nothing to end. */
+  kick(address: string): number {
+    const kicked = [...this.#streams].filter(({ remoteAddress }) => remoteAddress === address);
+    for (const stream of kicked) stream.end("kicked");
+    return kicked.length;
+  }
+
   stopDelivery(): void {
     this.#stopped = true;
     for (const consumer of this.#consumers()) consumer.stop();

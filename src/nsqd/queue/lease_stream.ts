@@ -7,7 +7,7 @@
 import type { Channel } from "../../broker/channel.ts";
 import type { Segment } from "../../log/segment.ts";
 import { leasedMessage } from "./delivery.ts";
-import type { StreamSink, SubscribeWish } from "./queue.ts";
+import type { EndReason, StreamSink, SubscribeWish } from "./queue.ts";
 import { QueueConsumer, type QueueConsumerContext } from "./queue_consumer.ts";
 
 /** A stream. */
@@ -64,14 +64,17 @@ export class LeaseStream extends QueueConsumer {
   }
 
   override close(): void {
-    if (this.isEnded) return;
-    this.leave();
-    this.#sink.end("deleted");
+    this.end("deleted");
   }
 
   override stop(): void {
+    this.end("stopping");
+  }
+
+  /** Ends it, and says why. */
+  end(reason: EndReason): void {
     if (this.isEnded) return;
     this.leave();
-    this.#sink.end("stopping");
+    this.#sink.end(reason);
   }
 }

@@ -87,6 +87,9 @@ export interface SubscribeWish {
   readonly client: QueueClient;
 }
 
+/** Why a subscription ends: nsqd stops, the channel is gone, or an operator has ended it. */
+export type EndReason = "stopping" | "deleted" | "kicked";
+
 /** Where the messages of a subscription go. */
 export interface StreamSink {
   /** False while too much waits for the client to read it: it gets no more. */
@@ -96,7 +99,7 @@ export interface StreamSink {
   /** All messages of a turn have been sent. */
   flush(): void;
   /** There will be no more. */
-  end(reason: "stopping" | "deleted"): void;
+  end(reason: EndReason): void;
 }
 
 /** A subscription. */

@@ -54,6 +54,13 @@ export class Sessions {
     return consumer.sink;
   }
 
+  /** Ends the connections of the client with that address at once; returns how many. */
+  kick(address: string): number {
+    const kicked = [...this.#context.connections].filter(({ remoteAddress }) => remoteAddress === address);
+    for (const session of kicked) session.close();
+    return kicked.length;
+  }
+
   /** Ends all connections at once. */
   close(): void {
     for (const session of this.#context.connections) session.close();

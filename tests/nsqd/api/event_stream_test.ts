@@ -106,7 +106,9 @@ Deno.test("EventStream tells its subscription when the client goes, and waits fo
   stream.end("stopping");
 });
 
-for (const [reason, text] of [["stopping", "STOPPING"], ["deleted", "DELETED"]] as const) {
+for (
+  const [reason, text] of [["stopping", "STOPPING"], ["deleted", "DELETED"], ["kicked", "KICKED"]] as const
+) {
   Deno.test(`EventStream ends with an event that says it is because of ${reason}`, async () => {
     const { stream, read, timers } = eventStream();
     await read();

@@ -80,6 +80,12 @@ Deno.test("nsqdEndpoints() declares for each endpoint who may use it", () => {
     "admin POST /channel/empty",
     "admin POST /channel/pause",
     "admin POST /channel/unpause",
+    "peek GET /messages",
+    "peek GET /message",
+    "admin POST /message/delete",
+    "admin POST /message/requeue",
+    "admin POST /message/cancel",
+    "admin POST /client/kick",
     "read GET /config/:opt",
     "admin PUT /config/:opt",
     "admin POST /drain",
@@ -287,6 +293,8 @@ Deno.test("nsqdHttpApi() notes who has changed what, and what became of it", asy
     ["POST", "/channel/delete?topic=t&channel=none", ADMIN],
     ["PUT", "/config/log_level", ADMIN, "debug"],
     ["PUT", "/config/reload", ADMIN],
+    ["POST", "/message/delete?topic=t&channel=c&id=1", ADMIN],
+    ["POST", "/client/kick?address=1.2.3.4:5", ADMIN],
   ]);
 
   const call = { event: "admin", address: ADDRESS, token: "ops" };
@@ -295,6 +303,8 @@ Deno.test("nsqdHttpApi() notes who has changed what, and what became of it", asy
     { ...call, method: "POST", target: "/channel/delete?topic=t&channel=none", status: 404 },
     { ...call, method: "PUT", target: "/config/log_level", value: "debug", status: 200 },
     { ...call, method: "PUT", target: "/config/reload", status: 200 },
+    { ...call, method: "POST", target: "/message/delete?topic=t&channel=c&id=1", status: 400 },
+    { ...call, method: "POST", target: "/client/kick?address=1.2.3.4:5", status: 404 },
   ]);
 });
 
@@ -303,6 +313,7 @@ Deno.test("nsqdHttpApi() notes who was refused, and why, but no token", async ()
     ["POST", "/topic/create?topic=t"],
     ["GET", "/info", "unknown-0123456789"],
     ["POST", "/topic/delete?topic=t", READER],
+    ["GET", "/messages?topic=t", READER],
     ["GET", "/stats", PUBLISHER],
   ]);
 
@@ -317,6 +328,14 @@ Deno.test("nsqdHttpApi() notes who was refused, and why, but no token", async ()
       target: "/topic/delete?topic=t",
       status: 403,
       reason: "role admin is missing",
+    },
+    {
+      ...refused,
+      token: "line 2",
+      method: "GET",
+      target: "/messages?topic=t",
+      status: 403,
+      reason: "role peek is missing",
     },
     {
       ...refused,

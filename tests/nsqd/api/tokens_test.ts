@@ -83,16 +83,25 @@ const REFUSED: readonly [text: string | Uint8Array, message: string][] = [
   [`${SHOP} shop publish read`, `HTTP auth token file "FILE", line 1: ${FORM}`],
   [
     `${SHOP} shop write`,
-    'HTTP auth token file "FILE", line 1: role 1 is none of publish, consume, read, admin',
+    'HTTP auth token file "FILE", line 1: role 1 is none of publish, consume, peek, read, admin',
   ],
   [`${SHOP} my/shop read`, `HTTP auth token file "FILE", line 1: ${NAMES}`],
   [`${SHOP} ${"x".repeat(65)} read`, `HTTP auth token file "FILE", line 1: ${NAMES}`],
-  [`${SHOP} write`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, consume, read, admin'],
-  [`${SHOP} read,`, 'HTTP auth token file "FILE", line 1: role 2 is none of publish, consume, read, admin'],
-  [`${SHOP} Read`, 'HTTP auth token file "FILE", line 1: role 1 is none of publish, consume, read, admin'],
+  [
+    `${SHOP} write`,
+    'HTTP auth token file "FILE", line 1: role 1 is none of publish, consume, peek, read, admin',
+  ],
+  [
+    `${SHOP} read,`,
+    'HTTP auth token file "FILE", line 1: role 2 is none of publish, consume, peek, read, admin',
+  ],
+  [
+    `${SHOP} Read`,
+    'HTTP auth token file "FILE", line 1: role 1 is none of publish, consume, peek, read, admin',
+  ],
   [
     `${SHOP} toString`,
-    'HTTP auth token file "FILE", line 1: role 1 is none of publish, consume, read, admin',
+    'HTTP auth token file "FILE", line 1: role 1 is none of publish, consume, peek, read, admin',
   ],
   ["012345678901234 read", 'HTTP auth token file "FILE", line 1: the token has fewer than 16 characters'],
   [`read ${SHOP}`, 'HTTP auth token file "FILE", line 1: the token has fewer than 16 characters'],
@@ -115,6 +124,7 @@ for (const [text, message] of REFUSED) {
 
 const LIMITS: readonly [roles: string, allowed: string[], refused: string[]][] = [
   ["consume:orders", ["consume orders mail", "consume orders x"], ["consume news mail", "publish orders "]],
+  ["peek:orders/mail", ["peek orders mail"], ["peek orders x", "peek news mail", "consume orders mail"]],
   ["consume:orders/mail", ["consume orders mail"], ["consume orders x", "consume news mail"]],
   ["consume:news*", ["consume news a", "consume newsletter b"], ["consume new a"]],
   ["consume:*/mail*", ["consume a mail", "consume b mail2"], ["consume a x"]],
