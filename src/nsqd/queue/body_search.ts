@@ -21,8 +21,8 @@ export const PATTERN_BODY_SIZE_MAX = 1024 * 1024;
 
 /** Bytes that are searched before the clock is looked at. */
 const PIECE_SIZE = 256 * 1024;
-/** A pattern's size times the characters that it is tried on in one go: some ms of work. */
-const PATTERN_STEPS_MAX = 75_000;
+/** A pattern's size times the characters that it is tried on in one go: 2 ms of work. */
+const PATTERN_STEPS_MAX = 20_000;
 /** What a character costs with any pattern, in the same measure. */
 const CHARACTER_STEPS = 5;
 
@@ -32,8 +32,8 @@ const DECODER = new TextDecoder();
 export interface BodySearch {
   /** Bodies that were not searched as a whole, and in which it was not found. */
   readonly partly: number;
-  /** Whether the body has it; it is to stay as it is until that is answered. */
-  isIn(body: Uint8Array, slice: Slice): boolean | Promise<boolean>;
+  /** Whether the body has it, as far as it was searched before it was enough; it is to stay as it is until that is answered. */
+  isIn(body: Uint8Array, slice: Slice, isEnough?: () => boolean): boolean | Promise<boolean>;
 }
 
 /** A text, byte by byte. */
@@ -106,15 +106,15 @@ export class PatternSearch implements BodySearch {
     this.#hasAnchors = /[\^$]|\\[bBAz]/.test(text.replaceAll("[^", "["));
   }
 
-  isIn(body: Uint8Array, slice: Slice): boolean | Promise<boolean> {
+  isIn(body: Uint8Array, slice: Slice, isEnough: () => boolean = () => false): boolean | Promise<boolean> {
     const text = DECODER.decode(body.subarray(0, PATTERN_BODY_SIZE_MAX));
     if (body.length <= PATTERN_BODY_SIZE_MAX && text.length <= this.#windowLength) {
       return this.#pattern.matcher(text).find();
     }
-    return this.#isInWindows(text, slice);
+    return this.#isInWindows(text, slice, isEnough);
   }
 
-  async #isInWindows(text: string, slice: Slice): Promise<boolean> {
+  async #isInWindows(text: string, slice: Slice, isEnough: () => boolean): Promise<boolean> {
     const length = this.#windowLength;
     const step = length >> 1;
     for (let at = 0; at < text.length; at += step) {
@@ -123,8 +123,8 @@ export class PatternSearch implements BodySearch {
       // What ends with the window may look as if it ended with the body.
       const isCut = this.#hasAnchors && end < text.length;
       if (matcher.find() && !(isCut && matcher.end() === end - at)) return true;
-      if (this.#hasAnchors || end === text.length) break;
-      await slice.next();
+      if (this.#hasAnchors || end === text.length || isEnough()) break;
+      if (slice.isOver) await slice.next();
     }
     this.partly++;
     return false;

@@ -122,6 +122,7 @@ export class Inspection {
     using _ = this.#begin();
     const { search, states, max, bodyMax } = wish;
     const endMs = this.#context.clock.monotonicMs() + wish.timeMs;
+    const isEnough = () => this.#context.clock.monotonicMs() >= endMs;
     const messages: ShownMessage[] = [];
     let bytes = 0;
     const show = (shown: ShownMessage) => {
@@ -130,15 +131,14 @@ export class Inspection {
     };
     const see = (message: PeekedMessage): boolean | Promise<boolean> => {
       if (!search) return show(this.#shown(channel, message, bodyMax));
-      const isIn = search.isIn(bodyOf(message), this.#slice);
+      const isIn = search.isIn(bodyOf(message), this.#slice, isEnough);
       if (typeof isIn === "boolean") return isIn ? show(this.#shown(channel, message, bodyMax)) : true;
       // Its segment may have left memory by then.
       const shown = this.#shown(channel, message, bodyMax);
       return isIn.then((isIn) => isIn ? show(shown) : true);
     };
     const options = { from, states, slice: this.#slice, see };
-    const { next, looked, unreadable } = await new Peek(placeOf(topic, channel), options)
-      .run(() => this.#context.clock.monotonicMs() >= endMs);
+    const { next, looked, unreadable } = await new Peek(placeOf(topic, channel), options).run(isEnough);
     const { nodeId } = this.#context.options;
     const cursor = next ? `${messageIdText(next.position, nodeId)}-${next.offset.toString(16)}` : null;
     return { messages, cursor, looked, unreadable, partly: search?.partly ?? 0 };

@@ -78,7 +78,7 @@ Deno.test("PatternSearch searches a long body in windows, and lets others have t
   const search = new PatternSearch("[n]eedle");
   const slice = new ShortSlice();
 
-  for (const at of [0, 3000, 5000, 77_777, 200_000]) {
+  for (const at of [0, 800, 1500, 77_777, 200_000]) {
     const body = bytes("x".repeat(at) + "needle" + "x".repeat(200_000));
     assert(await search.isIn(body, slice), `at ${at}`);
   }
@@ -87,6 +87,15 @@ Deno.test("PatternSearch searches a long body in windows, and lets others have t
   assertEquals(search.partly, 0);
   assert(!await search.isIn(bytes("x".repeat(PATTERN_BODY_SIZE_MAX) + "needle"), slice));
   assertEquals(search.partly, 1);
+});
+
+Deno.test("PatternSearch ends when it is enough, in the middle of a body", async () => {
+  const search = new PatternSearch("[n]eedle");
+  const slice = new ShortSlice();
+
+  const found = await search.isIn(bytes("x".repeat(100_000) + "needle"), slice, () => slice.turns === 2);
+
+  assertEquals([found, search.partly, slice.turns], [false, 1, 2]);
 });
 
 Deno.test("PatternSearch takes no end of a window for the end of the body", async () => {
