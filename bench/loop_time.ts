@@ -21,6 +21,7 @@ import {
 } from "./loop_time/http.ts";
 import { layerCases, longChain } from "./loop_time/layers.ts";
 import { crowdedLookupCases, lookupCases } from "./loop_time/lookup.ts";
+import { messageCases } from "./loop_time/messages.ts";
 import { type LoopCase, type LoopTime, measure, Pinger } from "./loop_time/loop_case.ts";
 import { StatsdStandIn } from "./loop_time/statsd.ts";
 import { markdownTable } from "./markdown_table.ts";
@@ -28,14 +29,23 @@ import { markdownTable } from "./markdown_table.ts";
 const USAGE = `usage: deno run -A bench/loop_time.ts [flags]
 
   --only TEXT    only cases whose name has it
-  --group NAME   only these: commands, layers, http, crowd, lookup, lookup-crowd
+  --group NAME   only these: commands, layers, http, messages, crowd, lookup, lookup-crowd
   --plays N      of each case, of which the least counts (5)`;
 
 /** What no request may exceed, in ms. */
 const GOAL_MS = 20;
 const CHAIN_LENGTH = 20;
 
-const GROUPS = ["commands", "layers", "http", "crowd", "topics", "lookup", "lookup-crowd"] as const;
+const GROUPS = [
+  "commands",
+  "layers",
+  "http",
+  "messages",
+  "crowd",
+  "topics",
+  "lookup",
+  "lookup-crowd",
+] as const;
 
 if (import.meta.main) {
   const flags = new Flags({ usage: USAGE, names: ["only", "group", "plays"] });
@@ -63,7 +73,7 @@ interface Plan {
 
 async function playNsqd(plan: Plan): Promise<LoopTime[]> {
   const wants = (...groups: readonly string[]) => plan.group === undefined || groups.includes(plan.group);
-  if (!wants("commands", "layers", "http", "crowd", "topics")) return [];
+  if (!wants("commands", "layers", "http", "messages", "crowd", "topics")) return [];
   const { server, ca, folder } = await certificates();
   const chain = longChain(CHAIN_LENGTH);
   let answer: AuthAnswer = () => new Response("", { status: 500 });
@@ -84,11 +94,12 @@ async function playNsqd(plan: Plan): Promise<LoopTime[]> {
       await Deno.remove(dataPath, { recursive: true });
     }
   };
-  if (wants("commands", "http", "crowd")) {
+  if (wants("commands", "http", "messages", "crowd")) {
     await withNsqd([], async ({ tcpAddress, httpAddress }) => {
       using pinger = new Pinger(httpAddress);
       if (wants("commands")) times.push(...await play(pinger, commandCases(tcpAddress), plan));
       if (wants("http")) times.push(...await play(pinger, httpCases(httpAddress), plan));
+      if (wants("messages")) times.push(...await play(pinger, await messageCases(httpAddress), plan));
       if (!wants("crowd")) return;
       const { cases, clients } = await crowdedCases({ tcpAddress, httpAddress });
       await using _ = clients;

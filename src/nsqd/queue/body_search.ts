@@ -15,12 +15,12 @@ export const CONTAINS_SIZE_MAX = 256;
 /** The longest pattern, and the largest that one may come to when what it repeats is written out, in characters. */
 export const PATTERN_SIZE_MAX = 256;
 /** A longer body is no JSON, as far as searching goes: what is parsed cannot be cut, in bytes. */
-export const JSON_SIZE_MAX = 256 * 1024;
+export const JSON_SIZE_MAX = 128 * 1024;
 /** So much of a body is searched by a pattern, in bytes. */
 export const PATTERN_BODY_SIZE_MAX = 1024 * 1024;
 
 /** Bytes that are searched before the clock is looked at. */
-const PIECE_SIZE = 256 * 1024;
+const PIECE_SIZE = 64 * 1024;
 /** A pattern's size times the characters that it is tried on in one go: 2 ms of work. */
 const PATTERN_STEPS_MAX = 20_000;
 /** What a character costs with any pattern, in the same measure. */
