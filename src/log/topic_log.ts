@@ -414,6 +414,8 @@ export class TopicLog {
       if (!isReplaced) copy.evict();
     }
     if (!isReplaced) return false;
+    // An image of the one that failed to be written goes with the other.
+    if (this.#perhapsStored.delete(segment)) this.#perhapsStored.add(copy);
     this.#sealedBytes += copy.used - segment.used;
     if (!segment.stored) {
       this.#inMemory = copy.stored
