@@ -5,6 +5,15 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Channel, ChannelError, type MessageFact } from "../../src/broker/channel.ts";
+import {
+  ChannelPlace,
+  Peek,
+  type PeekEnd,
+  type PeekPlace,
+  type PeekPoint,
+  TopicPlace,
+} from "../../src/broker/peek.ts";
+import { TimeSlice } from "../../src/base/time_slice.ts";
 import { MESSAGE_ID_LENGTH } from "../../src/protocol/message_id.ts";
 import type { ModelChannel, ModelEntry } from "./broker_model.ts";
 import { settle } from "./broker_checks.ts";
@@ -52,6 +61,8 @@ const CHANNELS = ["x", "x", "y", "z#ephemeral"];
 const DELAYS_MS = [0.5, 20, 300, 2000, 30_000, 90_000, 300_000];
 /** Longer than a message is kept in memory for. */
 const LONG_DELAYS_MS = [100_000, 110_000, 300_000, 900_000];
+/** What the states of the model are called. */
+const STATES = { waiting: "waiting", ready: "waiting", inFlight: "in_flight", deferred: "deferred" } as const;
 const TIMEOUTS_MS = [100, 1000, 10_000];
 
 type Step = (trial: BrokerTrial, random: Random, profile: TrialProfile) => void | Promise<void>;
@@ -94,6 +105,7 @@ const STEPS: readonly (readonly [weight: number, name: string, step: Step])[] = 
     });
   }],
   [12, "lease", answerLease],
+  [3, "look", look],
   [5, "discard", (t, r) =>
     withMessage(t, r, ({ real, model }, entry, fact) => {
       assert(real.discard(fact));
@@ -263,6 +275,50 @@ function answerLease(trial: BrokerTrial, random: Random): void {
   }
 }
 
+/** An operator looks at all there is: at every message in its state, but for what the disk does not read. */
+async function look(trial: BrokerTrial): Promise<void> {
+  await trial.idle();
+  for (const [name, topic] of trial.model) {
+    trial.follow(name);
+    const real = trial.broker.topics.get(name);
+    assert(real);
+    const own = topic.own.map(({ position, dueMs }) => `${position} ${dueMs > 0 ? "deferred" : "waiting"}`);
+    await checkSeen(new TopicPlace(real), () => own, `${name}'s own`);
+    for (const [channelName, { entries }] of topic.channels) {
+      const channel = real.channels.get(channelName);
+      assert(channel);
+      const expected = () =>
+        entries.map(({ message: { position }, state }) => `${position} ${STATES[state]}`);
+      await checkSeen(new ChannelPlace(real, channel), expected, `${name}/${channelName}`);
+    }
+  }
+}
+
+/** Looks at a place page by page, and sees what there is to be seen. */
+async function checkSeen(place: PeekPlace, expected: () => string[], name: string): Promise<void> {
+  const messages: string[] = [];
+  let unreadable = 0;
+  let from: PeekPoint | undefined = { position: 0, offset: 0 };
+  while (from) {
+    let left = 3;
+    const peek: Peek = new Peek(place, {
+      from,
+      states: new Set(["waiting", "in_flight", "deferred", "parked"]),
+      slice: new TimeSlice(),
+      see: ({ position, state }) => {
+        messages.push(`${position} ${state === "parked" ? "deferred" : state}`);
+        return --left > 0;
+      },
+    });
+    const end: PeekEnd = await peek.run(() => false);
+    unreadable += end.unreadable;
+    from = end.next;
+  }
+  const there = expected().sort();
+  if (unreadable === 0) assertEquals(messages, there, `what is seen of ${name}`);
+  else assertEquals(messages.filter((message) => !there.includes(message)), [], `what is seen of ${name}`);
+}
+
 /** An operator picks a message of a channel, whatever it is; the channel knows what that is. */
 function withMessage(
   trial: BrokerTrial,
@@ -281,13 +337,7 @@ function withMessage(
   const { message: { position, dueMs } } = entry;
   const fact = { position, dueMs, offset: 0, length: 0 };
   const state = real.stateOf(fact);
-  const expected = {
-    waiting: "waiting",
-    ready: "waiting",
-    inFlight: "in_flight",
-    deferred: "deferred",
-  } as const;
-  assertEquals(state === "parked" ? "deferred" : state, expected[entry.state], `state of ${position}`);
+  assertEquals(state === "parked" ? "deferred" : state, STATES[entry.state], `state of ${position}`);
   use({ name: `${some.topic}/${some.name}`, real, model }, entry, fact);
 }
 
