@@ -24,14 +24,14 @@ interface Page {
 /** Asks one nsqd about the messages of channel `c` of topic `t`. */
 class Operator extends ConsumeClient {
   async page(wish = ""): Promise<Page> {
-    return JSON.parse(await this.get(`/messages?${QUERY}${wish}`));
+    return JSON.parse(await this.text(`/messages?${QUERY}${wish}`));
   }
 
   async bodies(wish = ""): Promise<string[]> {
     return (await this.page(wish)).messages.map(({ body }) => body);
   }
 
-  async get(target: string): Promise<string> {
+  async text(target: string): Promise<string> {
     const response = await fetch(`${this.url}${target}`);
     const text = await response.text();
     if (response.status !== 200) throw new Error(`${response.status} ${text}`);
@@ -110,7 +110,7 @@ messagesTest("GET /messages shows the beginning of a body, and GET /message all 
     messages.map(({ body, size, encoding, cut }) => [body, size, encoding, cut]),
     [["ä", 18, undefined, true], ["AP8B", 3, "base64", undefined]],
   );
-  const whole = JSON.parse(await operator.get(`/message?${QUERY}&id=${messages[0].id}`));
+  const whole = JSON.parse(await operator.text(`/message?${QUERY}&id=${messages[0].id}`));
   const { cut: _, ...first } = messages[0];
   assertEquals(whole, { ...first, body: "äöüäöüäöü" });
   const raw = await fetch(`${operator.url}/message?${QUERY}&id=${messages[1].id}&format=raw`);
@@ -145,7 +145,7 @@ messagesTest("GET /messages searches in bodies", async (operator) => {
 messagesTest("GET /messages without a channel shows what is the topic's own", async (operator) => {
   await operator.post("/pub?topic=t", "own");
 
-  const { messages } = JSON.parse(await operator.get("/messages?topic=t"));
+  const { messages } = JSON.parse(await operator.text("/messages?topic=t"));
 
   assertEquals(messages.map(({ body, state }: Shown) => [body, state]), [["own", "waiting"]]);
 });
@@ -240,7 +240,7 @@ messagesTest("POST /client/kick ends a client's connection, over TCP or a stream
     '404 {"message":"CLIENT_NOT_FOUND"}',
   );
   using stream = await operator.subscribe();
-  const { topics: [{ channels: [{ clients }] }] } = JSON.parse(await operator.get("/stats?format=json"));
+  const { topics: [{ channels: [{ clients }] }] } = JSON.parse(await operator.text("/stats?format=json"));
   const [{ remote_address: other }] = clients.filter(({ version }: { version: string }) => version === "SSE");
   assertEquals(await operator.answer(`/client/kick?address=${other}`), '200 {"kicked":1}');
   assertEquals(await stream.next(), "retry: 2000");
