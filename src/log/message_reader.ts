@@ -115,7 +115,9 @@ export class MessageReader {
         continue;
       }
       const batches = chunk.batches.filter(({ segment }) => segment.end > position);
-      if (batches.length > 0 || chunk.isBroken || chunk.end >= size) return { ...chunk, batches };
+      if (batches.length > 0 || chunk.isBroken || chunk.end >= size) {
+        return { batches, isBroken: chunk.isBroken };
+      }
       offset = chunk.end;
     }
   }

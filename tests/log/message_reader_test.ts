@@ -271,6 +271,79 @@ Deno.test("isAfter() is the order of due times, and of messages that are due at 
   assertEquals(isAfter({ dueMs: 0, index: 0 }, NOTHING_DUE), true);
 });
 
+Deno.test("MessageReader.readFrom() has the batches from a position on, and no further than a chunk goes", async () => {
+  // Of 1000 bytes each.
+  const test = new ReaderTest(Array.from({ length: 600 }, (_, i) => String(i).padEnd(962)));
+
+  const first = await test.from(0);
+  const [from, to] = [first.batches[0], first.batches[first.batches.length - 1]];
+  const next = await test.from(to.segment.end - BASE, to.offset);
+
+  assertEquals([from.segment.base, from.offset, from.length], [BASE, 16, 1000]);
+  // What the chunk ends in the middle of is in the next one.
+  assertEquals([first.batches.length, first.isBroken], [262, false]);
+  assertEquals([next.batches[0].segment.base, next.batches[0].offset], [BASE + 262, 16 + 262_000]);
+  assertEquals(test.take(), [
+    { offset: 16, length: 256 * 1024 },
+    { offset: 16 + 261_000, length: 256 * 1024 },
+  ]);
+});
+
+Deno.test("MessageReader.readFrom() reads from the beginning where the hint is wrong", async () => {
+  const test = new ReaderTest(["a", "b", "c"]);
+
+  for (const hint of [0, 1, 17, test.place(2).offset, 5000]) {
+    const { batches } = await test.from(1, hint);
+    assertEquals([hint, batches.map(({ segment }) => segment.base - BASE)], [hint, [1, 2]]);
+  }
+});
+
+Deno.test("MessageReader.readFrom() has a batch that is longer than a chunk, and nothing behind the last", async () => {
+  const test = new ReaderTest(["a", "m".repeat(300_000), "b"]);
+
+  const bodies = [];
+  for (let index = 0, hint = 0; index < 3;) {
+    const { batches } = await test.from(index, hint);
+    for (const { segment, offset } of batches) {
+      bodies.push(bodiesOf(segment).map(({ length }) => length));
+      [index, hint] = [segment.end - BASE, offset];
+    }
+  }
+
+  assertEquals(bodies, [[1], [300_000], [1]]);
+  assertEquals(await test.from(3), { batches: [], isBroken: false });
+});
+
+Deno.test("MessageReader.readFrom() tells what is not whole, or cannot be read", async () => {
+  const test = new ReaderTest(["a", "b", "c"]);
+  await test.change((image) => image[test.place(1).offset + 38] ^= 1);
+
+  const first = await test.from(0);
+  const rest = await test.from(1, first.batches[0].offset);
+  const { readPart } = test.store;
+  test.store.readPart = () => Promise.reject(new Error("no"));
+  const unread = await test.from(0);
+  test.store.readPart = readPart;
+
+  assertEquals([first.batches.length, first.isBroken], [1, true]);
+  assertEquals([rest.batches.length, rest.isBroken], [0, true]);
+  assertEquals([unread.batches.length, unread.isBroken], [0, true]);
+});
+
+Deno.test("MessageReader.readFrom() waits for a part of the budget", async () => {
+  const reads = new Budget(1000);
+  const test = new ReaderTest(["a"], undefined, reads);
+  const lease = await reads.take(1000);
+  let isRead = false;
+  const reading = test.from(0).then(() => isRead = true);
+
+  await settle();
+  assertEquals([isRead, test.parts], [false, []]);
+  lease[Symbol.dispose]();
+  await reading;
+  assertEquals(reads.used, 0);
+});
+
 /** A reader, and a store with one segment. */
 class ReaderTest {
   readonly stores = new TestStores();
@@ -303,6 +376,11 @@ class ReaderTest {
     this.segment.commit();
     this.segment.close();
     this.store.append(BASE, imageOf(this.segment));
+  }
+
+  /** Batches from the message at the index on. */
+  from(index: number, hint = 0) {
+    return this.reader.readFrom({ base: BASE, size: this.segment.used, position: BASE + index, hint });
   }
 
   /** Where the message at the index is. */
