@@ -32,7 +32,7 @@ const DECODER = new TextDecoder();
 export interface BodySearch {
   /** Bodies that were not searched as a whole, and in which it was not found. */
   readonly partly: number;
-  /** Whether the body has it, as far as it was searched before it was enough; it is to stay as it is until that is answered. */
+  /** Whether the body has it, as far as it was searched before it was enough; the body itself may go with its segment meanwhile. */
   isIn(body: Uint8Array, slice: Slice, isEnough?: () => boolean): boolean | Promise<boolean>;
 }
 
@@ -54,7 +54,7 @@ export class TextSearch implements BodySearch {
   }
 
   isIn(body: Uint8Array, slice: Slice): boolean | Promise<boolean> {
-    return body.length <= PIECE_SIZE ? this.#find(body, 0).isFound : this.#isInPieces(body, slice);
+    return body.length <= PIECE_SIZE ? this.#find(body, 0).isFound : this.#isInPieces(body.slice(), slice);
   }
 
   async #isInPieces(body: Uint8Array, slice: Slice): Promise<boolean> {

@@ -23,7 +23,7 @@ class ShortSlice implements Slice {
   }
 }
 
-function bytes(text: string): Uint8Array {
+function bytes(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
@@ -58,6 +58,16 @@ Deno.test("TextSearch finds what lies on the edge of two pieces, and lets others
     const body = bytes("n".repeat(at) + "needle" + "e".repeat(size));
     assert(await new TextSearch(bytes("needle")).isIn(body, slice), `at ${at}`);
     assertEquals(slice.turns, Math.floor((at + 5) / size), `at ${at}`);
+  }
+});
+
+Deno.test("TextSearch and PatternSearch go on when the body has gone with its segment", async () => {
+  for (const search of [new TextSearch(bytes("needle")), new PatternSearch("[n]eedle")]) {
+    const body = bytes("n".repeat(200_000) + "needle");
+    const found = search.isIn(body, new ShortSlice());
+    body.buffer.transfer(0);
+
+    assert(await found);
   }
 });
 
