@@ -267,7 +267,11 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     logger,
     options: start.options,
     addressOf: (consumer) => clientOf(consumer).remoteAddress,
-    kick: (address) => sessions.kick(address) + queue.kick(address),
+    kick: (address) => {
+      const streams = queue.streamsOf(address);
+      for (const stream of streams) stream.end("kicked");
+      return sessions.kick(address) + streams.length;
+    },
   });
 
   const httpAuth = new HttpAuth({

@@ -249,11 +249,9 @@ export class BrokerQueue implements Queue {
     return { ...stats, background: backgroundStats(broker) };
   }
 
-  /** Ends the streams of the client with that address; returns how many. Who asks for each message has nothing to end. */
-  kick(address: string): number {
-    const kicked = [...this.#streams].filter(({ remoteAddress }) => remoteAddress === address);
-    for (const stream of kicked) stream.end("kicked");
-    return kicked.length;
+  /** The streams of the client with that address. Who asks for each message has nothing to end. */
+  streamsOf(address: string): LeaseStream[] {
+    return [...this.#streams].filter(({ remoteAddress }) => remoteAddress === address);
   }
 
   stopDelivery(): void {
