@@ -34,6 +34,7 @@ const LAYERS: readonly (readonly string[])[] = [
 const NSQD_ROOMS: readonly (readonly string[])[] = [
   ["door"],
   ["api"],
+  ["kv"],
   ["queue"],
   ["session", "lookup", "gossip", "stats"],
   ["node"],

@@ -5,7 +5,11 @@
  */
 
 import { runDaemon } from "../base/daemon.ts";
+import { errorText } from "../base/error_text.ts";
 import { Logger } from "../base/logger.ts";
+import type { Kv } from "./kv/database.ts";
+import { openKv } from "./kv/open_kv.ts";
+import { KvNode } from "./kv_node.ts";
 import { Nsqd } from "./nsqd.ts";
 import { loadNsqdOptions } from "./options.ts";
 
@@ -20,5 +24,12 @@ export async function runNsqd(args: readonly string[]): Promise<number> {
   const { logPrefix, logLevel, logFormat } = start.options;
   const logger = new Logger({ prefix: logPrefix, level: logLevel, format: logFormat });
   for (const warning of start.warnings) logger.warn(warning);
-  return await runDaemon("nsqd", logger, () => new Nsqd(start, logger));
+  let kv: Kv | undefined;
+  try {
+    kv = await openKv({ ...start.options, takesKv: start.takesKv }, logger);
+  } catch (error) {
+    logger.fatal(`failed to start nsqd - ${errorText(error)}`);
+    return 1;
+  }
+  return await runDaemon("nsqd", logger, () => kv ? new KvNode(start, kv, logger) : new Nsqd(start, logger));
 }

@@ -6,6 +6,7 @@
  * @module
  */
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat } from "../base/logger.ts";
+import { isOnDeploy } from "../base/platform.ts";
 import { bool, choice, logLevel, string } from "../config/kind.ts";
 import { type Exit, exitOnOptionError, loadOptions } from "../config/load.ts";
 import { COMMON_OPTIONS, configValue, option, OptionError, type OptionsOf } from "../config/option.ts";
@@ -13,6 +14,7 @@ import type { TlsFiles } from "../config/tls_files.ts";
 import { API_OPTIONS, apiRefusal } from "./api/options.ts";
 import { DRAIN_OPTIONS } from "./drain.ts";
 import { GOSSIP_OPTIONS, gossipRefusal } from "./gossip/options.ts";
+import { KV_OPTIONS, kvRefusal } from "./kv/options.ts";
 import { LOOKUP_OPTIONS } from "./lookup/options.ts";
 import { MESSAGE_OPTIONS } from "./node/message_options.ts";
 import { QUEUE_OPTIONS, queueRefusal } from "./queue/options.ts";
@@ -98,6 +100,7 @@ export const NSQD_OPTIONS = {
   ...httpClientOptions,
   // Messages, and what clients may ask for
   ...storageOptions,
+  ...KV_OPTIONS,
   ...messageOptions,
   ...IDENTIFY_OPTIONS,
   maxChannelConsumers,
@@ -123,6 +126,8 @@ export interface NsqdStart {
   readonly options: NsqdOptions;
   /** Contents of the files that the TLS options name. */
   readonly tls: TlsFiles;
+  /** A database that is attached is taken, though nobody has asked for it. */
+  readonly takesKv: boolean;
   /** Lines for the log: what was given and has no effect. */
   readonly warnings: readonly string[];
 }
@@ -135,7 +140,9 @@ export function loadNsqdOptions(args: readonly string[]): NsqdStart | Exit {
     const options = withPlace(withImplied(loaded.options));
     const refusal = validateOptions(options);
     if (refusal !== undefined) throw new OptionError(refusal);
-    return { kind: "run", options, tls: tlsFilesOf(options), warnings: loaded.warnings };
+    const { store, dataPath } = loaded.options;
+    const takesKv = store === "auto" && dataPath === "" && isOnDeploy();
+    return { kind: "run", options, takesKv, tls: tlsFilesOf(options), warnings: loaded.warnings };
   });
 }
 
@@ -154,7 +161,8 @@ export function secretFiles(options: NsqdOptions): string[] {
 export function validateOptions(options: NsqdOptions): string | undefined {
   return compressionRefusal(options) ?? nodeRefusal(options) ?? tlsRefusal(options) ?? authRefusal(options) ??
     topicRefusal(options) ?? statsRefusal(options) ?? gossipRefusal(options) ?? tcpAddressRefusal(options) ??
-    apiRefusal(options) ?? queueRefusal(options) ?? placeRefusal(options) ?? silenceRefusal(options);
+    apiRefusal(options) ?? queueRefusal(options) ?? kvRefusal(options) ?? placeRefusal(options) ??
+    silenceRefusal(options);
 }
 
 /** Nobody could reach an nsqd like that. */

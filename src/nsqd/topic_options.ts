@@ -8,18 +8,13 @@ import { memoryLimitBytes } from "../base/memory_limit.ts";
 import { DURABILITIES, type Durability, DurabilityRules } from "../broker/durability.ts";
 import { choice, duration, int, string, stringList } from "../config/kind.ts";
 import { option, type OptionsOf } from "../config/option.ts";
+import { type Store, store } from "./kv/options.ts";
 
 const SECOND_MS = 1000;
 const MIB = 1024 * 1024;
 
 /** Of a limit that the process is killed at, so much is for what no program is told of. */
 const RESERVE = 0.1;
-
-/** Where everything is kept, as it can be asked for. */
-const STORES = ["auto", "files", "memory"] as const;
-
-/** See {@linkcode STORES}. */
-export type Store = typeof STORES[number];
 
 /** The table. */
 export const TOPIC_OPTIONS = {
@@ -31,10 +26,10 @@ export const TOPIC_OPTIONS = {
   }),
   store: option<Store>({
     flag: "store",
-    kind: choice(STORES),
+    kind: store,
     default: "auto",
     description:
-      "Where messages, topics and channels are kept: files in the data path, or memory, where they end with the process; auto is memory on Deno Deploy and where nothing may be written, without --data-path, else files.",
+      "Where messages, topics and channels are kept: files in the data path; memory, where they end with the process; or kv:<path or URL>, a Deno KV database that several instances may share, over HTTP only (docs/kv.md). Without --data-path auto is kv on Deno Deploy if a database is attached, which is what kv alone means, and memory if not, as it is where nothing may be written; else files.",
   }),
   memQueueSize: option({
     flag: "mem-queue-size",

@@ -44,7 +44,8 @@ export interface ApiContext {
   readonly broker: Broker;
   /** The messages. */
   readonly queue: Queue;
-  readonly sockets: SocketApi;
+  /** Absent where there is no protocol V2. */
+  readonly sockets: SocketApi | undefined;
   /** Looking at the messages, where they are this process's. */
   readonly inspection?: Inspection | undefined;
   /** Settles when auth servers, if there are any, say that the client may consume there. @throws {HttpError} */

@@ -376,6 +376,7 @@ export const ENDPOINTS: readonly EndpointDescription[] = [
       "426 UPGRADE_REQUIRED",
       "426 UNKNOWN_VERSION",
       "429 TOO_MANY_STREAMS, with `Retry-After`",
+      "501 NO_PROTOCOL_V2, with `--store=kv`",
     ],
     limits: "`--http-max-streams`, and what limits clients over TCP.",
   },

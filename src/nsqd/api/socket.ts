@@ -5,6 +5,7 @@
  * @module
  */
 import type { Answer } from "../../http/answer.ts";
+import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { tooMany } from "../queue/refusals.ts";
 import { consumeParams } from "./consume.ts";
@@ -16,10 +17,12 @@ export const SOCKET_PROTOCOL = "nsq.v2";
 /** `GET /v2` */
 export function openSocket(nsqd: ApiContext, request: RequestContext): Answer {
   consumeParams(nsqd, request);
-  if (nsqd.sockets.count >= nsqd.options.httpMaxStreams) throw tooMany("STREAMS");
+  const { sockets } = nsqd;
+  if (sockets === undefined) throw new HttpError(501, "NO_PROTOCOL_V2");
+  if (sockets.count >= nsqd.options.httpMaxStreams) throw tooMany("STREAMS");
   const { permits } = request;
   return request.request.upgrade({
     protocol: SOCKET_PROTOCOL,
-    serve: (connection) => nsqd.sockets.serve(connection, { tls: request.request.tls, permits }),
+    serve: (connection) => sockets.serve(connection, { tls: request.request.tls, permits }),
   });
 }

@@ -35,7 +35,7 @@ export function notKept(cause: unknown): HttpError {
 
 /** So many leases are out, or waiters and streams there, that there can be no more. */
 export function tooMany(
-  what: "LEASES" | "WAITERS" | "STREAMS" | "TIMEOUTS" | "CONSUMERS" | "PEEKS",
+  what: "LEASES" | "WAITERS" | "STREAMS" | "TIMEOUTS" | "CONSUMERS" | "CHANNELS" | "PEEKS",
   cause?: unknown,
 ): HttpError {
   return new HttpError(429, `TOO_MANY_${what}`, { ...LATER, cause });
