@@ -43,6 +43,8 @@ export interface ChannelChunkContext {
   changed(chunk: ChannelChunk): void;
   /** It is done in this channel, but others have it still. */
   doneHere(chunk: ChannelChunk): void;
+  /** Another instance has been faster. */
+  conflicted(): void;
   /** Lets so much time pass. */
   sleep(ms: number): Promise<void>;
 }
@@ -176,6 +178,7 @@ export class ChannelChunk {
       this.#known = undefined;
       this.#context.topics.forget(this.#context.place.topic);
       isFresh = false;
+      this.#context.conflicted();
       await this.#context.sleep(Math.random() * CONFLICT_WAIT_MS);
     }
     throw unavailable();

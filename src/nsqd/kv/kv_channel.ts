@@ -22,6 +22,10 @@ import { channelIn } from "./topic_record.ts";
 export const CHUNKS_OF_ANSWER_MAX = 16;
 /** Of those who wait, so many are served at a time. */
 const SERVED_MAX = 8;
+/** So long after another instance was faster, it is taken to take from the channel still, in ms. */
+const SHARED_MS = 10_000;
+/** Instances that share a channel begin with any of so many chunks, so as not to be in each other's way. */
+const SPREAD = 16;
 /** How often it is looked anew when others have been faster. */
 const LOOKS_MAX = 20;
 
@@ -42,6 +46,13 @@ export interface KvChannelContext {
   doneHere(topic: string, chunk: ChannelChunk): void;
 }
 
+/** Part of what is to be taken. */
+interface Pick {
+  readonly chunk: ChannelChunk;
+  readonly max: number;
+  readonly bytesMax: number;
+}
+
 /** A channel. */
 export class KvChannel {
   readonly place: Place;
@@ -52,6 +63,8 @@ export class KvChannel {
   #isRung = false;
   #listing: Promise<void> | undefined;
   #claims = 0;
+  /** When another instance was faster the last time, by the wall clock. */
+  #conflictMs = -Infinity;
   /** Versionstamps of the topic, and of what was answered in the channel. */
   #heard: readonly string[] = [];
   /** When it was used last, by the monotonic clock. */
@@ -70,6 +83,7 @@ export class KvChannel {
         this.ring();
       },
       doneHere: (chunk) => context.doneHere(place.topic, chunk),
+      conflicted: () => this.#conflictMs = context.nowMs(),
       sleep: (ms) => context.sleep(ms),
     };
     this.chunks = new ChannelChunks(shared, () => context.nowMs());
@@ -193,15 +207,12 @@ export class KvChannel {
   }
 
   /** The chunks to take from, and how much of each. Their messages are claimed. */
-  #pick(
-    channel: KnownChannel,
-    { max, bytesMax }: Wish,
-  ): { chunk: ChannelChunk; max: number; bytesMax: number }[] {
+  #pick(channel: KnownChannel, { max, bytesMax }: Wish): Pick[] {
     if (channel.channel.paused) return [];
-    const picks: { chunk: ChannelChunk; max: number; bytesMax: number }[] = [];
+    const picks: Pick[] = [];
     let left = Math.min(max, this.leasesLeft);
     let bytesLeft = bytesMax;
-    for (const { chunk, ready } of this.chunks.available(channel)) {
+    for (const { chunk, ready } of this.#candidates(channel)) {
       if (left === 0 || picks.length === CHUNKS_OF_ANSWER_MAX) break;
       const size = chunk.entry === undefined ? 0 : bodiesLength(chunk.entry);
       if (picks.length > 0 && size > bytesLeft) break;
@@ -215,8 +226,24 @@ export class KvChannel {
     return picks;
   }
 
+  /** What can be had, the oldest first; while others take from the channel, too, beginning with any of the first few. */
+  *#candidates(channel: KnownChannel): Generator<{ chunk: ChannelChunk; ready: number }> {
+    const isShared = this.#context.nowMs() - this.#conflictMs < SHARED_MS;
+    const skipped: { chunk: ChannelChunk; ready: number }[] = [];
+    let skip = isShared ? Math.floor(Math.random() * SPREAD) : 0;
+    for (const candidate of this.chunks.available(channel)) {
+      if (skip === 0) {
+        yield candidate;
+      } else {
+        skipped.push(candidate);
+        skip--;
+      }
+    }
+    yield* skipped;
+  }
+
   async #takeFrom(
-    picks: readonly { chunk: ChannelChunk; max: number; bytesMax: number }[],
+    picks: readonly Pick[],
     wish: Wish,
   ): Promise<Taken[]> {
     const results = await Promise.allSettled(picks.map(async ({ chunk, max, bytesMax }) => {
