@@ -181,3 +181,42 @@ export async function withKv(
     if (folder !== undefined) await Deno.remove(folder, { recursive: true });
   }
 }
+
+/** Everything that a database has. */
+export async function allKeys(kv: Deno.Kv): Promise<Deno.KvKey[]> {
+  const keys: Deno.KvKey[] = [];
+  for await (const { key } of kv.list({ prefix: [] })) keys.push(key);
+  return keys;
+}
+
+/** Lets nobody pass before so many have arrived; then everybody. */
+export class Barrier {
+  readonly #count: number;
+  readonly #open = Promise.withResolvers<void>();
+  readonly #arrivals: { count: number; done: PromiseWithResolvers<void> }[] = [];
+  #arrived = 0;
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  get isOpen(): boolean {
+    return this.#arrived >= this.#count;
+  }
+
+  /** Arrives, and waits for the others. */
+  arrive(): Promise<void> {
+    this.#arrived++;
+    for (const { count, done } of this.#arrivals) if (this.#arrived >= count) done.resolve();
+    if (this.isOpen) this.#open.resolve();
+    return this.#open.promise;
+  }
+
+  /** Settles when so many have arrived. */
+  reached(count: number): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    this.#arrivals.push({ count, done });
+    if (this.#arrived >= count) done.resolve();
+    return done.promise;
+  }
+}
