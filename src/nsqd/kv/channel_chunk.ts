@@ -12,7 +12,7 @@ import { type ChunkShape, ChunkState, type StateCounts } from "./chunk_state.ts"
 import { type Database, unavailable } from "./database.ts";
 import { channelCountKey, entryPrefix, partPrefix, stateKey } from "./keys.ts";
 import { isOf } from "./topic_record.ts";
-import { type KnownChannel, type Topics, TRIES_MAX } from "./topics.ts";
+import type { KnownChannel, Topics } from "./topics.ts";
 
 /** Waits between tries are up to so long, in ms: those who are in each other's way are not again. */
 const CONFLICT_WAIT_MS = 20;
@@ -148,7 +148,7 @@ export class ChannelChunk {
 
   async #commit(changes: readonly Change<unknown>[]): Promise<unknown[]> {
     let isFresh = false;
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
+    for (const _try of this.#context.database.tries()) {
       if (this.#isGone && isFresh) return changes.map((change) => change.gone());
       const topic = await this.#context.topics.find(this.#context.place);
       if (!isOf(topic.channel, this.versionstamp)) {

@@ -18,6 +18,8 @@ export type Entry = Deno.KvEntryMaybe<unknown>;
 
 /** Operations that may be under way although they have been given up: more than that are not begun. */
 export const LATE_MAX = 100;
+/** How often a commit is tried again that others have come before. */
+export const TRIES_MAX = 50;
 /** Keys that are read in one operation: Deno KV's own limit. */
 export const KEYS_MAX = 10;
 /** Entries of one list: Deno KV gets more in several operations. */
@@ -104,6 +106,12 @@ export class Database {
       return operation.commit();
     });
     return result.ok ? result.versionstamp : undefined;
+  }
+
+  /** Tries of what others may come before: some, but for no longer than one operation may take. */
+  *tries(): Generator<void> {
+    const endMs = performance.now() + this.#timeoutMs;
+    for (let i = 0; i < TRIES_MAX && (i === 0 || performance.now() < endMs); i++) yield;
   }
 
   close(): void {

@@ -26,8 +26,6 @@ const SERVED_MAX = 8;
 const SHARED_MS = 10_000;
 /** Instances that share a channel begin with any of so many chunks, so as not to be in each other's way. */
 const SPREAD = 16;
-/** How often it is looked anew when others have been faster. */
-const LOOKS_MAX = 20;
 
 /** What a {@linkcode KvChannel} is given. */
 export interface KvChannelContext {
@@ -165,7 +163,7 @@ export class KvChannel {
    * @throws {HttpError}
    */
   async take(wish: Wish): Promise<Taken[]> {
-    for (let looks = 0; looks < LOOKS_MAX; looks++) {
+    for (const _try of this.#context.database.tries()) {
       let channel = await this.#context.topics.find(this.place);
       let picks = this.#pick(channel, wish);
       if (picks.length === 0) {

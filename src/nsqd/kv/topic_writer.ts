@@ -18,7 +18,7 @@ import {
 } from "./chunk.ts";
 import { type Database, unavailable } from "./database.ts";
 import { entryPrefix, partPrefix, topicCountKey } from "./keys.ts";
-import { type Topics, TRIES_MAX } from "./topics.ts";
+import type { Topics } from "./topics.ts";
 
 /** Commits of a topic that are under way at a time. */
 export const WRITES_MAX = 4;
@@ -77,7 +77,8 @@ export class TopicWriter {
         for (const { done } of pieces) done.resolve();
         this.#context.published(this.#topic);
       } catch (error) {
-        for (const { done } of pieces) done.reject(error);
+        // Those who wait would only wait as long again, one after the other.
+        for (const { done } of [...pieces, ...this.#waiting.splice(0)]) done.reject(error);
       }
     }
     this.#writing--;
@@ -107,7 +108,7 @@ export class TopicWriter {
     const timestamp = this.#context.timestamp();
     const shape = { count, parts: parts.length, sizeBytes: bytes.length, dueMs, timestamp };
     const entry = encodeEntry(shape);
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
+    for (const _try of database.tries()) {
       const { check } = await topics.make(topic);
       const versionstamp = await database.commit((operation) => {
         const place = database.versionstamp();

@@ -17,9 +17,6 @@ import {
   topicRecordOf,
 } from "./topic_record.ts";
 
-/** How often a commit is tried again that others have come before. */
-export const TRIES_MAX = 50;
-
 /** A topic as it was read. */
 export interface KnownTopic {
   readonly record: TopicRecord;
@@ -63,7 +60,7 @@ export class Topics {
 
   /** The topic, which is made if there is none. @throws {HttpError} */
   async make(topic: string): Promise<KnownTopic> {
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
+    for (const _try of this.#database.tries()) {
       const known = this.#known.get(topic) ?? await this.read(topic) ?? await this.#create(topic);
       if (known !== undefined) return known;
     }
@@ -102,7 +99,7 @@ export class Topics {
 
   /** Changes the record of a topic. @throws {HttpError} If there is no such topic, or the database cannot be used. */
   async update(topic: string, { change, keys = [], also = () => {} }: RecordChange): Promise<void> {
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
+    for (const _try of this.#database.tries()) {
       const [entry, messages, ...entries] = await this.#database.get(
         topicKey(topic),
         topicCountKey(topic, "messages"),
