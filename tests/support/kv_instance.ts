@@ -12,13 +12,18 @@ const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 export class KvInstance implements AsyncDisposable {
   readonly url: string;
   readonly #child: Deno.ChildProcess;
-  readonly #logRead: Promise<void>;
+  readonly #output: Output;
   #isEnded = false;
 
-  private constructor(child: Deno.ChildProcess, url: string, logRead: Promise<void>) {
+  private constructor(child: Deno.ChildProcess, url: string, output: Output) {
     this.#child = child;
     this.url = url;
-    this.#logRead = logRead;
+    this.#output = output;
+  }
+
+  /** Its log so far. */
+  get log(): string {
+    return this.#output.log;
   }
 
   /** Starts one on the database that `store` names. @throws {Error} With its log, if it ends instead. */
@@ -29,21 +34,11 @@ export class KvInstance implements AsyncDisposable {
       stdout: "null",
       stderr: "piped",
     }).spawn();
-    const listening = Promise.withResolvers<string>();
-    let log = "";
-    const read = async () => {
-      for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-        log += text;
-        const address = /HTTP: listening on (\S+)/.exec(log)?.[1];
-        if (address !== undefined) listening.resolve(`http://${address}`);
-      }
-      listening.reject(new Error(`nsqd has ended: ${log}`));
-    };
-    const logRead = read();
+    const output = new Output(child.stderr);
     try {
-      return new KvInstance(child, await listening.promise, logRead);
+      return new KvInstance(child, await output.listening.promise, output);
     } catch (error) {
-      await Promise.all([logRead, child.status]);
+      await Promise.all([output.read, child.status]);
       throw error;
     }
   }
@@ -61,6 +56,27 @@ export class KvInstance implements AsyncDisposable {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#child.kill(signal);
-    await Promise.all([this.#child.status, this.#logRead]);
+    await Promise.all([this.#child.status, this.#output.read]);
+  }
+}
+
+/** What an instance writes, and the address that it tells. */
+class Output {
+  readonly listening = Promise.withResolvers<string>();
+  /** Settles at the end. */
+  readonly read: Promise<void>;
+  log = "";
+
+  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+    this.read = this.#read(stream);
+  }
+
+  async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      this.log += text;
+      const address = /HTTP: listening on (\S+)/.exec(this.log)?.[1];
+      if (address !== undefined) this.listening.resolve(`http://${address}`);
+    }
+    this.listening.reject(new Error(`nsqd has ended: ${this.log}`));
   }
 }

@@ -101,7 +101,8 @@ export function chunkOf(entry: ChunkEntry, parts: readonly unknown[]): Chunk {
   let offset = SIZE_LENGTH;
   for (let i = 0; i < entry.count; i++) {
     offsets[i] = offset;
-    offset += offset <= end ? readU32(bytes, offset - SIZE_LENGTH) + SIZE_LENGTH : 0;
+    if (offset > end) throw new DamagedRecordError("A chunk has fewer messages than its entry says");
+    offset += readU32(bytes, offset - SIZE_LENGTH) + SIZE_LENGTH;
   }
   offsets[entry.count] = offset;
   if (end !== bytes.length || offset !== end + SIZE_LENGTH) {

@@ -9,6 +9,7 @@ import { errorText } from "../../base/error_text.ts";
 import type { Logger } from "../../base/logger.ts";
 import { Seldom } from "../../base/seldom.ts";
 import { HttpError } from "../../http/http_error.ts";
+import { removalsPrefix } from "./keys.ts";
 
 /** As much of `Deno.Kv` as is used; tests put one in its place that fails. */
 export type Kv = Pick<Deno.Kv, "get" | "getMany" | "list" | "atomic" | "commitVersionstamp" | "close">;
@@ -106,6 +107,11 @@ export class Database {
       return operation.commit();
     });
     return result.ok ? result.versionstamp : undefined;
+  }
+
+  /** Asks it something. @throws {HttpError} If it cannot be used. */
+  async probe(): Promise<void> {
+    await this.get(removalsPrefix());
   }
 
   /** Tries of what others may come before: some, but for no longer than one operation may take. */

@@ -14,7 +14,6 @@ import type { Logger } from "../../base/logger.ts";
 import { SharedRun } from "../../base/shared_run.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { MessageOptions } from "../node/message_options.ts";
-import type { LeaseProblem } from "../queue/lease.ts";
 import type { QueueOptions } from "../queue/options.ts";
 import type {
   Batch,
@@ -34,13 +33,12 @@ import type { StatsFilter } from "../stats/stats.ts";
 import { type BatchPiece, batchPieces, MESSAGE_SIZE_MAX, sizedBody } from "./chunk.ts";
 import type { ChannelChunk } from "./channel_chunk.ts";
 import { ChunkCache } from "./chunk_cache.ts";
-import type { ChunkState } from "./chunk_state.ts";
 import { Database, type Kv } from "./database.ts";
 import { channelCountKey, topicCountKey, topicKey } from "./keys.ts";
 import { KvAdmin, refuseEphemeral } from "./kv_admin.ts";
 import { KvChannel } from "./kv_channel.ts";
 import { kvStats } from "./kv_stats.ts";
-import { type Answering, answerLeases } from "./lease_answers.ts";
+import { type Answering, answerLeases, problemOf } from "./lease_answers.ts";
 import { Remover } from "./remover.ts";
 import { KvStream, WaitingRequest } from "./taker.ts";
 import { TopicWriter } from "./topic_writer.ts";
@@ -51,6 +49,8 @@ import { channelIn } from "./topic_record.ts";
 export const POLL_INTERVAL_MS = 250;
 /** How often what nobody has any more is removed, in ms. */
 export const REMOVAL_INTERVAL_MS = 30_000;
+/** How often it is looked whether a database can be used again, in ms: perhaps nobody asks any more who would find out. */
+const PROBE_INTERVAL_MS = 1000;
 /** A channel that nobody has used for so long is forgotten, in ms. */
 const IDLE_MS = 60_000;
 
@@ -83,6 +83,7 @@ export class KvQueue implements Queue {
   #isStopped = false;
   #pollMs = 0;
   #removalMs = 0;
+  #probeMs = 0;
 
   constructor(context: KvQueueContext) {
     this.#context = context;
@@ -114,6 +115,10 @@ export class KvQueue implements Queue {
     if (isWaitedFor && !this.#polling.isRunning && monotonicMs - this.#pollMs >= POLL_INTERVAL_MS) {
       this.#pollMs = monotonicMs;
       this.#spawn(() => this.#polling.request());
+    }
+    if (this.problem !== undefined && monotonicMs - this.#probeMs >= PROBE_INTERVAL_MS) {
+      this.#probeMs = monotonicMs;
+      this.#spawn(() => this.#database.probe());
     }
     if (monotonicMs - this.#removalMs >= REMOVAL_INTERVAL_MS) {
       this.#removalMs = monotonicMs;
@@ -379,13 +384,6 @@ export class KvQueue implements Queue {
       }
     });
   }
-}
-
-/** Why a lease cannot be given back or prolonged, if it cannot. */
-function problemOf(fate: ReturnType<ChunkState["fateOf"]>): LeaseProblem | undefined {
-  if (fate === "held") return undefined;
-  if (fate === "finished") return "FINISHED";
-  return fate === "unknown" ? "UNKNOWN" : "EXPIRED";
 }
 
 function piecesOf(block: Uint8Array): BatchPiece[] {

@@ -6,7 +6,7 @@
 import { type LeaseProblem, parseLease } from "../queue/lease.ts";
 import type { LeaseAnswer } from "../queue/queue.ts";
 import type { Tally } from "./channel_chunk.ts";
-import type { ChunkState } from "./chunk_state.ts";
+import type { ChunkState, Fate } from "./chunk_state.ts";
 import type { KvChannel } from "./kv_channel.ts";
 import { parseMessageName } from "./message_name.ts";
 
@@ -75,4 +75,11 @@ async function answerIn(
   if (outcome !== "gone") return outcome;
   const isKnown = await channel.mayHaveHad(versionstamp);
   return leases.map(() => isKnown ? "FINISHED" : "UNKNOWN");
+}
+
+/** Why a lease cannot be given back or prolonged, if it cannot. */
+export function problemOf(fate: Fate): LeaseProblem | undefined {
+  if (fate === "held") return undefined;
+  if (fate === "finished") return "FINISHED";
+  return fate === "unknown" ? "UNKNOWN" : "EXPIRED";
 }

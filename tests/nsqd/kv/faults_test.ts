@@ -128,6 +128,21 @@ faultsTest("A commit that fails after it was made is not made twice to a message
   assertEquals(textsOf(await receive(made)), ["b"]);
 });
 
+faultsTest("A database that works again is known to, although nobody asks", async (made) => {
+  made.kv.faults = {
+    before: () => {
+      throw new TypeError("connection refused");
+    },
+  };
+  assertEquals(await refusalOf(made.queue.createTopic("t")), UNAVAILABLE);
+  await made.advance(1100);
+  assertEquals(made.queue.problem, "connection refused");
+  made.kv.faults = {};
+  await made.advance(1100);
+
+  assertEquals(made.queue.problem, undefined);
+});
+
 faultsTest("Publishers that wait for one another are refused together", async (made, held) => {
   await publish(made);
   const before = made.kv.counts.commit;
