@@ -11,6 +11,8 @@ export interface SharePlan {
   readonly messages: number;
   /** Messages of one publish. */
   readonly batch: number;
+  /** Requests to publish that each instance has at a time. @default 2 */
+  readonly publishers?: number;
   /** Consumers at each instance. */
   readonly consumers: number;
   /** Messages of one receive. */
@@ -37,6 +39,7 @@ export interface ShareResult {
   /** Messages that were finished although a former finish of them had been acknowledged. */
   readonly finishedAgain: number;
   readonly publishMs: number;
+  /** Until the last was finished. */
   readonly consumeMs: number;
 }
 
@@ -113,11 +116,14 @@ export async function share(plan: SharePlan): Promise<ShareResult> {
     again: [...deliveries.values()].reduce((sum, count) => sum + count - 1, 0),
     finishedAgain: seen.finishedAgain,
     publishMs: consumedAt - publishedAt,
-    consumeMs: performance.now() - consumedAt,
+    consumeMs: seen.lastMs - consumedAt,
   };
 }
 
-async function publishAll({ urls, messages, batch }: SharePlan, acknowledged: Set<number>): Promise<void> {
+async function publishAll(
+  { urls, messages, batch, publishers = 2 }: SharePlan,
+  acknowledged: Set<number>,
+): Promise<void> {
   let next = 0;
   const publish = async (url: string) => {
     while (next < messages) {
@@ -129,7 +135,7 @@ async function publishAll({ urls, messages, batch }: SharePlan, acknowledged: Se
       if (status === 200) { for (const number of numbers) acknowledged.add(number); }
     }
   };
-  await Promise.all(urls.flatMap((url) => [publish(url), publish(url)]));
+  await Promise.all(urls.flatMap((url) => Array.from({ length: publishers }, () => publish(url))));
 }
 
 /** Messages that are in the channel, whatever has become of them. */
