@@ -59,6 +59,7 @@ Deno.test("loadNsqdOptions() takes a file with the keys of NSQ's example without
 
     assertEquals(start, {
       kind: "run",
+      takesKv: false,
       options: {
         ...DEFAULTS,
         config: path,

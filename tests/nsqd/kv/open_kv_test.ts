@@ -13,7 +13,7 @@ async function opened(
   { isOnDeploy = false, failure }: { isOnDeploy?: boolean; failure?: Error } = {},
 ): Promise<{ kv: Kv | undefined; places: (string | undefined)[] }> {
   const places: (string | undefined)[] = [];
-  const kv = await openKv({ store, kvTimeoutMs: 1000 }, LOG, {
+  const kv = await openKv({ store, takesKv: store === "auto" && isOnDeploy, kvTimeoutMs: 1000 }, LOG, {
     openKv: (place) => {
       places.push(place);
       return failure ? Promise.reject(failure) : Promise.resolve(KV);
@@ -28,6 +28,7 @@ Deno.test("openKv() opens the database that is named, and none without being ask
   assertEquals(await opened("kv:https://kv.example/x"), { kv: KV, places: ["https://kv.example/x"] });
   assertEquals(await opened("auto"), { kv: undefined, places: [] });
   assertEquals(await opened("files", { isOnDeploy: true }), { kv: undefined, places: [] });
+  assertEquals(await opened("memory", { isOnDeploy: true }), { kv: undefined, places: [] });
 });
 
 Deno.test("openKv() takes the database that is attached on Deno Deploy, and does without if there is none", async () => {
@@ -46,7 +47,11 @@ Deno.test("openKv() says what it needs when that is not there", async () => {
     "--store=kv has a database attached on Deno Deploy only; elsewhere say which: kv:<path or URL>",
   );
   const without = await assertRejects(
-    () => openKv({ store: "kv:x", kvTimeoutMs: 1000 }, LOG, { openKv: undefined, isOnDeploy: false }),
+    () =>
+      openKv({ store: "kv:x", takesKv: false, kvTimeoutMs: 1000 }, LOG, {
+        openKv: undefined,
+        isOnDeploy: false,
+      }),
     Error,
   );
   assertEquals(
@@ -58,7 +63,11 @@ Deno.test("openKv() says what it needs when that is not there", async () => {
 Deno.test("openKv() does not wait for a database for ever", async () => {
   const never = new Promise<Kv>(() => {});
   const error = await assertRejects(
-    () => openKv({ store: "kv:x", kvTimeoutMs: 10 }, LOG, { openKv: () => never, isOnDeploy: false }),
+    () =>
+      openKv({ store: "kv:x", takesKv: false, kvTimeoutMs: 10 }, LOG, {
+        openKv: () => never,
+        isOnDeploy: false,
+      }),
     Error,
   );
 
