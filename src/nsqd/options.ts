@@ -14,6 +14,7 @@ import type { TlsFiles } from "../config/tls_files.ts";
 import { API_OPTIONS, apiRefusal } from "./api/options.ts";
 import { DRAIN_OPTIONS } from "./drain.ts";
 import { GOSSIP_OPTIONS, gossipRefusal } from "./gossip/options.ts";
+import { isKvAttached } from "./kv/open_kv.ts";
 import { KV_OPTIONS, kvRefusal } from "./kv/options.ts";
 import { LOOKUP_OPTIONS } from "./lookup/options.ts";
 import { MESSAGE_OPTIONS } from "./node/message_options.ts";
@@ -141,7 +142,7 @@ export function loadNsqdOptions(args: readonly string[]): NsqdStart | Exit {
     const refusal = validateOptions(options);
     if (refusal !== undefined) throw new OptionError(refusal);
     const { store, dataPath } = loaded.options;
-    const takesKv = store === "auto" && dataPath === "" && isOnDeploy();
+    const takesKv = store === "auto" && dataPath === "" && isOnDeploy() && isKvAttached();
     return { kind: "run", options, takesKv, tls: tlsFilesOf(options), warnings: loaded.warnings };
   });
 }

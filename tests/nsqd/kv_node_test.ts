@@ -97,6 +97,33 @@ denokvTest("When one of two instances is killed, no message is lost", async (ser
   assertEquals([published, finished + unanswered, finishedAgain, left], [2000, 2000, 0, 0]);
 });
 
+denokvTest(
+  "On Deno Deploy, as far as it can be played, the database that is attached is taken, and closed without tokens",
+  async (server) => {
+    const env = { DENO_DEPLOY: "true", DENO_KV_DEFAULT_PATH: server.url };
+    const headers = { authorization: "Bearer admin-0123456789" };
+    {
+      await using first = await KvInstance.start("auto", [], env);
+      assertStringIncludes(first.log, "KV: messages are kept in the Deno KV database that is attached");
+      const refused = await fetch(`${first.url}/pub?topic=t`, { method: "POST", body: "a" });
+      assertEquals([refused.status, await refused.text()], [403, '{"message":"FORBIDDEN"}']);
+    }
+    const tokens = { DENOSQ_HTTP_TOKENS: "admin-0123456789 admin" };
+    await using instance = await KvInstance.start("auto", [], { ...env, ...tokens });
+    const client = new ConsumeClient(instance.url);
+
+    assertEquals(await client.answer("/pub?topic=t", "a", headers), "200 OK");
+    const { text } = await client.post(`/receive?${QUERY}`, "", headers);
+    assertEquals(JSON.parse(text).messages.map(({ body }: { body: string }) => body), ["a"]);
+  },
+);
+
+Deno.test("On Deno Deploy, as far as it can be played, messages are in memory where no database is attached", async () => {
+  await using instance = await KvInstance.start("auto", [], { DENO_DEPLOY: "true" });
+
+  assertStringIncludes(instance.log, "live in this instance's memory");
+});
+
 denokvTest("A denokv that stands still is a 503, and is used again when it goes on", async (server) => {
   await using instance = await KvInstance.start(server.store, ["--kv-timeout=300ms"]);
   const client = new ConsumeClient(instance.url);

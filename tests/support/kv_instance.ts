@@ -27,10 +27,14 @@ export class KvInstance implements AsyncDisposable {
   }
 
   /** Starts one on the database that `store` names. @throws {Error} With its log, if it ends instead. */
-  static async start(store: string, args: readonly string[] = []): Promise<KvInstance> {
+  static async start(
+    store: string,
+    args: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<KvInstance> {
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", MAIN, "nsqd", `--store=${store}`, "--http-address=127.0.0.1:0", ...args],
-      env: { DENO_KV_ACCESS_TOKEN: DENOKV_TOKEN, NO_COLOR: "1" },
+      env: { DENO_KV_ACCESS_TOKEN: DENOKV_TOKEN, NO_COLOR: "1", ...env },
       stdout: "null",
       stderr: "piped",
     }).spawn();

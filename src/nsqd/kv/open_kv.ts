@@ -5,7 +5,7 @@
  */
 import { errorText } from "../../base/error_text.ts";
 import type { Logger } from "../../base/logger.ts";
-import { isOnDeploy } from "../../base/platform.ts";
+import { isOnDeploy, variable } from "../../base/platform.ts";
 import type { Kv } from "./database.ts";
 import { type KvOptions, kvPlaceOf, type Store } from "./options.ts";
 
@@ -43,6 +43,15 @@ export async function openKv(
     logger.info(`KV: no database is attached - ${errorText(cause)}`);
     return undefined;
   }
+}
+
+/**
+ * True on a platform that has a database attached, or would say that there is none: without either, `Deno.openKv()` opens a file
+ * of this instance alone.
+ */
+export function isKvAttached(): boolean {
+  return /^https?:/.test(variable("DENO_KV_DEFAULT_PATH") ?? "") ||
+    variable("DENO_KV_REQUIRES_DISTRIBUTED_DATABASE") === "error";
 }
 
 async function open(place: string, { openKv }: KvRuntime, timeoutMs: number): Promise<Kv> {
