@@ -13,8 +13,12 @@
  * No timer is needed anywhere for a timeout: whoever looks next sees that the time is over. The clocks of instances may be
  * apart by a second ({@linkcode CLOCK_TOLERANCE_MS}): so much longer a message is left to the one who holds it.
  *
+ * In a record neighbours of which the same is true are told of together: messages that were leased at once, or are done. So it
+ * mostly has some hundred bytes, and requests of more than about 1000 take denokv 44 ms, smaller ones half of one.
+ *
  * ```
- *  record   0 version │ 1 parts │ 2 count u16 │ 4 dueMs f64 │ messages, 24 bytes each
+ *  record   0 version │ 1 parts │ 2 count u16 │ 4 dueMs f64 │ runs
+ *  run      0 length u16 │ 2 message
  *  message  0 status │ 2 attempts u16 │ 4 timeoutMs u32 │ 8 untilMs f64 │ 16 deliveredMs f64
  * ```
  *
@@ -30,6 +34,8 @@ const ATTEMPTS_MAX = 65_535;
 const VERSION = 1;
 const HEADER_LENGTH = 12;
 const MESSAGE_LENGTH = 24;
+/** Bytes of how many messages a run has. */
+const RUN_LENGTH = 2;
 
 const STATUS = { waiting: 0, leased: 1, done: 2 } as const;
 
@@ -80,15 +86,42 @@ export class ChunkState {
     if (!(value instanceof Uint8Array) || value.length < HEADER_LENGTH || value[0] !== VERSION) {
       throw new DamagedRecordError("The state of a chunk is none of this version");
     }
-    const view = new DataView(new Uint8Array(value).buffer);
-    const shape = { parts: view.getUint8(1), count: view.getUint16(2), dueMs: view.getFloat64(4) };
-    if (value.length !== at(shape.count)) throw new DamagedRecordError("The state of a chunk is cut off");
-    return new ChunkState(shape, view);
+    const from = new DataView(value.buffer, value.byteOffset, value.length);
+    const shape = { parts: from.getUint8(1), count: from.getUint16(2), dueMs: from.getFloat64(4) };
+    const bytes = new Uint8Array(at(shape.count));
+    bytes.set(value.subarray(0, HEADER_LENGTH));
+    let end = HEADER_LENGTH;
+    let offset = HEADER_LENGTH;
+    while (end < bytes.length && offset + RUN_LENGTH + MESSAGE_LENGTH <= value.length) {
+      const message = value.subarray(offset + RUN_LENGTH, offset + RUN_LENGTH + MESSAGE_LENGTH);
+      for (let left = from.getUint16(offset); left > 0 && end < bytes.length; left--) {
+        bytes.set(message, end);
+        end += MESSAGE_LENGTH;
+      }
+      offset += RUN_LENGTH + MESSAGE_LENGTH;
+    }
+    if (end !== bytes.length || offset !== value.length) {
+      throw new DamagedRecordError("The state of a chunk is not that of its messages");
+    }
+    return new ChunkState(shape, new DataView(bytes.buffer));
   }
 
-  /** The record; not to be changed. */
+  /** The record. */
   encode(): Uint8Array {
-    return new Uint8Array(this.#view.buffer);
+    const { count } = this.shape;
+    const messages = new Uint8Array(this.#view.buffer);
+    const record = new Uint8Array(HEADER_LENGTH + count * (RUN_LENGTH + MESSAGE_LENGTH));
+    const view = new DataView(record.buffer);
+    record.set(messages.subarray(0, HEADER_LENGTH));
+    let end = HEADER_LENGTH;
+    for (let i = 0; i < count;) {
+      const first = i;
+      do i++; while (i < count && this.#isSame(first, i));
+      view.setUint16(end, i - first);
+      record.set(messages.subarray(at(first), at(first + 1)), end + RUN_LENGTH);
+      end += RUN_LENGTH + MESSAGE_LENGTH;
+    }
+    return record.slice(0, end);
   }
 
   /** The same state, to be changed. */
@@ -148,10 +181,11 @@ export class ChunkState {
   /** What has become of the message since it was delivered for that attempt. */
   fateOf(index: number, attempt: number, nowMs: number): Fate {
     if (index >= this.shape.count) return "unknown";
+    const status = this.#status(index);
+    // How often it was delivered by then is not kept.
+    if (status === STATUS.done) return "finished";
     const attempts = this.attempts(index);
     if (attempt > attempts) return "unknown";
-    const status = this.#status(index);
-    if (status === STATUS.done) return "finished";
     if (attempt < attempts) return "superseded";
     return status === STATUS.leased && this.#untilMs(index) > nowMs ? "held" : "returned";
   }
@@ -174,6 +208,7 @@ export class ChunkState {
   }
 
   finish(index: number): void {
+    new Uint8Array(this.#view.buffer).fill(0, at(index), at(index + 1));
     this.#set(index, STATUS.done, 0);
   }
 
@@ -195,6 +230,14 @@ export class ChunkState {
     this.#isChanged = true;
     this.#view.setUint8(at(index), status);
     this.#view.setFloat64(at(index) + 8, untilMs);
+  }
+
+  /** The same is true of both messages. */
+  #isSame(one: number, other: number): boolean {
+    for (let i = 0; i < MESSAGE_LENGTH; i += 4) {
+      if (this.#view.getUint32(at(one) + i) !== this.#view.getUint32(at(other) + i)) return false;
+    }
+    return true;
   }
 
   #status(index: number): number {

@@ -6,24 +6,41 @@ const SHAPE = { count: 3, parts: 1, dueMs: 0 };
 const NOW_MS = 1_000_000;
 const TERMS = { timeoutMs: 60_000, nowMs: NOW_MS };
 
-Deno.test("ChunkState writes this format, and reads it", () => {
-  const state = ChunkState.initial({ ...SHAPE, count: 1 });
-  state.lease(0, { timeoutMs: 2, nowMs: 3 });
-  const record = [
-    ...[1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0],
-    ...[1, 0, 0, 1, 0, 0, 0, 2, 64, 20, 0, 0, 0, 0, 0, 0, 64, 8, 0, 0, 0, 0, 0, 0],
-  ];
+/** Two messages of which the same is true, and one that is done. */
+const RECORD = [
+  ...[1, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0],
+  ...[0, 2, 1, 0, 0, 1, 0, 0, 0, 2, 64, 20, 0, 0, 0, 0, 0, 0, 64, 8, 0, 0, 0, 0, 0, 0],
+  ...[0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+];
 
-  assertEquals([...state.encode()], record);
-  assertEquals([...ChunkState.decode(Uint8Array.from(record)).encode()], record);
+Deno.test("ChunkState writes this format, and reads it", () => {
+  const state = ChunkState.initial(SHAPE);
+  for (let i = 0; i < 3; i++) state.lease(i, { timeoutMs: 2, nowMs: 3 });
+  state.finish(2);
+
+  assertEquals([...state.encode()], RECORD);
+  assertEquals([...ChunkState.decode(Uint8Array.from(RECORD)).encode()], RECORD);
+});
+
+Deno.test("ChunkState writes less than 1000 bytes for 256 messages that were leased 10 at a time", () => {
+  const state = ChunkState.initial({ ...SHAPE, count: 256 });
+  for (let i = 0; i < 256; i++) state.lease(i, { timeoutMs: 60_000, nowMs: NOW_MS + Math.floor(i / 10) });
+
+  assertEquals(state.encode().length, 12 + 26 * 26);
+  assertEquals(ChunkState.decode(state.encode()).encode(), state.encode());
 });
 
 Deno.test("ChunkState refuses a record that is none", () => {
-  const record = ChunkState.initial(SHAPE).encode();
+  const record = Uint8Array.from(RECORD);
 
   assertThrows(() => ChunkState.decode(null), DamagedRecordError);
-  assertThrows(() => ChunkState.decode(record.subarray(1)), DamagedRecordError);
   assertThrows(() => ChunkState.decode(record.with(0, 2)), DamagedRecordError);
+  for (let length = 0; length < record.length; length++) {
+    assertThrows(() => ChunkState.decode(record.subarray(0, length)), DamagedRecordError);
+  }
+  assertThrows(() => ChunkState.decode(Uint8Array.from([...RECORD, 0])), DamagedRecordError);
+  assertThrows(() => ChunkState.decode(record.with(13, 3)), DamagedRecordError);
+  assertThrows(() => ChunkState.decode(record.with(13, 1)), DamagedRecordError);
 });
 
 Deno.test("ChunkState counts what can be had, what is leased and what is deferred, and knows when that changes", () => {
