@@ -11,11 +11,14 @@ import type { Daemon } from "../base/daemon.ts";
 import { errorText } from "../base/error_text.ts";
 import { every, sleep } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
+import { LoopLag } from "../base/loop_lag.ts";
 import { oneLine } from "../base/one_line.ts";
 import { hostName, isOnDeploy, variable } from "../base/platform.ts";
 import { versionLine } from "../base/version.ts";
 import { warnOfOpenSecrets } from "../config/secret_files.ts";
 import { HostNames } from "../http/foreign_requests.ts";
+import { HttpError } from "../http/http_error.ts";
+import { RequestCounts } from "../http/request_counts.ts";
 import type { ApiContext } from "./api/context.ts";
 import { nsqdHttpApi } from "./api/endpoints.ts";
 import { HttpGuard, TOKENS_VARIABLE } from "./api/guard.ts";
@@ -30,6 +33,8 @@ import { Reload, type Reloadable } from "./reload.ts";
 import { auditedAuth } from "./session/audited_auth.ts";
 import { Authorizer } from "./session/authorizer.ts";
 import { placeLines } from "./sandbox.ts";
+import { ErrorCounts } from "./stats/errors.ts";
+import { NodeCounts } from "./stats/node_metrics.ts";
 import { Settings } from "./settings.ts";
 
 /** How often it is looked what has timed out, and who has waited long enough: as in nsqd.ts. */
@@ -52,6 +57,8 @@ export class KvNode implements Daemon {
   readonly #clock = new SystemClock();
   readonly #loops = new AsyncGroup();
   readonly #listeners = new Listeners();
+  readonly #errors: ErrorCounts;
+  readonly #lag = new LoopLag();
   readonly #audit: AuditLog | undefined;
   readonly #tls: NodeTls;
   readonly #authorizer: Authorizer;
@@ -64,6 +71,7 @@ export class KvNode implements Daemon {
     const options = { ...start.options, tcpAddress: "", store: storeOf(start.options) };
     const clock = this.#clock;
     this.#logger = logger;
+    this.#errors = new ErrorCounts(() => clock.nowMs());
     this.#settings = new Settings(options);
     const { auditLog: to } = options;
     const audit = to === "" ? undefined : AuditLog.open({ to, program: "nsqd", logger, clock });
@@ -101,13 +109,14 @@ export class KvNode implements Daemon {
     const api = (withoutAdmin: boolean) =>
       nsqdHttpApi(context, { guard, audit, hosts, origins: options.httpAllowOrigins, withoutAdmin }).handle;
     this.#openListeners = () =>
-      this.#listeners.open({
+      this.#listeners.openHttp({
         logger,
         clock,
         options: this.#settings.options,
         tlsServer: this.#tls.server,
         handler: api(options.adminAddress !== ""),
         adminHandler: api(false),
+        onError: this.#errors.note,
       });
   }
 
@@ -127,6 +136,7 @@ export class KvNode implements Daemon {
     if (http) this.#loops.spawn("httpServer", () => http.finished);
     if (https) this.#loops.spawn("httpsServer", () => https.finished);
     if (admin) this.#loops.spawn("adminServer", () => admin.finished);
+    this.#loops.spawn("lagLoop", (signal) => this.#lag.run(signal));
     this.#loop("lookLoop", LOOK_INTERVAL_MS, () => this.queue.look());
     this.#loop("clockLoop", CLOCK_INTERVAL_MS, () => void this.#clock.adjust());
   }
@@ -198,6 +208,9 @@ export class KvNode implements Daemon {
     const listeners = this.#listeners;
     const tls = this.#tls;
     const { queue } = this;
+    const started = momentOf(clock);
+    const refused = () => listeners.refused;
+    const health = () => queue.problem === undefined ? "OK" : `NOK - Deno KV: ${oneLine(queue.problem)}`;
     const logger = this.#logger;
     const httpAuth = new HttpAuth({
       clock,
@@ -220,10 +233,39 @@ export class KvNode implements Daemon {
       get httpPort() {
         return listeners.http?.port;
       },
-      started: momentOf(clock),
+      started,
       hasGossip: false,
-      health: () => queue.problem === undefined ? "OK" : `NOK - Deno KV: ${oneLine(queue.problem)}`,
-      refused: () => listeners.refused,
+      health,
+      readiness: () => {
+        const isReady = queue.problem === undefined;
+        return { ready: isReady, state: "running", reasons: isReady ? [] : [`Deno KV: ${queue.problem}`] };
+      },
+      drain() {
+        // Nothing ends with this instance that consumers would have to finish before.
+        throw new HttpError(501, "NO_DRAIN");
+      },
+      isLoading: false,
+      errors: this.#errors,
+      refused,
+      // There are none here: /metrics has what the node counts, and topics are in /stats.
+      broker: { topics: new Map() },
+      node: {
+        counts: new NodeCounts({ requests: new RequestCounts(), lag: this.#lag }),
+        started,
+        dataPath: "",
+        broker: { backgroundWork: { tasks: 0, segments: 0, bytes: 0 } },
+        health,
+        sessions: () => [],
+        refused,
+        statsdPackets: { sent: 0, failed: 0 },
+        get certificateExpiresMs() {
+          return tls.expiresMs;
+        },
+      },
+      sessions: () => [],
+      clientOf() {
+        throw new Error("There are no consumers of a broker");
+      },
       optionValue: (key) => settings.valueOf(key),
       setLogLevel: (level) => {
         settings.change({ logLevel: level });

@@ -5,7 +5,6 @@
  */
 import type { Clock, Moment } from "../../base/clock.ts";
 import type { Logger, LogLevel } from "../../base/logger.ts";
-import type { Broker } from "../../broker/broker.ts";
 import type { Consumer } from "../../broker/consumer.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import type { Connection } from "../../net/connection.ts";
@@ -20,7 +19,7 @@ import type { Place, Queue } from "../queue/queue.ts";
 import type { SessionOptions } from "../session/options.ts";
 import type { Carrier } from "../session/session.ts";
 import type { ErrorCounts } from "../stats/errors.ts";
-import type { ClientSource } from "../stats/stats.ts";
+import type { ClientSource, StatsSource } from "../stats/stats.ts";
 import type { MetricsContext } from "./metrics.ts";
 
 /** Gossip, as the HTTP API sees it. */
@@ -41,7 +40,7 @@ export interface SocketApi {
 
 /** A running nsqd, as its HTTP API sees it. */
 export interface ApiContext {
-  readonly broker: Broker;
+  readonly broker: StatsSource["broker"];
   /** The messages. */
   readonly queue: Queue;
   /** Absent where there is no protocol V2. */

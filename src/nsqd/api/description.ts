@@ -54,6 +54,7 @@ export const COMMON_ERRORS: readonly string[] = [
   "403 TLS_REQUIRED: with `--tls-required`, on the plain port",
   "404 NOT_FOUND, 405 METHOD_NOT_ALLOWED with `Allow`",
   "503 LOADING, with `Retry-After`: what is kept is being loaded",
+  "503 UNAVAILABLE, with `Retry-After`; 400 EPHEMERAL_TOPIC, EPHEMERAL_CHANNEL; 429 TOO_MANY_CHANNELS: with `--store=kv` only (kv.md)",
   "503 TOO_MANY_BODIES: `--http-max-bodies-size` is reached; and without a message when `--http-max-connections` is",
 ];
 
@@ -553,7 +554,7 @@ export const ENDPOINTS: readonly EndpointDescription[] = [
     summary: "Lets consumers finish what there is, takes no more messages, and ends nsqd then.",
     parameters: NO_PARAMETERS,
     answers: { 200: "What /health/ready answers now." },
-    errors: [],
+    errors: ["501 NO_DRAIN, with `--store=kv`"],
     limits: "`--drain-timeout`.",
   },
   {

@@ -6,7 +6,7 @@
  */
 import { NO_QUANTILES } from "../../base/quantile.ts";
 import type { QueueStats } from "../queue/queue.ts";
-import type { ChannelStats, StatsFilter, TopicStats } from "../stats/stats.ts";
+import { type ChannelStats, FIGURES, type StatsFilter, type TopicStats } from "../stats/stats.ts";
 import { decodeEntry } from "./chunk.ts";
 import { ChunkState } from "./chunk_state.ts";
 import type { Database } from "./database.ts";
@@ -35,10 +35,12 @@ export const COUNTED_MAX = 10_000;
 /** The statistics at this time by the wall clock. @throws {HttpError} */
 export async function kvStats(database: Database, filter: StatsFilter, nowMs: number): Promise<QueueStats> {
   const topics: TopicStats[] = [];
-  for await (const { name, record } of recordsOf(database, filter.topic)) {
+  for await (const { name, record } of recordsOf(database, filter.topics)) {
+    // NSQ compat: a filter by channel leaves out the topics that have no such channel.
+    if (filter.channels.size > 0 && channelsOf(record, filter).length === 0) continue;
     topics.push(await topicStats(database, { name, record, nowMs }, filter));
   }
-  const isMissing = filter.topic !== "" && topics.length === 0;
+  const isMissing = filter.topics.size > 0 && topics.length === 0;
   return { topics: isMissing ? null : topics, producers: null, background: undefined };
 }
 
@@ -48,10 +50,16 @@ interface Known {
   readonly nowMs: number;
 }
 
-async function* recordsOf(database: Database, only: string): AsyncGenerator<Omit<Known, "nowMs">> {
-  if (only !== "") {
-    const [{ value }] = await database.get(topicKey(only));
-    if (value !== null) yield { name: only, record: topicRecordOf(value) };
+async function* recordsOf(
+  database: Database,
+  only: ReadonlySet<string>,
+): AsyncGenerator<Omit<Known, "nowMs">> {
+  if (only.size > 0) {
+    const names = [...only].sort();
+    const entries = await database.get(...names.map(topicKey));
+    for (const [i, { value }] of entries.entries()) {
+      if (value !== null) yield { name: names[i], record: topicRecordOf(value) };
+    }
     return;
   }
   // In the order of their bytes, as Go sorts strings.
@@ -60,11 +68,17 @@ async function* recordsOf(database: Database, only: string): AsyncGenerator<Omit
   }
 }
 
+function channelsOf({ channels }: TopicRecord, filter: StatsFilter): string[] {
+  return Object.keys(channels).sort().filter((name) =>
+    filter.channels.size === 0 || filter.channels.has(name)
+  );
+}
+
 async function topicStats(database: Database, topic: Known, filter: StatsFilter): Promise<TopicStats> {
   const { name, record } = topic;
   const [messages, bytes] = await database.get(topicCountKey(name, "messages"), topicCountKey(name, "bytes"));
   const published = countOf(messages);
-  const names = Object.keys(record.channels).sort().filter((each) => ["", each].includes(filter.channel));
+  const names = channelsOf(record, filter);
   const deferred = await deferredChunks(database, topic);
   const channels: ChannelStats[] = [];
   for (const channel of names) {
@@ -83,6 +97,8 @@ async function topicStats(database: Database, topic: Known, filter: StatsFilter)
     paused: record.pausedAt !== undefined,
     e2e_processing_latency: NO_QUANTILES,
     lost_count: undefined,
+    dropped_count: undefined,
+    [FIGURES]: { writtenBytes: 0 },
   };
 }
 
@@ -141,6 +157,10 @@ async function channelStats(
     clients: null,
     paused: channel.paused,
     e2e_processing_latency: NO_QUANTILES,
+    finish_count: finished,
+    dropped_count: undefined,
+    oldest_message_age_seconds: undefined,
+    [FIGURES]: { oldestAgeMs: undefined, latency: undefined },
   };
 }
 

@@ -39,7 +39,7 @@ faultsTest(
     assertEquals(await refusalOf(receive(made)), UNAVAILABLE);
     assertEquals(await refusalOf(queue.createTopic("new")), UNAVAILABLE);
     assertEquals(
-      await refusalOf(queue.stats({ topic: "", channel: "", includeClients: true })),
+      await refusalOf(queue.stats({ topics: new Set(), channels: new Set(), includeClients: true })),
       UNAVAILABLE,
     );
     assertEquals(queue.problem, "not answered within 300ms");

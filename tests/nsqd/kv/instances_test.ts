@@ -71,7 +71,11 @@ instancesTest(
     const answers = await Promise.all([a.queue.finish(PLACE, [lease]), b.queue.finish(PLACE, [lease])]);
 
     assertEquals(answers, [{ done: 1, failed: [] }, { done: 1, failed: [] }]);
-    const { topics } = await a.queue.stats({ topic: "t", channel: "c", includeClients: false });
+    const { topics } = await a.queue.stats({
+      topics: new Set(["t"]),
+      channels: new Set(["c"]),
+      includeClients: false,
+    });
     assertEquals(topics?.[0].channels.map(({ depth, in_flight_count }) => [depth, in_flight_count]), [[
       1,
       0,

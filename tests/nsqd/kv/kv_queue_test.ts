@@ -117,7 +117,11 @@ kvTest("KvQueue empties a paused topic of what it keeps back, and nothing else",
   await made.advance(2000);
 
   assertEquals(textsOf(await receive(made)), ["kept"]);
-  const { topics } = await made.queue.stats({ topic: "t", channel: "", includeClients: true });
+  const { topics } = await made.queue.stats({
+    topics: new Set(["t"]),
+    channels: new Set(),
+    includeClients: true,
+  });
   assertEquals(topics?.[0].channels.map(({ depth, in_flight_count }) => [depth, in_flight_count]), [[0, 1]]);
 });
 
@@ -130,7 +134,11 @@ kvTest("KvQueue begins a topic anew that was deleted", async (made) => {
   assertEquals(textsOf(await receive(made)), ["new"]);
   assertEquals((await made.queue.finish(PLACE, [lease])).done, 1);
   await made.advance(31_000);
-  const { topics } = await made.queue.stats({ topic: "t", channel: "", includeClients: true });
+  const { topics } = await made.queue.stats({
+    topics: new Set(["t"]),
+    channels: new Set(),
+    includeClients: true,
+  });
   assertEquals(topics?.[0].message_count, 1);
 });
 
@@ -144,7 +152,11 @@ kvTest("KvQueue tells of no clients in the statistics", async (made) => {
     timeoutMs: 1000,
     client: CLIENT,
   });
-  const { topics, producers } = await queue.stats({ topic: "t", channel: "c", includeClients: true });
+  const { topics, producers } = await queue.stats({
+    topics: new Set(["t"]),
+    channels: new Set(["c"]),
+    includeClients: true,
+  });
 
   assertEquals([topics?.[0].channels[0].clients, producers], [[], null]);
   assertEquals(textsOf(await waiting), ["a"]);
