@@ -117,6 +117,8 @@ export interface TestKvQueue extends AsyncDisposable {
   readonly lines: string[];
   /** Lets so much time pass, and everything happen that happens by then. */
   advance(ms: number): Promise<void>;
+  /** Puts something there that is none of the queue's. */
+  damage(key: Deno.KvKey, value: unknown): Promise<void>;
 }
 
 /** An instance on the database; its clock may be off. */
@@ -151,6 +153,9 @@ export function kvQueue(
         queue.look();
         await idle(kv);
       }
+    },
+    async damage(key, value) {
+      await opened.set(key, value);
     },
     async [Symbol.asyncDispose]() {
       queue.stopDelivery();

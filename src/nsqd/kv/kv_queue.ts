@@ -30,7 +30,7 @@ import type {
 } from "../queue/queue.ts";
 import { exiting, tooMany } from "../queue/refusals.ts";
 import type { StatsFilter } from "../stats/stats.ts";
-import { type BatchPiece, batchPieces, MESSAGE_SIZE_MAX, sizedBody } from "./chunk.ts";
+import { DamagedRecordError, MESSAGE_SIZE_MAX, sizedBody } from "./chunk.ts";
 import type { ChannelChunk } from "./channel_chunk.ts";
 import { ChunkCache } from "./chunk_cache.ts";
 import { Database, type Kv } from "./database.ts";
@@ -41,7 +41,7 @@ import { kvStats } from "./kv_stats.ts";
 import { type Answering, answerLeases, problemOf } from "./lease_answers.ts";
 import { Remover } from "./remover.ts";
 import { KvStream, WaitingRequest } from "./taker.ts";
-import { TopicWriter } from "./topic_writer.ts";
+import { piecesOf, TopicWriter } from "./topic_writer.ts";
 import { type KnownTopic, Topics } from "./topics.ts";
 import { channelIn } from "./topic_record.ts";
 
@@ -51,7 +51,7 @@ export const POLL_INTERVAL_MS = 250;
 export const REMOVAL_INTERVAL_MS = 30_000;
 /** How often it is looked whether a database can be used again, in ms: perhaps nobody asks any more who would find out. */
 const PROBE_INTERVAL_MS = 1000;
-/** A channel that nobody has used for so long is forgotten, in ms. */
+/** A channel or topic that nobody has used for so long is forgotten, in ms. */
 const IDLE_MS = 60_000;
 
 /** What the queue uses of its daemon. */
@@ -78,6 +78,7 @@ export class KvQueue implements Queue {
   readonly #writers = new Map<string, TopicWriter>();
   readonly #channels = new Map<string, Map<string, KvChannel>>();
   readonly #polling = new SharedRun(() => this.#poll());
+  readonly #removing = new SharedRun(() => this.#remover.run());
   #waiters = 0;
   #streams = 0;
   #isStopped = false;
@@ -111,7 +112,9 @@ export class KvQueue implements Queue {
       if (channel.isWaitedFor) channel.usedMs = monotonicMs;
       if (monotonicMs - channel.usedMs > IDLE_MS) this.#forgetChannel(channel);
     }
-    for (const [topic, writer] of this.#writers) if (writer.isIdle) this.#writers.delete(topic);
+    for (const [topic, writer] of this.#writers) {
+      if (writer.isIdle && monotonicMs - writer.usedMs > IDLE_MS) this.#forgetWriter(topic);
+    }
     if (isWaitedFor && !this.#polling.isRunning && monotonicMs - this.#pollMs >= POLL_INTERVAL_MS) {
       this.#pollMs = monotonicMs;
       this.#spawn(() => this.#polling.request());
@@ -122,7 +125,7 @@ export class KvQueue implements Queue {
     }
     if (monotonicMs - this.#removalMs >= REMOVAL_INTERVAL_MS) {
       this.#removalMs = monotonicMs;
-      this.#spawn(() => this.#remover.run());
+      this.#spawn(() => this.#removing.request());
     }
   }
 
@@ -277,8 +280,12 @@ export class KvQueue implements Queue {
   }
 
   #writerOf(topic: string): TopicWriter {
-    const existing = this.#writers.get(topic);
-    if (existing) return existing;
+    const writer = this.#writers.get(topic) ?? this.#newWriter(topic);
+    writer.usedMs = this.#context.clock.monotonicMs();
+    return writer;
+  }
+
+  #newWriter(topic: string): TopicWriter {
     const writer = new TopicWriter(topic, {
       database: this.#database,
       topics: this.#topics,
@@ -335,6 +342,11 @@ export class KvQueue implements Queue {
     }
   }
 
+  #forgetWriter(topic: string): void {
+    this.#writers.delete(topic);
+    if (!this.#channels.has(topic)) this.#topics.forget(topic);
+  }
+
   #follow(topic: string, known: KnownTopic | undefined): void {
     for (const channel of this.#channels.get(topic)?.values() ?? []) channel.follow(known);
   }
@@ -379,18 +391,10 @@ export class KvQueue implements Queue {
       try {
         await work();
       } catch (error) {
+        if (error instanceof DamagedRecordError) this.#context.logger.error(`KV: ${error.message}`);
         // The database has said why; it is tried again the next time.
-        if (!(error instanceof HttpError)) throw error;
+        else if (!(error instanceof HttpError)) throw error;
       }
     });
-  }
-}
-
-function piecesOf(block: Uint8Array): BatchPiece[] {
-  try {
-    return [...batchPieces(block)];
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new HttpError(413, "BAD_MESSAGE", { cause });
   }
 }

@@ -8,8 +8,10 @@
  * @module
  */
 import { concat } from "@std/bytes/concat";
+import { HttpError } from "../../http/http_error.ts";
 import {
   type BatchPiece,
+  batchPieces,
   bodiesLength,
   CHUNK_MESSAGES_MAX,
   encodeEntry,
@@ -47,6 +49,8 @@ export class TopicWriter {
   readonly #context: TopicWriterContext;
   readonly #waiting: Piece[] = [];
   #writing = 0;
+  /** When it was used last, by the monotonic clock. */
+  usedMs = 0;
 
   constructor(topic: string, context: TopicWriterContext) {
     this.#topic = topic;
@@ -122,5 +126,15 @@ export class TopicWriter {
       topics.forget(topic);
     }
     throw unavailable();
+  }
+}
+
+/** The pieces of a batch, each as large as a chunk may be. @throws {HttpError} If a message is too large for any. */
+export function piecesOf(block: Uint8Array): BatchPiece[] {
+  try {
+    return [...batchPieces(block)];
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new HttpError(413, "BAD_MESSAGE", { cause });
   }
 }

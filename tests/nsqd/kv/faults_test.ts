@@ -154,6 +154,19 @@ faultsTest("Publishers that wait for one another are refused together", async (m
   assertEquals(made.kv.counts.commit - before, WRITES_MAX);
 });
 
+faultsTest(
+  "What another program has put in the place of a chunk is told of, and the instance goes on",
+  async (made) => {
+    await publish(made, "a");
+    await made.damage(["nsq", 1, "i", "t", "00000000000000000001"], "no entry");
+    await made.advance(31_000);
+    assertEquals(made.lines.filter((line) => line.includes("KV: The entry of a chunk")).length, 1);
+
+    await made.queue.publish("u", X, { deferMs: 0 });
+    assertEquals(textsOf(await receive(made, {}, { topic: "u", channel: "c" })), ["x"]);
+  },
+);
+
 faultsTest("So many operations that are late are waited for, and no more are begun", async (made, held) => {
   await publish(made, "a");
   made.kv.faults = { before: () => held.promise };
