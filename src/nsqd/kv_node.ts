@@ -257,6 +257,7 @@ export class KvNode implements Daemon {
         health,
         sessions: () => [],
         refused,
+        errors: this.#errors,
         statsdPackets: { sent: 0, failed: 0 },
         get certificateExpiresMs() {
           return tls.expiresMs;
