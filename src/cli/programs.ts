@@ -32,6 +32,11 @@ export const PROGRAMS: readonly Program[] = [
     run: async (args) => (await import("../nsqadmin/main.ts")).runNsqadmin(args),
   },
   {
+    name: "nsq_tail",
+    summary: "shows the messages of topics as they come",
+    run: async (args) => (await import("../tools/nsq_tail.ts")).runNsqTail(args),
+  },
+  {
     name: "export-nsq",
     summary: "writes the data path of a stopped nsqd in the form of NSQ's own",
     run: async (args) => (await import("./export_nsq.ts")).runExportNsq(args),

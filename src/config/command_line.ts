@@ -15,6 +15,9 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { OptionError, type OptionTable } from "./option.ts";
 
+/** Flags longer than this are none. */
+const LENGTH_MAX = 64;
+
 /** What a command line says; `values` holds the texts given for each flag, in their order. */
 export interface CommandLine {
   readonly wantsHelp: boolean;
@@ -37,7 +40,7 @@ export function parseCommandLine(table: OptionTable, args: readonly string[]): C
     string: flags,
     collect: flags,
     unknown: (arg) => {
-      throw new OptionError(`Unknown flag: ${arg}`);
+      throw new OptionError(`Unknown flag: ${arg}${suggestion(arg.replace(/^-+/, ""), flags)}`);
     },
   });
   const values = new Map<string, string[]>();
@@ -71,4 +74,27 @@ function toPlainForm(
     plain.push(`--${flag}=${value}`);
   }
   return { plain, wantsHelp: false, rest: [] };
+}
+
+/** Which flag was meant, most likely; nothing where none is near. */
+function suggestion(flag: string, flags: readonly string[]): string {
+  const near = flags.map((name) => ({ name, steps: stepsBetween(flag, name) }))
+    .filter(({ steps }) => steps < flag.length && steps <= Math.ceil(flag.length / 3))
+    .sort((a, b) => a.steps - b.steps)[0]?.name ??
+    flags.find((name) => flag.length > 3 && name.includes(flag));
+  return near === undefined ? "" : `; did you mean --${near}?`;
+}
+
+/** The number of characters to insert, remove or replace to make one text of the other; long ones are far from any flag. */
+function stepsBetween(a: string, b: string): number {
+  if (a.length > LENGTH_MAX) return Infinity;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
 }

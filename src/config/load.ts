@@ -24,6 +24,8 @@ export interface Loaded<Options> {
   readonly options: Options;
   /** Lines for the log: what was given and has no effect. */
   readonly warnings: readonly string[];
+  /** Arguments behind the last flag. */
+  readonly rest: readonly string[];
 }
 
 /**
@@ -52,7 +54,7 @@ export function loadOptions<Table extends OptionTable>(
   const options = mapTable(table, (spec, name) => {
     return fromFlags.get(name) ?? (file && fileValue(spec, file)) ?? defaultOf(spec);
   });
-  return { kind: "run", options: Object.fromEntries(options) as OptionsOf<Table>, warnings };
+  return { kind: "run", options: Object.fromEntries(options) as OptionsOf<Table>, warnings, rest };
 }
 
 /** Runs `load`, and turns an option that cannot be used into the one line that the program exits with. */

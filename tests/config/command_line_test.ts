@@ -86,6 +86,12 @@ for (const arg of ["--no-such-flag", "-no-such-flag=1", "--__proto__=x", "--cons
   });
 }
 
+Deno.test("parseCommandLine() names the flag that was meant, if one is near", () => {
+  assertThrows(() => parseCommandLine(TABLE, ["--cuont=1"]), OptionError, "did you mean --count?");
+  const far = assertThrows(() => parseCommandLine(TABLE, ["--zzzz"]), OptionError);
+  assertEquals(far.message, "Unknown flag: --zzzz");
+});
+
 for (const arg of ["---count=1", "--=1", "-=1"]) {
   Deno.test(`parseCommandLine() refuses ${arg} as malformed`, () => {
     assertThrows(() => parseCommandLine(TABLE, [arg]), OptionError, `Malformed flag: ${arg}`);
