@@ -4,11 +4,15 @@
  * @module
  */
 
+import { clearTimeout, setTimeout } from "node:timers";
+import { formatDuration } from "../base/duration.ts";
 import { Consumer, type Message } from "../client/mod.ts";
-import type { Output } from "../net/output.ts";
 import { follow } from "./connecting.ts";
+import { type Filter, grep, parseFilter } from "./filter.ts";
+import { Gunzip } from "./gunzip.ts";
+import { bodyForm, jsonForm, type MessageForm, parseFormat, withBody } from "./message_form.ts";
 import { NSQ_TAIL_OPTIONS, type NsqTailOptions } from "./nsq_tail_options.ts";
-import { checkAddresses, consumerOptions, usable } from "./options.ts";
+import { checkAddresses, consumerOptions, parsed, usable } from "./options.ts";
 import { ShownMessages } from "./shown_messages.ts";
 import { type ExitCode, runTool, type Tool, type ToolContext, ToolError, whenAborted } from "./tool.ts";
 
@@ -23,59 +27,162 @@ export function runNsqTail(args: readonly string[]): Promise<number> {
 }
 
 async function run(options: NsqTailOptions, context: ToolContext): Promise<ExitCode> {
-  const { nsqdTcpAddress, lookupdHttpAddress, n, retry } = options;
+  const { nsqdTcpAddress, lookupdHttpAddress, n, ack } = options;
   checkAddresses({ flag: "nsqd-tcp-address", addresses: nsqdTcpAddress }, lookupdHttpAddress);
   if (options.topic.length === 0) throw new ToolError("--topic required");
+  if (ack === "requeue" && n === 0) {
+    throw new ToolError("--ack=requeue needs -n: the number of messages to hold until the end");
+  }
+  const form = formOf(options);
+  const filter = filterOf(options);
 
   const channel = options.channel || ownChannel();
-  // No more are asked for than are wanted.
-  const maxInFlight = n > 0 ? Math.min(n, options.maxInFlight) : options.maxInFlight;
-  const settings = consumerOptions(NSQ_TAIL.name, { ...options, maxInFlight });
+  const settings = consumerOptions(NSQ_TAIL.name, { ...options, maxInFlight: inFlightMax(options) });
   const consumers = options.topic.map((topic) => usable(() => new Consumer(topic, channel, settings)));
-  const shown = new ShownMessages(context.world.stdout, formOf(options), (message) => message.finish());
+  const held: Message[] = [];
+  const written = ack === "finish" ? finish : (message: Message) => void held.push(message);
+  const tails = new Tails({
+    filter,
+    count: n,
+    idleMs: options.timeout,
+    gunzip: options.gunzip ? new Gunzip(context.log) : undefined,
+    shown: new ShownMessages(context.world.stdout, form, written),
+    leftOut: written,
+  });
 
   const followed = consumers.map((consumer, i) => {
     context.log.info(`Adding consumer for topic: ${consumer.topic}`);
     const scope = `${consumer.topic}/${channel}`;
-    return follow(consumer, { log: context.log, id: i + 1, scope, retry });
+    return follow(consumer, { log: context.log, id: i + 1, scope, retry: options.retry });
   });
-  let failure: Error | undefined;
   try {
-    await Promise.race([
-      whenAborted(context.stop),
-      shown.failed.then((error) => failure = error),
-      ...consumers.map((consumer) => tail(consumer, shown, n)),
-      ...followed,
-    ]);
+    await Promise.race([whenAborted(context.stop), tails.run(consumers), ...followed]);
   } finally {
+    await tails.shown.flush();
+    for (const message of held) message.requeue({ delayMs: 0, backoff: false });
     // Each waits until what is on its way is shown and finished, and requeues the rest.
     await Promise.all(consumers.map((consumer) => consumer.close()));
   }
+  const { failure } = tails;
   // Whoever reads has seen enough: that is no failure.
   if (failure === undefined || failure instanceof Deno.errors.BrokenPipe) return 0;
-  throw new ToolError(`cannot write to standard output - ${failure.message}`, { cause: failure });
+  throw failure;
 }
 
-/** Shows the messages of one topic: so many, or all. */
-async function tail(consumer: Consumer, shown: ShownMessages, count: number): Promise<void> {
-  // It is not left as a loop, which would requeue the last message before it is out.
-  const messages = consumer[Symbol.asyncIterator]();
-  for (let left = count > 0 ? count : Infinity; left > 0; left--) {
-    const { value, done } = await messages.next();
-    if (done) return;
-    shown.show(value);
+/** The tails of all topics. */
+class Tails {
+  readonly shown: ShownMessages;
+  /** Why they have ended early. */
+  failure: Error | undefined;
+  readonly #filter: Filter | undefined;
+  readonly #count: number;
+  readonly #idleMs: number;
+  readonly #gunzip: Gunzip | undefined;
+  readonly #leftOut: (message: Message) => void;
+  #idle: ReturnType<typeof setTimeout> | undefined;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(parts: {
+    readonly shown: ShownMessages;
+    readonly filter: Filter | undefined;
+    /** Of messages of a topic. */
+    readonly count: number;
+    /** They end when nothing has come for so long. */
+    readonly idleMs: number;
+    readonly gunzip: Gunzip | undefined;
+    /** What is done with messages that are not wanted. */
+    readonly leftOut: (message: Message) => void;
+  }) {
+    this.shown = parts.shown;
+    this.#filter = parts.filter;
+    this.#count = parts.count;
+    this.#idleMs = parts.idleMs;
+    this.#gunzip = parts.gunzip;
+    this.#leftOut = parts.leftOut;
   }
+
+  /** Shows messages until one of the topics has shown all that are wanted, or that is not possible any more. */
+  async run(consumers: readonly Consumer[]): Promise<void> {
+    const idle = new Promise<void>((resolve) => this.#whenIdle = resolve);
+    this.#came();
+    await Promise.race([
+      idle.then(() => {
+        const text = `no message for ${formatDuration(this.#idleMs)}`;
+        this.failure ??= new ToolError(text, { code: 124 });
+      }),
+      this.shown.failed.then((error) => this.failure ??= writeFailure(error)),
+      ...consumers.map((consumer) => this.#tail(consumer)),
+    ]);
+    clearTimeout(this.#idle);
+  }
+
+  async #tail(consumer: Consumer): Promise<void> {
+    // It is not left as a loop, which would requeue the last message before it is out.
+    const messages = consumer[Symbol.asyncIterator]();
+    for (let left = this.#count > 0 ? this.#count : Infinity; left > 0;) {
+      const { value: message, done } = await messages.next();
+      if (done) return;
+      if (this.#idle !== undefined) this.#came();
+      const fields = this.#gunzip ? withBody(message, await this.#gunzip.body(message)) : message;
+      if (this.#filter && !this.#filter(fields)) this.#leftOut(message);
+      else {
+        this.shown.show(message, fields);
+        left--;
+      }
+    }
+  }
+
+  /** A message has come. */
+  #came(): void {
+    if (this.#idleMs <= 0) return;
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#whenIdle?.(), this.#idleMs);
+  }
+}
+
+function finish(message: Message): void {
+  message.finish();
+}
+
+function writeFailure(error: Error): Error {
+  if (error instanceof Deno.errors.BrokenPipe) return error;
+  return new ToolError(`cannot write to standard output - ${error.message}`, { cause: error });
+}
+
+/** No more are asked for than are wanted, unless some of them will be left out. */
+function inFlightMax({ n, maxInFlight, ack }: NsqTailOptions): number {
+  if (n === 0) return maxInFlight;
+  return ack === "requeue" ? Math.max(n, maxInFlight) : Math.min(n, maxInFlight);
 }
 
 function ownChannel(): string {
   return `tail${String(Math.floor(Math.random() * 999_999)).padStart(6, "0")}#ephemeral`;
 }
 
-function formOf({ printTopic }: NsqTailOptions): (message: Message, output: Output) => void {
+function formOf(options: NsqTailOptions): MessageForm {
+  const { printTopic, raw, zero } = options;
+  const format = options.format || options.f;
+  const json = options.json || options.J;
+  const chosen = [format !== "" && "--format", json && "--json", raw && "--raw", zero && "-0"].filter((
+    flag,
+  ) => flag);
+  if (chosen.length > 1) throw new ToolError(`use ${chosen.join(" or ")} not both`);
+  if (format !== "") return parsed("format", format, parseFormat);
+  if (json) return jsonForm;
+  const body = bodyForm(raw ? new Uint8Array() : Uint8Array.of(zero ? 0 : NEWLINE));
+  if (!printTopic) return body;
   const encoder = new TextEncoder();
   return (message, output) => {
-    if (printTopic) output.append(encoder.encode(`${message.topic} | `));
-    output.append(message.body);
-    output.bytes[output.reserve(1)] = NEWLINE;
+    output.append(encoder.encode(`${message.topic} | `));
+    body(message, output);
   };
+}
+
+function filterOf(options: NsqTailOptions): Filter | undefined {
+  const filters = [
+    ...options.grep === "" ? [] : [parsed("grep", options.grep, grep)],
+    ...options.filter === "" ? [] : [parsed("filter", options.filter, parseFilter)],
+  ];
+  if (filters.length === 0) return undefined;
+  return (message) => filters.every((filter) => filter(message));
 }

@@ -4,9 +4,25 @@
  * @module
  */
 
-import { bool, int, string, stringList } from "../config/kind.ts";
+import { bool, choice, duration, int, string, stringList } from "../config/kind.ts";
 import { option, type OptionsOf } from "../config/option.ts";
 import { CONSUMER_OPTIONS, TOOL_OPTIONS } from "./options.ts";
+
+const FORMAT = {
+  key: null,
+  kind: string,
+  default: "",
+  description:
+    "Form of each message, with tokens: %t topic, %c channel, %n node, %i id, %a attempts, %d{ms} time, %v body, %V its length, %k{.path} JSON in it; \\n.",
+};
+
+const JSON_LINES = {
+  key: null,
+  kind: bool,
+  default: false,
+  description:
+    "Write each message as an object of JSON, one in a line: topic, channel, id, timestamp, attempts, node, body.",
+};
 
 /** The table. Its order is the docs page's; `--help` sorts by flag. */
 export const NSQ_TAIL_OPTIONS = {
@@ -39,6 +55,62 @@ export const NSQ_TAIL_OPTIONS = {
     kind: bool,
     default: false,
     description: "Print the name of the topic before each message.",
+  }),
+
+  format: option({ ...FORMAT, flag: "format" }),
+  f: option({ ...FORMAT, flag: "f", description: "The same as --format." }),
+  json: option({ ...JSON_LINES, flag: "json" }),
+  J: option({ ...JSON_LINES, flag: "J", description: "The same as --json." }),
+  raw: option({
+    flag: "raw",
+    key: null,
+    kind: bool,
+    default: false,
+    description: "Write bodies alone, with nothing between them.",
+  }),
+  zero: option({
+    flag: "0",
+    key: null,
+    kind: bool,
+    default: false,
+    description: "End each body with a NUL instead of a line feed, for xargs -0.",
+  }),
+  gunzip: option({
+    flag: "gunzip",
+    key: null,
+    kind: bool,
+    default: false,
+    description: "Decompress bodies that are gzip; others are shown as they are.",
+  }),
+  grep: option({
+    flag: "grep",
+    key: null,
+    kind: string,
+    default: "",
+    description: "Show only messages in whose bodies this regular expression (RE2) is found.",
+  }),
+  filter: option({
+    flag: "filter",
+    key: null,
+    kind: string,
+    default: "",
+    description:
+      "Show only messages for which this expression is true, such as .user.id == 5 && attempts > 1.",
+  }),
+  ack: option({
+    flag: "ack",
+    key: null,
+    kind: choice(["finish", "requeue"]),
+    default: "finish",
+    description:
+      "What is done with messages: finish each when it is written, or, with -n, requeue all at the end.",
+  }),
+  timeout: option({
+    flag: "timeout",
+    key: null,
+    kind: duration,
+    default: 0,
+    description: "End with exit code 124 when no message has come for so long; 0 for never.",
   }),
 };
 

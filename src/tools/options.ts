@@ -8,7 +8,7 @@ import { errorText } from "../base/error_text.ts";
 import { DENOSQ_VERSION, NSQ_VERSION } from "../base/version.ts";
 import { type ConsumerOptions, type GiveUp, GoConfig, type ProducerOptions } from "../client/mod.ts";
 import { bool, int, type Kind, stringList } from "../config/kind.ts";
-import { COMMON_OPTIONS, option, type OptionsOf } from "../config/option.ts";
+import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/option.ts";
 import { ToolError } from "./tool.ts";
 
 /** Options of go-nsq, each as `name,value`. */
@@ -164,4 +164,16 @@ export function producerOptions(
 /** How a tool calls itself, as NSQ's do; behind it is the client that it uses. */
 function userAgent(tool: string): string {
   return `${tool}/${NSQ_VERSION} denosq-client/${DENOSQ_VERSION}`;
+}
+
+/** Reads the text of a flag that has a syntax of its own. @throws {OptionError} If it is none. */
+export function parsed<T>(flag: string, text: string, read: (text: string) => T): T {
+  try {
+    return read(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new OptionError(`Bad value ${JSON.stringify(text)} of flag --${flag}: ${error.message}`, {
+      cause: error,
+    });
+  }
 }

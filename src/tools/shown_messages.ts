@@ -16,9 +16,7 @@ import { setImmediate } from "node:timers";
 import type { ByteTarget } from "../base/line_writer.ts";
 import type { Message } from "../client/mod.ts";
 import { Output } from "../net/output.ts";
-
-/** Writes a message in some form. */
-export type MessageForm = (message: Message, output: Output) => void;
+import type { MessageFields, MessageForm } from "./message_form.ts";
 
 /** Shows messages. */
 export class ShownMessages {
@@ -45,10 +43,10 @@ export class ShownMessages {
     return this.#failure.promise;
   }
 
-  /** Puts a message behind the others. */
-  show(message: Message): void {
+  /** Puts a message behind the others, as these fields. */
+  show(message: Message, fields: MessageFields): void {
     if (this.#error) return requeue(message);
-    this.#form(message, this.#output);
+    this.#form(fields, this.#output);
     this.#messages.push(message);
     this.#ends.push(this.#output.length);
     this.#running ??= this.#run();

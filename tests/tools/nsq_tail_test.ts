@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { NSQ_TAIL } from "../../src/tools/nsq_tail.ts";
 import { eventually } from "../support/eventually.ts";
@@ -115,6 +116,79 @@ nsqdTest("nsq_tail takes messages of several topics, and names them with --print
   assertEquals(world.out.split("\n").sort(), ["", "a | from a", "b | from b"]);
 });
 
+nsqdTest(
+  "nsq_tail --ack=requeue shows so many messages once, and gives all of them back at the end",
+  async (nsqd) => {
+    await publish(nsqd, "t", ["a", "b", "c", "d"]);
+    const world = new FakeToolWorld();
+
+    assertEquals(await world.run(NSQ_TAIL, ...flags(nsqd, "-n=3", "--max-in-flight=1", "--ack=requeue")), 0);
+
+    assertEquals(world.out, "a\nb\nc\n");
+    assertEquals(countsOf(nsqd, "t", "ch"), { depth: 4, inFlight: 0, deferred: 0 });
+  },
+);
+
+nsqdTest("nsq_tail --timeout ends with exit code 124 when nothing comes", async (nsqd) => {
+  await publish(nsqd, "t", ["a"]);
+  const world = new FakeToolWorld();
+
+  assertEquals(await world.run(NSQ_TAIL, ...flags(nsqd, "--timeout=20ms")), 124);
+
+  assertEquals(world.errLines.at(-1), "no message for 20ms");
+});
+
+nsqdTest("nsq_tail --filter and --grep show what both are true for, and count only that", async (nsqd) => {
+  await publish(nsqd, "t", ['{"a":1,"b":"x"}', '{"a":2,"b":"x"}', '{"a":2,"b":"y"}', '{"a":2,"b":"xx"}']);
+  const world = new FakeToolWorld();
+
+  assertEquals(await world.run(NSQ_TAIL, ...flags(nsqd, "-n=2", "--filter=.a > 1", "--grep=x")), 0);
+
+  assertEquals(world.out, '{"a":2,"b":"x"}\n{"a":2,"b":"xx"}\n');
+  assertEquals(countsOf(nsqd, "t", "ch"), { depth: 0, inFlight: 0, deferred: 0 });
+});
+
+nsqdTest("nsq_tail --gunzip decompresses what is gzip, and shows the rest as it is", async (nsqd) => {
+  const damaged = Uint8Array.of(0x1f, 0x8b, 1, 2, 3);
+  await publish(nsqd, "t", [gzipSync("packed"), "plain", damaged]);
+  const world = new FakeToolWorld();
+
+  assertEquals(await world.run(NSQ_TAIL, ...flags(nsqd, "-n=3", "--gunzip")), 0);
+
+  assertEquals(world.outBytes, [...new TextEncoder().encode("packed\nplain\n"), ...damaged, 10]);
+  assertMatch(world.errLines.at(-1) ?? "", /^message [0-9a-f]{16} is shown as it is: not decompressed - /);
+});
+
+for (
+  const [flag, out] of [
+    ["--raw", "ab"],
+    ["-0", "a\0b\0"],
+    ["--format=%a:%v;", "1:a;1:b;"],
+    ["-f=%V ", "1 1 "],
+  ]
+) {
+  nsqdTest(`nsq_tail ${flag} decides on the form`, async (nsqd) => {
+    await publish(nsqd, "t", ["a", "b"]);
+    const world = new FakeToolWorld();
+
+    assertEquals(await world.run(NSQ_TAIL, ...flags(nsqd, "-n=2", flag)), 0);
+
+    assertEquals(world.out, out);
+  });
+}
+
+nsqdTest("nsq_tail -J writes an object of JSON for each message", async (nsqd) => {
+  await publish(nsqd, "t", ["a"]);
+  const world = new FakeToolWorld();
+
+  await world.run(NSQ_TAIL, ...flags(nsqd, "-n=1", "-J"));
+
+  const { id, timestamp, ...others } = JSON.parse(world.out);
+  assertMatch(id, /^[0-9a-f]{16}$/);
+  assertMatch(timestamp, /^\d{19}$/);
+  assertEquals(others, { topic: "t", channel: "ch", attempts: 1, node: nsqd.tcpAddress, body: "a" });
+});
+
 nsqdTest("nsq_tail says what it does in lines of go-nsq's form", async (nsqd) => {
   await publish(nsqd, "t", ["a"]);
   const world = new FakeToolWorld();
@@ -157,6 +231,12 @@ for (
     [[ADDRESS], 1, "--topic required"],
     [["--topic=a b", ADDRESS], 1, 'Not the name of a topic: "a b"'],
     [["--topic=t", "--nsqd-tcp-address=a:b"], 1, 'Not an address: "a:b", host:port was expected'],
+    [["--topic=t", ADDRESS, "--ack=requeue"], 1, "--ack=requeue needs -n"],
+    [["--topic=t", ADDRESS, "-J", "--raw"], 1, "use --json or --raw not both"],
+    [["--topic=t", ADDRESS, "-f=%q"], 2, 'Bad value "%q" of flag --format: has the unknown token %q'],
+    [["--topic=t", ADDRESS, "--filter=.a ="], 2, 'Bad value ".a =" of flag --filter: expected the end'],
+    [["--topic=t", ADDRESS, "--grep=("], 2, 'Bad value "(" of flag --grep: not a regular expression'],
+    [["--ack=none"], 2, "must be one of finish, requeue"],
     [["--consumer-opt=max_attempts,70000"], 2, "invalid max_attempts ! 70000 > 65535"],
     [["--consumer-opt=sample"], 2, "invalid option sample; there is: dial_timeout, "],
     [
