@@ -37,6 +37,11 @@ export const PROGRAMS: readonly Program[] = [
     run: async (args) => (await import("../tools/nsq_tail.ts")).runNsqTail(args),
   },
   {
+    name: "to_nsq",
+    summary: "publishes what comes on standard input",
+    run: async (args) => (await import("../tools/to_nsq.ts")).runToNsq(args),
+  },
+  {
     name: "export-nsq",
     summary: "writes the data path of a stopped nsqd in the form of NSQ's own",
     run: async (args) => (await import("./export_nsq.ts")).runExportNsq(args),

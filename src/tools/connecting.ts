@@ -26,6 +26,8 @@ export interface FollowOptions {
   readonly scope?: string;
   /** Whether a node that is not there at start is waited for; otherwise it ends the tool. */
   readonly retry: boolean;
+  /** Of so many nodes one is enough. @default {1} */
+  readonly nodes?: number;
 }
 
 /**
@@ -35,13 +37,16 @@ export interface FollowOptions {
  */
 export async function follow(client: Followed, options: FollowOptions): Promise<void> {
   let wasConnected = false;
+  const missing = new Set<string>();
   const lines = new StatusLines(options);
   for await (const status of client.status()) {
-    lines.tell(status);
     if (status.kind === "connected") wasConnected = true;
-    if (status.kind !== "connect-failed" || wasConnected) continue;
-    const refused = status.error instanceof NsqdError || /demands a secret/.test(status.error.message);
-    if (!options.retry || refused) throw new ToolError(failure(status.node, status.error));
+    if (status.kind === "connect-failed" && !wasConnected) {
+      const refused = status.error instanceof NsqdError || /demands a secret/.test(status.error.message);
+      if (!options.retry || refused) missing.add(status.node);
+      if (missing.size >= (options.nodes ?? 1)) throw new ToolError(failure(status.node, status.error));
+    }
+    lines.tell(status);
   }
 }
 
