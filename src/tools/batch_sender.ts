@@ -157,8 +157,8 @@ async function publishAll(producer: Producer, sendings: readonly Sending[]): Pro
   const plain = new Map<string, Sending[]>();
   const tasks: Promise<unknown>[] = [];
   for (const sending of sendings) {
-    const { topic, deferMs, record } = sending;
-    if (deferMs > 0) tasks.push(producer.publish(topic, record.body, { deferMs }));
+    const { topic, deferMs } = sending;
+    if (deferMs > 0) tasks.push(publishOne(producer, sending));
     else {
       const group = plain.get(topic);
       if (group) group.push(sending);
@@ -170,21 +170,20 @@ async function publishAll(producer: Producer, sendings: readonly Sending[]): Pro
 }
 
 async function publishGroup(producer: Producer, topic: string, group: readonly Sending[]): Promise<void> {
-  if (group.length === 1) {
-    await producer.publish(topic, group[0].record.body);
-    return;
-  }
+  if (group.length === 1) return await publishOne(producer, group[0]);
   try {
     await producer.publishMany(topic, group.map(({ record }) => record.body));
   } catch (error) {
     if (!(error instanceof NsqdError) || !ABOUT_MESSAGE.has(error.code)) throw error;
     // All or none of them: now one by one, to publish those before the bad one and to tell which it is.
-    for (const { record } of group) {
-      try {
-        await producer.publish(topic, record.body);
-      } catch (cause) {
-        throw new OneFailed(record, cause as Error);
-      }
-    }
+    for (const sending of group) await publishOne(producer, sending);
+  }
+}
+
+async function publishOne(producer: Producer, { topic, record, deferMs }: Sending): Promise<void> {
+  try {
+    await producer.publish(topic, record.body, { deferMs });
+  } catch (cause) {
+    throw new OneFailed(record, cause as Error);
   }
 }

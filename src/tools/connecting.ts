@@ -76,7 +76,7 @@ class StatusLines {
       case "connecting":
         return this.#say("INF", `(${status.node}) connecting to nsqd`);
       case "connected":
-        return this.#say("DBG", `(${status.node}) connected to nsqd ${status.version}`);
+        return this.#say("INF", `(${status.node}) connected to nsqd ${status.version}`);
       case "connect-failed":
         this.#say("ERR", `(${status.node}) ${failure(status.node, status.error)}`);
         return this.#sayAgain(status.node, status.retryMs);

@@ -94,7 +94,7 @@ async function run(options: ToNsqOptions, context: ToolContext): Promise<ExitCod
   if (failure) {
     destinations.hurry();
     if (!(failure instanceof ToolError)) throw failure;
-    throw new ToolError(`${failure.message}; ${sender.messages} messages were published`, { cause: failure });
+    throw new ToolError(`${failure.message}; ${publishedText(sender.messages)}`, { cause: failure });
   }
   if (ended && pieces.bytes < start) {
     throw new ToolError(
@@ -102,6 +102,11 @@ async function run(options: ToNsqOptions, context: ToolContext): Promise<ExitCod
     );
   }
   return 0;
+}
+
+/** Of those in a batch that has failed some may be published too. */
+function publishedText(messages: number): string {
+  return messages === 0 ? "nothing was published for sure" : `at least ${messages} messages were published`;
 }
 
 /** Sends messages as fast as the rate allows. @throws {ToolError} */

@@ -9,7 +9,7 @@ import { type ByteTarget, LineWriter } from "../base/line_writer.ts";
 import { oneLine } from "../base/one_line.ts";
 
 /** Levels of go-nsq's lines, and their order. */
-const LEVELS = { DBG: 0, INF: 1, WRN: 2, ERR: 3 } as const;
+const LEVELS = { INF: 1, WRN: 2, ERR: 3 } as const;
 
 /** How important a line about a connection is, in go-nsq's words. */
 export type ClientLevel = keyof typeof LEVELS;

@@ -4,22 +4,8 @@ import { NSQ_TAIL } from "../../src/tools/nsq_tail.ts";
 import { eventually } from "../support/eventually.ts";
 import { countsOf, nsqdTest } from "../support/nsqd_in_process.ts";
 import { FakeToolWorld } from "../support/tool_world.ts";
-import { Producer } from "../../src/client/mod.ts";
+import { publish } from "../support/tool_messages.ts";
 import type { NsqdInProcess } from "../support/nsqd_in_process.ts";
-
-/** Publishes messages to a topic that has the channel `ch`. */
-async function publish(
-  nsqd: NsqdInProcess,
-  topic: string,
-  bodies: readonly (string | Uint8Array)[],
-): Promise<void> {
-  const created = await fetch(`${nsqd.httpUrl}/topic/create?topic=${topic}`, { method: "POST" });
-  await created.body?.cancel();
-  const channel = await fetch(`${nsqd.httpUrl}/channel/create?topic=${topic}&channel=ch`, { method: "POST" });
-  await channel.body?.cancel();
-  await using producer = new Producer({ nsqd: [nsqd.tcpAddress] });
-  await producer.publishMany(topic, bodies);
-}
 
 function flags(nsqd: NsqdInProcess, ...others: string[]): string[] {
   return ["--topic=t", "--channel=ch", `--nsqd-tcp-address=${nsqd.tcpAddress}`, ...others];
