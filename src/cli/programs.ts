@@ -42,6 +42,11 @@ export const PROGRAMS: readonly Program[] = [
     run: async (args) => (await import("../tools/to_nsq.ts")).runToNsq(args),
   },
   {
+    name: "nsq_stat",
+    summary: "reports how channels stand, again and again",
+    run: async (args) => (await import("../tools/nsq_stat.ts")).runNsqStat(args),
+  },
+  {
     name: "export-nsq",
     summary: "writes the data path of a stopped nsqd in the form of NSQ's own",
     run: async (args) => (await import("./export_nsq.ts")).runExportNsq(args),
