@@ -113,8 +113,8 @@ const BUCKETS_PER_LOG = 1 / Math.log(GROWTH);
 /** Bucket n holds values up to GROWTH ** n; this one is for all above 2^53, in nanoseconds a hundred days. */
 const BUCKET_MAX = Math.ceil(Math.log(2 ** 53) * BUCKETS_PER_LOG);
 
-/** Counts of values by size. */
-class Histogram {
+/** Counts of values by size; values are whole, and up to 2^53. */
+export class Histogram {
   /** Number of values. */
   count = 0;
   #min = Infinity;
@@ -122,6 +122,7 @@ class Histogram {
   /** Made with the first value, because most channels' windows stay empty. */
   #buckets: Uint32Array | undefined;
 
+  /** Adds a value. */
   insert(value: number): void {
     const buckets = this.#buckets ??= new Uint32Array(BUCKET_MAX + 1);
     // A clock that was set back makes negative durations.
@@ -132,6 +133,7 @@ class Histogram {
     if (value > this.#max) this.#max = value;
   }
 
+  /** Adds the values of another one. */
   add(other: Histogram): void {
     if (other.#buckets === undefined || other.count === 0) return;
     const buckets = this.#buckets ??= new Uint32Array(BUCKET_MAX + 1);
@@ -141,6 +143,7 @@ class Histogram {
     this.#max = Math.max(this.#max, other.#max);
   }
 
+  /** Forgets all values. */
   clear(): void {
     if (this.count === 0) return;
     this.#buckets?.fill(0);

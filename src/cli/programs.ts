@@ -47,6 +47,11 @@ export const PROGRAMS: readonly Program[] = [
     run: async (args) => (await import("../tools/nsq_stat.ts")).runNsqStat(args),
   },
   {
+    name: "bench",
+    summary: "measures how fast an nsqd takes and delivers messages",
+    run: async (args) => (await import("../tools/bench.ts")).runBench(args),
+  },
+  {
     name: "export-nsq",
     summary: "writes the data path of a stopped nsqd in the form of NSQ's own",
     run: async (args) => (await import("./export_nsq.ts")).runExportNsq(args),

@@ -28,6 +28,8 @@ export interface FollowOptions {
   readonly retry: boolean;
   /** Of so many nodes one is enough. @default {1} */
   readonly nodes?: number;
+  /** Is told of the first connection. */
+  readonly connected?: () => void;
 }
 
 /**
@@ -40,7 +42,10 @@ export async function follow(client: Followed, options: FollowOptions): Promise<
   const missing = new Set<string>();
   const lines = new StatusLines(options);
   for await (const status of client.status()) {
-    if (status.kind === "connected") wasConnected = true;
+    if (status.kind === "connected" && !wasConnected) {
+      wasConnected = true;
+      options.connected?.();
+    }
     if (status.kind === "connect-failed" && !wasConnected) {
       const refused = status.error instanceof NsqdError || /demands a secret/.test(status.error.message);
       if (!options.retry || refused) missing.add(status.node);
