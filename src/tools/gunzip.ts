@@ -5,7 +5,7 @@
  */
 
 import { gunzip } from "node:zlib";
-import type { Message } from "../client/mod.ts";
+import type { MessageFields } from "./message_form.ts";
 import type { ToolLog } from "./tool_log.ts";
 
 /** Bodies that would be longer are shown as they are, in bytes. */
@@ -20,7 +20,7 @@ export class Gunzip {
   }
 
   /** The body, decompressed if it is gzip and can be; otherwise as it is. */
-  async body(message: Message): Promise<Uint8Array> {
+  async body(message: MessageFields): Promise<Uint8Array> {
     const { body } = message;
     if (body.length < 2 || body[0] !== 0x1f || body[1] !== 0x8b) return body;
     try {

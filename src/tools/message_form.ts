@@ -29,6 +29,8 @@ export interface MessageFields {
   readonly attempts: number;
   readonly timestampNs: bigint;
   readonly body: Uint8Array;
+  /** Where it is, if it was only looked at: waiting, in_flight, deferred, parked. */
+  readonly state?: string;
 }
 
 /** Writes a message in some form. */
@@ -37,8 +39,8 @@ export type MessageForm = (message: MessageFields, output: Output) => void;
 /** The message with another body. */
 export function withBody(message: MessageFields, body: Uint8Array): MessageFields {
   if (body === message.body) return message;
-  const { topic, channel, node, id, attempts, timestampNs } = message;
-  return { topic, channel, node, id, attempts, timestampNs, body };
+  const { topic, channel, node, id, attempts, timestampNs, state } = message;
+  return { topic, channel, node, id, attempts, timestampNs, body, ...state !== undefined && { state } };
 }
 
 const ENCODER = new TextEncoder();
@@ -66,6 +68,7 @@ export const jsonForm: MessageForm = (message, output) => {
     timestamp: String(message.timestampNs),
     attempts,
     node,
+    ...message.state !== undefined && { state: message.state },
     ...text === undefined ? { body_base64: body.toBase64() } : { body: text },
   });
   output.append(ENCODER.encode(`${line}\n`));

@@ -7,7 +7,8 @@
 import { errorText } from "../base/error_text.ts";
 import { sleep } from "../base/every.ts";
 import { type ChannelRow, channelsIn, type Look, rowsOf } from "./channel_stats.ts";
-import { getJson, type HttpAsking, HttpStatusError } from "./http_json.ts";
+import { getJson, type HttpAsking } from "./http_json.ts";
+import { nodesOf } from "./lookupd_nodes.ts";
 import { NSQ_STAT_OPTIONS, type NsqStatOptions } from "./nsq_stat_options.ts";
 import { checkAddresses } from "./options.ts";
 import { CSV_HEADER, csvRow, jsonRow, nsqHeader, nsqRow, sorted, table } from "./stat_report.ts";
@@ -95,7 +96,9 @@ class Nodes {
   async look(): Promise<Look & { readonly failures: readonly string[]; readonly answered: number }> {
     const { topic, channel } = this.#options;
     const failures: string[] = [];
-    const addresses = await this.#addresses(failures);
+    const { nsqdHttpAddress, lookupdHttpAddress } = this.#options;
+    const found = await nodesOf(lookupdHttpAddress, topic, this.#asking, failures);
+    const addresses = [...new Set([...nsqdHttpAddress, ...found])];
     const query = `${topic === "" ? "" : `&topic=${encodeURIComponent(topic)}`}${
       channel === "" ? "" : `&channel=${encodeURIComponent(channel)}`
     }`;
@@ -115,34 +118,6 @@ class Nodes {
     const answered = answers.filter((answer) => answer !== undefined).length;
     return { channels, atMs: performance.now(), failures, answered };
   }
-
-  /** Where the nsqds are. */
-  async #addresses(failures: string[]): Promise<string[]> {
-    const { nsqdHttpAddress, lookupdHttpAddress, topic } = this.#options;
-    const path = topic === "" ? "/nodes" : `/lookup?topic=${encodeURIComponent(topic)}`;
-    const found = await Promise.all(lookupdHttpAddress.map(async (lookupd) => {
-      try {
-        return producersIn(await getJson(`http://${lookupd}${path}`, this.#asking));
-      } catch (error) {
-        // It knows of none.
-        if (error instanceof HttpStatusError && error.status === 404) return [];
-        failures.push(`ERROR: failed to get topic producers - ${errorText(error)}`);
-        return [];
-      }
-    }));
-    return [...new Set([...nsqdHttpAddress, ...found.flat()])];
-  }
-}
-
-function producersIn(answer: unknown): string[] {
-  const { producers } = (answer ?? {}) as { readonly producers?: unknown };
-  return (Array.isArray(producers) ? producers : []).flatMap((producer) => {
-    const { broadcast_address: host, http_port: port } = (producer ?? {}) as Readonly<
-      Record<string, unknown>
-    >;
-    if (typeof host !== "string" || typeof port !== "number") return [];
-    return [host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`];
-  });
 }
 
 /** Makes the text of reports. */

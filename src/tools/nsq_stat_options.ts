@@ -6,33 +6,8 @@
 
 import { bool, choice, duration, int, string, stringList } from "../config/kind.ts";
 import { option, type OptionsOf } from "../config/option.ts";
-import { TOOL_OPTIONS } from "./options.ts";
+import { HTTP_CLIENT_OPTIONS, TOOL_OPTIONS } from "./options.ts";
 import { SORT_COLUMNS } from "./stat_report.ts";
-
-/** The flags of tools that ask over HTTP. */
-export const HTTP_CLIENT_OPTIONS = {
-  connectTimeoutMs: option({
-    flag: "http-client-connect-timeout",
-    key: null,
-    kind: duration,
-    default: 2000,
-    description: "How long a connection over HTTP may take.",
-  }),
-  requestTimeoutMs: option({
-    flag: "http-client-request-timeout",
-    key: null,
-    kind: duration,
-    default: 5000,
-    description: "How long an answer over HTTP may take.",
-  }),
-  httpToken: option({
-    flag: "http-token",
-    key: null,
-    kind: string,
-    default: "",
-    description: "Bearer token for an nsqd that demands one over HTTP.",
-  }),
-};
 
 /** The table. Its order is the docs page's; `--help` sorts by flag. */
 export const NSQ_STAT_OPTIONS = {

@@ -8,15 +8,15 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { formatDuration } from "../base/duration.ts";
 import { Consumer, type Message } from "../client/mod.ts";
 import { follow } from "./connecting.ts";
-import { type Filter, grep, parseFilter } from "./filter.ts";
+import type { Filter } from "./filter.ts";
 import { Gunzip } from "./gunzip.ts";
-import { bodyForm, jsonForm, type MessageForm, parseFormat, withBody } from "./message_form.ts";
+import { withBody } from "./message_form.ts";
 import { NSQ_TAIL_OPTIONS, type NsqTailOptions } from "./nsq_tail_options.ts";
-import { checkAddresses, consumerOptions, parsed, usable } from "./options.ts";
+import { checkAddresses, consumerOptions, usable } from "./options.ts";
+import { runPeek } from "./peek_tail.ts";
 import { ShownMessages } from "./shown_messages.ts";
+import { filterOf, formOf, writeFailure } from "./tail_form.ts";
 import { type ExitCode, runTool, type Tool, type ToolContext, ToolError, whenAborted } from "./tool.ts";
-
-const NEWLINE = 10;
 
 /** nsq_tail, to be run by `runTool()`. */
 export const NSQ_TAIL: Tool<typeof NSQ_TAIL_OPTIONS> = { name: "nsq_tail", table: NSQ_TAIL_OPTIONS, run };
@@ -27,9 +27,11 @@ export function runNsqTail(args: readonly string[]): Promise<number> {
 }
 
 async function run(options: NsqTailOptions, context: ToolContext): Promise<ExitCode> {
+  if (options.peek) return await runPeek(options, context);
   const { nsqdTcpAddress, lookupdHttpAddress, n, ack } = options;
   checkAddresses({ flag: "nsqd-tcp-address", addresses: nsqdTcpAddress }, lookupdHttpAddress);
   if (options.topic.length === 0) throw new ToolError("--topic required");
+  if (options.since !== 0) throw new ToolError("--since goes with --peek");
   if (ack === "requeue" && n === 0) {
     throw new ToolError("--ack=requeue needs -n: the number of messages to hold until the end");
   }
@@ -144,11 +146,6 @@ function finish(message: Message): void {
   message.finish();
 }
 
-function writeFailure(error: Error): Error {
-  if (error instanceof Deno.errors.BrokenPipe) return error;
-  return new ToolError(`cannot write to standard output - ${error.message}`, { cause: error });
-}
-
 /** No more are asked for than are wanted, unless some of them will be left out. */
 function inFlightMax({ n, maxInFlight, ack }: NsqTailOptions): number {
   if (n === 0) return maxInFlight;
@@ -157,32 +154,4 @@ function inFlightMax({ n, maxInFlight, ack }: NsqTailOptions): number {
 
 function ownChannel(): string {
   return `tail${String(Math.floor(Math.random() * 999_999)).padStart(6, "0")}#ephemeral`;
-}
-
-function formOf(options: NsqTailOptions): MessageForm {
-  const { printTopic, raw, zero } = options;
-  const format = options.format || options.f;
-  const json = options.json || options.J;
-  const chosen = [format !== "" && "--format", json && "--json", raw && "--raw", zero && "-0"].filter((
-    flag,
-  ) => flag);
-  if (chosen.length > 1) throw new ToolError(`use ${chosen.join(" or ")} not both`);
-  if (format !== "") return parsed("format", format, parseFormat);
-  if (json) return jsonForm;
-  const body = bodyForm(raw ? new Uint8Array() : Uint8Array.of(zero ? 0 : NEWLINE));
-  if (!printTopic) return body;
-  const encoder = new TextEncoder();
-  return (message, output) => {
-    output.append(encoder.encode(`${message.topic} | `));
-    body(message, output);
-  };
-}
-
-function filterOf(options: NsqTailOptions): Filter | undefined {
-  const filters = [
-    ...options.grep === "" ? [] : [parsed("grep", options.grep, grep)],
-    ...options.filter === "" ? [] : [parsed("filter", options.filter, parseFilter)],
-  ];
-  if (filters.length === 0) return undefined;
-  return (message) => filters.every((filter) => filter(message));
 }

@@ -6,7 +6,7 @@
 
 import { bool, choice, duration, int, string, stringList } from "../config/kind.ts";
 import { option, type OptionsOf } from "../config/option.ts";
-import { CONSUMER_OPTIONS, TOOL_OPTIONS } from "./options.ts";
+import { CONSUMER_OPTIONS, HTTP_CLIENT_OPTIONS, TOOL_OPTIONS } from "./options.ts";
 
 const FORMAT = {
   key: null,
@@ -105,6 +105,29 @@ export const NSQ_TAIL_OPTIONS = {
     description:
       "What is done with messages: finish each when it is written, or, with -n, requeue all at the end.",
   }),
+  peek: option({
+    flag: "peek",
+    key: null,
+    kind: bool,
+    default: false,
+    description:
+      "Show the messages that are there, of --channel or of the topic itself, without taking them, and end; denosq's nsqd only.",
+  }),
+  nsqdHttpAddress: option({
+    flag: "nsqd-http-address",
+    key: null,
+    kind: stringList,
+    default: [],
+    description: "HTTP address of an nsqd, for --peek; may be given multiple times.",
+  }),
+  since: option({
+    flag: "since",
+    key: null,
+    kind: duration,
+    default: 0,
+    description: "With --peek, show only what was published in so long a time; 0s for all.",
+  }),
+  ...HTTP_CLIENT_OPTIONS,
   timeout: option({
     flag: "timeout",
     key: null,

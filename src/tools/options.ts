@@ -7,7 +7,7 @@
 import { errorText } from "../base/error_text.ts";
 import { DENOSQ_VERSION, NSQ_VERSION } from "../base/version.ts";
 import { type ConsumerOptions, type GiveUp, GoConfig, type ProducerOptions } from "../client/mod.ts";
-import { bool, int, type Kind, stringList } from "../config/kind.ts";
+import { bool, duration, int, type Kind, string, stringList } from "../config/kind.ts";
 import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/option.ts";
 import { ToolError } from "./tool.ts";
 
@@ -91,6 +91,31 @@ export const CONSUMER_OPTIONS = {
     description: "The most messages that are held at a time.",
   }),
   retry,
+};
+
+/** The flags of tools that ask over HTTP. */
+export const HTTP_CLIENT_OPTIONS = {
+  connectTimeoutMs: option({
+    flag: "http-client-connect-timeout",
+    key: null,
+    kind: duration,
+    default: 2000,
+    description: "How long a connection over HTTP may take.",
+  }),
+  requestTimeoutMs: option({
+    flag: "http-client-request-timeout",
+    key: null,
+    kind: duration,
+    default: 5000,
+    description: "How long an answer over HTTP may take.",
+  }),
+  httpToken: option({
+    flag: "http-token",
+    key: null,
+    kind: string,
+    default: "",
+    description: "Bearer token for an nsqd that demands one over HTTP.",
+  }),
 };
 
 /** The flags of tools that publish messages. */
