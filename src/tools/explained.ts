@@ -26,8 +26,12 @@ const FAILURES: readonly (readonly [RegExp, string])[] = [
   [/ENOTFOUND|EAI_AGAIN|failed to lookup|no such host/i, "there is no such host"],
   [/EHOSTUNREACH|ENETUNREACH/, "there is no way to that host"],
   [/ENOENT|ENOTSOCK/, "there is no such socket"],
+  [
+    /no connection within/,
+    "is this its TCP port (4150), which is not its HTTP port, and is the way there open?",
+  ],
   [/demands a secret/, "give it with auth_secret,SECRET"],
-  [/frame of \d+ bytes|frame/i, "is this nsqd's TCP port? Its HTTP port is another one"],
+  [/frame/i, "is this nsqd's TCP port? Its HTTP port is another one"],
   [/certificate|self.signed|UnknownIssuer|issuer/i, "name its authority with tls_root_ca_file,PATH"],
 ];
 
