@@ -5,10 +5,15 @@
  * @module
  */
 import { markdownTable } from "../config/help.ts";
+import type { OptionTable } from "../config/option.ts";
 import { EXPORT_NSQ_OPTIONS } from "../nsqd/export_nsq.ts";
 import { NSQADMIN_OPTIONS } from "../nsqadmin/options.ts";
 import { NSQD_OPTIONS } from "../nsqd/options.ts";
 import { NSQLOOKUPD_OPTIONS } from "../nsqlookupd/options.ts";
+import { BENCH_OPTIONS } from "../tools/bench_options.ts";
+import { NSQ_STAT_OPTIONS } from "../tools/nsq_stat_options.ts";
+import { NSQ_TAIL_OPTIONS } from "../tools/nsq_tail_options.ts";
+import { TO_NSQ_OPTIONS } from "../tools/to_nsq_options.ts";
 import { API_PAGE, apiPage, OPENAPI_PAGE, openApiPage } from "./api_pages.ts";
 
 /** The page in the project's tree. */
@@ -33,8 +38,22 @@ ${markdownTable(NSQADMIN_OPTIONS)}
 ## export-nsq
 
 ${markdownTable(EXPORT_NSQ_OPTIONS)}
-`;
+
+## Tools
+
+Tools have no configuration file. A flag that is unknown, or a bad value, ends them with exit code 2. What they are
+for: [tools.md](tools.md).
+
+${TOOLS.map(([name, table]) => `### ${name}\n\n${markdownTable(table)}\n`).join("\n")}`;
 }
+
+/** The tables of the tools, in the order of docs/tools.md. */
+const TOOLS: readonly (readonly [name: string, table: OptionTable])[] = [
+  ["nsq_tail", NSQ_TAIL_OPTIONS],
+  ["to_nsq", TO_NSQ_OPTIONS],
+  ["nsq_stat", NSQ_STAT_OPTIONS],
+  ["bench", BENCH_OPTIONS],
+];
 
 const INTRODUCTION = `# Configuration
 

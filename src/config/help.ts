@@ -22,20 +22,22 @@ export function helpText(program: string, table: OptionTable): string {
   return lines.join("\n");
 }
 
-/** The table as a table in Markdown. It is the same on every machine. */
+/** The table as a table in Markdown. It is the same on every machine. A program without a file has no keys. */
 export function markdownTable(table: OptionTable): string {
+  const hasKeys = Object.values(table).some((spec) => keyOf(spec) !== undefined);
   const rows = Object.values(table).map((spec) => {
     const key = keyOf(spec);
     const cells = [
-      `\`--${spec.flag}\``,
-      key === undefined ? "" : `\`${key}\``,
+      `\`${spec.flag.length === 1 ? "-" : "--"}${spec.flag}\``,
+      ...hasKeys ? [key === undefined ? "" : `\`${key}\``] : [],
       spec.kind.name,
       docsDefault(spec),
-      spec.description.replaceAll("<", "\\<"),
+      spec.description.replaceAll("<", "\\<").replaceAll("|", "\\|"),
     ];
     return `| ${cells.join(" | ")} |`;
   });
-  return ["| flag | key | value | default | |", "| --- | --- | --- | --- | --- |", ...rows].join("\n");
+  const key = hasKeys ? [" key |", " --- |"] : ["", ""];
+  return [`| flag |${key[0]} value | default | |`, `| --- |${key[1]} --- | --- | --- |`, ...rows].join("\n");
 }
 
 function docsDefault(spec: Option<unknown>): string {

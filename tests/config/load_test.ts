@@ -262,6 +262,7 @@ Deno.test({
       kind: "run",
       options: { name: "x" },
       warnings: [],
+      rest: [],
     });
   },
 });
