@@ -21,6 +21,7 @@ import { CSV_HEADER, csvOf, histogramOf, Measured, textOf } from "./bench_report
 import { follow } from "./connecting.ts";
 import { explained } from "./explained.ts";
 import { checkAddresses, consumerOptions, producerOptions, usable } from "./options.ts";
+import { Progress } from "./progress.ts";
 import {
   type ExitCode,
   runTool,
@@ -55,7 +56,6 @@ const NO_MODE: Tool<typeof BENCH_OPTIONS> = {
 const LATENCY_RATE = 1000;
 /** A message a turn: what is published together would arrive together. */
 const LATENCY_BATCH = 1;
-const PROGRESS_MS = 500;
 /** How often it is looked at whether something still comes or goes, in a timeout. */
 const LOOKS = 4;
 /** How long what is on its way at the end may take. */
@@ -169,6 +169,12 @@ class Bench {
     const signals = [stop, this.#end.signal];
     if (this.#options.duration > 0) signals.push(AbortSignal.timeout(this.#options.duration));
     const signal = AbortSignal.any(signals);
+    using _progress = new Progress({
+      log,
+      logged: false,
+      count: () => this.#through(),
+      text: () => this.sides.map(({ name, messages }) => `${name} ${messages}`).join(", "),
+    });
     const done = Promise.all([this.#publish(signal), taken]).then(() => "done" as const);
     const stopped = whenAborted(signal).then(() => "done" as const);
     return await Promise.race([done, stopped, failed, this.#late(signal)]);
@@ -226,18 +232,18 @@ class Bench {
     return view.getFloat64(0) === this.#mark ? view.getFloat64(8) : undefined;
   }
 
-  /** Settles when nothing has happened for too long; shows meanwhile how far it is. */
+  /** How many messages are through, on all sides. */
+  #through(): number {
+    return this.sides.reduce((sum, { messages }) => sum + messages, 0);
+  }
+
+  /** Settles when nothing has happened for too long. */
   #late(signal: AbortSignal): Promise<"late"> {
-    const { log } = this.#context;
     const { timeout } = this.#options;
-    const through = () => this.sides.reduce((sum, { messages }) => sum + messages, 0);
-    let last = { messages: through(), ms: performance.now() };
-    const progress = () =>
-      log.progress(this.sides.map(({ name, messages }) => `${name} ${messages}`).join(", "));
-    if (log.showsProgress) void every(PROGRESS_MS, signal, progress);
+    let last = { messages: this.#through(), ms: performance.now() };
     return new Promise((resolve) => {
       void every(timeout / LOOKS, signal, () => {
-        const messages = through();
+        const messages = this.#through();
         const ms = performance.now();
         if (messages > last.messages) last = { messages, ms };
         else if (ms - last.ms >= timeout) resolve("late");

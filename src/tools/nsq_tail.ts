@@ -14,6 +14,7 @@ import { withBody } from "./message_form.ts";
 import { NSQ_TAIL_OPTIONS, type NsqTailOptions } from "./nsq_tail_options.ts";
 import { checkAddresses, consumerOptions, usable } from "./options.ts";
 import { runPeek } from "./peek_tail.ts";
+import { Progress } from "./progress.ts";
 import { ShownMessages } from "./shown_messages.ts";
 import { filterOf, formOf, writeFailure } from "./tail_form.ts";
 import { type ExitCode, runTool, type Tool, type ToolContext, ToolError, whenAborted } from "./tool.ts";
@@ -52,6 +53,13 @@ async function run(options: NsqTailOptions, context: ToolContext): Promise<ExitC
     leftOut: written,
   });
 
+  // On a terminal the messages themselves show how far it is.
+  using _progress = context.world.stdout.isTerminal() ? undefined : new Progress({
+    log: context.log,
+    logged: false,
+    count: () => tails.shown.count,
+    text: (count) => `${count} messages shown`,
+  });
   const followed = consumers.map((consumer, i) => {
     context.log.info(`Adding consumer for topic: ${consumer.topic}`);
     const scope = `${consumer.topic}/${channel}`;

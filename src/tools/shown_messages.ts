@@ -20,6 +20,8 @@ import type { MessageFields, MessageForm } from "./message_form.ts";
 
 /** Shows messages. */
 export class ShownMessages {
+  /** How many were put in. */
+  count = 0;
   readonly #target: ByteTarget;
   readonly #form: MessageForm;
   readonly #written: (message: Message) => void;
@@ -46,6 +48,7 @@ export class ShownMessages {
   /** Puts a message behind the others, as these fields. */
   show(message: Message, fields: MessageFields): void {
     if (this.#error) return requeue(message);
+    this.count++;
     this.#form(fields, this.#output);
     this.#messages.push(message);
     this.#ends.push(this.#output.length);

@@ -6,12 +6,13 @@
 
 import { formatDuration } from "../base/duration.ts";
 import { errorText } from "../base/error_text.ts";
-import { every, sleep } from "../base/every.ts";
+import { sleep } from "../base/every.ts";
 import { Producer } from "../client/mod.ts";
 import { BatchSender, type Sending } from "./batch_sender.ts";
 import { follow } from "./connecting.ts";
 import { checkAddresses, producerOptions, usable } from "./options.ts";
 import { PositionFile } from "./position_file.ts";
+import { Progress } from "./progress.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { InputError, type InputRecord, recordReader } from "./records.ts";
 import { Routing } from "./routing.ts";
@@ -36,9 +37,6 @@ export function runToNsq(args: readonly string[]): Promise<number> {
 
 /** Bytes that are read at once. */
 const READ_SIZE = 128 * 1024;
-/** How often progress is shown on a terminal, and said in the log elsewhere. */
-const PROGRESS_MS = 500;
-const PROGRESS_LOG_MS = 5000;
 /** How long what was sent may take to be answered when something else has failed. */
 const GIVE_UP_MS = 1000;
 
@@ -56,7 +54,12 @@ async function run(options: ToNsqOptions, context: ToolContext): Promise<ExitCod
   const sender = new BatchSender(destinations.producers, start, (position) => file?.save(position));
   const limit = new RateLimit(options.rate);
   if (options.rate > 0) context.log.info(`Throttling messages rate to max:${options.rate}/second`);
-  using _progress = new Progress(sender, options, context);
+  using _progress = new Progress({
+    log: context.log,
+    logged: options.progress,
+    count: () => sender.messages,
+    text: (count) => `${count} messages, ${(sender.bytes / 1e6).toFixed(1)} MB published`,
+  });
 
   const reader = recordReader(input, delimiterBytes[0]);
   const pieces = new Pieces(options, context);
@@ -239,29 +242,5 @@ class Destinations implements AsyncDisposable {
       if (stop.aborted) return;
       throw new ToolError(`no nsqd to publish to within ${formatDuration(wait)}`, { cause: error });
     }
-  }
-}
-
-/** Shows how far it is. */
-class Progress implements Disposable {
-  readonly #end = new AbortController();
-
-  constructor(sender: BatchSender, { progress }: ToNsqOptions, { log }: ToolContext) {
-    if (!log.showsProgress && !progress) return;
-    const beganMs = performance.now();
-    let last = { ms: beganMs, messages: 0 };
-    void every(log.showsProgress ? PROGRESS_MS : PROGRESS_LOG_MS, this.#end.signal, () => {
-      const { messages, bytes } = sender;
-      const ms = performance.now();
-      const rate = Math.round((messages - last.messages) / (ms - last.ms) * 1000);
-      last = { ms, messages };
-      const text = `${messages} messages, ${(bytes / 1e6).toFixed(1)} MB published, ${rate} messages/s`;
-      if (log.showsProgress) log.progress(text);
-      else log.info(text);
-    });
-  }
-
-  [Symbol.dispose](): void {
-    this.#end.abort();
   }
 }
