@@ -1,5 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { NSQ_TAIL } from "../../src/tools/nsq_tail.ts";
+import { countsOf, nsqdTest } from "../support/nsqd_in_process.ts";
+import { publish } from "../support/tool_messages.ts";
 import { FakeToolWorld } from "../support/tool_world.ts";
 
 type Answer = (url: URL) => Response | unknown;
@@ -178,3 +180,21 @@ for (
     assertStringIncludes(world.err, text);
   });
 }
+
+nsqdTest("nsq_tail --peek shows what an nsqd of ours has, and leaves it there", async (nsqd) => {
+  const long = "x".repeat(100_000);
+  await publish(nsqd, "t", ["a", '{"b":1}', Uint8Array.of(0, 255), long]);
+  const world = new FakeToolWorld();
+
+  const address = nsqd.httpUrl.slice("http://".length);
+  assertEquals(await world.run(NSQ_TAIL, ...flags(address, "--format=%V %v{hex}\\n")), 0);
+
+  assertEquals(world.out.split("\n").map((line) => line.slice(0, 20)), [
+    "1 61",
+    "7 7b2262223a317d",
+    "2 00ff",
+    "100000 7878787878787878".slice(0, 20),
+    "",
+  ]);
+  assertEquals(countsOf(nsqd, "t", "ch"), { depth: 4, inFlight: 0, deferred: 0 });
+});
