@@ -48,6 +48,7 @@ export class BatchSender {
   /** End of the last batch that was sent. */
   #sentTo: number;
   #failure: ToolError | undefined;
+  readonly #failed = Promise.withResolvers<undefined>();
   #unanswered = 0;
   #wake: (() => void) | undefined;
 
@@ -66,6 +67,11 @@ export class BatchSender {
   /** Their bytes. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Settles when something was not published; `drain()` says what. */
+  get failed(): Promise<undefined> {
+    return this.#failed.promise;
   }
 
   /** Sends messages, the first to be sent first, when there is room. @throws {ToolError} When something was not published. */
@@ -138,6 +144,7 @@ export class BatchSender {
       `${what} (${where} of the input) was not published - ${explained(cause)}`,
       { cause },
     );
+    this.#failed.resolve(undefined);
   }
 }
 

@@ -31,9 +31,9 @@ interface PeekedMessage {
   readonly cut?: boolean;
 }
 
-/** Messages of a page, and the most bytes of each body in it; what is longer is asked for alone. */
-const PAGE_MESSAGES = 200;
-const PAGE_BODY_BYTES = 65536;
+/** Messages of a page, and the most bytes of each body in it, so that a page is read in some ms; longer ones are asked for alone. */
+const PAGE_MESSAGES = 100;
+const PAGE_BODY_BYTES = 16384;
 /** nsqd looks for so many at a time at most: the others wait. */
 const BUSY_MS = 500;
 

@@ -65,13 +65,16 @@ async function run(options: ToNsqOptions, context: ToolContext): Promise<ExitCod
   const pieces = new Pieces(options, context);
   let failure: unknown;
   let ended = false;
+  let left = 0;
   while (!ended && !failure && !context.stop.aborted) {
     const records: InputRecord[] = [];
     try {
-      const piece = await pieces.next();
+      // A failure ends it also while nothing comes.
+      const piece = await Promise.race([pieces.next(), sender.failed]);
       if (piece) reader.push(piece, records);
-      else if (!context.stop.aborted) reader.end(records);
-      ended = piece === undefined;
+      else if (piece === null) reader.end(records);
+      else break;
+      ended = piece === null;
     } catch (error) {
       if (!(error instanceof InputError || error instanceof ToolError)) throw error;
       // What came before it is good.
@@ -81,7 +84,7 @@ async function run(options: ToNsqOptions, context: ToolContext): Promise<ExitCod
       const fresh = records.filter(({ end }) => end > start);
       if (fresh.length > 0) {
         await destinations.connect();
-        await sendAll(fresh, { routing, limit, sender, batch: options.batch, stop: context.stop });
+        left = await sendAll(fresh, { routing, limit, sender, batch: options.batch, stop: context.stop });
       }
     } catch (error) {
       failure ??= error;
@@ -104,6 +107,7 @@ async function run(options: ToNsqOptions, context: ToolContext): Promise<ExitCod
       `the input has ${pieces.bytes} bytes, and --resume ${options.resume} is at ${start}: another input?`,
     );
   }
+  if (left > 0) context.log.error(`stopped: the last ${left} messages that were read are not published`);
   return 0;
 }
 
@@ -112,7 +116,7 @@ function publishedText(messages: number): string {
   return messages === 0 ? "nothing was published for sure" : `at least ${messages} messages were published`;
 }
 
-/** Sends messages as fast as the rate allows. @throws {ToolError} */
+/** Sends messages as fast as the rate allows; how many are left when it is told to stop. @throws {ToolError} */
 async function sendAll(
   records: readonly InputRecord[],
   { routing, limit, sender, batch, stop }: {
@@ -122,8 +126,9 @@ async function sendAll(
     readonly batch: number;
     readonly stop: AbortSignal;
   },
-): Promise<void> {
-  for (let from = 0; from < records.length && !stop.aborted;) {
+): Promise<number> {
+  let from = 0;
+  while (from < records.length && !stop.aborted) {
     const wanted = Math.min(batch, records.length - from);
     const count = limit.take(wanted, performance.now());
     if (count === 0) {
@@ -142,9 +147,10 @@ async function sendAll(
     await sender.send(sendings);
     from += count;
   }
+  return records.length - from;
 }
 
-/** The pieces of the input, until its end, or until the tool is to stop. */
+/** The pieces of the input. */
 class Pieces {
   /** Bytes that were read. */
   bytes = 0;
@@ -158,8 +164,8 @@ class Pieces {
     this.#stopped = whenAborted(context.stop).then(() => undefined);
   }
 
-  /** The next; undefined at the end. @throws {ToolError} */
-  async next(): Promise<Uint8Array | undefined> {
+  /** The next; null at the end, undefined when the tool is to stop. @throws {ToolError} */
+  async next(): Promise<Uint8Array | null | undefined> {
     const { stdin, stdout } = this.#context.world;
     // Bodies are parts of it, and go out later: each piece has its own bytes.
     const buffer = new Uint8Array(READ_SIZE);
@@ -169,7 +175,7 @@ class Pieces {
     } catch (cause) {
       throw new ToolError(`cannot read standard input - ${errorText(cause)}`, { cause });
     }
-    if (count === null || count === undefined) return undefined;
+    if (count === null || count === undefined) return count;
     const piece = buffer.subarray(0, count);
     this.bytes += count;
     try {

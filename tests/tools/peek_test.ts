@@ -57,8 +57,8 @@ peekTest(
 
     assertEquals(world.out, "body 1\nbody 2\nbody 3\n");
     assertEquals(asked, [
-      "/messages?topic=t&channel=ch&max=200&body=65536",
-      "/messages?topic=t&channel=ch&max=200&body=65536&cursor=next%261",
+      "/messages?topic=t&channel=ch&max=100&body=16384",
+      "/messages?topic=t&channel=ch&max=100&body=16384&cursor=next%261",
     ]);
   },
 );

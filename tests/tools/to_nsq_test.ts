@@ -219,6 +219,39 @@ nsqdTest("to_nsq has published what it has read when a signal stops it", async (
   never.resolve(null);
 });
 
+nsqdTest(
+  "to_nsq says how many of those that it has read it has not published when a signal stops it",
+  async (nsqd) => {
+    await createChannel(nsqd, "t", "ch");
+    const world = new FakeToolWorld({ stdin: "a\nb\nc\n" });
+
+    const running = world.run(TO_NSQ, "--topic=t", "--rate=1", `--nsqd-tcp-address=${nsqd.tcpAddress}`);
+    await eventually("the first is published", () => publishedIn(nsqd) === 1);
+    world.send("SIGINT");
+
+    assertEquals(await running, 0);
+    assertEquals(world.errLines.at(-1), "stopped: the last 2 messages that were read are not published");
+  },
+);
+
+nsqdTest(
+  "to_nsq ends when something is not published, also while nothing comes on its input",
+  async (nsqd) => {
+    const never = Promise.withResolvers<null>();
+    let reads = 0;
+    const world = new FakeToolWorld({
+      read: (into) => {
+        if (reads++ > 0) return never.promise;
+        return Promise.resolve(new TextEncoder().encodeInto(`${"x".repeat(101)}\n`, into).written);
+      },
+    });
+
+    assertEquals(await world.run(TO_NSQ, "--topic=t", `--nsqd-tcp-address=${nsqd.tcpAddress}`), 1);
+    never.resolve(null);
+  },
+  { maxMsgSizeBytes: 100 },
+);
+
 nsqdTest("to_nsq tells which message cannot be deferred for so long", async (nsqd) => {
   const { code, world } = await send(nsqd, '{"n":1}\n{"n":2,"in":"2h"}\n', "--defer=1m", "--defer-field=.in");
 
