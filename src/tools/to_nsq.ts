@@ -63,14 +63,15 @@ async function run(options: ToNsqOptions, context: ToolContext): Promise<ExitCod
 
   const reader = recordReader(input, delimiterBytes[0]);
   const pieces = new Pieces(options, context);
+  // A failure ends it also while nothing comes.
+  void Promise.race([sender.failed, whenAborted(context.stop)]).then(() => pieces.end());
   let failure: unknown;
   let ended = false;
   let left = 0;
   while (!ended && !failure && !context.stop.aborted) {
     const records: InputRecord[] = [];
     try {
-      // A failure ends it also while nothing comes.
-      const piece = await Promise.race([pieces.next(), sender.failed]);
+      const piece = await pieces.next();
       if (piece) reader.push(piece, records);
       else if (piece === null) reader.end(records);
       else break;
@@ -156,22 +157,34 @@ class Pieces {
   bytes = 0;
   readonly #context: ToolContext;
   readonly #tee: boolean;
-  readonly #stopped: Promise<undefined>;
+  #ended = false;
+  /** Ends what waits for input. */
+  #wake: (() => void) | undefined;
 
   constructor({ tee }: ToNsqOptions, context: ToolContext) {
     this.#tee = tee;
     this.#context = context;
-    this.#stopped = whenAborted(context.stop).then(() => undefined);
   }
 
-  /** The next; null at the end, undefined when the tool is to stop. @throws {ToolError} */
+  /** No more are wanted. */
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  /** The next; null at the end, undefined when no more are wanted. @throws {ToolError} */
   async next(): Promise<Uint8Array | null | undefined> {
     const { stdin, stdout } = this.#context.world;
     // Bodies are parts of it, and go out later: each piece has its own bytes.
     const buffer = new Uint8Array(READ_SIZE);
+    if (this.#ended) return undefined;
     let count: number | null | undefined;
     try {
-      count = await Promise.race([stdin.read(buffer), this.#stopped]);
+      // No race with a promise that stays: it would keep every piece.
+      count = await new Promise<number | null | undefined>((resolve, reject) => {
+        this.#wake = () => resolve(undefined);
+        stdin.read(buffer).then(resolve, reject);
+      });
     } catch (cause) {
       throw new ToolError(`cannot read standard input - ${errorText(cause)}`, { cause });
     }

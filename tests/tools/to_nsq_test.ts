@@ -1,4 +1,5 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { collectGarbage } from "../../src/base/collect_garbage.ts";
 import { TO_NSQ } from "../../src/tools/to_nsq.ts";
 import { eventually } from "../support/eventually.ts";
 import {
@@ -251,6 +252,29 @@ nsqdTest(
   },
   { maxMsgSizeBytes: 100 },
 );
+
+nsqdTest("to_nsq keeps nothing of what it has published", async (nsqd) => {
+  await createChannel(nsqd, "t", "ch");
+  const externalBytes = () => {
+    collectGarbage("major");
+    return Deno.memoryUsage().external;
+  };
+  const beforeBytes = externalBytes();
+  let keptBytes = 0;
+  // Each read has a buffer of its own, of 128 KiB: all together they are 256 MiB.
+  let left = 2000;
+  const world = new FakeToolWorld({
+    read: (into) => {
+      if (left-- > 0) return Promise.resolve(new TextEncoder().encodeInto("a\n", into).written);
+      keptBytes = externalBytes() - beforeBytes;
+      return Promise.resolve(null);
+    },
+  });
+
+  assertEquals(await world.run(TO_NSQ, "--topic=t", `--nsqd-tcp-address=${nsqd.tcpAddress}`), 0);
+
+  assert(keptBytes < 64 * 1024 * 1024, `${keptBytes} bytes are kept`);
+});
 
 nsqdTest("to_nsq tells which message cannot be deferred for so long", async (nsqd) => {
   const { code, world } = await send(nsqd, '{"n":1}\n{"n":2,"in":"2h"}\n', "--defer=1m", "--defer-field=.in");
