@@ -89,6 +89,21 @@ nsqdTest("to_nsq --mode=failover goes on with the next nsqd when the first is no
   assertEquals(await take(nsqd, "t", 1), ["a"]);
 });
 
+nsqdTest("to_nsq --lookupd-http-address publishes to the nsqds that nsqlookupd knows", async (nsqd) => {
+  await createChannel(nsqd, "t", "ch");
+  const [broadcast_address, port] = nsqd.tcpAddress.split(":");
+  await using lookupd = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => undefined },
+    () => Response.json({ producers: [{ broadcast_address, tcp_port: Number(port), http_port: 1 }] }),
+  );
+  const world = new FakeToolWorld({ stdin: "a\nb\n" });
+
+  const code = await world.run(TO_NSQ, "--topic=t", `--lookupd-http-address=127.0.0.1:${lookupd.addr.port}`);
+
+  assertEquals(code, 0);
+  assertEquals(await take(nsqd, "t", 2), ["a", "b"]);
+});
+
 nsqdTest("to_nsq --input=csv makes JSON of records, and --topic-field names their topics", async (nsqd) => {
   await createChannel(nsqd, "t", "ch");
   await createChannel(nsqd, "orders", "ch");
