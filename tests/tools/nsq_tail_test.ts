@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Consumer } from "../../src/client/mod.ts";
 import { NSQ_TAIL } from "../../src/tools/nsq_tail.ts";
 import { eventually } from "../support/eventually.ts";
 import { countsOf, nsqdTest } from "../support/nsqd_in_process.ts";
@@ -100,6 +101,46 @@ nsqdTest("nsq_tail takes messages of several topics, and names them with --print
 
   assertEquals(await running, 0);
   assertEquals(world.out.split("\n").sort(), ["", "a | from a", "b | from b"]);
+});
+
+/** Publishes a message that was delivered six times, and the next one. */
+async function publishTried(nsqd: NsqdInProcess): Promise<void> {
+  await publish(nsqd, "t", ["tried"]);
+  {
+    await using consumer = new Consumer("t", "ch", { nsqd: [nsqd.tcpAddress] });
+    for await (const message of consumer) {
+      message.requeue({ delayMs: 0, backoff: false });
+      if (message.attempts === 6) break;
+    }
+  }
+  await publish(nsqd, "t", ["next"]);
+}
+
+nsqdTest("nsq_tail shows a message however often it was delivered before", async (nsqd) => {
+  await publishTried(nsqd);
+  const world = new FakeToolWorld();
+
+  assertEquals(await world.run(NSQ_TAIL, ...flags(nsqd, "-n=2", "-f=%a %v\\n")), 0);
+
+  const [first, second, end] = world.out.split("\n").sort().reverse();
+  assertEquals([second, end], ["1 next", ""]);
+  // It was perhaps requeued once more when the consumer was left.
+  assertMatch(first, /^[78] tried$/);
+});
+
+nsqdTest("nsq_tail gives such a message up only if that is asked for, and says so", async (nsqd) => {
+  await publishTried(nsqd);
+  const world = new FakeToolWorld();
+
+  const running = world.run(NSQ_TAIL, ...flags(nsqd, "--consumer-opt=max_attempts,5"));
+  await eventually("the one is shown, and the other is not", () => {
+    assertMatch(world.err, /WRN {4}1 \[t\/ch\] msg [0-9a-f]{16} attempted [78] times, giving up\n/);
+    return world.out === "next\n";
+  });
+  world.send("SIGINT");
+
+  assertEquals(await running, 0);
+  assertEquals(countsOf(nsqd, "t", "ch"), { depth: 0, inFlight: 0, deferred: 0 });
 });
 
 nsqdTest(
