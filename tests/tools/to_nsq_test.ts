@@ -317,10 +317,10 @@ Deno.test("to_nsq connects to nothing when there is nothing to publish", async (
 Deno.test("to_nsq waits for an nsqd that is not there, says so, and ends with exit code 1 then", async () => {
   const world = new FakeToolWorld({ stdin: "a\n" });
 
-  assertEquals(await world.run(TO_NSQ, "--topic=t", "--nsqd-tcp-address=127.0.0.1:1", "--wait=50ms"), 1);
+  assertEquals(await world.run(TO_NSQ, "--topic=t", "--nsqd-tcp-address=127.0.0.1:1", "--wait=300ms"), 1);
 
   assertStringIncludes(world.err, "nothing listens there; is nsqd running");
-  assertEquals(world.errLines.at(-1), "no nsqd to publish to within 50ms; nothing was published for sure");
+  assertEquals(world.errLines.at(-1), "no nsqd to publish to within 300ms; nothing was published for sure");
 });
 
 Deno.test("to_nsq --wait=0s ends at once", async () => {
