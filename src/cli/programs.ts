@@ -52,6 +52,11 @@ export const PROGRAMS: readonly Program[] = [
     run: async (args) => (await import("../tools/bench.ts")).runBench(args),
   },
   {
+    name: "nsq_to_file",
+    summary: "writes the messages of topics to files",
+    run: async (args) => (await import("../tools/nsq_to_file.ts")).runNsqToFile(args),
+  },
+  {
     name: "export-nsq",
     summary: "writes the data path of a stopped nsqd in the form of NSQ's own",
     run: async (args) => (await import("./export_nsq.ts")).runExportNsq(args),

@@ -5,10 +5,8 @@
  * @module
  */
 
+import { tryLock } from "../base/file_lock.ts";
 import { DENO_FILES, type FileSystem, removeIfThere, removeQuietly } from "./file_system.ts";
-
-/** How long an older Deno, which cannot ask for a lock without waiting, waits for it, in ms. */
-const LOCK_WAIT_MS = 250;
 
 /** Is there between a stop in order and the next start. */
 const STOPPED_FILE = "nsqd.stopped";
@@ -112,24 +110,4 @@ export class DataPath implements Disposable {
   get #stoppedFile(): string {
     return `${this.path}/${STOPPED_FILE}`;
   }
-}
-
-/** A file; before Deno 2.7 there is no `tryLockSync`. */
-interface LockableFile {
-  lock(exclusive: boolean): Promise<void>;
-  tryLockSync?(exclusive: boolean): boolean;
-}
-
-async function tryLock(handle: LockableFile): Promise<boolean> {
-  if (handle.tryLockSync) return handle.tryLockSync(true);
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), LOCK_WAIT_MS));
-  const locked = await Promise.race([lockOf(handle), timeout]);
-  clearTimeout(timer);
-  return locked;
-}
-
-async function lockOf(handle: LockableFile): Promise<true> {
-  await handle.lock(true);
-  return true;
 }
