@@ -57,6 +57,11 @@ export const PROGRAMS: readonly Program[] = [
     run: async (args) => (await import("../tools/nsq_to_file.ts")).runNsqToFile(args),
   },
   {
+    name: "nsq_to_nsq",
+    summary: "publishes the messages of topics to other nsqds",
+    run: async (args) => (await import("../tools/nsq_to_nsq.ts")).runNsqToNsq(args),
+  },
+  {
     name: "export-nsq",
     summary: "writes the data path of a stopped nsqd in the form of NSQ's own",
     run: async (args) => (await import("./export_nsq.ts")).runExportNsq(args),

@@ -6,7 +6,14 @@
  */
 
 import { SharedRun } from "../base/shared_run.ts";
-import type { GiveUp, GoConfig } from "../client/mod.ts";
+import {
+  type ConnectionOptions,
+  type ConsumerOptions,
+  type GiveUp,
+  type GoConfig,
+  type Message,
+  Producer,
+} from "../client/mod.ts";
 import { string } from "../config/kind.ts";
 import { option, type OptionsOf } from "../config/option.ts";
 import { Output } from "../net/output.ts";
@@ -41,6 +48,7 @@ export function deadLetterOf(
   { deadLetterTopic, deadLetterFile, consumerOpt }:
     & OptionsOf<typeof DEAD_LETTER_OPTIONS>
     & { readonly consumerOpt: GoConfig },
+  /** Whether the tool itself puts messages there. */
   otherwise = false,
 ): GiveUp["deadLetter"] | undefined {
   if (deadLetterTopic !== "" && deadLetterFile !== "") {
@@ -55,6 +63,29 @@ export function deadLetterOf(
   }
   if (deadLetterTopic !== "") return deadLetterTopic;
   return deadLetterFileAt(deadLetterFile);
+}
+
+/** Takes messages that a tool itself cannot use, beside those that are given up. */
+export class DeadLetters {
+  readonly #deadLetter: GiveUp["deadLetter"];
+  readonly #producer: Producer | undefined;
+
+  /** @param connection How the nsqds are reached that the messages come from. */
+  constructor(deadLetter: GiveUp["deadLetter"], { signal: _signal, ...connection }: ConsumerOptions) {
+    this.#deadLetter = deadLetter;
+    if (typeof deadLetter === "string") this.#producer = new Producer(connection as ConnectionOptions);
+  }
+
+  /** Settles when the message is there. */
+  async add(message: Message): Promise<void> {
+    if (typeof this.#deadLetter === "function") await this.#deadLetter(message);
+    else await this.#producer?.publish(this.#deadLetter, message.body);
+  }
+
+  /** Ends the connections. */
+  async close(): Promise<void> {
+    await this.#producer?.close();
+  }
 }
 
 /** Appends messages to a file; a message is there when its promise resolves. */

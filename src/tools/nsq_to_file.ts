@@ -62,7 +62,15 @@ async function run(options: NsqToFileOptions, context: ToolContext): Promise<Exi
       lookupd,
       refreshMs: options.topicRefresh,
       timeoutMs: options.httpClientConnectTimeout + options.httpClientRequestTimeout,
-      found: begin,
+      found: (topic) => {
+        try {
+          begin(topic);
+        } catch (error) {
+          // One that cannot be written keeps none of the others from it.
+          if (!(error instanceof ToolError)) throw error;
+          logger.error(`couldn't create logger for new topic ${topic}: ${error.message}`);
+        }
+      },
       failed: (text) => logger.error(`could not retrieve topic list: ${text}`),
     }, stop.signal);
     await Promise.race([whenAborted(context.stop), files.failed]);
