@@ -62,6 +62,11 @@ export const PROGRAMS: readonly Program[] = [
     run: async (args) => (await import("../tools/nsq_to_nsq.ts")).runNsqToNsq(args),
   },
   {
+    name: "nsq_to_http",
+    summary: "sends the messages of a topic as requests of HTTP",
+    run: async (args) => (await import("../tools/nsq_to_http.ts")).runNsqToHttp(args),
+  },
+  {
     name: "export-nsq",
     summary: "writes the data path of a stopped nsqd in the form of NSQ's own",
     run: async (args) => (await import("./export_nsq.ts")).runExportNsq(args),
