@@ -61,7 +61,8 @@ async function run(options: NsqToFileOptions, context: ToolContext): Promise<Exi
     const discovery = topics.length > 0 ? Promise.resolve() : discoverTopics({
       lookupd,
       refreshMs: options.topicRefresh,
-      timeoutMs: options.httpClientConnectTimeout + options.httpClientRequestTimeout,
+      connectTimeoutMs: options.httpClientConnectTimeout,
+      requestTimeoutMs: options.httpClientRequestTimeout,
       found: (topic) => {
         try {
           begin(topic);

@@ -50,7 +50,7 @@ export const NSQ_TO_FILE_OPTIONS = {
   httpClientConnectTimeout: time(
     "http-client-connect-timeout",
     2000,
-    "How long connecting to nsqlookupd may take, beside the time for its answer.",
+    "How long connecting to nsqlookupd may take.",
   ),
   httpClientRequestTimeout: time(
     "http-client-request-timeout",

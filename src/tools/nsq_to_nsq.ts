@@ -19,7 +19,7 @@ import { discoverTopics, parseTopicPattern } from "./topic_discovery.ts";
 import { parseRename } from "./topic_rename.ts";
 
 /** How long an nsqlookupd may take to tell which topics there are. */
-const LOOKUPD_TIMEOUT_MS = 5000;
+const LOOKUPD_TIMEOUTS = { connectTimeoutMs: 2000, requestTimeoutMs: 5000 };
 
 /** nsq_to_nsq, to be run by `runTool()`. */
 export const NSQ_TO_NSQ: Tool<typeof NSQ_TO_NSQ_OPTIONS> = {
@@ -44,7 +44,7 @@ async function run(options: NsqToNsqOptions, context: ToolContext): Promise<Exit
     const discovery = options.topicPattern === "" ? Promise.resolve() : discoverTopics({
       lookupd: options.lookupdHttpAddress,
       refreshMs: options.topicRefresh,
-      timeoutMs: LOOKUPD_TIMEOUT_MS,
+      ...LOOKUPD_TIMEOUTS,
       found: (topic) => {
         if (matches(topic)) forwarding.beginFound(topic);
       },

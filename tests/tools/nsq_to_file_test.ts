@@ -439,7 +439,7 @@ Deno.test("nsq_to_file finds topics by a pattern at once, and goes on when an ns
     "SUB log_b nsq_to_file",
   ]);
   assertStringIncludes(world.err, "WARNING: skipping topic other (doesn't match pattern ^log_)");
-  assertMatch(world.err, /ERROR: could not retrieve topic list: 127\.0\.0\.1:1: /);
+  assertMatch(world.err, /ERROR: could not retrieve topic list: http:\/\/127\.0\.0\.1:1\/topics: /);
 });
 
 const ADDRESS = "--nsqd-tcp-address=127.0.0.1:1";
