@@ -13,6 +13,9 @@ import { NSQLOOKUPD_OPTIONS } from "../nsqlookupd/options.ts";
 import { BENCH_OPTIONS } from "../tools/bench_options.ts";
 import { NSQ_STAT_OPTIONS } from "../tools/nsq_stat_options.ts";
 import { NSQ_TAIL_OPTIONS } from "../tools/nsq_tail_options.ts";
+import { NSQ_TO_FILE_OPTIONS } from "../tools/nsq_to_file_options.ts";
+import { NSQ_TO_HTTP_OPTIONS } from "../tools/nsq_to_http_options.ts";
+import { NSQ_TO_NSQ_OPTIONS } from "../tools/nsq_to_nsq_options.ts";
 import { TO_NSQ_OPTIONS } from "../tools/to_nsq_options.ts";
 import { API_PAGE, apiPage, OPENAPI_PAGE, openApiPage } from "./api_pages.ts";
 
@@ -53,6 +56,9 @@ const TOOLS: readonly (readonly [name: string, table: OptionTable])[] = [
   ["to_nsq", TO_NSQ_OPTIONS],
   ["nsq_stat", NSQ_STAT_OPTIONS],
   ["bench", BENCH_OPTIONS],
+  ["nsq_to_file", NSQ_TO_FILE_OPTIONS],
+  ["nsq_to_nsq", NSQ_TO_NSQ_OPTIONS],
+  ["nsq_to_http", NSQ_TO_HTTP_OPTIONS],
 ];
 
 const INTRODUCTION = `# Configuration
