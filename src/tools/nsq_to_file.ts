@@ -13,6 +13,7 @@ import { deadLetterOf } from "./dead_letters.ts";
 import { bodyForm, jsonForm, type MessageForm, parseFormat } from "./message_form.ts";
 import { NSQ_TO_FILE_OPTIONS, type NsqToFileOptions } from "./nsq_to_file_options.ts";
 import { checkAddresses, consumerOptions, parsed, usable } from "./options.ts";
+import { Progress } from "./progress.ts";
 import { CompletedFiles } from "./to_file/completed_files.ts";
 import { type Compression, SUFFIXES } from "./to_file/compression.ts";
 import { FileNames } from "./to_file/file_name.ts";
@@ -56,6 +57,12 @@ async function run(options: NsqToFileOptions, context: ToolContext): Promise<Exi
     if (matches(topic)) files.begin(topic);
     else logger.warn(`skipping topic ${topic} (doesn't match pattern ${topicPattern})`);
   };
+  using _progress = new Progress({
+    log: context.log,
+    logged: false,
+    count: () => files.finished,
+    text: (count) => `${count} messages written`,
+  });
   try {
     for (const topic of new Set(topics)) begin(topic);
     const discovery = topics.length > 0 ? Promise.resolve() : discoverTopics({
@@ -113,6 +120,11 @@ class TopicFiles {
   /** Settles when one of them cannot go on. */
   get failed(): Promise<void> {
     return this.#failed.promise;
+  }
+
+  /** How many messages are in files that were synced. */
+  get finished(): number {
+    return [...this.#topics.values()].reduce((sum, { consumer }) => sum + consumer.stats.finished, 0);
   }
 
   /** Begins to write a topic. @throws {ToolError} */

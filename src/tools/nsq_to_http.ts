@@ -12,6 +12,7 @@ import { deadLetterOf, DeadLetters } from "./dead_letters.ts";
 import { HostPool } from "./host_pool.ts";
 import { CONTENT_TYPE, NSQ_TO_HTTP_OPTIONS, type NsqToHttpOptions } from "./nsq_to_http_options.ts";
 import { checkAddresses, consumerOptions, usable } from "./options.ts";
+import { Progress } from "./progress.ts";
 import { isSampled } from "./sample.ts";
 import { Timings } from "./timings.ts";
 import { Batches } from "./to_http/batches.ts";
@@ -57,6 +58,12 @@ async function run(options: NsqToHttpOptions, context: ToolContext): Promise<Exi
   // While a request takes long, nsqd is told that its messages are not lost.
   const running = consumer.run((message) => isSampled(sample) ? batches.add(message) : undefined, {
     autoTouch: true,
+  });
+  using _progress = new Progress({
+    log: context.log,
+    logged: false,
+    count: () => consumer.stats.finished,
+    text: (count) => `${count} messages dealt with`,
   });
   try {
     await Promise.race([whenAborted(context.stop), followed]);

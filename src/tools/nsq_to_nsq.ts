@@ -12,6 +12,7 @@ import { Destinations } from "./destinations.ts";
 import { jsonJudge } from "./json_rules.ts";
 import { NSQ_TO_NSQ_OPTIONS, type NsqToNsqOptions } from "./nsq_to_nsq_options.ts";
 import { checkAddresses, consumerOptions, parsed, producerOptions, usable } from "./options.ts";
+import { Progress } from "./progress.ts";
 import { isSampled } from "./sample.ts";
 import { Timings } from "./timings.ts";
 import { type ExitCode, runTool, type Tool, type ToolContext, ToolError, whenAborted } from "./tool.ts";
@@ -39,6 +40,12 @@ async function run(options: NsqToNsqOptions, context: ToolContext): Promise<Exit
   const forwarding = new Forwarding(options, context);
   const stop = new AbortController();
   context.stop.addEventListener("abort", () => stop.abort());
+  using _progress = new Progress({
+    log: context.log,
+    logged: false,
+    count: () => forwarding.finished,
+    text: (count) => `${count} messages dealt with`,
+  });
   try {
     for (const topic of new Set(options.topic)) forwarding.begin(topic);
     const discovery = options.topicPattern === "" ? Promise.resolve() : discoverTopics({
@@ -118,6 +125,11 @@ class Forwarding {
   /** Settles when nsqd refuses the tool. */
   get failed(): Promise<void> {
     return this.#failed.promise;
+  }
+
+  /** How many messages are finished. */
+  get finished(): number {
+    return [...this.#consumers.values()].reduce((sum, { stats }) => sum + stats.finished, 0);
   }
 
   /** Begins to pass on a topic. @throws {ToolError} */
