@@ -442,6 +442,17 @@ Deno.test("nsq_to_file finds topics by a pattern at once, and goes on when an ns
   assertMatch(world.err, /ERROR: could not retrieve topic list: http:\/\/127\.0\.0\.1:1\/topics: /);
 });
 
+Deno.test("nsq_to_file can be told to close its files, and to stop, while no nsqd is there", async () => {
+  const world = new FakeToolWorld();
+  const running = world.run(NSQ_TO_FILE, "--topic=t", "--nsqd-tcp-address=127.0.0.1:1", "--skip-empty-files");
+  await eventually("it waits for nsqd", () => world.err.includes("re-connecting in "));
+  world.send("SIGHUP");
+  world.send("SIGTERM");
+
+  assertEquals(await running, 0);
+  assertStringIncludes(world.err, "nothing listens there; is nsqd running");
+});
+
 const ADDRESS = "--nsqd-tcp-address=127.0.0.1:1";
 for (
   const [args, code, text] of [

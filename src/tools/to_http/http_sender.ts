@@ -5,7 +5,7 @@
  */
 
 import { createHmac } from "node:crypto";
-import { Agent, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from "node:http";
 import { Agent as TlsAgent, request as httpsRequest } from "node:https";
 import { clearTimeout, setTimeout } from "node:timers";
 import { gzipSync } from "node:zlib";
@@ -37,6 +37,11 @@ export interface HttpAnswer {
 /** A body to send; without one, it is a GET. */
 export type RequestBody = Uint8Array | undefined;
 
+/** A connection that was kept had ended before there was an answer. */
+class StaleError extends Error {
+  override readonly name = "StaleError";
+}
+
 /** Sends requests. */
 export class HttpSender implements Disposable {
   readonly #options: SenderOptions;
@@ -51,14 +56,25 @@ export class HttpSender implements Disposable {
   }
 
   /** Sends a request; rejects when there is no answer. */
-  async send(url: string, body: RequestBody, headers: Readonly<Record<string, string>>): Promise<HttpAnswer> {
+  async send(url: string, body: RequestBody, own: Readonly<Record<string, string>>): Promise<HttpAnswer> {
     const sent = body === undefined || !this.#options.gzip ? body : gzipSync(body);
+    const headers = this.#headers(sent, own);
+    try {
+      return await this.#request(url, sent, headers);
+    } catch (error) {
+      if (!(error instanceof StaleError)) throw error;
+      // The server has closed a connection that was kept, just when it was used again. That says nothing of the message.
+      return await this.#request(url, sent, headers);
+    }
+  }
+
+  async #request(url: string, sent: RequestBody, headers: OutgoingHttpHeaders): Promise<HttpAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
     const isTls = url.startsWith("https:");
     const request = (isTls ? httpsRequest : httpRequest)(url, {
-      method: body === undefined ? "GET" : this.#options.method,
+      method: sent === undefined ? "GET" : this.#options.method,
       agent: isTls ? this.#tlsAgent : this.#agent,
-      headers: this.#headers(sent, headers),
+      headers,
     });
     const late = (what: string, ms: number) =>
       setTimeout(() => request.destroy(new Error(`${url}: ${what} within ${ms} ms`)), ms);
@@ -77,7 +93,10 @@ export class HttpSender implements Disposable {
       response.on("end", () => resolve({ status, retryAfter }));
       response.on("error", reject);
     });
-    request.on("error", reject);
+    request.on("error", (error: Error & { readonly code?: string }) => {
+      const isStale = request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE");
+      reject(isStale ? new StaleError(error.message, { cause: error }) : error);
+    });
     request.end(sent);
     try {
       return await promise;
@@ -92,7 +111,7 @@ export class HttpSender implements Disposable {
     this.#tlsAgent.destroy();
   }
 
-  #headers(sent: RequestBody, own: Readonly<Record<string, string>>): Record<string, string | number> {
+  #headers(sent: RequestBody, own: Readonly<Record<string, string>>): OutgoingHttpHeaders {
     const { userAgent, contentType, gzip, hmacKey, headers } = this.#options;
     const base: Record<string, string | number> = { "User-Agent": userAgent };
     if (sent !== undefined) {
