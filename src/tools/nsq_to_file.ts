@@ -5,6 +5,7 @@
  */
 
 import { hostname } from "node:os";
+import { resolve } from "node:path";
 import { Logger } from "../base/logger.ts";
 import { errorText } from "../base/error_text.ts";
 import { Consumer, type ConsumerOptions } from "../client/mod.ts";
@@ -215,7 +216,9 @@ class TopicFiles {
 
   get #folders(): { readonly workDir: string; readonly outputDir: string } {
     const { workDir, outputDir } = this.#options;
-    return { workDir: workDir === "" ? outputDir : workDir, outputDir };
+    // However they are written: a file is not to be moved to where it is.
+    const isSame = workDir === "" || resolve(workDir) === resolve(outputDir);
+    return { workDir: isSame ? outputDir : workDir, outputDir };
   }
 
   #fail(scope: string, error: Error): void {

@@ -284,6 +284,18 @@ fileTest("nsq_to_file --work-dir moves files when they are complete, and replace
   assertEquals(await filesIn(run.work), {});
 });
 
+fileTest(
+  "nsq_to_file moves nothing where both folders are the same, however they are written",
+  async (run) => {
+    await publish(run.nsqd, ["one"]);
+    run.start(`--work-dir=${run.out}/../out/`, "--max-in-flight=1");
+    await run.done();
+    await run.stop();
+
+    assertEquals(await filesIn(run.out), { "t.log": "one\n" });
+  },
+);
+
 fileTest("nsq_to_file adopts a file that a killed one has left, under any time and revision", async (run) => {
   await Deno.writeTextFile(`${run.work}/t-000004.2020-01-01_00.log`, "finished\npart");
   await Deno.writeTextFile(`${run.work}/other-000004.2020-01-01_00.log`, "of another topic\n");
