@@ -178,7 +178,7 @@ fileTest("nsq_to_file writes what it gives up to --dead-letter-file", async (run
 
 fileTest("nsq_to_file syncs in time for nsqd, however long its interval is", async (run) => {
   await publish(run.nsqd, ["one"]);
-  run.start("--sync-interval=1h", "--consumer-opt=msg_timeout,1s");
+  run.start("--sync-interval=1h", "--consumer-opt=msg_timeout,3s");
   await run.done();
   await run.stop();
 
@@ -207,10 +207,11 @@ fileTest("nsq_to_file begins a file at --rotate-interval, an empty one where not
   await publish(run.nsqd, ["one"]);
   run.start("--rotate-interval=1ms", "--sync-interval=10ms");
   await eventually("there is a second file", async () => Object.keys(await filesIn(run.out)).length > 1);
+  await run.done();
   await run.stop();
 
-  const { "t-000000.log": first, "t-000001.log": second } = await filesIn(run.out);
-  assertEquals(first + second, "one\n");
+  // Which of them has the message is chance: it takes its time to come.
+  assertEquals(Object.values(await filesIn(run.out)).join(""), "one\n");
 });
 
 fileTest("nsq_to_file --skip-empty-files makes no file before there is a message", async (run) => {
