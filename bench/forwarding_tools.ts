@@ -6,8 +6,6 @@
  * @module
  */
 
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Producer } from "../src/client/mod.ts";
 import { ChildDaemon, programCommand } from "../tests/support/child_daemon.ts";
 import { Flags } from "../tests/support/flags.ts";
@@ -45,6 +43,7 @@ interface Scenario {
 interface Place {
   readonly folder: string;
   readonly nsqd: string;
+  /** An URL to POST to: that of an nsqd, too. */
   readonly http: string;
 }
 
@@ -73,7 +72,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: "http",
     tool: "nsq_to_http",
-    messages: 10_000,
+    messages: 20_000,
     flags: ({ http }) => [`--post=${http}`, "--status-every=0"],
   },
 ];
@@ -93,7 +92,6 @@ async function measure(scenario: Scenario, whose: Run["whose"], nsqBin: string):
   try {
     await using source = await startNsqd({ command, args });
     await using target = await startNsqd({ command, args });
-    using sink = await httpSink();
     await fill(source, messages);
     const program = whose === "NSQ" ? [`${nsqBin}/${scenario.tool}`] : programCommand(scenario.tool);
     await using tool = new ChildDaemon([
@@ -101,7 +99,11 @@ async function measure(scenario: Scenario, whose: Run["whose"], nsqBin: string):
       "--topic=t",
       "--channel=c",
       `--nsqd-tcp-address=${source.tcpAddress}`,
-      ...scenario.flags({ folder, nsqd: target.tcpAddress, http: sink.url }),
+      ...scenario.flags({
+        folder,
+        nsqd: target.tcpAddress,
+        http: `http://${target.httpAddress}/pub?topic=t`,
+      }),
     ]);
     // What is measured begins when the tool works, and not when it starts.
     const [first, startMs, startCpu] = await finished(source.httpAddress, tool, 1);
@@ -149,22 +151,6 @@ async function finished(
     if (done >= count) return [done, performance.now(), readProcessUsage(tool.pid)?.cpuSeconds ?? 0];
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-}
-
-/** Takes everything. */
-async function httpSink(): Promise<Disposable & { readonly url: string }> {
-  const server = createServer((request, response) => {
-    request.resume();
-    request.on("end", () => response.end());
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    [Symbol.dispose]() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
 }
 
 function median(values: readonly number[]): number {
