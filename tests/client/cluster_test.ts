@@ -1,65 +1,18 @@
 import { assertEquals, assertLessOrEqual } from "@std/assert";
 import { Consumer, Producer } from "../../src/client/mod.ts";
+import { runCluster } from "../support/client_cluster.ts";
 import { eventually } from "../support/eventually.ts";
-import { LookupdProcess } from "../support/lookupd_process.ts";
 import { type NsqdInProcess, withDataPath, withNsqd } from "../support/nsqd_in_process.ts";
-import { type NsqdProcess, startNsqd } from "../support/nsqd_process.ts";
 
 const TOPIC = "cluster";
 
 Deno.test("Nothing is lost while nodes are killed and come back under a producer and its consumers", async () => {
-  await using lookupd = await LookupdProcess.start();
-  const dataPaths = [await Deno.makeTempDir(), await Deno.makeTempDir(), await Deno.makeTempDir()];
-  const start = (dataPath: string) =>
-    startNsqd({
-      dataPath,
-      args: [
-        "--broadcast-address=127.0.0.1",
-        `--lookupd-tcp-address=${lookupd.tcpAddress}`,
-        "--durability=disk",
-      ],
-    });
-  const nodes: NsqdProcess[] = [];
-  const options = {
-    lookupd: [lookupd.httpAddress],
-    lookupdPollIntervalMs: 100,
-    reconnect: { minMs: 10, maxMs: 100 },
-  };
-  const received = new Set<string>();
-  const consumers = Array.from(
-    { length: 4 },
-    () =>
-      new Consumer(TOPIC, "all", {
-        ...options,
-        maxInFlight: 50,
-        msgTimeoutMs: 1000,
-        defaultRequeueDelayMs: 0,
-      }),
-  );
-  const producer = new Producer({ ...options, attempts: 100 });
-  try {
-    for (const dataPath of dataPaths) nodes.push(await start(dataPath));
-    for (const consumer of consumers) void consumer.run((message) => void received.add(message.text()));
+  const plan = { nodes: 3, consumers: 4, maxInFlight: 50, messages: 2000, rounds: 3 };
 
-    const published: string[] = [];
-    for (let round = 0; round < 3; round++) {
-      const bodies = Array.from({ length: 2000 }, (_, i) => `${round} ${i}`);
-      const publishing = bodies.map(async (body) => {
-        await producer.publish(TOPIC, body);
-        published.push(body);
-      });
-      await nodes[round].kill();
-      nodes[round] = await start(dataPaths[round]);
-      await Promise.all(publishing);
-    }
+  const { published, missing, mostReady } = await runCluster(plan);
 
-    assertEquals(published.length, 6000);
-    await eventually("all have come", () => received.size === 6000, { timeoutMs: 20_000 });
-  } finally {
-    await Promise.all([producer, ...consumers].map((client) => client.close()));
-    for (const node of nodes) await node[Symbol.asyncDispose]();
-    for (const dataPath of dataPaths) await Deno.remove(dataPath, { recursive: true });
-  }
+  assertEquals([published, missing], [6000, 0]);
+  assertLessOrEqual(mostReady, plan.maxInFlight);
 });
 
 Deno.test("Consumer with fewer messages in flight than nodes takes as much from each of them", async () => {
