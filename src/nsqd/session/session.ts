@@ -253,7 +253,7 @@ export class Session implements MessageSink, WireOwner {
     try {
       if (await this.#readMagic()) await this.#readCommands();
     } catch (error) {
-      if (!this.#wire.closed) this.#blame("TCP_BROKEN", errorText(error));
+      if (!this.#wire.closed) this.#broken(error, errorText(error));
     } finally {
       this.subscription?.channel.removeConsumer(this.subscription.consumer);
       await this.publishesKept();
@@ -379,7 +379,7 @@ export class Session implements MessageSink, WireOwner {
   }
 
   writeFailed(error: unknown): void {
-    this.#blame("TCP_BROKEN", `failed to send response - ${errorText(error)}`);
+    this.#broken(error, `failed to send response - ${errorText(error)}`);
     this.close();
   }
 
@@ -481,7 +481,8 @@ export class Session implements MessageSink, WireOwner {
     while (magic === undefined) {
       if (!await this.#read()) {
         if (this.#wire.closed) return false;
-        throw new Error("failed to read protocol version - unexpected EOF");
+        const isSilent = this.reader.pendingBytes === 0;
+        throw new (isSilent ? SilentError : Error)("failed to read protocol version - unexpected EOF");
       }
       magic = this.reader.takeMagic();
     }
@@ -660,11 +661,20 @@ export class Session implements MessageSink, WireOwner {
     this.close();
   }
 
+  /** The connection is of no use any more; a client that has just gone has done nothing wrong, nor has one that only knocked. */
+  #broken(error: unknown, reason: string): void {
+    if (!isDisconnect(error) && !(error instanceof SilentError)) this.#blame("TCP_BROKEN", reason);
+    else this.context.logger.error(`client(${this.remoteAddress}) - ${reason}`);
+  }
+
   #blame(code: string, reason: string): void {
     this.context.logger.error(`client(${this.remoteAddress}) - ${reason}`);
     this.context.onError(code, this.remoteAddress, reason);
   }
 }
+
+/** A client that has gone without a byte, as what looks whether a port is open does. */
+class SilentError extends Error {}
 
 /** True when more than the timeout has passed; a timeout of 0 is none. */
 function isOver(sinceMs: number, timeoutMs: number, monotonicMs: number): boolean {

@@ -229,3 +229,15 @@ Deno.test(
     ]);
   }),
 );
+
+Deno.test(
+  "Session tells of no error when a client only knocks, and of one when its magic is cut off",
+  inMemory(async (nsqd) => {
+    await (await nsqd.connect({ magic: "" })).end();
+    await (await nsqd.connect({ magic: "  V" })).end();
+
+    assertEquals(nsqd.errors, [
+      "TCP_BROKEN 127.0.0.1:5002 failed to read protocol version - unexpected EOF",
+    ]);
+  }),
+);
