@@ -2,6 +2,10 @@
  * JSON of any size, read in slices of time: a peer that answers with 60 MB takes nobody else's turn. What is small is read
  * in one go; what is large is cut at its commas first, and its parts are read one by one.
  *
+ * Lists of objects that begin alike, as long answers have them, are cut where the next one seems to begin. Whether that is so
+ * shows when the part is read: if `[a]` and `[b]` are lists, `[a,b]` is the list of both. Otherwise, and for all else, the end
+ * of each part is looked for character by character, which takes as long as reading it.
+ *
  * @module
  */
 
@@ -18,6 +22,8 @@ export const LONG_OBJECT_FIELDS_MAX = 10_000;
 /** How deep what is too long to be read in one go may be in something of that kind. */
 export const LONG_DEPTH_MAX = 64;
 
+/** How an object begins: with the name of its first field. */
+const OBJECT_START = /\{"[^"\\]{1,64}":/y;
 const SPACE = /[ \t\n\r]*/y;
 const LITERAL = /[-+.\w]+/y;
 
@@ -66,7 +72,8 @@ class LongText {
     const items: unknown[] = [];
     const fields: [string, unknown][] = [];
     const close = isList ? "]" : "}";
-    for (let isFirst = true; !this.#takes(close); isFirst = false) {
+    if (isList) await this.#alike(items);
+    for (let isFirst = items.length === 0; !this.#takes(close); isFirst = false) {
       if (!isFirst && !this.#takes(",")) throw this.#unexpected();
       const name = isList ? "" : this.#name();
       const value = this.#short() ?? await this.#long(depth + 1);
@@ -78,6 +85,26 @@ class LongText {
     }
     // Not by assignment, to which `__proto__` means something.
     return { is: isList ? items : Object.fromEntries(fields) };
+  }
+
+  /** Reads objects that begin alike, as many as can be cut without looking at all of them, up to the comma behind. */
+  async #alike(items: unknown[]): Promise<void> {
+    OBJECT_START.lastIndex = this.#at;
+    const start = OBJECT_START.exec(this.#text);
+    if (start === null) return;
+    const boundary = `},${start[0]}`;
+    for (let from = this.#at;;) {
+      const middle = from + PART_LENGTH / 2;
+      const found = this.#text.slice(middle, middle + PART_LENGTH / 2).indexOf(boundary);
+      if (found < 0) return;
+      const end = middle + found + 1;
+      const part = listIn(this.#text.slice(from, end));
+      if (part === undefined) return;
+      for (const item of part) items.push(item);
+      this.#at = end;
+      from = end + 1;
+      if (this.#slice.isOver) await this.#slice.next();
+    }
   }
 
   #name(): string {
@@ -149,5 +176,15 @@ class LongText {
         ? "Unexpected end of JSON"
         : `Unexpected ${JSON.stringify(found)} in JSON at position ${this.#at}`,
     );
+  }
+}
+
+/** The values that the text lists; undefined if it is no list of values. */
+function listIn(text: string): unknown[] | undefined {
+  try {
+    return JSON.parse(`[${text}]`);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }

@@ -55,6 +55,28 @@ Deno.test("parseJson() reads a short text in one go", async () => {
   assertEquals(slice.turns, 0);
 });
 
+Deno.test("parseJson() reads lists of objects that begin alike, whatever their strings and lists look like", async () => {
+  const names = [`},{"name":"`, `}`, `\\`, `\\"`, `},{`, `{"name":`, `]`];
+  const deep = Array.from({ length: 3000 }, () => ({ name: `},{"name":1` }));
+  const value = Array.from({ length: 6000 }, (_, i) => ({
+    name: names[i % names.length],
+    inside: [{ name: "a" }, { name: names[(i + 1) % names.length], inside: [{ name: [] }, { name: {} }] }],
+    ...i === 3000 && { deep },
+  }));
+  const text = JSON.stringify(value);
+
+  assertEquals(text.length > LONG, true);
+  assertEquals(await parseJson(text), JSON.parse(text));
+});
+
+Deno.test("parseJson() refuses a list of objects that begin alike and are none", async () => {
+  const good = `{"name":"${"x".repeat(100)}"}`;
+  for (const bad of [`{"name":1}}`, `{"name":}`, `{"name":1},`, `{"name":"},{"name":1}`]) {
+    const text = `[${`${good},`.repeat(4000)}${bad},${`${good},`.repeat(4000)}${good}]`;
+    await assertRejects(() => parseJson(text), SyntaxError);
+  }
+});
+
 const BAD: readonly (readonly [what: string, text: string])[] = [
   ["without an end", `[${PADDING}1`],
   ["with something behind", `[${PADDING}1]1`],
