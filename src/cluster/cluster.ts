@@ -20,9 +20,10 @@ import {
   nullIfEmpty,
   type ToldNode,
   toldNodes,
+  toldNodesOnly,
   withTopics,
 } from "./cluster_nodes.ts";
-import type { Daemon, DaemonClient } from "./daemon_client.ts";
+import type { Daemon, DaemonClient, Read } from "./daemon_client.ts";
 import { type TopicNumbers, topicNumbers } from "./topic_numbers.ts";
 import { nodeTopics, type TopicStats } from "./topic_stats.ts";
 
@@ -133,6 +134,23 @@ export class Cluster {
     return { value: mergedNodes(value), failures };
   }
 
+  /** The same, of whose topics only those are told that are tombstoned: much less to read. @throws {UnansweredError} */
+  async nodesOnly(): Promise<Answered<readonly ClusterNode[]>> {
+    const registries = this.registries;
+    if (registries === undefined) {
+      return await askAll("nsqd", this.#sources().nsqds, async (nsqd) => {
+        return await this.client.get(nsqd, "/info", (answer) => infoNode(answer, []));
+      });
+    }
+    const { value, failures } = await this.#askTold(registries, "/nodes", toldNodesOnly);
+    return { value: mergedNodes(value), failures };
+  }
+
+  /** What `read` makes of all that a node says of its topics and channels. @throws {Error} Why it has not. */
+  async nodeNumbers<T>(node: Daemon, read: Read<T>): Promise<T> {
+    return await this.client.get(node, statsPath(EVERYTHING), read);
+  }
+
   /** The nodes that have a topic. @throws {UnansweredError} */
   async topicNodes(topic: string): Promise<Answered<readonly ClusterNode[]>> {
     const registries = this.registries;
@@ -202,9 +220,13 @@ export class Cluster {
     return await askAll(kind, addresses, (daemon) => this.client.get(daemon, path, read));
   }
 
-  async #askTold({ kind, addresses }: Registries, path: string): Promise<Answered<readonly ToldNode[]>> {
+  async #askTold(
+    { kind, addresses }: Registries,
+    path: string,
+    read: (answer: unknown, lookupd: string) => ToldNode[] = toldNodes,
+  ): Promise<Answered<readonly ToldNode[]>> {
     const { value, failures } = await askAll(kind, addresses, (daemon) => {
-      return this.client.get(daemon, path, (answer) => toldNodes(answer, daemon.address));
+      return this.client.get(daemon, path, (answer) => read(answer, daemon.address));
     });
     return { value: value.flat(), failures };
   }

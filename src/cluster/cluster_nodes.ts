@@ -58,6 +58,20 @@ export function toldNodes(answer: unknown, lookupd: string): ToldNode[] {
   });
 }
 
+/** The same, of whose topics only those are looked at that are tombstoned: there may be very many of the others. */
+export function toldNodesOnly(answer: unknown, lookupd: string): ToldNode[] {
+  return listField(fieldsOf(answer, "the answer"), "producers").map((producer) => {
+    const fields = fieldsOf(producer, "a producer");
+    const topics = listField(fields, "topics");
+    const tombstoned = listField(fields, "tombstones").flatMap((is, i) => {
+      const topic = topics[i];
+      return is === true && typeof topic === "string" ? [{ topic, tombstoned: true }] : [];
+    });
+    const remote_address = textField(fields, "remote_address");
+    return { lookupd, ...nodeOf(fields), remote_address, topics: nullIfEmpty(tombstoned) };
+  });
+}
+
 /** A node as it tells of itself in `/info`. @throws {TypeError} */
 export function infoNode(answer: unknown, topics: readonly string[]): ClusterNode {
   return withTopics(nodeOf(fieldsOf(answer, "the answer")), topics);

@@ -16,6 +16,7 @@ export interface ChannelNumbers {
   readonly timedOut: number;
   readonly messages: number;
   readonly consumers: number;
+  readonly paused: boolean;
 }
 
 /** A topic of a node. */
@@ -54,6 +55,7 @@ function* channelNumbers(topic: Fields): Generator<ChannelNumbers> {
       timedOut: wholeField(fields, "timeout_count"),
       messages: wholeField(fields, "message_count"),
       consumers: wholeField(fields, "client_count"),
+      paused: flagField(fields, "paused"),
     };
   }
 }

@@ -11,12 +11,15 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { HttpClient } from "../http/http_client.ts";
 import type { AdminAction } from "./notifications.ts";
 import type { NsqadminOptions } from "./options.ts";
+import type { Poller } from "./watch/poller.ts";
 
 /** See above. */
 export interface AdminContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly cluster: Cluster;
+  /** What the pages are made of. */
+  readonly poller: Poller;
   /** Makes requests to others than daemons. */
   readonly http: HttpClient;
   readonly hostname: string;

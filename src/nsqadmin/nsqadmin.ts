@@ -1,6 +1,6 @@
 /**
  * nsqadmin, put together (nsqadmin/nsqadmin.go): what it starts, and what it stops, are one list each. It keeps nothing on
- * disk, and knows of the cluster what it is told when it asks.
+ * disk: the API says of the cluster what it is told when it asks, and the pages what the poller was told a little before.
  *
  * @module
  */
@@ -28,6 +28,7 @@ import { nsqadminHttp } from "./http_api.ts";
 import { type AdminAction, Notifications } from "./notifications.ts";
 import { NSQADMIN_OPTIONS, type NsqadminConfig, type NsqadminOptions } from "./options.ts";
 import { readTokenFile } from "./token_file.ts";
+import { Poller } from "./watch/poller.ts";
 
 const CLOCK_INTERVAL_MS = 1000;
 /** How long HTTP requests may take to end when nsqadmin stops. */
@@ -44,6 +45,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly clock = new SystemClock();
   readonly logger: Logger;
   readonly cluster: Cluster;
+  readonly poller: Poller;
   readonly http: HttpClient;
   readonly hostname = Deno.hostname();
 
@@ -72,15 +74,15 @@ export class Nsqadmin implements Daemon, AdminContext {
       ...limits,
       tls: { rootCa, pair, skipVerify: options.httpClientTlsInsecureSkipVerify },
     });
-    const client = new DaemonClient(this.http, {
-      onRequest: (text) => logger.info(text),
-      token: () => this.#token,
+    this.cluster = this.#clusterOf((text) => logger.info(text));
+    this.poller = new Poller({
+      // What is asked every few seconds would fill the log.
+      cluster: this.#clusterOf((text) => logger.debug(text)),
+      clock: this.clock,
+      logger,
+      intervalMs: options.pollIntervalMs,
+      keepsHistory: options.history,
     });
-    this.cluster = new Cluster(client, () => ({
-      lookupds: this.#options.lookupdHttpAddresses,
-      gossip: this.#options.gossipHttpAddresses,
-      nsqds: this.#options.nsqdHttpAddresses,
-    }));
     const { notificationHttpEndpoint: endpoint } = options;
     if (endpoint !== "") {
       // NSQ compat: what is said of TLS is for daemons and graphite.
@@ -109,6 +111,7 @@ export class Nsqadmin implements Daemon, AdminContext {
       return every(CLOCK_INTERVAL_MS, signal, () => void this.clock.adjust());
     });
     this.#notifying = this.#notifications?.run();
+    this.#group.spawn("poller", (signal) => this.poller.run(signal));
     const notifying = this.#notifying;
     if (notifying) this.#group.spawn("notifications", () => notifying);
   }
@@ -157,6 +160,7 @@ export class Nsqadmin implements Daemon, AdminContext {
 
   setLookupdAddresses(lookupdHttpAddresses: readonly string[]): void {
     this.#options = { ...this.#options, lookupdHttpAddresses };
+    this.poller.rediscover();
   }
 
   optionValue(key: string): unknown {
@@ -170,6 +174,15 @@ export class Nsqadmin implements Daemon, AdminContext {
   #warnOfOpenSecrets(): void {
     const { httpClientTlsKey, nsqdAuthTokenFile } = this.#options;
     warnOfOpenSecrets([httpClientTlsKey, nsqdAuthTokenFile], this.logger);
+  }
+
+  #clusterOf(onRequest: (text: string) => void): Cluster {
+    const client = new DaemonClient(this.http, { onRequest, token: () => this.#token });
+    return new Cluster(client, () => ({
+      lookupds: this.#options.lookupdHttpAddresses,
+      gossip: this.#options.gossipHttpAddresses,
+      nsqds: this.#options.nsqdHttpAddresses,
+    }));
   }
 
   #listen(): HttpServer {

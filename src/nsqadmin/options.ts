@@ -17,6 +17,7 @@ import { readTokenFile } from "./token_file.ts";
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
+const POLL_INTERVAL_MIN_MS = 100;
 
 /** A URL; what may be a credential in it is not shown. */
 const url: Kind<string> = {
@@ -103,6 +104,20 @@ export const NSQADMIN_OPTIONS = {
     default: [],
     description:
       "HTTP address of an nsqd with gossip, which tells of all others, in place of nsqlookupds; may be given several times.",
+  }),
+
+  pollIntervalMs: option({
+    flag: "poll-interval",
+    kind: duration,
+    default: 5 * SECOND_MS,
+    description: "How often the pages' numbers are asked for, of every nsqd once: 100ms at least.",
+  }),
+  history: option({
+    flag: "history",
+    kind: bool,
+    default: true,
+    description:
+      "Keep the numbers of a day in memory, for graphs; if not, nsqd nodes are asked only while somebody looks.",
   }),
 
   graphiteUrl: option({
@@ -280,6 +295,7 @@ function refusalOf(options: NsqadminOptions): string | undefined {
   if (allowConfigFromCidr !== "" && parseSubnet(allowConfigFromCidr) === undefined) {
     return `failed to parse --allow-config-from-cidr (${allowConfigFromCidr})`;
   }
+  if (options.pollIntervalMs < POLL_INTERVAL_MIN_MS) return "--poll-interval must be 100ms at least";
   return urlRefusal("graphite-url", options.graphiteUrl) ??
     urlRefusal("notification-http-endpoint", options.notificationHttpEndpoint);
 }

@@ -37,6 +37,8 @@ Deno.test("loadNsqadminOptions() gives NSQ's defaults", () => {
     lookupdHttpAddresses: ["127.0.0.1:4161"],
     nsqdHttpAddresses: [],
     gossipHttpAddresses: [],
+    pollIntervalMs: 5000,
+    history: true,
     graphiteUrl: "",
     proxyGraphite: false,
     statsdPrefix: "nsq.%s",

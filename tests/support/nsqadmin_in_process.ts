@@ -81,7 +81,9 @@ export async function withNsqadmin(
     level: LOG_LEVELS.info,
     write: (line) => lines.push(line.slice("yyyy/mm/dd hh:mm:ss.uuuuuu ".length)),
   });
-  const given = { ...defaultOptions(NSQADMIN_OPTIONS), httpAddress: "127.0.0.1:0", ...options };
+  // Nobody is asked for pages' numbers but when a test wants it.
+  const quiet = { httpAddress: "127.0.0.1:0", pollIntervalMs: 600_000, history: false };
+  const given = { ...defaultOptions(NSQADMIN_OPTIONS), ...quiet, ...options };
   const nsqadmin = new Nsqadmin({ options: given, tls, token }, logger);
   try {
     await nsqadmin.start();

@@ -7,6 +7,7 @@
 import { formatDuration } from "../../base/duration.ts";
 import { type ChannelStats, type ClientStats, sumChannels } from "../../cluster/topic_stats.ts";
 import { Asking } from "./asking.ts";
+import { Charts } from "./charts.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
@@ -15,6 +16,15 @@ import { type PageRequest, queryWith } from "./request.ts";
 import { PAGE_ROWS } from "./table.ts";
 
 const NS_PER_MS = 1e6;
+
+const CHARTS = [
+  ["depth", "Depth"],
+  ["inRate", "In, messages in a second"],
+  ["outRate", "Finished in a second"],
+  ["inFlight", "In flight"],
+  ["deferred", "Deferred"],
+  ["consumers", "Consumers"],
+] as const;
 
 /** `GET /topics/:topic/:channel` */
 export async function channelPage(request: PageRequest): Promise<Markup> {
@@ -28,6 +38,7 @@ export async function channelPage(request: PageRequest): Promise<Markup> {
     channel_name === channel
   );
   const sum = parts.length === 0 ? undefined : sumChannels(parts);
+  request.admin.poller.note();
   return (
     <Layout request={request} title={`Channel ${channel} of ${topic}`}>
       <p>
@@ -40,6 +51,7 @@ export async function channelPage(request: PageRequest): Promise<Markup> {
       {request.mayChange && <Actions request={request} paused={sum?.paused ?? false} />}
       {sum === undefined ? <p>No node that has answered has this channel.</p> : (
         <>
+          <Charts request={request} series={request.admin.poller.find(topic, channel)} fields={CHARTS} />
           <NodesTable request={request} sum={sum} />
           <Consumers request={request} clients={sum.clients ?? []} hasDepth={sum.depth > 0} />
         </>

@@ -4,38 +4,60 @@
  * @module
  */
 
-import { type ClusterNode, httpAddressOf } from "../../cluster/cluster_nodes.ts";
-import { Asking } from "./asking.ts";
+import type { ClusterNode } from "../../cluster/cluster_nodes.ts";
+import type { NodeState, WatchedNode } from "../watch/watched_node.ts";
+import { rounded } from "./charts.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
-import { ChangeButton, Count, Failures, Paused, SortHead, Table, TableControls } from "./parts.tsx";
+import { agoOf, ClusterNews, seen } from "./news.tsx";
+import { ChangeButton, Count, Paused, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { type Columns, tablePart, tableView } from "./table.ts";
-import { TOPIC_COLUMNS, TopicRows } from "./topic_rows.ts";
+import { nodeTopicRows, TOPIC_COLUMNS } from "./topic_rows.ts";
 
 /** What nodes can be sorted by. */
-const NODE_COLUMNS: Columns<ClusterNode> = {
-  name: ({ hostname }) => hostname,
-  address: httpAddressOf,
-  version: ({ version }) => version,
-  topics: ({ topics }) => topics?.length ?? 0,
-  lookupds: ({ remote_addresses }) => remote_addresses?.length ?? 0,
+const NODE_COLUMNS: Columns<WatchedNode> = {
+  name: ({ node }) => node.hostname,
+  address: ({ address }) => address,
+  state: ({ state }) => STATES.indexOf(state),
+  version: ({ node }) => node.version,
+  topics: topicsAt,
+  waiting: ({ numbers }) => numbers?.totals.waiting ?? 0,
+  in: ({ numbers }) => numbers?.totals.inRate ?? 0,
+  consumers: ({ numbers }) => numbers?.totals.consumers ?? 0,
+  lookupds: ({ node }) => node.remote_addresses?.length ?? 0,
+};
+
+/** The worst at the end. */
+const STATES: readonly NodeState[] = ["up", "new", "late", "failing", "gone"];
+const STATE_TEXTS: Readonly<Record<NodeState, string>> = {
+  up: "answers",
+  new: "not asked yet",
+  late: "late",
+  failing: "does not answer",
+  gone: "gone",
+};
+
+const STATE_WORDS: Readonly<Record<NodeState, string>> = {
+  ...STATE_TEXTS,
+  new: "has not been asked yet",
+  late: "is late",
+  gone: "is gone",
 };
 
 /** `GET /nodes` */
 export async function nodesPage(request: PageRequest): Promise<Markup> {
-  const { cluster } = request.admin;
-  const asking = new Asking();
-  const nodes = await asking.ask(cluster.nodes(), []);
+  const { cluster, poller } = request.admin;
+  await seen(request);
   const view = tableView(request.query, NODE_COLUMNS);
-  const nameOf = (node: ClusterNode) => `${node.hostname} ${httpAddressOf(node)}`;
-  const part = tablePart(nodes, view, { columns: NODE_COLUMNS, nameOf });
+  const nameOf = ({ node, address }: WatchedNode) => `${node.hostname} ${address}`;
+  const part = tablePart(poller.nodes, view, { columns: NODE_COLUMNS, nameOf });
   const head = { request, view };
   const registries = cluster.registries;
   return (
     <Layout request={request} title="Nodes">
       <h1>Nodes</h1>
-      <Failures of={asking.failures} shown="What is known there only is missing below." />
+      <ClusterNews request={request} />
       <TableControls
         request={request}
         view={view}
@@ -52,40 +74,65 @@ export async function nodesPage(request: PageRequest): Promise<Markup> {
             <th scope="col">Region, zone</th>
             {registries && <SortHead {...head} column="lookupds">Told by</SortHead>}
             <SortHead {...head} column="topics">Topics</SortHead>
+            <SortHead {...head} column="state">State</SortHead>
+            <SortHead {...head} column="waiting">Waiting</SortHead>
+            <SortHead {...head} column="in">In/s</SortHead>
+            <SortHead {...head} column="consumers">Consumers</SortHead>
           </tr>
         </thead>
         <tbody>
-          {part.rows.map((node) => (
-            <tr>
-              <th scope="row" class="name">
-                <a href={request.paths.node(httpAddressOf(node))}>{node.hostname}</a>
-              </th>
-              <td class="n">{httpAddressOf(node)}</td>
-              <td class="n">{node.tcp_port}</td>
-              <td class="n">
-                {node.version} {node.out_of_date && <strong class="mark">outdated</strong>}
-              </td>
-              <td>
-                {[node.topology_region, node.topology_zone].filter((part) => part !== undefined).join(", ")}
-              </td>
-              {registries && <ToldBy node={node} of={registries.addresses.length} />}
-              <td class="n">
-                {node.topics?.length ?? 0}
-                {node.topics?.some(({ tombstoned }) => tombstoned) && (
-                  <span class="quiet">(some tombstoned)</span>
-                )}
-              </td>
-            </tr>
-          ))}
+          {part.rows.map((watched) => {
+            const { node, numbers, state } = watched;
+            return (
+              <tr>
+                <th scope="row" class="name">
+                  <a href={request.paths.node(watched.address)}>{node.hostname}</a>
+                </th>
+                <td class="n">{watched.address}</td>
+                <td class="n">{node.tcp_port}</td>
+                <td class="n">
+                  {node.version} {node.out_of_date && <strong class="mark">outdated</strong>}
+                </td>
+                <td>
+                  {[node.topology_region, node.topology_zone].filter((part) => part !== undefined).join(", ")}
+                </td>
+                {registries && <ToldBy node={node} of={registries.addresses.length} />}
+                <td class="n">
+                  {topicsAt(watched).toLocaleString("en")}
+                  {node.topics?.some(({ tombstoned }) => tombstoned) && (
+                    <span class="quiet">(some tombstoned)</span>
+                  )}
+                </td>
+                <td class="n">
+                  {state === "up" ? STATE_TEXTS.up : (
+                    <>
+                      <strong class="mark">{STATE_TEXTS[state]}</strong>{" "}
+                      <span class="quiet">{agoOf(request, watched.answered?.monotonicMs)}</span>
+                    </>
+                  )}
+                </td>
+                <Count of={numbers?.totals.waiting ?? 0} />
+                <td class="n">{rounded(numbers?.totals.inRate ?? 0)}</td>
+                <Count of={numbers?.totals.consumers ?? 0} />
+              </tr>
+            );
+          })}
           {part.rows.length === 0 && (
             <tr>
-              <td colspan={7}>{asking.failed ? "Nobody has answered." : "There is none."}</td>
+              <td colspan={11}>
+                {poller.failures.length > 0 ? "Nobody has answered." : "There is none."}
+              </td>
             </tr>
           )}
         </tbody>
       </Table>
     </Layout>
   );
+}
+
+/** Those that it has said that it has. */
+function topicsAt({ numbers }: WatchedNode): number {
+  return numbers?.totals.topics ?? 0;
 }
 
 function ToldBy({ node, of: count }: { readonly node: ClusterNode; readonly of: number }): Markup {
@@ -100,27 +147,25 @@ function ToldBy({ node, of: count }: { readonly node: ClusterNode; readonly of: 
 
 /** `GET /nodes/:node` */
 export async function nodePage(request: PageRequest): Promise<Markup> {
-  const { cluster } = request.admin;
+  const { poller } = request.admin;
   const address = request.context.params.node;
-  const asking = new Asking();
-  const nodes = await asking.ask(cluster.nodes(), []);
-  const node = nodes.find((each) => httpAddressOf(each) === address);
-  const topics = new TopicRows();
-  if (node !== undefined) await asking.ask(cluster.eachTopic([node], (topic) => topics.add(topic)), []);
-  const rows = await topics.rows();
+  await seen(request);
+  const watched = poller.node(address);
+  const rows = watched?.numbers === undefined ? [] : nodeTopicRows(watched.numbers);
   const view = tableView(request.query, TOPIC_COLUMNS);
   const part = tablePart(rows, view, { columns: TOPIC_COLUMNS, nameOf: ({ name }) => name });
   const head = { request, view };
   return (
     <Layout request={request} title={`Node ${address}`}>
-      <h1>Node {node === undefined ? address : `${node.hostname} (${address})`}</h1>
-      <Failures of={asking.failures} shown="What is known there only is missing below." />
-      {node === undefined ? <p>Nobody who has answered tells of this node.</p> : (
+      <h1>Node {watched === undefined ? address : `${watched.node.hostname} (${address})`}</h1>
+      <ClusterNews request={request} />
+      {watched === undefined ? <p>Nobody who has answered tells of this node.</p> : (
         <>
           <p>
-            nsqd v{node.version}, TCP port {node.tcp_port},{" "}
-            {rows.reduce((sum, { depth }) => sum + depth, 0).toLocaleString("en")}{" "}
-            messages wait in its topics,{" "}
+            nsqd v{watched.node.version}, TCP port {watched.node.tcp_port}; it{" "}
+            {STATE_WORDS[watched.state]}. It was heard of{" "}
+            {watched.answered === undefined ? "never" : agoOf(request, watched.answered.monotonicMs)}:{" "}
+            {(watched.numbers?.totals.waiting ?? 0).toLocaleString("en")} messages waiting,{" "}
             {rows.reduce((sum, { consumers }) => sum + consumers, 0).toLocaleString("en")} consumers.
           </p>
           <TableControls
@@ -135,6 +180,8 @@ export async function nodePage(request: PageRequest): Promise<Markup> {
                 <SortHead {...head} column="name">Topic</SortHead>
                 <SortHead {...head} column="depth">Depth</SortHead>
                 <SortHead {...head} column="channel-depth">Deepest channel</SortHead>
+                <SortHead {...head} column="in">In/s</SortHead>
+                <SortHead {...head} column="out">Out/s</SortHead>
                 <SortHead {...head} column="in-flight">In flight</SortHead>
                 <SortHead {...head} column="deferred">Deferred</SortHead>
                 <SortHead {...head} column="messages">Messages</SortHead>
@@ -150,6 +197,8 @@ export async function nodePage(request: PageRequest): Promise<Markup> {
                   </th>
                   <Count of={row.depth} />
                   <Count of={row.channelDepth} />
+                  <td class="n">{rounded(row.inRate)}</td>
+                  <td class="n">{rounded(row.outRate)}</td>
                   <Count of={row.inFlight} />
                   <Count of={row.deferred} />
                   <Count of={row.messages} />
@@ -170,7 +219,9 @@ export async function nodePage(request: PageRequest): Promise<Markup> {
               ))}
               {part.rows.length === 0 && (
                 <tr>
-                  <td colspan={8}>{asking.failed ? "It has not answered." : "There is none."}</td>
+                  <td colspan={10}>
+                    {watched.numbers === undefined ? "It has not answered." : "There is none."}
+                  </td>
                 </tr>
               )}
             </tbody>

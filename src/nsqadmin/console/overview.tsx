@@ -4,30 +4,28 @@
  * @module
  */
 
-import { Asking } from "./asking.ts";
+import { rounded, Sparkline } from "./charts.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
-import { Count, Failures, Paused, SortHead, Table, TableControls } from "./parts.tsx";
+import { ClusterNews, seen } from "./news.tsx";
+import { Count, Paused, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { tablePart, tableView } from "./table.ts";
-import { TOPIC_COLUMNS, type TopicRow, TopicRows } from "./topic_rows.ts";
+import { TOPIC_COLUMNS, type TopicRow, topicRows } from "./topic_rows.ts";
 
 /** `GET /` and `GET /topics` */
 export async function overviewPage(request: PageRequest): Promise<Markup> {
-  const { cluster } = request.admin;
-  const asking = new Asking();
-  const nodes = await asking.ask(cluster.nodes(), []);
-  const topics = new TopicRows();
-  if (nodes.length > 0) await asking.ask(cluster.eachTopic(nodes, (topic) => topics.add(topic)), []);
-  const rows = await topics.rows();
+  const { poller, options } = request.admin;
+  await seen(request);
+  const rows = topicRows(poller.topics);
   const view = tableView(request.query, TOPIC_COLUMNS);
   const part = tablePart(rows, view, { columns: TOPIC_COLUMNS, nameOf: ({ name }) => name });
   const head = { request, view };
   return (
     <Layout request={request} title="Topics">
       <h1>Topics</h1>
-      <Failures of={asking.failures} shown="What is known there only is missing in the numbers below." />
-      <Totals rows={rows} nodes={nodes.length} />
+      <ClusterNews request={request} />
+      <Totals request={request} rows={rows} />
       <TableControls
         request={request}
         view={view}
@@ -40,6 +38,9 @@ export async function overviewPage(request: PageRequest): Promise<Markup> {
             <SortHead {...head} column="name">Topic</SortHead>
             <SortHead {...head} column="depth">Depth</SortHead>
             <SortHead {...head} column="channel-depth">Deepest channel</SortHead>
+            {options.history && <th scope="col">Waiting, 10 min</th>}
+            <SortHead {...head} column="in">In/s</SortHead>
+            <SortHead {...head} column="out">Out/s</SortHead>
             <SortHead {...head} column="in-flight">In flight</SortHead>
             <SortHead {...head} column="deferred">Deferred</SortHead>
             <SortHead {...head} column="requeued">Requeued</SortHead>
@@ -53,7 +54,7 @@ export async function overviewPage(request: PageRequest): Promise<Markup> {
           {part.rows.map((row) => <Row request={request} row={row} />)}
           {part.rows.length === 0 && (
             <tr>
-              <td colspan={10}>{asking.failed ? "Nobody has answered." : "There is none."}</td>
+              <td colspan={13}>{poller.hasAnswers ? "There is none." : "Nobody has answered."}</td>
             </tr>
           )}
         </tbody>
@@ -81,37 +82,52 @@ export function CreateForm({ request }: { readonly request: PageRequest }): Mark
   );
 }
 
-function Totals({ rows, nodes }: { readonly rows: readonly TopicRow[]; readonly nodes: number }): Markup {
+function Totals(
+  { request, rows }: { readonly request: PageRequest; readonly rows: readonly TopicRow[] },
+): Markup {
+  const { poller } = request.admin;
+  const { nodes } = poller;
   const total = (countOf: (row: TopicRow) => number) => rows.reduce((sum, row) => sum + countOf(row), 0);
-  const facts: readonly (readonly [string, number])[] = [
-    ["nodes", nodes],
-    ["topics", rows.length],
-    ["waiting in topics", total(({ depth }) => depth)],
-    ["in flight", total(({ inFlight }) => inFlight)],
-    ["consumers", total(({ consumers }) => consumers)],
+  const all = nodes.filter(({ gone }) => gone === undefined).length;
+  const counting = nodes.filter((node) => poller.counts(node)).length;
+  const facts: readonly (readonly [string, string])[] = [
+    ["nodes", counting === all ? whole(all) : `${whole(counting)} of ${whole(all)}`],
+    ["topics", whole(rows.length)],
+    ["waiting in topics", whole(total(({ depth }) => depth))],
+    ["messages in a second", rounded(total(({ inRate }) => inRate))],
+    ["finished in a second", rounded(total(({ outRate }) => outRate))],
+    ["in flight", whole(total(({ inFlight }) => inFlight))],
+    ["consumers", whole(total(({ consumers }) => consumers))],
   ];
   return (
     <dl class="facts">
       {facts.map(([name, value]) => (
         <div>
           <dt>{name}</dt>
-          <dd>{value.toLocaleString("en")}</dd>
+          <dd>{value}</dd>
         </div>
       ))}
     </dl>
   );
 }
 
+function whole(value: number): string {
+  return value.toLocaleString("en");
+}
+
 function Row({ request, row }: { readonly request: PageRequest; readonly row: TopicRow }): Markup {
-  const path = request.paths.topic(row.name);
+  const { poller, options } = request.admin;
   return (
     <tr>
       <th scope="row" class="name">
-        <a href={path}>{row.name}</a> <Paused is={row.paused} />{" "}
+        <a href={request.paths.topic(row.name)}>{row.name}</a> <Paused is={row.paused} />{" "}
         {row.isLeft && <strong class="mark">no consumers</strong>}
       </th>
       <Count of={row.depth} />
       <Count of={row.channelDepth} />
+      {options.history && <Sparkline history={poller.history} series={row.series} field="depth" />}
+      <td class="n">{rounded(row.inRate)}</td>
+      <td class="n">{rounded(row.outRate)}</td>
       <Count of={row.inFlight} />
       <Count of={row.deferred} />
       <Count of={row.requeued} />

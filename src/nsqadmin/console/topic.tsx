@@ -6,11 +6,19 @@
 
 import { sumTopics, type TopicStats } from "../../cluster/topic_stats.ts";
 import { Asking } from "./asking.ts";
+import { Charts } from "./charts.tsx";
 import { Layout } from "./layout.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import type { Markup } from "./markup.ts";
 import { ChangeButton, Count, Failures, Paused, Table } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
+
+const CHARTS = [
+  ["depth", "Waiting, with what waits in channels"],
+  ["inRate", "In, messages in a second"],
+  ["outRate", "Finished by channels in a second"],
+  ["inFlight", "In flight"],
+] as const;
 
 /** `GET /topics/:topic` */
 export async function topicPage(request: PageRequest): Promise<Markup> {
@@ -21,6 +29,7 @@ export async function topicPage(request: PageRequest): Promise<Markup> {
   const query = { topic, channel: "", includeClients: false };
   const stats = nodes.length === 0 ? [] : await asking.ask(cluster.topicStats(nodes, query), []);
   const sum = sumTopics(topic, stats);
+  request.admin.poller.note();
   return (
     <Layout request={request} title={`Topic ${topic}`}>
       <h1>
@@ -30,6 +39,7 @@ export async function topicPage(request: PageRequest): Promise<Markup> {
       {request.mayChange && <Actions request={request} topic={topic} paused={sum.paused} />}
       {stats.length === 0 ? <p>No node that has answered has this topic.</p> : (
         <>
+          <Charts request={request} series={request.admin.poller.find(topic)} fields={CHARTS} />
           <NodesTable request={request} sum={sum} />
           <ChannelsTable request={request} sum={sum} />
         </>

@@ -1,31 +1,33 @@
 /**
- * A row for each topic of the cluster, out of what all nodes say.
+ * A row for each topic, of the cluster or of a node, out of what the poller knows.
  *
  * @module
  */
 
-import { inSlices } from "../../base/time_slice.ts";
-import type { TopicNumbers } from "../../cluster/topic_numbers.ts";
+import type { NodeNumbers } from "../watch/node_numbers.ts";
+import type { Field, Series } from "../watch/series.ts";
 import type { Columns } from "./table.ts";
 
-/** A topic, over all nodes. */
+/** A topic. */
 export interface TopicRow {
   readonly name: string;
+  readonly series: Series;
   /** Of the topic itself: what no channel has yet. */
-  depth: number;
+  readonly depth: number;
   /** Of the channel that has the most. */
-  channelDepth: number;
-  inFlight: number;
-  deferred: number;
-  requeued: number;
-  timedOut: number;
-  messages: number;
-  consumers: number;
-  nodes: number;
-  channels: number;
-  paused: boolean;
+  readonly channelDepth: number;
+  readonly inFlight: number;
+  readonly deferred: number;
+  readonly requeued: number;
+  readonly timedOut: number;
+  readonly messages: number;
+  readonly inRate: number;
+  readonly outRate: number;
+  readonly consumers: number;
+  readonly nodes: number;
+  readonly paused: boolean;
   /** There are messages, and a channel of them without consumers. */
-  isLeft: boolean;
+  readonly isLeft: boolean;
 }
 
 /** What the rows can be sorted by. */
@@ -38,72 +40,61 @@ export const TOPIC_COLUMNS: Columns<TopicRow> = {
   requeued: ({ requeued }) => requeued,
   "timed-out": ({ timedOut }) => timedOut,
   messages: ({ messages }) => messages,
+  in: ({ inRate }) => inRate,
+  out: ({ outRate }) => outRate,
   consumers: ({ consumers }) => consumers,
   nodes: ({ nodes }) => nodes,
 };
 
-/** Gathers rows. */
-export class TopicRows {
-  readonly #topics = new Map<string, { readonly row: TopicRow; readonly channels: Map<string, Gathered> }>();
+/** The topics that nodes have that count, over all of these nodes. */
+export function topicRows(topics: Iterable<Series>): TopicRow[] {
+  const rows: TopicRow[] = [];
+  for (const topic of topics) {
+    if (topic.nodes === 0) continue;
+    const channels = Array.from(topic.channels.values(), (channel) => (field: Field) => channel.sum(field));
+    rows.push(rowOf(topic, { of: (field) => topic.sum(field), channels, nodes: topic.nodes }));
+  }
+  return rows;
+}
 
-  /** Adds what a node says of a topic. */
-  add(topic: TopicNumbers): void {
-    const known = this.#topics.get(topic.name) ??
-      { row: emptyRow(topic.name), channels: new Map<string, Gathered>() };
-    this.#topics.set(topic.name, known);
-    const { row, channels } = known;
-    row.depth += topic.depth;
-    row.messages += topic.messages;
-    row.nodes++;
-    row.paused ||= topic.paused;
-    for (const channel of topic.channels) {
-      row.inFlight += channel.inFlight;
-      row.deferred += channel.deferred;
-      row.requeued += channel.requeued;
-      row.timedOut += channel.timedOut;
-      row.consumers += channel.consumers;
-      const gathered = channels.get(channel.name) ?? { depth: 0, consumers: 0 };
-      channels.set(channel.name, gathered);
-      gathered.depth += channel.depth;
-      gathered.consumers += channel.consumers;
+/** The topics of one node. */
+export function nodeTopicRows(numbers: NodeNumbers): TopicRow[] {
+  const rows: TopicRow[] = [];
+  for (let i = 0; i < numbers.series.length;) {
+    const topic = i++;
+    const channels: ((field: Field) => number)[] = [];
+    for (; numbers.series[i]?.topic !== undefined; i++) {
+      const channel = i;
+      channels.push((field) => numbers.at(channel, field));
     }
+    rows.push(rowOf(numbers.series[topic], { of: (field) => numbers.at(topic, field), channels, nodes: 1 }));
   }
-
-  /** The rows, in no order. */
-  async rows(): Promise<TopicRow[]> {
-    const rows: TopicRow[] = [];
-    await inSlices(this.#topics.values(), ({ row, channels }) => {
-      row.channels = channels.size;
-      for (const { depth, consumers } of channels.values()) {
-        row.channelDepth = Math.max(row.channelDepth, depth);
-        row.isLeft ||= depth > 0 && consumers === 0;
-      }
-      rows.push(row);
-    });
-    return rows;
-  }
+  return rows;
 }
 
-/** A channel, over all nodes. */
-interface Gathered {
-  depth: number;
-  consumers: number;
-}
-
-function emptyRow(name: string): TopicRow {
+function rowOf(
+  series: Series,
+  { of, channels, nodes }: {
+    readonly of: (field: Field) => number;
+    readonly channels: readonly ((field: Field) => number)[];
+    readonly nodes: number;
+  },
+): TopicRow {
   return {
-    name,
-    depth: 0,
-    channelDepth: 0,
-    inFlight: 0,
-    deferred: 0,
-    requeued: 0,
-    timedOut: 0,
-    messages: 0,
-    consumers: 0,
-    nodes: 0,
-    channels: 0,
-    paused: false,
-    isLeft: false,
+    name: series.name,
+    series,
+    depth: of("depth"),
+    channelDepth: channels.reduce((max, channel) => Math.max(max, channel("depth")), 0),
+    inFlight: of("inFlight"),
+    deferred: of("deferred"),
+    requeued: of("requeued"),
+    timedOut: of("timedOut"),
+    messages: of("messages"),
+    inRate: of("inRate"),
+    outRate: of("outRate"),
+    consumers: of("consumers"),
+    nodes,
+    paused: of("paused") > 0,
+    isLeft: channels.some((channel) => channel("depth") > 0 && channel("consumers") === 0),
   };
 }

@@ -100,8 +100,8 @@ pageTest(
     const page = await pageAt(admin, "/");
 
     assertEquals(page.rows.slice(1), [
-      ["paused paused", "0", "0", "0", "0", "0", "0", "0", "0", "1"],
-      ["t no consumers", "0", "3", "0", "0", "0", "0", "3", "0", "1"],
+      ["paused paused", "0", "0", "0", "0", "0", "0", "0", "0", "0", "0", "1"],
+      ["t no consumers", "0", "3", "0", "0", "0", "0", "0", "0", "3", "0", "1"],
     ]);
     assertStringIncludes(page.text, "nodes 1 topics 2 waiting in topics 0");
     assertEquals((await pageAt(admin, "/topics?sort=-messages")).rows.slice(1).map(([name]) => name), [
@@ -187,9 +187,9 @@ pageTest(
       "1.3.0",
       "",
       "1 of 1",
-      "1",
+      ...["1", "answers", "0", "0", "0"],
     ]);
-    assertEquals(node.rows[1], ["t", "0", "0", "0", "0", "0", "0", "Take off this node…"]);
+    assertEquals(node.rows[1], ["t", "0", "0", "0", "0", "0", "0", "0", "0", "Take off this node…"]);
     assertStringIncludes(
       (await pageAt(admin, "/nodes/nobody:1")).text,
       "Nobody who has answered tells of this node.",

@@ -1,0 +1,164 @@
+/**
+ * The past of numbers, drawn: a line beside a number that says the same, or a graph with its figures.
+ *
+ * @module
+ */
+
+import type { History, KeptField, Past, Span } from "../watch/history.ts";
+import type { Series } from "../watch/series.ts";
+import { type Markup, NOTHING } from "./markup.ts";
+import { type PageRequest, queryWith } from "./request.ts";
+
+const SPARK = { width: 120, height: 24 };
+const CHART = { width: 600, height: 120 };
+/** Rows of a graph's figures. */
+const FIGURES_MAX = 30;
+
+/** Spans of time, by their names in the URL. */
+const SPANS: readonly { readonly name: string; readonly span: Span; readonly text: string }[] = [
+  { name: "10m", span: 0, text: "10 minutes" },
+  { name: "1h", span: 1, text: "an hour" },
+  { name: "24h", span: 2, text: "a day" },
+];
+
+/** A small line. It says nothing to who does not see it: the number is beside it. */
+export function Sparkline(
+  { history, series, field }: {
+    readonly history: History;
+    readonly series: Series;
+    readonly field: KeptField;
+  },
+): Markup {
+  const { values } = history.past(series, field, 0);
+  return (
+    <td class="line">
+      <svg class="spark" viewbox={boxOf(SPARK)} preserveaspectratio="none" aria-hidden="true">
+        <path d={lineOf(values, SPARK, maxOf(values))} />
+      </svg>
+    </td>
+  );
+}
+
+/** Graphs of a topic or channel, over a span that is chosen by the URL. */
+export function Charts(
+  { request, series, fields }: {
+    readonly request: PageRequest;
+    readonly series: Series | undefined;
+    readonly fields: readonly (readonly [field: KeptField, title: string])[];
+  },
+): Markup {
+  const { poller, options } = request.admin;
+  if (!options.history || series === undefined) return NOTHING;
+  const chosen = SPANS.find(({ name }) => name === request.query.get("span")) ?? SPANS[0];
+  return (
+    <section aria-label="Graphs">
+      <nav aria-label="Span of the graphs" class="controls">
+        {SPANS.map(({ name, text }) => (
+          <a
+            href={queryWith(request.query, { span: name })}
+            aria-current={name === chosen.name ? "page" : undefined}
+          >
+            {text}
+          </a>
+        ))}
+      </nav>
+      <div class="charts">
+        {fields.map(([field, title]) => (
+          <Chart title={title} past={poller.history.past(series, field, chosen.span)} span={chosen.text} />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function Chart(
+  { title, past, span }: { readonly title: string; readonly past: Past; readonly span: string },
+): Markup {
+  const known = past.values.filter((value) => !Number.isNaN(value));
+  if (known.length === 0) {
+    return (
+      <figure>
+        <figcaption>{title}: nothing is known yet of {span}</figcaption>
+      </figure>
+    );
+  }
+  const max = maxOf(known);
+  const last = known[known.length - 1];
+  return (
+    <figure>
+      <figcaption>
+        {title}: {rounded(last)} <span class="quiet">at most {rounded(max)}</span>
+      </figcaption>
+      <svg class="chart" viewbox={boxOf(CHART)} preserveaspectratio="none" aria-hidden="true">
+        <path d={lineOf(past.values, CHART, max)} />
+      </svg>
+      <details>
+        <summary>
+          Figures<span class="hidden">of {title}</span>
+        </summary>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Time (UTC)</th>
+              <th scope="col" class="n">{title}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {figuresOf(past).map(({ timeMs, value }) => (
+              <tr>
+                <th scope="row">{new Date(timeMs).toISOString().slice(0, 19).replace("T", " ")}</th>
+                <td class="n">{Number.isNaN(value) ? "" : rounded(value)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </details>
+    </figure>
+  );
+}
+
+/** At most so many digits as anybody reads. */
+export function rounded(value: number): string {
+  return value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 });
+}
+
+/** Every so many of a graph's points, the newest first. */
+function figuresOf({ timesMs, values }: Past): { readonly timeMs: number; readonly value: number }[] {
+  const step = Math.max(1, Math.ceil(values.length / FIGURES_MAX));
+  const figures = [];
+  for (let i = values.length - 1; i >= 0; i -= step) figures.push({ timeMs: timesMs[i], value: values[i] });
+  return figures;
+}
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+function boxOf({ width, height }: Size): string {
+  return `0 0 ${width} ${height}`;
+}
+
+/** A path through the values, the newest at the right; what is not known is left out. */
+export function lineOf(values: readonly number[], { width, height }: Size, max: number): string {
+  const step = width / Math.max(values.length - 1, 1);
+  // Half of the line's width is left at the top and the bottom.
+  const scale = max === 0 ? 0 : (height - 2) / max;
+  let path = "";
+  let isDrawing = false;
+  values.forEach((value, i) => {
+    if (!Number.isNaN(value)) {
+      path += `${isDrawing ? "L" : "M"}${digits(i * step)} ${digits(height - 1 - value * scale)}`;
+    }
+    isDrawing = !Number.isNaN(value);
+  });
+  return path;
+}
+
+function digits(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}
+
+function maxOf(values: readonly number[]): number {
+  return values.reduce((max, value) => value > max ? value : max, 0);
+}

@@ -1,0 +1,75 @@
+/**
+ * What whoever looks at numbers of the whole cluster must know of them: how old they are, and what is missing.
+ *
+ * @module
+ */
+
+import { formatDuration } from "../../base/duration.ts";
+import type { WatchedNode } from "../watch/watched_node.ts";
+import { type Markup, NOTHING } from "./markup.ts";
+import { Failures } from "./parts.tsx";
+import type { PageRequest } from "./request.ts";
+
+const GONE_SHOWN_MAX = 20;
+const MS_PER_S = 1000;
+
+/** Settles when there is something to be seen: after a change, what has become of it. */
+export async function seen({ admin: { poller }, query }: PageRequest): Promise<void> {
+  if (query.has("done")) await poller.refresh();
+  await poller.look();
+}
+
+/** See above. */
+export function ClusterNews({ request }: { readonly request: PageRequest }): Markup {
+  const { poller } = request.admin;
+  const { leftOut } = poller;
+  const gone = poller.nodes.filter(({ gone }) => gone !== undefined);
+  return (
+    <>
+      <Failures
+        of={poller.failures}
+        shown="What is known there only is missing below, or older than the rest."
+      />
+      {gone.length > 0 && <Gone request={request} nodes={gone} />}
+      {leftOut > 0 && (
+        <p class="warning">
+          There are too many topics and channels:{" "}
+          {leftOut.toLocaleString("en")}, counted at each node, are left out.
+        </p>
+      )}
+    </>
+  );
+}
+
+function Gone(
+  { request, nodes }: { readonly request: PageRequest; readonly nodes: readonly WatchedNode[] },
+): Markup {
+  const listed = nodes.slice(0, GONE_SHOWN_MAX);
+  return (
+    <section class="warning">
+      <h2>{nodes.length === 1 ? "One node is" : `${nodes.length} nodes are`} gone</h2>
+      <p>Nobody tells of them any more; what they had is missing below.</p>
+      <ul>
+        {listed.map((node) => (
+          <li>
+            <a href={request.paths.node(node.address)}>{node.node.hostname}</a> <code>{node.address}</code>,
+            {" "}
+            {agoOf(request, node.gone?.monotonicMs)}, with{" "}
+            {(node.numbers?.totals.waiting ?? 0).toLocaleString("en")} messages waiting
+          </li>
+        ))}
+        {nodes.length > listed.length && <li>and {nodes.length - listed.length} more</li>}
+      </ul>
+    </section>
+  );
+}
+
+/** How long ago that was, in words; nothing if it never was. */
+export function agoOf(
+  { admin: { clock } }: PageRequest,
+  monotonicMs: number | undefined,
+): string | typeof NOTHING {
+  if (monotonicMs === undefined) return NOTHING;
+  const s = Math.max(0, Math.round((clock.monotonicMs() - monotonicMs) / MS_PER_S));
+  return `${formatDuration(s * MS_PER_S)} ago`;
+}

@@ -1,0 +1,215 @@
+/**
+ * What one node says of all its topics and channels, as a list of numbers without an object for each: 100 nodes with 1000
+ * topics of 3 channels are 400,000 of them, every few seconds.
+ *
+ * @module
+ */
+
+import type { Slice } from "../../base/time_slice.ts";
+import { type ChannelNumbers, type TopicNumbers, topicNumbers } from "../../cluster/topic_numbers.ts";
+import { AT, type Field, FIELDS, type Series, type SeriesSet } from "./series.ts";
+
+/** Numbers for which there is room at first. */
+const SERIES_AT_FIRST = 64;
+
+/** Topics and channels that are read before the time is looked at: some 50 µs. */
+const STEPS_IN_TURN = 64;
+
+/** What a node has in all. */
+export interface NodeTotals {
+  readonly topics: number;
+  /** In topics and channels. */
+  readonly waiting: number;
+  readonly inRate: number;
+  readonly consumers: number;
+}
+
+/** What a node said once. */
+export class NodeNumbers {
+  /** Each topic before its channels. */
+  readonly series: Series[] = [];
+  /** When, by the monotonic clock. */
+  readonly atMs: number;
+  /** Topics and channels for which there was no room. */
+  leftOut = 0;
+  #totals: NodeTotals = { topics: 0, waiting: 0, inRate: 0, consumers: 0 };
+  #numbers = new Float64Array(SERIES_AT_FIRST * FIELDS.length);
+  #previous: NodeNumbers | undefined;
+  #places: Map<Series, number> | undefined;
+
+  private constructor(atMs: number, previous: NodeNumbers | undefined) {
+    this.atMs = atMs;
+    this.#previous = previous;
+  }
+
+  /** Reads an answer of `/stats`; rates are by what the node said before. @throws {TypeError} If it is none. */
+  static async read(
+    answer: unknown,
+    { set, slice, atMs, previous }: {
+      readonly set: SeriesSet;
+      readonly slice: Slice;
+      readonly atMs: number;
+      readonly previous: NodeNumbers | undefined;
+    },
+  ): Promise<NodeNumbers> {
+    const numbers = new NodeNumbers(atMs, previous);
+    try {
+      let steps = 0;
+      for (const topic of topicNumbers(answer)) {
+        const index = numbers.#addTopic(topic, set);
+        if (index === undefined) continue;
+        for (const channel of topic.channels) {
+          numbers.#addChannel(channel, index, set);
+          if (++steps % STEPS_IN_TURN === 0 && slice.isOver) await slice.next();
+        }
+        if (++steps % STEPS_IN_TURN === 0 && slice.isOver) await slice.next();
+      }
+      return numbers.#done();
+    } catch (error) {
+      numbers.release(set);
+      throw error;
+    }
+  }
+
+  /** Over all topics. */
+  get totals(): NodeTotals {
+    return this.#totals;
+  }
+
+  /** They are not needed any more. */
+  release(set: SeriesSet): void {
+    for (const series of this.series) set.release(series);
+    this.series.length = 0;
+  }
+
+  /** A number of the `index`-th topic or channel. */
+  at(index: number, field: Field): number {
+    return this.#numbers[index * FIELDS.length + AT[field]];
+  }
+
+  /** Adds all of it to the sums of the round that goes on. */
+  addToSums(): void {
+    for (let i = 0; i < this.series.length; i++) this.series[i].add(this.#numbers, i * FIELDS.length);
+  }
+
+  /** Where it stands, if there is room for it. */
+  #addTopic(topic: TopicNumbers, set: SeriesSet): number | undefined {
+    const series = set.use(topic.name, { guess: this.#previous?.series[this.series.length] });
+    if (series === undefined) {
+      this.leftOut++;
+      return undefined;
+    }
+    const index = this.#add(series);
+    const from = index * FIELDS.length;
+    const messages = counted(topic.messages);
+    const before = this.#before(index);
+    const numbers = this.#numbers;
+    numbers[from + AT.depth] = counted(topic.depth);
+    numbers[from + AT.messages] = messages;
+    numbers[from + AT.paused] = topic.paused ? 1 : 0;
+    if (before !== undefined) {
+      numbers[from + AT.inRate] = this.#rate(messages - before.numbers[before.from + AT.messages]);
+    }
+    return index;
+  }
+
+  #addChannel(channel: ChannelNumbers, topicIndex: number, set: SeriesSet): void {
+    const topic = this.series[topicIndex];
+    const series = set.use(channel.name, { topic, guess: this.#previous?.series[this.series.length] });
+    if (series === undefined) {
+      this.leftOut++;
+      return;
+    }
+    const index = this.#add(series);
+    const from = index * FIELDS.length;
+    const numbers = this.#numbers;
+    numbers[from + AT.depth] = counted(channel.depth);
+    numbers[from + AT.inFlight] = counted(channel.inFlight);
+    numbers[from + AT.deferred] = counted(channel.deferred);
+    numbers[from + AT.requeued] = counted(channel.requeued);
+    numbers[from + AT.timedOut] = counted(channel.timedOut);
+    numbers[from + AT.messages] = counted(channel.messages);
+    numbers[from + AT.consumers] = counted(channel.consumers);
+    numbers[from + AT.paused] = channel.paused ? 1 : 0;
+    const before = this.#before(index);
+    if (before !== undefined) {
+      numbers[from + AT.inRate] = this.#rate(
+        numbers[from + AT.messages] - before.numbers[before.from + AT.messages],
+      );
+      numbers[from + AT.outRate] = this.#rate(
+        finished(numbers, from) - finished(before.numbers, before.from),
+      );
+    }
+    // What of a topic's numbers is that of its channels.
+    const topicFrom = topicIndex * FIELDS.length;
+    numbers[topicFrom + AT.inFlight] += numbers[from + AT.inFlight];
+    numbers[topicFrom + AT.deferred] += numbers[from + AT.deferred];
+    numbers[topicFrom + AT.requeued] += numbers[from + AT.requeued];
+    numbers[topicFrom + AT.timedOut] += numbers[from + AT.timedOut];
+    numbers[topicFrom + AT.consumers] += numbers[from + AT.consumers];
+    numbers[topicFrom + AT.outRate] += numbers[from + AT.outRate];
+    numbers[topicFrom + AT.channels]++;
+  }
+
+  #add(series: Series): number {
+    const index = this.series.push(series) - 1;
+    if ((index + 1) * FIELDS.length > this.#numbers.length) {
+      const larger = new Float64Array(this.#numbers.length * 2);
+      larger.set(this.#numbers);
+      this.#numbers = larger;
+    }
+    return index;
+  }
+
+  /** Where the numbers are that it said before of the same. */
+  #before(index: number): { readonly numbers: Float64Array; readonly from: number } | undefined {
+    const previous = this.#previous;
+    if (previous === undefined) return undefined;
+    const place = previous.#placeOf(this.series[index], index);
+    return place === undefined ? undefined : { numbers: previous.#numbers, from: place * FIELDS.length };
+  }
+
+  /** In a second. A count that was set back, as when its node was started anew, has not grown. */
+  #rate(grown: number): number {
+    const passedS = (this.atMs - (this.#previous?.atMs ?? this.atMs)) / 1000;
+    return passedS > 0 ? Math.max(0, grown) / passedS : 0;
+  }
+
+  /** Where it stands, which is mostly where it stood the time before. */
+  #placeOf(series: Series, guess: number): number | undefined {
+    if (this.series[guess] === series) return guess;
+    this.#places ??= new Map(this.series.map((each, i) => [each, i]));
+    return this.#places.get(series);
+  }
+
+  /** Without what is needed only while it is read. */
+  #done(): NodeNumbers {
+    this.#numbers = this.#numbers.slice(0, this.series.length * FIELDS.length);
+    this.#previous = undefined;
+    this.#totals = this.#sumUp();
+    return this;
+  }
+
+  #sumUp(): NodeTotals {
+    const sum = { topics: 0, waiting: 0, inRate: 0, consumers: 0 };
+    for (let i = 0; i < this.series.length; i++) {
+      sum.waiting += this.at(i, "depth");
+      if (this.series[i].topic !== undefined) continue;
+      sum.topics++;
+      sum.inRate += this.at(i, "inRate");
+      sum.consumers += this.at(i, "consumers");
+    }
+    return sum;
+  }
+}
+
+/** A count that somebody else says: what it cannot be would spoil sums. */
+function counted(value: number): number {
+  return Math.min(Math.max(value, 0), Number.MAX_SAFE_INTEGER);
+}
+
+/** Messages that a channel has had and has no more: finished or, by somebody's wish, emptied. NSQ does not count them. */
+function finished(numbers: Float64Array, from: number): number {
+  return numbers[from + AT.messages] - numbers[from + AT.depth] - numbers[from + AT.inFlight] -
+    numbers[from + AT.deferred];
+}

@@ -1,0 +1,150 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { NodeNumbers } from "../../../src/nsqadmin/watch/node_numbers.ts";
+import { type Field, NAME_LENGTH_MAX, SeriesSet } from "../../../src/nsqadmin/watch/series.ts";
+
+/** A slice that is never over. */
+const SLICE = { isOver: false, next: () => Promise.resolve() };
+
+/** A channel of an answer. */
+interface Channel {
+  readonly name: unknown;
+  readonly [field: string]: unknown;
+}
+
+function answer(
+  ...topics: readonly { name: string; channels?: readonly Channel[]; [field: string]: unknown }[]
+) {
+  return {
+    topics: topics.map(({ name, channels = [], ...fields }) => ({
+      ...{ topic_name: name, ...fields },
+      channels: channels.map(({ name, ...fields }) => ({ channel_name: name, ...fields })),
+    })),
+  };
+}
+
+function read(
+  set: SeriesSet,
+  said: unknown,
+  { atMs = 0, previous }: { atMs?: number; previous?: NodeNumbers | undefined } = {},
+): Promise<NodeNumbers> {
+  return NodeNumbers.read(said, { set, slice: SLICE, atMs, previous });
+}
+
+/** A field of all topics and channels. */
+function all(numbers: NodeNumbers, field: Field): Record<string, number> {
+  return Object.fromEntries(numbers.series.map(({ name }, i) => [name, numbers.at(i, field)]));
+}
+
+Deno.test("NodeNumbers.read() has a topic's own numbers, and those of its channels together", async () => {
+  const said = answer({
+    name: "t",
+    ...{ depth: 5, message_count: 9, paused: true },
+    channels: [{ name: "c", depth: 1, in_flight_count: 2, client_count: 3 }, {
+      name: "d",
+      depth: 4,
+      in_flight_count: 5,
+    }],
+  });
+
+  const numbers = await read(new SeriesSet(), said);
+
+  assertEquals(all(numbers, "depth"), { t: 5, c: 1, d: 4 });
+  assertEquals(all(numbers, "inFlight"), { t: 7, c: 2, d: 5 });
+  assertEquals(all(numbers, "paused"), { t: 1, c: 0, d: 0 });
+  assertEquals(all(numbers, "channels"), { t: 2, c: 0, d: 0 });
+  assertEquals(numbers.totals, { topics: 1, waiting: 10, inRate: 0, consumers: 3 });
+});
+
+Deno.test("NodeNumbers.read() has rates by what the node said before, also when the order is another", async () => {
+  const set = new SeriesSet();
+  const previous = await read(
+    set,
+    answer({ name: "t", message_count: 10, channels: [{ name: "c", message_count: 10, depth: 10 }] }, {
+      name: "u",
+      message_count: 7,
+    }),
+  );
+  const said = answer({ name: "u", message_count: 7 }, {
+    name: "t",
+    message_count: 30,
+    channels: [{ name: "c", message_count: 30, depth: 14, in_flight_count: 1, deferred_count: 1 }],
+  }, { name: "new", message_count: 100 });
+
+  const numbers = await read(set, said, { atMs: 2000, previous });
+
+  assertEquals(all(numbers, "inRate"), { u: 0, t: 10, c: 10, new: 0 });
+  assertEquals(all(numbers, "outRate"), { u: 0, t: 7, c: 7, new: 0 });
+});
+
+Deno.test("NodeNumbers.read() takes counts that were set back for a new start, and not for a rate", async () => {
+  const set = new SeriesSet();
+  const previous = await read(set, answer({ name: "t", message_count: 1000 }));
+
+  const numbers = await read(set, answer({ name: "t", message_count: 3 }), { atMs: 1000, previous });
+
+  assertEquals(all(numbers, "inRate"), { t: 0 });
+});
+
+Deno.test("NodeNumbers.read() keeps numbers to what can be added up", async () => {
+  const numbers = await read(
+    new SeriesSet(),
+    answer({ name: "t", depth: 1e308, message_count: -5 }),
+  );
+
+  assertEquals(all(numbers, "depth"), { t: Number.MAX_SAFE_INTEGER });
+  assertEquals(all(numbers, "messages"), { t: 0 });
+});
+
+Deno.test("NodeNumbers.read() leaves out, and counts, what there is no room for", async () => {
+  const set = new SeriesSet(3);
+  const long = "x".repeat(NAME_LENGTH_MAX);
+
+  const numbers = await read(
+    set,
+    answer({ name: `${long}x` }, { name: long, channels: [{ name: "c" }, { name: "d" }, { name: "e" }] }, {
+      name: "t",
+    }),
+  );
+
+  assertEquals(numbers.series.map(({ name }) => name), [long, "c", "d"]);
+  assertEquals([numbers.leftOut, set.size], [3, 3]);
+});
+
+Deno.test("NodeNumbers.read() leaves nothing behind of an answer that is none", async () => {
+  const set = new SeriesSet();
+
+  await assertRejects(
+    () => read(set, answer({ name: "t", channels: [{ name: "c" }, { name: 1 }] })),
+    TypeError,
+  );
+
+  assertEquals([set.size, set.find("t")], [0, undefined]);
+});
+
+Deno.test("NodeNumbers.release() lets go of what no other node has", async () => {
+  const set = new SeriesSet();
+  const one = await read(set, answer({ name: "t", channels: [{ name: "c" }] }, { name: "u" }));
+  const other = await read(set, answer({ name: "t", channels: [{ name: "d" }] }));
+
+  one.release(set);
+  assertEquals([...set.all()].map(({ name }) => name), ["t", "d"]);
+  other.release(set);
+  assertEquals(set.size, 0);
+});
+
+Deno.test("Series.publish() shows the sums of a round, and begins the next at nothing", async () => {
+  const set = new SeriesSet();
+  const one = await read(set, answer({ name: "t", depth: 1 }));
+  const other = await read(set, answer({ name: "t", depth: 2 }));
+  const shown = () => [...set.all()].map((series) => [series.nodes, series.sum("depth")]);
+  const publish = () => [...set.all()].forEach((series) => series.publish());
+
+  one.addToSums();
+  other.addToSums();
+  assertEquals(shown(), [[0, 0]]);
+  publish();
+  assertEquals(shown(), [[2, 3]]);
+  other.addToSums();
+  publish();
+  assertEquals(shown(), [[1, 2]]);
+});

@@ -1,0 +1,181 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
+import { eventually } from "../../support/eventually.ts";
+import { HtmlPage } from "../../support/html_page.ts";
+import { type NsqadminInProcess, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+
+/** What an nsqlookupd says of a node at that address. */
+function producer(address: string): Record<string, unknown> {
+  const [broadcast_address, port] = address.split(":");
+  return {
+    hostname: `host-${port}`,
+    broadcast_address,
+    http_port: Number(port),
+    tcp_port: Number(port),
+    version: "1.3.0",
+  };
+}
+
+/** A node with a topic, and messages in it. */
+function nodeWith(depth: () => number): FakeHttp {
+  return new FakeHttp(() =>
+    Response.json({ topics: [{ topic_name: "t", depth: depth(), message_count: 9 }] })
+  );
+}
+
+/** An nsqlookupd that tells of nodes at these addresses. */
+function lookupdOf(addresses: () => readonly string[]): FakeHttp {
+  return new FakeHttp(() => Response.json({ producers: addresses().map(producer) }));
+}
+
+async function pageAt(admin: NsqadminInProcess, target: string): Promise<HtmlPage> {
+  return new HtmlPage((await admin.ask("GET", target)).text);
+}
+
+Deno.test("Pages ask nobody anything as long as what is known is not old", async () => {
+  await using node = nodeWith(() => 1);
+  await using lookupd = lookupdOf(() => [node.address]);
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    for (const path of ["/", "/nodes", "/counter", `/nodes/${node.address}`, "/"]) await pageAt(admin, path);
+
+    assertEquals(node.asked, ["GET /stats?format=json&include_clients=false"]);
+    assertEquals(lookupd.asked, ["GET /nodes"]);
+  });
+});
+
+Deno.test("The poller asks all the time when it keeps a history, and else only while somebody looks", async () => {
+  await using node = nodeWith(() => 1);
+  await using lookupd = lookupdOf(() => [node.address]);
+  const options = { lookupdHttpAddresses: [lookupd.address], pollIntervalMs: 100 };
+  await withNsqadmin({ ...options, history: true }, async () => {
+    await eventually("it is asked again", () => node.requests.length >= 3);
+  });
+
+  const before = node.requests.length;
+  await withNsqadmin({ ...options, history: false }, async (admin) => {
+    await admin.ask("GET", "/ping");
+    assertEquals(node.requests.length, before);
+    await pageAt(admin, "/");
+    await eventually("it is asked again", () => node.requests.length >= before + 3);
+  });
+});
+
+Deno.test("A node that does not answer delays no page but the first, and is named", async () => {
+  await using hung = new FakeHttp(() => new Promise(() => {}));
+  await using node = nodeWith(() => 7);
+  await using lookupd = lookupdOf(() => [hung.address, node.address]);
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    const page = await pageAt(admin, "/");
+
+    assertStringIncludes(page.text, "nodes 1 of 2 topics 1 waiting in topics 7");
+    assertMatch(
+      page.text,
+      new RegExp(`One daemon has not answered .*nsqd ${hung.address} : has not answered for 1 s`),
+    );
+    const [row] = (await pageAt(admin, "/nodes?sort=-state")).rows.slice(1);
+    assertEquals([row[1], row[7]], [hung.address, "late"]);
+    // Another round does not wait for it.
+    const [asked] = [hung.requests.length];
+    await admin.nsqadmin.poller.refresh();
+    assertEquals(hung.requests.length, asked);
+  });
+});
+
+Deno.test("A node that fails keeps its numbers for a while, and one that nobody tells of is gone, with its last", async () => {
+  let isDead = false;
+  let told = true;
+  await using node = nodeWith(() => 2);
+  await using other = new FakeHttp(() =>
+    isDead ? new Response("no", { status: 500 }) : Response.json({ topics: [{ topic_name: "u", depth: 5 }] })
+  );
+  await using lookupd = lookupdOf(() => told ? [node.address, other.address] : [node.address]);
+  const lines = await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    const { poller } = admin.nsqadmin;
+    assertStringIncludes((await pageAt(admin, "/")).text, "nodes 2 topics 2 waiting in topics 7");
+    isDead = true;
+    await poller.refresh();
+    const failing = await pageAt(admin, "/");
+    assertStringIncludes(failing.text, `nsqd ${other.address} : got response 500 Internal Server Error "no"`);
+    assertStringIncludes(failing.text, "nodes 2 topics 2 waiting in topics 7");
+    told = false;
+    poller.rediscover();
+    await poller.refresh();
+
+    const gone = await pageAt(admin, "/");
+    assertMatch(
+      gone.text,
+      new RegExp(`One node is gone .*${other.address} , \\d+s ago, with 5 messages waiting`),
+    );
+    assertStringIncludes(gone.text, "nodes 1 topics 1 waiting in topics 2");
+    assertStringIncludes((await pageAt(admin, `/nodes/${other.address}`)).text, "it is gone.");
+    assertEquals((await pageAt(admin, `/nodes/${other.address}`)).rows[1][0], "u");
+    told = true;
+    isDead = false;
+    poller.rediscover();
+    await poller.refresh();
+    assertStringIncludes((await pageAt(admin, "/")).text, "nodes 2 topics 2 waiting in topics 7");
+  });
+
+  assertEquals(lines.filter((line) => line.includes("WATCH")), [
+    `WARNING: WATCH: ${other.address} does not answer - got response 500 Internal Server Error "no"`,
+    `INFO: WATCH: ${other.address} answers again`,
+  ]);
+});
+
+for (
+  const [what, answer] of [
+    ["no JSON", "<html>"],
+    ["other fields", JSON.stringify({ topics: [{ topic_name: "t", depth: "many" }] })],
+    ["no object", "[]"],
+  ] as const
+) {
+  Deno.test(`A node that answers with ${what} takes nothing from the others`, async () => {
+    await using liar = new FakeHttp(() => new Response(answer));
+    await using node = nodeWith(() => 3);
+    await using lookupd = lookupdOf(() => [liar.address, node.address, deadAddress()]);
+    await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+      const page = await pageAt(admin, "/");
+
+      assertStringIncludes(page.text, "nodes 1 of 3 topics 1 waiting in topics 3");
+      assertStringIncludes(page.text, "2 daemons have not answered");
+    });
+  });
+}
+
+Deno.test("A node that says too many names is cut short, and the page says so", async () => {
+  const topics = Array.from({ length: 50_010 }, (_, i) => ({ topic_name: `t${i}` }));
+  await using liar = new FakeHttp(() => Response.json({ topics }));
+  await using lookupd = lookupdOf(() => [liar.address]);
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    assertStringIncludes(
+      (await pageAt(admin, "/")).text,
+      "There are too many topics and channels: 10, counted",
+    );
+  });
+});
+
+Deno.test("Graphs and lines show what was, with figures to read", async () => {
+  let depth = 4;
+  await using node = nodeWith(() => depth);
+  await using lookupd = lookupdOf(() => [node.address]);
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address], history: true }, async (admin) => {
+    const { poller } = admin.nsqadmin;
+    await poller.look();
+    depth = 8;
+    await poller.refresh();
+
+    const overview = await pageAt(admin, "/");
+    const topic = await pageAt(admin, "/topics/t");
+    const hour = await pageAt(admin, "/topics/t?span=1h");
+
+    assertStringIncludes(overview.html, '<path d="M0 12L120 1"></path>');
+    assertStringIncludes(topic.html, '<path d="M0 60L600 1"></path>');
+    assertStringIncludes(topic.text, "Waiting, with what waits in channels: 8 at most 8");
+    assertEquals(topic.rows.filter(([time]) => /^\d{4}-/.test(time)).slice(0, 2).map(([, value]) => value), [
+      "8",
+      "4",
+    ]);
+    assertStringIncludes(hour.text, "Waiting, with what waits in channels: nothing is known yet of an hour");
+    assert(topic.links.includes("?span=24h"));
+  });
+});
