@@ -199,6 +199,13 @@ Deno.test("Every file but tests, whose names say it, begins with a comment on wh
   assertEquals(wrong.map(({ path }) => path), []);
 });
 
+Deno.test("Only the script of nsqadmin's pages uses what browsers have", () => {
+  // It brings the types of all that into the same check.
+  const wrong = linesWith(SRC, /\b(document|location|localStorage|EventSource|DOMParser)[.(]/);
+
+  assertEquals(wrong.filter((place) => !place.startsWith("src/nsqadmin/console/browser/")), []);
+});
+
 Deno.test("Only src/http/deno_serve.ts serves HTTP by the runtime", () => {
   const paths = new Set(linesWith(SRC, /\bDeno\.serve\b/).map((place) => place.slice(0, place.indexOf(":"))));
 

@@ -9,6 +9,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger, LogLevel } from "../base/logger.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { HttpClient } from "../http/http_client.ts";
+import type { PageEvents } from "./console/events.ts";
 import type { AdminAction } from "./notifications.ts";
 import type { NsqadminOptions } from "./options.ts";
 import type { Poller } from "./watch/poller.ts";
@@ -20,6 +21,8 @@ export interface AdminContext {
   readonly cluster: Cluster;
   /** What the pages are made of. */
   readonly poller: Poller;
+  /** Tells open pages of its rounds. */
+  readonly events: PageEvents;
   /** Makes requests to others than daemons. */
   readonly http: HttpClient;
   readonly hostname: string;

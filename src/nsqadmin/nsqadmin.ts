@@ -23,6 +23,7 @@ import { compressed } from "../http/compressed.ts";
 import { HttpClient } from "../http/http_client.ts";
 import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
 import { possibleLimits } from "../net/descriptors.ts";
+import { BEAT_INTERVAL_MS, PageEvents } from "./console/events.ts";
 import type { AdminContext } from "./context.ts";
 import { nsqadminHttp } from "./http_api.ts";
 import { type AdminAction, Notifications } from "./notifications.ts";
@@ -46,6 +47,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly logger: Logger;
   readonly cluster: Cluster;
   readonly poller: Poller;
+  readonly events = new PageEvents();
   readonly http: HttpClient;
   readonly hostname = Deno.hostname();
 
@@ -82,6 +84,8 @@ export class Nsqadmin implements Daemon, AdminContext {
       logger,
       intervalMs: options.pollIntervalMs,
       keepsHistory: options.history,
+      isListened: () => this.events.isListened,
+      onRound: (round) => this.events.tell(round),
     });
     const { notificationHttpEndpoint: endpoint } = options;
     if (endpoint !== "") {
@@ -112,6 +116,7 @@ export class Nsqadmin implements Daemon, AdminContext {
     });
     this.#notifying = this.#notifications?.run();
     this.#group.spawn("poller", (signal) => this.poller.run(signal));
+    this.#group.spawn("pageEvents", (signal) => every(BEAT_INTERVAL_MS, signal, () => this.events.beat()));
     const notifying = this.#notifying;
     if (notifying) this.#group.spawn("notifications", () => notifying);
   }
@@ -136,7 +141,7 @@ export class Nsqadmin implements Daemon, AdminContext {
     this.logger.info(`reloaded ${reloaded.join(", ") || "nothing: there are no such files"}`);
   }
 
-  /** Stops: HTTP, notifications, requests to others, loops. */
+  /** Stops: pages' events, HTTP, notifications, requests to others, loops. */
   stop(): Promise<void> {
     return this.#stopping ??= this.#stop();
   }
@@ -197,6 +202,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   }
 
   async #stop(): Promise<void> {
+    this.events.end();
     await this.#server?.close({ graceMs: HTTP_GRACE_MS });
     this.#notifications?.end();
     await this.#notified();

@@ -26,7 +26,7 @@ export async function counterPage(request: PageRequest): Promise<Markup> {
   }
   const nodes = poller.nodes.filter((node) => poller.counts(node)).length;
   return (
-    <Layout request={request} title="Counter">
+    <Layout request={request} title="Counter" live>
       <h1>Messages that channels have had</h1>
       <ClusterNews request={request} />
       <p class="big">{messages.toLocaleString("en")}</p>

@@ -10,26 +10,31 @@ import type { PageRequest } from "./request.ts";
 
 /** A whole page. */
 export function Layout(
-  { request, title, children }: {
+  { request, title, live = false, children }: {
     readonly request: PageRequest;
     readonly title: string;
+    /** It is made of what the poller knows, and stays up to date where scripts run. */
+    readonly live?: boolean;
     readonly children?: Content;
   },
 ): Markup {
   const { paths, user, mayChange } = request;
-  const links = [["Topics", paths.overview], ["Nodes", paths.nodes], ["Counter", paths.counter], [
-    "Lookup",
-    paths.lookup,
-  ]];
+  const links = [
+    ["Topics", paths.overview, "t"],
+    ["Nodes", paths.nodes, "n"],
+    ["Counter", paths.counter, "c"],
+    ["Lookup", paths.lookup, "l"],
+  ];
   const here = request.context.rawPath;
   return (
-    <html lang="en">
+    <html lang="en" data-events={live ? paths.events : undefined}>
       <head>
         <meta charset="utf-8" />
         <title>{title} · nsqadmin</title>
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <link rel="icon" href={paths.file("favicon.svg")} />
         <link rel="stylesheet" href={paths.file("console.css")} />
+        <script type="module" src={paths.file("console.js")}></script>
       </head>
       <body>
         <a class="skip" href="#main">Skip to content</a>
@@ -37,9 +42,9 @@ export function Layout(
           <a class="brand" href={paths.overview}>nsqadmin</a>
           <nav aria-label="Main">
             <ul>
-              {links.map(([name, path]) => (
+              {links.map(([name, path, key]) => (
                 <li>
-                  <a href={path} aria-current={path === here ? "page" : undefined}>{name}</a>
+                  <a href={path} data-key={key} aria-current={path === here ? "page" : undefined}>{name}</a>
                 </li>
               ))}
             </ul>
@@ -53,6 +58,7 @@ export function Layout(
         <footer>
           <p>denosq v{DENOSQ_VERSION} (NSQ v{NSQ_VERSION})</p>
         </footer>
+        <Keys />
       </body>
     </html>
   );
@@ -70,4 +76,33 @@ const DONE: Readonly<Record<string, string>> = {
 /** What was done just before. */
 function Done({ kind = "" }: { readonly kind: string | undefined }): Markup {
   return Object.hasOwn(DONE, kind) ? <p class="done" role="status">{DONE[kind]}</p> : NOTHING;
+}
+
+const KEYS = [
+  ["/", "filter"],
+  ["j, k", "to the next row, and back"],
+  ["g, then t, n, c or l", "to topics, nodes, the counter, lookup"],
+  ["?", "this list"],
+] as const;
+
+/** Keys of the script, which shows it. */
+function Keys(): Markup {
+  return (
+    <dialog id="keys" aria-labelledby="keys-title">
+      <h2 id="keys-title">Keys</h2>
+      <dl>
+        {KEYS.map(([key, meaning]) => (
+          <div>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{meaning}</dd>
+          </div>
+        ))}
+      </dl>
+      <form method="dialog">
+        <button type="submit" class="plain">Close</button>
+      </form>
+    </dialog>
+  );
 }

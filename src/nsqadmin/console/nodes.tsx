@@ -55,7 +55,7 @@ export async function nodesPage(request: PageRequest): Promise<Markup> {
   const head = { request, view };
   const registries = cluster.registries;
   return (
-    <Layout request={request} title="Nodes">
+    <Layout request={request} title="Nodes" live>
       <h1>Nodes</h1>
       <ClusterNews request={request} />
       <TableControls
@@ -156,7 +156,7 @@ export async function nodePage(request: PageRequest): Promise<Markup> {
   const part = tablePart(rows, view, { columns: TOPIC_COLUMNS, nameOf: ({ name }) => name });
   const head = { request, view };
   return (
-    <Layout request={request} title={`Node ${address}`}>
+    <Layout request={request} title={`Node ${address}`} live>
       <h1>Node {watched === undefined ? address : `${watched.node.hostname} (${address})`}</h1>
       <ClusterNews request={request} />
       {watched === undefined ? <p>Nobody who has answered tells of this node.</p> : (

@@ -22,7 +22,7 @@ export async function overviewPage(request: PageRequest): Promise<Markup> {
   const part = tablePart(rows, view, { columns: TOPIC_COLUMNS, nameOf: ({ name }) => name });
   const head = { request, view };
   return (
-    <Layout request={request} title="Topics">
+    <Layout request={request} title="Topics" live>
       <h1>Topics</h1>
       <ClusterNews request={request} />
       <Totals request={request} rows={rows} />

@@ -1,6 +1,6 @@
 /**
  * The routes of the pages, and how they are answered: HTML that works without scripts, below a policy that lets nothing run,
- * and nothing be loaded, but what comes from here.
+ * and nothing be loaded, but what comes from here (one script: browser/console.ts).
  *
  * @module
  */
@@ -16,6 +16,7 @@ import { submitForm } from "./change_pages.tsx";
 import { channelPage } from "./channel.tsx";
 import css from "./console.css" with { type: "text" };
 import { counterPage } from "./counter.tsx";
+import script from "./console.js" with { type: "text" };
 import favicon from "./favicon.svg" with { type: "text" };
 import { Layout } from "./layout.tsx";
 import { lookupPage } from "./lookup.tsx";
@@ -28,6 +29,7 @@ import { topicPage } from "./topic.tsx";
 /** Files that the pages load, by name. */
 export const PAGE_FILES: ReadonlyMap<string, string> = new Map([
   ["console.css", css],
+  ["console.js", script],
   ["favicon.svg", favicon],
 ]);
 
@@ -74,6 +76,7 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("GET", "/nodes/:node", page(nodePage)),
     route("GET", "/counter", page(counterPage)),
     route("GET", "/lookup", page(lookupPage)),
+    route("GET", "/events", responder(admin, () => Promise.resolve(admin.events.add()))),
     route("POST", "/topics", form),
     route("POST", "/topics/:topic", form),
     route("POST", "/topics/:topic/:channel", form),
@@ -115,4 +118,5 @@ const REASONS: Readonly<Record<string, string>> = {
   INVALID_CHANNEL: "That is no name of a channel: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
   INVALID_ACTION: "That cannot be done here.",
   INVALID_BODY: "That is too much.",
+  TOO_MANY_PAGES: "Too many pages are open.",
 };

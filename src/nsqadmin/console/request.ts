@@ -74,6 +74,10 @@ export class Paths {
     return `${this.#base}/counter`;
   }
 
+  get events(): string {
+    return `${this.#base}/events`;
+  }
+
   get lookup(): string {
     return `${this.#base}/lookup`;
   }

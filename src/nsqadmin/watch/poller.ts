@@ -50,6 +50,10 @@ export interface PollerOptions {
   readonly intervalMs: number;
   /** Rounds go on when nobody looks. */
   readonly keepsHistory: boolean;
+  /** Somebody looks all the time. */
+  readonly isListened: () => boolean;
+  /** Is told of each round, of which that is the number. */
+  readonly onRound: (round: number) => void;
 }
 
 /** See above. */
@@ -66,6 +70,7 @@ export class Poller {
   #discoveredMs = -Infinity;
   #discoveryFailures: readonly Failure[] = [];
   #lookedMs = -Infinity;
+  #count = 0;
   #ended: Moment | undefined;
 
   constructor(options: PollerOptions) {
@@ -77,6 +82,7 @@ export class Poller {
     const { clock, intervalMs, keepsHistory } = this.#options;
     while (!signal.aborted) {
       const startMs = clock.monotonicMs();
+      if (this.#options.isListened()) this.note();
       const isLookedAt = startMs - this.#lookedMs <= Math.max(LOOKING_MS, 2 * intervalMs);
       if (keepsHistory || isLookedAt) await this.#rounds.request();
       // What takes long is done less often: half of the time is others'.
@@ -153,11 +159,9 @@ export class Poller {
 
   /** Who has not answered the last time. */
   get failures(): readonly Failure[] {
-    const nowMs = this.#options.clock.monotonicMs();
-    const failures = this.nodes.flatMap((node): Failure[] => {
-      const reason = node.reason(nowMs);
-      return reason === undefined ? [] : [{ daemon: { kind: "nsqd", address: node.address }, reason }];
-    });
+    const failures = this.nodes.flatMap(({ address, reason }): Failure[] =>
+      reason === undefined ? [] : [{ daemon: { kind: "nsqd", address }, reason }]
+    );
     return [...this.#discoveryFailures, ...failures];
   }
 
@@ -182,6 +186,7 @@ export class Poller {
     if (keepsHistory) await this.history.record(this.#set, clock.nowMs());
     this.#ended = momentOf(clock);
     this.#firstRound.resolve();
+    this.#options.onRound(++this.#count);
   }
 
   /** Asks for the nodes, if it is time to; it is not waited for long. */
@@ -257,7 +262,6 @@ export class Poller {
 
   async #answerOf(node: WatchedNode): Promise<void> {
     const { cluster, clock, logger } = this.#options;
-    node.askedMs = clock.monotonicMs();
     try {
       const numbers = await cluster.nodeNumbers({ kind: "nsqd", address: node.address }, (answer, slice) => {
         const atMs = clock.monotonicMs();

@@ -23,8 +23,6 @@ export class WatchedNode {
   numbers: NodeNumbers | undefined;
   /** When it did. */
   answered: Moment | undefined;
-  /** When it was asked last, by the monotonic clock. */
-  askedMs = 0;
   /** Its answer has been waited for in vain. */
   isLate = false;
   /** Since when nobody tells of it. */
@@ -54,9 +52,10 @@ export class WatchedNode {
   }
 
   /** What is wrong with it, if it should answer and does not. */
-  reason(nowMs: number): string | undefined {
+  get reason(): string | undefined {
     if (this.gone !== undefined) return undefined;
-    if (this.isLate) return `has not answered for ${Math.round((nowMs - this.askedMs) / 1000)} s`;
+    // Without how long ago that is: it is read aloud whenever it changes.
+    if (this.isLate) return "is late, and not waited for";
     return this.#failure;
   }
 

@@ -59,7 +59,7 @@ function pageTest(name: string, test: (cluster: ClusterInProcess) => Promise<voi
   });
 }
 
-Deno.test("Every page is there when nobody answers, says so, and lets nothing run in it", async () => {
+Deno.test("Every page is there when nobody answers, says so, and lets nothing of others run in it", async () => {
   const dead = deadAddress();
   await withNsqadmin({ lookupdHttpAddresses: [dead] }, async (admin) => {
     for (const path of PATHS) {
@@ -68,7 +68,7 @@ Deno.test("Every page is there when nobody answers, says so, and lets nothing ru
 
       assertEquals(headers.get("content-type"), "text/html");
       assertMatch(headers.get("content-security-policy") ?? "", /^default-src 'none'; script-src 'self'; /);
-      assertEquals([page.all("h1").length, text.startsWith('<!doctype html>\n<html lang="en">')], [1, true]);
+      assertEquals([page.all("h1").length, text.startsWith('<!doctype html>\n<html lang="en"')], [1, true]);
       assertStringIncludes(page.text, `One daemon has not answered`);
       assertStringIncludes(page.text, `nsqlookupd ${dead} : Get "http://${dead}/`);
     }
@@ -427,7 +427,7 @@ Deno.test("Names of strangers stay texts, whatever is in them", async () => {
     ) {
       const page = await pageAt(admin, path);
 
-      assert(!page.html.includes("<script"), path);
+      assertEquals(page.html.match(/<script/g)?.length, 1, path);
       assertEquals(page.links.filter((link) => !/^(\/(?!\/)|[?#])/.test(link)), []);
     }
   });

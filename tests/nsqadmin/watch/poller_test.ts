@@ -70,7 +70,7 @@ Deno.test("A node that does not answer delays no page but the first, and is name
     assertStringIncludes(page.text, "nodes 1 of 2 topics 1 waiting in topics 7");
     assertMatch(
       page.text,
-      new RegExp(`One daemon has not answered .*nsqd ${hung.address} : has not answered for 1 s`),
+      new RegExp(`One daemon has not answered .*nsqd ${hung.address} : is late, and not waited for`),
     );
     const [row] = (await pageAt(admin, "/nodes?sort=-state")).rows.slice(1);
     assertEquals([row[1], row[7]], [hung.address, "late"]);

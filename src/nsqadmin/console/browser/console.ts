@@ -1,0 +1,129 @@
+/**
+ * What the pages do in a browser that runs scripts: they stay up to date, and can be used by keys. Without it they are the same
+ * pages, as of when they were loaded. `deno task console` makes console.js of it, which is what browsers get.
+ *
+ * A page that has `data-events` is told of each round of the poller, loads itself anew then, and takes over what has changed, so
+ * that whatever is focused, selected or being typed stays. Nothing is loaded, and no connection kept, while it is hidden.
+ *
+ * @module
+ */
+/// <reference lib="dom" />
+
+const root = document.documentElement;
+const eventsPath = root.dataset.events;
+
+if (eventsPath !== undefined) keepUpToDate(eventsPath);
+useKeys();
+
+function keepUpToDate(path: string): void {
+  let events: EventSource | undefined;
+  let isPaused = false;
+  const state = Object.assign(document.createElement("p"), { className: "live" });
+  state.setAttribute("role", "status");
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "plain" });
+  document.querySelector("footer")?.append(state, button);
+
+  function show(): void {
+    const isWanted = !isPaused && !document.hidden;
+    if (isWanted && events === undefined) events = listen();
+    else if (!isWanted) {
+      events?.close();
+      events = undefined;
+    }
+    button.textContent = isPaused ? "Go on updating" : "Stop updating";
+    if (isPaused) say("Numbers are not updated.", false);
+  }
+
+  function listen(): EventSource {
+    const source = new EventSource(path);
+    source.addEventListener("round", () => void update());
+    source.addEventListener("open", () => say("", false));
+    source.addEventListener("error", () => say("The connection is lost: numbers are old.", true));
+    return source;
+  }
+
+  function say(text: string, isOld: boolean): void {
+    if (state.textContent !== text) state.textContent = text;
+    root.classList.toggle("old", isOld);
+  }
+
+  button.addEventListener("click", () => {
+    isPaused = !isPaused;
+    show();
+  });
+  document.addEventListener("visibilitychange", show);
+  show();
+}
+
+/** Loads the page anew, and takes over what has changed. */
+async function update(): Promise<void> {
+  // What was done is not to be said again and again.
+  const url = new URL(location.href);
+  url.searchParams.delete("done");
+  let text: string;
+  try {
+    const response = await fetch(url, { cache: "no-store" });
+    if (!response.ok) return;
+    text = await response.text();
+  } catch (error) {
+    // The connection is gone, of which the event source tells.
+    if (error instanceof TypeError) return;
+    throw error;
+  }
+  const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("main");
+  const main = document.querySelector("main");
+  if (fresh !== null && main !== null) patch(main, fresh);
+}
+
+/** Makes an element like another, and leaves alone what is like it. */
+function patch(old: Element, fresh: Element): void {
+  if (old instanceof HTMLFormElement) return;
+  for (const { name } of [...old.attributes]) {
+    // Whether something is open is the reader's.
+    if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  const before = [...old.childNodes];
+  const after = [...fresh.childNodes];
+  after.forEach((node, i) => {
+    const known = before[i];
+    if (known === undefined) old.append(node);
+    else if (known instanceof Element && node instanceof Element && known.tagName === node.tagName) {
+      patch(known, node);
+    } else if (known instanceof Text && node instanceof Text) {
+      if (known.data !== node.data) known.data = node.data;
+    } else known.replaceWith(node);
+  });
+  for (const node of before.slice(after.length)) node.remove();
+}
+
+/** Keys; the page lists them (layout.tsx). */
+function useKeys(): void {
+  const help = document.querySelector<HTMLDialogElement>("dialog#keys");
+  let isGoing = false;
+  document.addEventListener("keydown", (event) => {
+    const target = event.target;
+    const isTyping = target instanceof HTMLElement && target.closest("input, textarea, select") !== null;
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || help?.open) return;
+    const { key } = event;
+    if (isGoing) {
+      isGoing = false;
+      document.querySelector<HTMLAnchorElement>(`a[data-key="${CSS.escape(key)}"]`)?.click();
+    } else if (key === "g") isGoing = true;
+    else if (key === "/") document.querySelector<HTMLInputElement>("input[type=search]")?.focus();
+    else if (key === "?") help?.showModal();
+    else if (key === "j" || key === "k") focusRow(key === "j" ? 1 : -1);
+    else return;
+    event.preventDefault();
+  });
+}
+
+/** Goes from row to row of the tables. */
+function focusRow(step: 1 | -1): void {
+  const links = [...document.querySelectorAll<HTMLAnchorElement>("main tbody th a")];
+  const at = links.findIndex((link) => link === document.activeElement);
+  const next = at < 0 ? 0 : at + step;
+  links[next]?.focus();
+}
