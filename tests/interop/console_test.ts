@@ -1,0 +1,116 @@
+/**
+ * nsqadmin's pages in Chromium: each is accessible by axe-core's rules, in light and dark, on a phone and on a screen, without an
+ * error in the browser's console; they stay up to date, and can be used by keys.
+ *
+ * @module
+ */
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import axe from "axe-core";
+import { Chromium } from "../support/chromium.ts";
+import { eventually } from "../support/eventually.ts";
+import { interopTest } from "../support/interop.ts";
+import { publish, withCluster } from "../support/nsqadmin_in_process.ts";
+
+const LOOKS = [390, 1280].flatMap((width) =>
+  (["light", "dark"] as const).map((scheme) => ({ width, scheme }))
+);
+const LIVE = { pollIntervalMs: 200, history: true };
+
+interopTest(
+  "Every page of nsqadmin is accessible, fits the window, and has no error",
+  () => Chromium.start(),
+  async (chromium) => {
+    await withCluster({ nsqadmin: LIVE }, async ({ admin, nsqds: [nsqd], topic }) => {
+      await topic("orders", "archive");
+      await publish(nsqd, "orders", "body");
+      const node = encodeURIComponent(`127.0.0.1:${nsqd.nsqd.httpPort}`);
+      const paths = [
+        "/",
+        "/topics/orders",
+        "/topics/orders/archive",
+        "/topics/none",
+        "/nodes",
+        `/nodes/${node}`,
+      ];
+      await eventually("the poller knows of it", () => {
+        return (admin.nsqadmin.poller.find("orders", "archive")?.sum("depth") ?? 0) > 0;
+      });
+      const tab = await chromium.tab();
+      for (const path of [...paths, "/counter", "/lookup"]) {
+        for (const look of LOOKS) {
+          await tab.look(look);
+          await tab.open(admin.url + path);
+          await tab.evaluate(`${axe.source};0`);
+
+          const found = await tab.evaluate(
+            `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]))`,
+          );
+          const isTooWide = await tab.evaluate(`document.documentElement.scrollWidth > innerWidth`);
+
+          assertEquals({ path, ...look, found, isTooWide }, { path, ...look, found: [], isTooWide: false });
+        }
+      }
+      assertEquals(tab.errors, []);
+    });
+  },
+);
+
+interopTest(
+  "The overview shows new numbers by itself, until it is told to stop",
+  () => Chromium.start(),
+  async (chromium) => {
+    await withCluster({ nsqadmin: LIVE }, async ({ admin, nsqds: [nsqd], topic }) => {
+      await topic("orders", "archive");
+      const tab = await chromium.tab();
+      await tab.open(admin.url);
+      const deepest = () =>
+        tab.evaluate(`[...document.querySelectorAll("tbody tr")].map((row) => row.cells[2]?.textContent)`);
+
+      await publish(nsqd, "orders", "a", "b", "c");
+      await eventually("it shows them", async () => (await deepest() as string[])[0] === "3");
+      await tab.evaluate(`document.querySelector("footer button").click()`);
+      await eventually("no page is told", () => !admin.nsqadmin.events.isListened);
+
+      assertStringIncludes(
+        String(await tab.evaluate("document.body.textContent")),
+        "Numbers are not updated.",
+      );
+      await tab.evaluate(`document.querySelector("footer button").click()`);
+      await publish(nsqd, "orders", "d");
+      await eventually("it shows them", async () => (await deepest() as string[])[0] === "4");
+      assertEquals(tab.errors, []);
+    });
+  },
+);
+
+interopTest("Pages can be used by keys", () => Chromium.start(), async (chromium) => {
+  await withCluster({ nsqadmin: { ...LIVE } }, async ({ admin, topic }) => {
+    await topic("a");
+    await topic("b");
+    await admin.nsqadmin.poller.refresh();
+    const tab = await chromium.tab();
+    await tab.open(admin.url);
+    const focused = () => tab.evaluate("document.activeElement.textContent || document.activeElement.name");
+
+    await tab.press("j");
+    await tab.press("j");
+    assertEquals(await focused(), "b");
+    await tab.press("k");
+    assertEquals(await focused(), "a");
+    await tab.press("/");
+    assertEquals(await focused(), "filter");
+    await tab.press("j");
+    assertEquals(await tab.evaluate("document.activeElement.value"), "j");
+    await tab.evaluate("document.activeElement.blur()");
+    await tab.press("?");
+    assertEquals(await tab.evaluate(`document.querySelector("dialog").open`), true);
+    await tab.evaluate(`document.querySelector("dialog").close()`);
+    await tab.press("g");
+    await tab.press("n");
+    await eventually("the nodes' page is there", async () => {
+      return await tab.evaluate("document.title") === "Nodes · nsqadmin";
+    });
+    assertEquals(tab.errors, []);
+  });
+});

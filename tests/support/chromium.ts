@@ -1,0 +1,208 @@
+/**
+ * Drives Chromium over its DevTools protocol, as far as tests of pages need it, without a library.
+ *
+ * @module
+ */
+
+import { MissingError, TempFolder } from "./interop.ts";
+
+/** As Debian's packages have it. */
+const PROGRAMS = ["chromium-headless-shell", "chromium"];
+const LISTENING = /DevTools listening on (ws:\S+)/;
+
+/** What the protocol answers or tells. */
+interface Told {
+  readonly id?: number;
+  readonly sessionId?: string;
+  readonly method?: string;
+  readonly params?: Readonly<Record<string, unknown>>;
+  readonly result?: Readonly<Record<string, unknown>>;
+  readonly error?: { readonly message: string };
+}
+
+/** A running browser. */
+export class Chromium implements AsyncDisposable {
+  readonly #process: Deno.ChildProcess;
+  readonly #folder: TempFolder;
+  readonly #socket: WebSocket;
+  readonly #log: Promise<void>;
+  readonly #waiting = new Map<number, PromiseWithResolvers<Readonly<Record<string, unknown>>>>();
+  readonly #tabs = new Map<string, (told: Told) => void>();
+  #lastId = 0;
+
+  private constructor(
+    { process, folder, socket, log }: {
+      readonly process: Deno.ChildProcess;
+      readonly folder: TempFolder;
+      readonly socket: WebSocket;
+      readonly log: Promise<void>;
+    },
+  ) {
+    this.#process = process;
+    this.#folder = folder;
+    this.#socket = socket;
+    this.#log = log;
+    socket.onmessage = ({ data }) => this.#told(JSON.parse(data));
+  }
+
+  /** Starts one. @throws {MissingError} If there is none. */
+  static async start(): Promise<Chromium> {
+    const program = await programThere();
+    const folder = await TempFolder.make();
+    const process = new Deno.Command(program, {
+      args: [
+        ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        ...[`--user-data-dir=${folder.path}/profile`, "--remote-debugging-port=0", "about:blank"],
+      ],
+      env: { HOME: folder.path },
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    const address = Promise.withResolvers<string>();
+    const log = readLog(process.stderr, address);
+    const socket = new WebSocket(await address.promise);
+    await new Promise((resolve, reject) => {
+      socket.onopen = resolve;
+      socket.onerror = reject;
+    });
+    return new Chromium({ process, folder, socket, log });
+  }
+
+  /** A new tab. */
+  async tab(): Promise<ChromiumTab> {
+    const { targetId } = await this.send("Target.createTarget", { url: "about:blank" });
+    const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
+    const tab = new ChromiumTab((method, params) => this.send(method, params, String(sessionId)));
+    this.#tabs.set(String(sessionId), ({ method, params }) => tab.told(method ?? "", params ?? {}));
+    await tab.begin();
+    return tab;
+  }
+
+  /** Has something done. */
+  send(
+    method: string,
+    params: Readonly<Record<string, unknown>> = {},
+    sessionId?: string,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const id = ++this.#lastId;
+    const waiting = Promise.withResolvers<Readonly<Record<string, unknown>>>();
+    this.#waiting.set(id, waiting);
+    this.#socket.send(JSON.stringify({ id, method, params, ...sessionId !== undefined && { sessionId } }));
+    return waiting.promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise((resolve) => this.#socket.onclose = resolve);
+    // Not by a signal: its own children would go on, and hold the log.
+    await this.send("Browser.close");
+    this.#socket.close();
+    await Promise.all([this.#process.status, closed, this.#log]);
+    await this.#folder[Symbol.asyncDispose]();
+  }
+
+  #told(told: Told): void {
+    const { id, sessionId, error, result } = told;
+    if (id === undefined) return this.#tabs.get(sessionId ?? "")?.(told);
+    if (error === undefined) this.#waiting.get(id)?.resolve(result ?? {});
+    else this.#waiting.get(id)?.reject(new Error(error.message));
+    this.#waiting.delete(id);
+  }
+}
+
+/** A tab. */
+export class ChromiumTab {
+  /** What went wrong in its pages: errors, refusals by their policy, files that are not there. */
+  readonly errors: string[] = [];
+  readonly #send: (
+    method: string,
+    params?: Readonly<Record<string, unknown>>,
+  ) => Promise<Readonly<Record<string, unknown>>>;
+  #loaded = Promise.withResolvers<void>();
+
+  constructor(send: Chromium["send"]) {
+    this.#send = send;
+  }
+
+  /** Has its events told. */
+  async begin(): Promise<void> {
+    for (const domain of ["Page", "Runtime", "Log"]) await this.#send(`${domain}.enable`);
+  }
+
+  /** Goes to a page, and waits until it is loaded. */
+  async open(url: string): Promise<void> {
+    this.#loaded = Promise.withResolvers();
+    await this.#send("Page.navigate", { url });
+    await this.#loaded.promise;
+  }
+
+  /** How wide the window is, and which colours its user likes. */
+  async look(
+    { width, scheme }: { readonly width: number; readonly scheme: "light" | "dark" },
+  ): Promise<void> {
+    await this.#send("Emulation.setDeviceMetricsOverride", {
+      ...{ width, height: 900, deviceScaleFactor: 1, mobile: false },
+    });
+    await this.#send("Emulation.setEmulatedMedia", {
+      features: [{ name: "prefers-color-scheme", value: scheme }],
+    });
+  }
+
+  /** What an expression is in the page, as JSON. */
+  async evaluate(expression: string): Promise<unknown> {
+    const answer = await this.#send("Runtime.evaluate", {
+      expression,
+      returnByValue: true,
+      awaitPromise: true,
+    });
+    if (answer.exceptionDetails !== undefined) throw new Error(JSON.stringify(answer.exceptionDetails));
+    return (answer.result as { readonly value?: unknown }).value;
+  }
+
+  /** Presses a key that writes a character. */
+  async press(text: string): Promise<void> {
+    await this.#send("Input.dispatchKeyEvent", { type: "keyDown", key: text, text });
+    await this.#send("Input.dispatchKeyEvent", { type: "keyUp", key: text });
+  }
+
+  /** The page's picture, as PNG. */
+  async picture(): Promise<Uint8Array> {
+    const { data } = await this.#send("Page.captureScreenshot", { format: "png" });
+    return Uint8Array.fromBase64(String(data));
+  }
+
+  /** An event; the browser calls this. */
+  told(method: string, params: Readonly<Record<string, unknown>>): void {
+    if (method === "Page.loadEventFired") this.#loaded.resolve();
+    else if (method === "Runtime.exceptionThrown") this.errors.push(JSON.stringify(params));
+    else if (method === "Log.entryAdded") {
+      const { level, text, url } = params.entry as Readonly<Record<string, string>>;
+      if (level === "error") this.errors.push(`${text} ${url ?? ""}`);
+    }
+  }
+}
+
+async function programThere(): Promise<string> {
+  for (const program of PROGRAMS) {
+    try {
+      await new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" }).output();
+      return program;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  throw new MissingError(PROGRAMS.join(" or "));
+}
+
+async function readLog(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  address: PromiseWithResolvers<string>,
+): Promise<void> {
+  let text = "";
+  for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    const found = LISTENING.exec(text);
+    if (found !== null) address.resolve(found[1]);
+  }
+  address.reject(new Error(`Chromium has ended:\n${text}`));
+}
