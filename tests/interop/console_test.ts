@@ -37,7 +37,7 @@ interopTest(
         return (admin.nsqadmin.poller.find("orders", "archive")?.sum("depth") ?? 0) > 0;
       });
       const tab = await chromium.tab();
-      for (const path of [...paths, "/counter", "/lookup"]) {
+      for (const path of [...paths, "/channels", "/counter", "/lookup"]) {
         for (const look of LOOKS) {
           await tab.look(look);
           await tab.open(admin.url + path);

@@ -21,6 +21,7 @@ export function Layout(
   const { paths, user, mayChange } = request;
   const links = [
     ["Topics", paths.overview, "t"],
+    ["Channels", paths.channels, "h"],
     ["Nodes", paths.nodes, "n"],
     ["Counter", paths.counter, "c"],
     ["Lookup", paths.lookup, "l"],
@@ -81,7 +82,7 @@ function Done({ kind = "" }: { readonly kind: string | undefined }): Markup {
 const KEYS = [
   ["/", "filter"],
   ["j, k", "to the next row, and back"],
-  ["g, then t, n, c or l", "to topics, nodes, the counter, lookup"],
+  ["g, then t, h, n, c or l", "to topics, channels, nodes, the counter, lookup"],
   ["?", "this list"],
 ] as const;
 

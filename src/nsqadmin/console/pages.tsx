@@ -14,6 +14,7 @@ import type { HttpRoute } from "../../http/router.ts";
 import type { AdminContext } from "../context.ts";
 import { submitForm } from "./change_pages.tsx";
 import { channelPage } from "./channel.tsx";
+import { channelsPage } from "./channels.tsx";
 import css from "./console.css" with { type: "text" };
 import { counterPage } from "./counter.tsx";
 import script from "./console.js" with { type: "text" };
@@ -72,6 +73,7 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("GET", "/topics", overview),
     route("GET", "/topics/:topic", page(topicPage)),
     route("GET", "/topics/:topic/:channel", page(channelPage)),
+    route("GET", "/channels", page(channelsPage)),
     route("GET", "/nodes", page(nodesPage)),
     route("GET", "/nodes/:node", page(nodePage)),
     route("GET", "/counter", page(counterPage)),

@@ -66,6 +66,11 @@ export class Paths {
     return `${this.#base}/topics`;
   }
 
+  /** All of the cluster. */
+  get channels(): string {
+    return `${this.#base}/channels`;
+  }
+
   get nodes(): string {
     return `${this.#base}/nodes`;
   }

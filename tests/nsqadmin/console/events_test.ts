@@ -81,6 +81,7 @@ Deno.test("Pages that are made of what the poller knows are kept up to date, oth
         "/topics",
         "/topics/t",
         "/topics/t/c",
+        "/channels",
         "/nodes",
         "/nodes/n:1",
         "/counter",
@@ -92,7 +93,7 @@ Deno.test("Pages that are made of what the poller knows are kept up to date, oth
       assertMatch(html, /<script type="module" src="\/static\/console\.js"><\/script>/);
       if (html.includes('data-events="/events"')) live.push(path);
     }
-    assertEquals(live, ["/", "/topics", "/nodes", "/nodes/n:1", "/counter"]);
+    assertEquals(live, ["/", "/topics", "/channels", "/nodes", "/nodes/n:1", "/counter"]);
   });
 });
 

@@ -179,3 +179,41 @@ Deno.test("Graphs and lines show what was, with figures to read", async () => {
     assert(topic.links.includes("?span=24h"));
   });
 });
+
+Deno.test("The channels' page shows where messages wait, and when a channel is empty if all goes on", async () => {
+  let round = 0;
+  await using node = new FakeHttp(() => {
+    round++;
+    const falling = {
+      channel_name: "falling",
+      depth: 9_000_000 - round * 1000,
+      message_count: 9_000_000,
+      client_count: 1,
+    };
+    const left = { channel_name: "left", depth: 5, message_count: 5, paused: true };
+    return Response.json({
+      topics: [{ topic_name: "t", channels: [falling, left, { channel_name: "idle" }] }],
+    });
+  });
+  await using lookupd = lookupdOf(() => [node.address]);
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    await admin.nsqadmin.poller.look();
+    await admin.nsqadmin.poller.refresh();
+
+    const { rows } = await pageAt(admin, "/channels?sort=-depth");
+
+    assertEquals(rows.slice(1).map(([name, depth]) => [name, depth]), [
+      ["t / falling", "8,998,000"],
+      ["t / left paused no consumers", "5"],
+      ["t / idle", "0"],
+    ]);
+    assertMatch(rows[1][2], /^[\dhms]+$/);
+    assertEquals([rows[2][2], rows[3][2]], ["never", ""]);
+    assertEquals((await pageAt(admin, "/channels?sort=drain")).rows.slice(1).map(([name]) => name), [
+      "t / idle",
+      "t / falling",
+      "t / left paused no consumers",
+    ]);
+    assertEquals((await pageAt(admin, "/channels?filter=LEFT")).rows.length, 2);
+  });
+});

@@ -1,0 +1,125 @@
+/**
+ * Every channel of the cluster: where messages wait, and who falls behind.
+ *
+ * @module
+ */
+
+import { formatDuration } from "../../base/duration.ts";
+import type { Series } from "../watch/series.ts";
+import { rounded, Sparkline } from "./charts.tsx";
+import { Layout } from "./layout.tsx";
+import type { Markup } from "./markup.ts";
+import { ClusterNews, seen } from "./news.tsx";
+import { Count, Paused, SortHead, Table, TableControls } from "./parts.tsx";
+import type { PageRequest } from "./request.ts";
+import { type Columns, tablePart, tableView } from "./table.ts";
+
+const MS_PER_S = 1000;
+
+/** What the rows can be sorted by. */
+const COLUMNS: Columns<Series> = {
+  name: nameOf,
+  depth: (channel) => channel.sum("depth"),
+  drain: drainS,
+  in: (channel) => channel.sum("inRate"),
+  out: (channel) => channel.sum("outRate"),
+  "in-flight": (channel) => channel.sum("inFlight"),
+  deferred: (channel) => channel.sum("deferred"),
+  requeued: (channel) => channel.sum("requeued"),
+  "timed-out": (channel) => channel.sum("timedOut"),
+  consumers: (channel) => channel.sum("consumers"),
+  nodes: ({ nodes }) => nodes,
+};
+
+/** `GET /channels` */
+export async function channelsPage(request: PageRequest): Promise<Markup> {
+  const { poller, options } = request.admin;
+  await seen(request);
+  const rows = Array.from(poller.topics, ({ channels }) => [...channels.values()]).flat()
+    .filter(({ nodes }) => nodes > 0);
+  const view = tableView(request.query, COLUMNS);
+  const part = tablePart(rows, view, { columns: COLUMNS, nameOf });
+  const head = { request, view };
+  return (
+    <Layout request={request} title="Channels" live>
+      <h1>Channels</h1>
+      <ClusterNews request={request} />
+      <TableControls
+        request={request}
+        view={view}
+        part={part}
+        what={part.countInAll === 1 ? "channel" : "channels"}
+      />
+      <Table caption="Channels, over all nodes">
+        <thead>
+          <tr>
+            <SortHead {...head} column="name">Topic and channel</SortHead>
+            <SortHead {...head} column="depth">Depth</SortHead>
+            {options.history && <th scope="col">Depth, 10 min</th>}
+            <SortHead {...head} column="drain">Empty in</SortHead>
+            <SortHead {...head} column="in">In/s</SortHead>
+            <SortHead {...head} column="out">Out/s</SortHead>
+            <SortHead {...head} column="in-flight">In flight</SortHead>
+            <SortHead {...head} column="deferred">Deferred</SortHead>
+            <SortHead {...head} column="requeued">Requeued</SortHead>
+            <SortHead {...head} column="timed-out">Timed out</SortHead>
+            <SortHead {...head} column="consumers">Consumers</SortHead>
+            <SortHead {...head} column="nodes">Nodes</SortHead>
+          </tr>
+        </thead>
+        <tbody>
+          {part.rows.map((channel) => <Row request={request} channel={channel} />)}
+          {part.rows.length === 0 && (
+            <tr>
+              <td colspan={12}>{poller.hasAnswers ? "There is none." : "Nobody has answered."}</td>
+            </tr>
+          )}
+        </tbody>
+      </Table>
+    </Layout>
+  );
+}
+
+function Row({ request, channel }: { readonly request: PageRequest; readonly channel: Series }): Markup {
+  const { poller, options } = request.admin;
+  const topic = channel.topic?.name ?? "";
+  return (
+    <tr>
+      <th scope="row" class="name">
+        <a href={request.paths.channel(topic, channel.name)}>{nameOf(channel)}</a>{" "}
+        <Paused is={channel.sum("paused") > 0} />{" "}
+        {channel.sum("depth") > 0 && channel.sum("consumers") === 0 && (
+          <strong class="mark">no consumers</strong>
+        )}
+      </th>
+      <Count of={channel.sum("depth")} />
+      {options.history && <Sparkline history={poller.history} series={channel} field="depth" />}
+      <td class="n">{drainText(channel)}</td>
+      <td class="n">{rounded(channel.sum("inRate"))}</td>
+      <td class="n">{rounded(channel.sum("outRate"))}</td>
+      <Count of={channel.sum("inFlight")} />
+      <Count of={channel.sum("deferred")} />
+      <Count of={channel.sum("requeued")} />
+      <Count of={channel.sum("timedOut")} />
+      <Count of={channel.sum("consumers")} />
+      <Count of={channel.nodes} />
+    </tr>
+  );
+}
+
+function nameOf({ name, topic }: Series): string {
+  return `${topic?.name ?? ""} / ${name}`;
+}
+
+/** In how many s it is empty if all goes on as it does; infinite if it is not getting emptier. */
+function drainS(channel: Series): number {
+  const depth = channel.sum("depth");
+  const rate = channel.sum("outRate") - channel.sum("inRate");
+  return depth === 0 ? 0 : rate > 0 ? depth / rate : Infinity;
+}
+
+function drainText(channel: Series): string {
+  const s = drainS(channel);
+  if (s === 0) return "";
+  return Number.isFinite(s) ? formatDuration(Math.ceil(s) * MS_PER_S) : "never";
+}
