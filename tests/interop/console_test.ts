@@ -44,7 +44,7 @@ interopTest(
           await tab.evaluate(`${axe.source};0`);
 
           const found = await tab.evaluate(
-            `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]))`,
+            `axe.run().then(({ violations, passes }) => passes.length < 10 ? "few rules were looked at" : violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]))`,
           );
           const isTooWide = await tab.evaluate(`document.documentElement.scrollWidth > innerWidth`);
 
