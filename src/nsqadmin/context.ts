@@ -8,14 +8,16 @@ import type { Audit } from "../base/audit_log.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Logger, LogLevel } from "../base/logger.ts";
 import type { Cluster } from "../cluster/cluster.ts";
+import type { Readiness } from "../http/health_pages.ts";
 import type { HttpClient } from "../http/http_client.ts";
 import type { PageEvents } from "./console/events.ts";
+import type { MetricsSource } from "./metrics.ts";
 import type { AdminAction } from "./notifications.ts";
 import type { NsqadminOptions } from "./options.ts";
 import type { Poller } from "./watch/poller.ts";
 
 /** See above. */
-export interface AdminContext {
+export interface AdminContext extends MetricsSource {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly cluster: Cluster;
@@ -26,6 +28,8 @@ export interface AdminContext {
   /** Makes requests to others than daemons. */
   readonly http: HttpClient;
   readonly hostname: string;
+  /** Whether it can serve. */
+  readonly readiness: Readiness;
   readonly audit: Audit | undefined;
   /** As they are now. */
   readonly options: NsqadminOptions;

@@ -5,9 +5,12 @@
  * @module
  */
 
+import type { Answer } from "../http/answer.ts";
 import { audited } from "../http/audited.ts";
 import { log, plainText, v1 } from "../http/decorators.ts";
 import { HostNames } from "../http/foreign_requests.ts";
+import { healthPages } from "../http/health_pages.ts";
+import { metricsAnswer } from "../http/metrics_answer.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { route } from "../http/route_table.ts";
 import { type HttpRoute, Router } from "../http/router.ts";
@@ -23,6 +26,7 @@ import {
 } from "./api/writes.ts";
 import { PAGE_FILES, pageRoutes } from "./console/pages.tsx";
 import type { AdminContext } from "./context.ts";
+import { nsqadminMetrics } from "./metrics.ts";
 
 /** Does the work of one endpoint. */
 type Operation = (admin: AdminContext, request: RequestContext) => unknown;
@@ -35,7 +39,8 @@ export function nsqadminHttp(admin: AdminContext): Router {
     ...each,
     path: each.path === "/" && prefix !== "" ? prefix : prefix + each.path,
   }));
-  return new Router({ routes, logger: admin.logger, hosts: HostNames.of(httpAllowedHosts) });
+  const hosts = HostNames.of(httpAllowedHosts);
+  return new Router({ routes, logger: admin.logger, hosts, counts: admin.requests });
 }
 
 function routesOf(admin: AdminContext): HttpRoute[] {
@@ -45,6 +50,8 @@ function routesOf(admin: AdminContext): HttpRoute[] {
   const files = staticFiles(admin, PAGE_FILES);
   return [
     route("GET", "/ping", plainText(logged(() => "OK"))),
+    ...healthPages(() => admin.readiness),
+    route("GET", "/metrics", plainText(logged((request) => metrics(admin, request)))),
 
     ...pageRoutes(admin),
 
@@ -68,4 +75,9 @@ function routesOf(admin: AdminContext): HttpRoute[] {
     route("GET", "/config/:opt", api(showOption)),
     route("PUT", "/config/:opt", change(changeOption)),
   ];
+}
+
+/** `GET /metrics` */
+async function metrics(admin: AdminContext, { request }: RequestContext): Promise<Answer> {
+  return await metricsAnswer(await nsqadminMetrics(admin), request.headers.get("accept"));
 }

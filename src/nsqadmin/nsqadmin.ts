@@ -8,11 +8,12 @@
 import { lookup } from "node:dns/promises";
 import { AsyncGroup } from "../base/async_group.ts";
 import { AuditLog } from "../base/audit_log.ts";
-import { SystemClock } from "../base/clock.ts";
+import { momentOf, SystemClock } from "../base/clock.ts";
 import type { Daemon } from "../base/daemon.ts";
 import { errorText } from "../base/error_text.ts";
 import { every } from "../base/every.ts";
 import type { Logger, LogLevel } from "../base/logger.ts";
+import { LoopLag } from "../base/loop_lag.ts";
 import { versionLine } from "../base/version.ts";
 import { Cluster } from "../cluster/cluster.ts";
 import { DaemonClient } from "../cluster/daemon_client.ts";
@@ -20,7 +21,9 @@ import { parseAddress } from "../config/address.ts";
 import { configValue } from "../config/option.ts";
 import { warnOfOpenSecrets } from "../config/secret_files.ts";
 import { compressed } from "../http/compressed.ts";
+import type { Readiness } from "../http/health_pages.ts";
 import { HttpClient } from "../http/http_client.ts";
+import { RequestCounts } from "../http/request_counts.ts";
 import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
 import { possibleLimits } from "../net/descriptors.ts";
 import { BEAT_INTERVAL_MS, PageEvents } from "./console/events.ts";
@@ -50,6 +53,9 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly events = new PageEvents();
   readonly http: HttpClient;
   readonly hostname = Deno.hostname();
+  readonly started = momentOf(this.clock);
+  readonly lag = new LoopLag();
+  readonly requests = new RequestCounts();
 
   readonly #group = new AsyncGroup();
   /** Ends all requests to others. */
@@ -114,6 +120,7 @@ export class Nsqadmin implements Daemon, AdminContext {
     this.#group.spawn("clockLoop", (signal) => {
       return every(CLOCK_INTERVAL_MS, signal, () => void this.clock.adjust());
     });
+    this.#group.spawn("lagLoop", (signal) => this.lag.run(signal));
     this.#notifying = this.#notifications?.run();
     this.#group.spawn("poller", (signal) => this.poller.run(signal));
     this.#group.spawn("pageEvents", (signal) => every(BEAT_INTERVAL_MS, signal, () => this.events.beat()));
@@ -144,6 +151,16 @@ export class Nsqadmin implements Daemon, AdminContext {
   /** Stops: pages' events, HTTP, notifications, requests to others, loops. */
   stop(): Promise<void> {
     return this.#stopping ??= this.#stop();
+  }
+
+  get readiness(): Readiness {
+    // That daemons do not answer is no reason: another nsqadmin would get no answers either, and the pages say who does not.
+    const reasons = this.#stopping ? ["stopping"] : [];
+    return { ready: reasons.length === 0, state: this.#stopping ? "stopping" : "running", reasons };
+  }
+
+  get refused(): number {
+    return this.#server?.refused ?? 0;
   }
 
   get httpPort(): number {

@@ -7,6 +7,7 @@ for (
   const [name, own] of [
     ["nsqd", [TOKENS_VARIABLE, "OTEL_DENO"]],
     ["nsqlookupd", []],
+    ["nsqadmin", []],
   ] as const
 ) {
   Deno.test(`The permission set ${name} lets the program take away the variables that it ignores, read its own, and no others`, () => {

@@ -1,5 +1,5 @@
 /**
- * Prometheus, and its tool, with `/metrics` of nsqd and nsqlookupd, with the alert rules and with the dashboard that are
+ * Prometheus, and its tool, with `/metrics` of nsqd, nsqlookupd and nsqadmin, with the alert rules and with the dashboard that are
  * shipped. Debian has both in its package prometheus.
  *
  * @module
@@ -10,6 +10,7 @@ import dashboard from "../../contrib/grafana/denosq.json" with { type: "json" };
 import { eventually } from "../support/eventually.ts";
 import { pub } from "../support/frames.ts";
 import { interopTest, runProgram } from "../support/interop.ts";
+import { withNsqadmin } from "../support/nsqadmin_in_process.ts";
 import { type NsqdInProcess, withDataPath, withNsqd } from "../support/nsqd_in_process.ts";
 import { type NsqlookupdInProcess, withNsqlookupd } from "../support/nsqlookupd_in_process.ts";
 import { ALERTS_FILE, checkMetrics, findPrometheus, Prometheus } from "../support/prometheus.ts";
@@ -70,6 +71,14 @@ metricsTest("promtool has nothing to say of nsqlookupd's /metrics", async (_, { 
   assertEquals(await checkMetrics(await textOf(`http://${httpAddress}/metrics`)), {
     code: 0,
     complaints: [],
+  });
+});
+
+metricsTest("promtool has nothing to say of nsqadmin's /metrics", async (_, { httpAddress }) => {
+  await withNsqadmin({ lookupdHttpAddresses: [httpAddress] }, async ({ nsqadmin, url }) => {
+    await nsqadmin.poller.refresh();
+
+    assertEquals(await checkMetrics(await textOf(`${url}/metrics`)), { code: 0, complaints: [] });
   });
 });
 

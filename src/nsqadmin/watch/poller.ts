@@ -21,7 +21,7 @@ import { byText, type ClusterNode, httpAddressOf } from "../../cluster/cluster_n
 import { History } from "./history.ts";
 import { NodeNumbers } from "./node_numbers.ts";
 import { type Series, SeriesSet } from "./series.ts";
-import { WatchedNode } from "./watched_node.ts";
+import { NODE_STATES, type NodeState, WatchedNode } from "./watched_node.ts";
 
 /** Nodes that are asked at a time. */
 export const ASKED_MAX = 4;
@@ -71,6 +71,7 @@ export class Poller {
   #discoveryFailures: readonly Failure[] = [];
   #lookedMs = -Infinity;
   #count = 0;
+  #lastRoundMs: number | undefined;
   #ended: Moment | undefined;
 
   constructor(options: PollerOptions) {
@@ -170,12 +171,35 @@ export class Poller {
     return this.#ended;
   }
 
+  /** Rounds that have ended. */
+  get rounds(): number {
+    return this.#count;
+  }
+
+  /** How long the last of them took; undefined before the first. */
+  get lastRoundMs(): number | undefined {
+    return this.#lastRoundMs;
+  }
+
+  /** Nodes that are there or were, by how they are. */
+  get nodesByState(): Readonly<Record<NodeState, number>> {
+    const counts = Object.fromEntries(NODE_STATES.map((state) => [state, 0])) as Record<NodeState, number>;
+    for (const { state } of this.#nodes.values()) counts[state]++;
+    return counts;
+  }
+
+  /** Topics and channels that are known. */
+  get seriesCount(): number {
+    return this.#set.size;
+  }
+
   get #ageMaxMs(): number {
     return Math.max(AGE_MAX_MS, 2 * this.#options.intervalMs);
   }
 
   async #round(): Promise<void> {
     const { clock, keepsHistory } = this.#options;
+    const startMs = clock.monotonicMs();
     await this.#discover();
     await this.#askAll();
     const nowMs = clock.monotonicMs();
@@ -185,6 +209,7 @@ export class Poller {
     for (const series of this.#set.all()) series.publish();
     if (keepsHistory) await this.history.record(this.#set, clock.nowMs());
     this.#ended = momentOf(clock);
+    this.#lastRoundMs = this.#ended.monotonicMs - startMs;
     this.#firstRound.resolve();
     this.#options.onRound(++this.#count);
   }

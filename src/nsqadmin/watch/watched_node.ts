@@ -12,7 +12,10 @@ import type { NodeNumbers } from "./node_numbers.ts";
  * How a node is: it has not been asked yet; it answers; its answer is late; it has failed to answer; nobody tells of it any
  * more.
  */
-export type NodeState = "new" | "up" | "late" | "failing" | "gone";
+export const NODE_STATES = ["new", "up", "late", "failing", "gone"] as const;
+
+/** One of these. */
+export type NodeState = (typeof NODE_STATES)[number];
 
 /** A node of the cluster, or one that was. */
 export class WatchedNode {
