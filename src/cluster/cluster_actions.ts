@@ -9,6 +9,7 @@ import { type Answered, type Failure, tell } from "./asked.ts";
 import { type Cluster, queryEscape } from "./cluster.ts";
 import { httpAddressOf } from "./cluster_nodes.ts";
 import type { Daemon } from "./daemon_client.ts";
+import { inWords, NO_SUCH_NODE } from "./messages.ts";
 
 /** What can be done with a topic or channel that is there. */
 export type Action = "pause" | "unpause" | "empty";
@@ -18,6 +19,16 @@ export interface Target {
   readonly topic: string;
   /** Empty for the topic itself. */
   readonly channel: string;
+}
+
+/** What can be done with one message. */
+export type MessageAction = "requeue" | "delete";
+
+/** A message of a channel. */
+export interface MessageTarget extends Target {
+  /** `host:port` of the node that has it. */
+  readonly node: string;
+  readonly id: string;
 }
 
 /** What came of it. */
@@ -82,6 +93,24 @@ export async function tombstone(cluster: Cluster, topic: string, node: string): 
   const nodes = await cluster.nsqdNodes([node]);
   const onNode = await order(cluster, "nsqd", nodes.value.map(httpAddressOf), `/topic/delete?${query}`);
   return joined([onLookupds, nodes, onNode]);
+}
+
+/** Has a node that has the topic do something with one of its messages. @throws {UnansweredError} */
+export async function actOnMessage(
+  cluster: Cluster,
+  action: MessageAction,
+  { topic, channel, node, id }: MessageTarget,
+): Promise<Done> {
+  const nodes = await cluster.topicNodes(topic);
+  const query = [["topic", topic], ["channel", channel], ["id", id]].map(([name, value]) =>
+    `${name}=${queryEscape(value)}`
+  );
+  const onNode = await tell("nsqd", [node], async (daemon) => {
+    if (!nodes.value.some((each) => httpAddressOf(each) === node)) throw new Error(NO_SUCH_NODE);
+    await inWords(cluster.client.post(daemon, `/message/${action}?${query.join("&")}`));
+    return daemon;
+  });
+  return joined([nodes, { done: onNode.answers, failures: onNode.failures }]);
 }
 
 /** Tells daemons to do something. */

@@ -13,7 +13,7 @@ import { parseJson } from "../base/json_slices.ts";
 import { SharedSlice, type Slice } from "../base/time_slice.ts";
 import { type Header, statusText } from "../http/answer.ts";
 import type { ClientAnswer, HttpClient } from "../http/http_client.ts";
-import { shownText } from "../protocol/quote.ts";
+import { SHOWN_LENGTH_MAX, shownText } from "../protocol/quote.ts";
 
 /** A host or IP address, IPv6 in brackets, and a port. */
 const ADDRESS = /^(?:\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[\w.-]+):\d{1,5}$/;
@@ -97,8 +97,7 @@ export class DaemonClient {
         if (securePort !== undefined) {
           return { secureAddress: hostPort({ hostname: hostOf(address), port: securePort }) };
         }
-        const said = JSON.stringify(shownText(text));
-        throw new RefusedError(`got response ${status} ${statusText(status)} ${said}`);
+        throw new RefusedError(status, text);
       });
     } catch (cause) {
       if (cause instanceof RefusedError) throw cause;
@@ -138,8 +137,17 @@ interface Target {
 }
 
 /** It was asked, and has said no. */
-class RefusedError extends Error {
+export class RefusedError extends Error {
   override readonly name = "RefusedError";
+  readonly status: number;
+  /** What its JSON gives as the reason: `TOPIC_NOT_FOUND`. */
+  readonly code: string | undefined;
+
+  constructor(status: number, text: string) {
+    super(`got response ${status} ${statusText(status)} ${JSON.stringify(shownText(text))}`);
+    this.status = status;
+    this.code = text.length <= SHOWN_LENGTH_MAX ? codeOf(text) : undefined;
+  }
 }
 
 const HEADERS: readonly Header[] = [["Accept", "application/vnd.nsq; version=1.0"]];
@@ -148,11 +156,21 @@ const PORT_MAX = 65_535;
 
 /** Where an nsqd that serves no plain HTTP says that it serves HTTPS. */
 function httpsPort(text: string): number | undefined {
+  const port = refusalOf(text)?.https_port;
+  return Number.isInteger(port) && Number(port) > 0 && Number(port) <= PORT_MAX ? Number(port) : undefined;
+}
+
+function codeOf(text: string): string | undefined {
+  const code = refusalOf(text)?.message;
+  return typeof code === "string" ? code : undefined;
+}
+
+/** The JSON of a refusal, if it is any. */
+function refusalOf(text: string): { readonly https_port?: unknown; readonly message?: unknown } | null {
   try {
-    const port = (JSON.parse(text) as { readonly https_port?: unknown } | null)?.https_port;
-    return Number.isInteger(port) && Number(port) > 0 && Number(port) <= PORT_MAX ? Number(port) : undefined;
+    return JSON.parse(text);
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
+    if (error instanceof SyntaxError) return null;
     throw error;
   }
 }

@@ -8,8 +8,11 @@
 import {
   act,
   type Action,
+  actOnMessage,
   create,
   type Done,
+  type MessageAction,
+  type MessageTarget,
   remove,
   type Target,
   tombstone,
@@ -21,7 +24,8 @@ import type { AdminContext } from "./context.ts";
 /** A change. */
 export type Change =
   | { readonly kind: Action | "create" | "delete"; readonly target: Target }
-  | { readonly kind: "tombstone"; readonly topic: string; readonly node: string };
+  | { readonly kind: "tombstone"; readonly topic: string; readonly node: string }
+  | { readonly kind: `${MessageAction}-message`; readonly target: MessageTarget };
 
 /** Makes a change that the request asks for. @throws {UnansweredError} If nothing could be done, or next to nothing. */
 export async function makeChange(
@@ -29,12 +33,13 @@ export async function makeChange(
   request: RequestContext,
   change: Change,
 ): Promise<Done> {
-  const notify = (action: string, target: Target, node?: string) =>
+  const notify = (action: string, target: Target, node?: string, message?: string) =>
     admin.notify({
       action,
       topic: target.topic,
       channel: target.channel || undefined,
       node,
+      message,
       timestamp: Math.floor(admin.clock.nowMs() / 1000),
       user: userOf(request, admin.options),
       remote_ip: request.remoteAddress,
@@ -48,6 +53,16 @@ export async function makeChange(
     const done = await tombstone(cluster, topic, node);
     notify("tombstone_topic_producer", { topic, channel: "" }, node);
     return done;
+  }
+  if (change.kind === "requeue-message" || change.kind === "delete-message") {
+    const { kind, target } = change;
+    const action = kind === "delete-message" ? "delete" : "requeue";
+    try {
+      return await actOnMessage(cluster, action, target);
+    } finally {
+      // As of what is done with channels: whether it could be done or not.
+      notify(`${action}_message`, target, target.node, target.id);
+    }
   }
   const { kind, target } = change;
   const suffix = target.channel === "" ? "topic" : "channel";

@@ -19,6 +19,8 @@ export interface AdminAction {
   readonly topic: string;
   readonly channel: string | undefined;
   readonly node: string | undefined;
+  /** Its id; of no change that NSQ has. */
+  readonly message?: string | undefined;
   /** In s. */
   readonly timestamp: number;
   readonly user: string | undefined;

@@ -24,12 +24,13 @@ interopTest(
     const axe = await axeSource();
     await withCluster({ nsqadmin: LIVE }, async ({ admin, nsqds: [nsqd], topic }) => {
       await topic("orders", "archive");
-      await publish(nsqd, "orders", "body");
+      await publish(nsqd, "orders", "body", `<img src=x onerror=alert(1)>\u202e${"<b>x".repeat(300)}`);
       const node = encodeURIComponent(`127.0.0.1:${nsqd.nsqd.httpPort}`);
       const paths = [
         "/",
         "/topics/orders",
         "/topics/orders/archive",
+        "/topics/orders/archive/messages",
         "/topics/none",
         "/nodes",
         `/nodes/${node}`,

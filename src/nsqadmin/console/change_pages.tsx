@@ -6,6 +6,7 @@
  */
 
 import { type Failure, UnansweredError } from "../../cluster/asked.ts";
+import type { MessageAction } from "../../cluster/cluster_actions.ts";
 import type { Daemon } from "../../cluster/daemon_client.ts";
 import { HttpError } from "../../http/http_error.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
@@ -13,6 +14,7 @@ import { requireAdmin } from "../access.ts";
 import { type Change, makeChange } from "../changes.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
+import { type MessagesView, messagesView, viewQuery } from "./messages_view.ts";
 import { Failures } from "./parts.tsx";
 import { type PageRequest, queryOf } from "./request.ts";
 
@@ -41,16 +43,17 @@ export async function submitForm(request: PageRequest): Promise<FormAnswer> {
   const form = await formOf(request);
   const action = form.get("action") ?? "";
   const change = changeOf(request, action.replace(/^ask-/, ""), form);
+  const at = messagesView(queryOf(form.get("at") ?? ""));
   if (action.startsWith("ask-")) {
-    return { status: 200, page: <ConfirmPage request={request} change={change} /> };
+    return { status: 200, page: <ConfirmPage request={request} change={change} at={at} /> };
   }
   try {
     const { done, failures } = await makeChange(admin, context, change);
-    if (failures.length === 0) return { location: `${pathAfter(request, change)}?done=${change.kind}` };
+    if (failures.length === 0) return { location: pathAfter(request, change, at) };
     admin.logger.warn(failures.map(({ reason }) => reason).join("\n"));
     return {
       status: 200,
-      page: <PartlyDonePage request={request} change={change} done={done} failures={failures} />,
+      page: <PartlyDonePage request={request} change={change} at={at} done={done} failures={failures} />,
     };
   } catch (error) {
     if (!(error instanceof UnansweredError)) throw error;
@@ -58,7 +61,7 @@ export async function submitForm(request: PageRequest): Promise<FormAnswer> {
     const { failures } = error;
     return {
       status: 502,
-      page: <PartlyDonePage request={request} change={change} done={[]} failures={failures} />,
+      page: <PartlyDonePage request={request} change={change} at={at} done={[]} failures={failures} />,
     };
   }
 }
@@ -92,20 +95,37 @@ function changeOf({ context }: PageRequest, kind: string, form: ReadonlyMap<stri
       if (isOfPage && node !== "") return { kind, topic, node };
       break;
     }
+    case "requeue-message":
+    case "delete-message": {
+      const [node, id] = [form.get("node") ?? "", form.get("id") ?? ""];
+      if (context.params.channel !== undefined && node !== "" && id !== "") {
+        return { kind, target: { topic, channel, node, id } };
+      }
+      break;
+    }
   }
   throw new HttpError(400, "INVALID_ACTION");
 }
 
 /** Where somebody looks at what was changed; of what is gone, at what it was part of. */
-function pathAfter({ paths }: PageRequest, change: Change): string {
-  if (change.kind === "tombstone") return paths.topic(change.topic);
-  const { topic, channel } = change.target;
-  if (change.kind === "delete") return channel === "" ? paths.overview : paths.topic(topic);
-  return channel === "" ? paths.topic(topic) : paths.channel(topic, channel);
+function pathAfter(request: PageRequest, change: Change, at: MessagesView): string {
+  if (isOfMessage(change)) return `${pathOf(request, change, at)}&done=${change.kind}`;
+  const { paths } = request;
+  const isGone = change.kind === "delete";
+  const path = !isGone
+    ? pathOf(request, change, at)
+    : change.target.channel === ""
+    ? paths.overview
+    : paths.topic(change.target.topic);
+  return `${path}?done=${change.kind}`;
 }
 
 function ConfirmPage(
-  { request, change }: { readonly request: PageRequest; readonly change: Change },
+  { request, change, at }: {
+    readonly request: PageRequest;
+    readonly change: Change;
+    readonly at: MessagesView;
+  },
 ): Markup {
   const { question, meaning, button } = wordingOf(change);
   return (
@@ -113,18 +133,19 @@ function ConfirmPage(
       <h1>{question}?</h1>
       <p>{meaning}</p>
       <form method="post" class="actions">
-        {change.kind === "tombstone" && <input type="hidden" name="node" value={change.node} />}
+        <ChangeFields change={change} at={at} />
         <button type="submit" name="action" value={change.kind} class="danger">{button}</button>
-        <a href={pathOf(request, change)}>Do not</a>
+        <a href={pathOf(request, change, at)}>Do not</a>
       </form>
     </Layout>
   );
 }
 
 function PartlyDonePage(
-  { request, change, done, failures }: {
+  { request, change, at, done, failures }: {
     readonly request: PageRequest;
     readonly change: Change;
+    readonly at: MessagesView;
     readonly done: readonly Daemon[];
     readonly failures: readonly Failure[];
   },
@@ -148,22 +169,48 @@ function PartlyDonePage(
         </section>
       )}
       <form method="post" class="actions">
-        {change.kind === "tombstone" && <input type="hidden" name="node" value={change.node} />}
         {change.kind === "create" && (
           <>
             <input type="hidden" name="topic" value={change.target.topic} />
             <input type="hidden" name="channel" value={change.target.channel} />
           </>
         )}
+        <ChangeFields change={change} at={at} />
         <button type="submit" name="action" value={change.kind} class="plain">Try again</button>
-        <a href={pathOf(request, change)}>Go on</a>
+        <a href={pathOf(request, change, at)}>Go on</a>
       </form>
     </Layout>
   );
 }
 
-/** The page that shows what the change is about. */
-function pathOf({ paths }: PageRequest, change: Change): string {
+/** What a form says of a change besides its path. */
+function ChangeFields({ change, at }: { readonly change: Change; readonly at: MessagesView }): Markup {
+  return (
+    <>
+      {change.kind === "tombstone" && <input type="hidden" name="node" value={change.node} />}
+      {isOfMessage(change) && (
+        <>
+          <input type="hidden" name="node" value={change.target.node} />
+          <input type="hidden" name="id" value={change.target.id} />
+          <input type="hidden" name="at" value={viewQuery(at).slice(1)} />
+        </>
+      )}
+    </>
+  );
+}
+
+type MessageChange = Extract<Change, { readonly kind: `${MessageAction}-message` }>;
+
+function isOfMessage(change: Change): change is MessageChange {
+  return change.kind === "requeue-message" || change.kind === "delete-message";
+}
+
+/** The page that shows what the change is about; `at` is how messages were looked at. */
+function pathOf({ paths }: PageRequest, change: Change, at: MessagesView): string {
+  if (isOfMessage(change)) {
+    const { topic, channel, node } = change.target;
+    return paths.messages(topic, channel) + viewQuery({ ...at, node });
+  }
   if (change.kind === "tombstone") return paths.topic(change.topic);
   const { topic, channel } = change.target;
   return channel === "" ? paths.topic(topic) : paths.channel(topic, channel);
@@ -180,6 +227,21 @@ function wordingOf(change: Change): Wording {
     };
   }
   const { topic, channel } = change.target;
+  if (isOfMessage(change)) {
+    const { node, id } = change.target;
+    const what = `message ${id} of channel ${channel} of topic ${topic} on node ${node}`;
+    return change.kind === "delete-message"
+      ? {
+        question: `Delete ${what}`,
+        meaning: "It is gone from this channel, also if a consumer has it in flight.",
+        button: "Delete message",
+      }
+      : {
+        question: `Requeue ${what}`,
+        meaning: "It is the next to be delivered, also if a consumer has it in flight.",
+        button: "Requeue message",
+      };
+  }
   const what = channel === "" ? `topic ${topic}` : `channel ${channel} of topic ${topic}`;
   switch (change.kind) {
     case "empty":

@@ -43,6 +43,12 @@ export async function channelPage(request: PageRequest): Promise<Markup> {
     <Layout request={request} title={`Channel ${channel} of ${topic}`}>
       <p>
         Topic <a href={request.paths.topic(topic)}>{topic}</a>
+        {request.mayChange && (
+          <>
+            {" · "}
+            <a href={request.paths.messages(topic, channel)}>Messages</a>
+          </>
+        )}
       </p>
       <h1>
         Channel {channel} <Paused is={sum?.paused ?? false} />

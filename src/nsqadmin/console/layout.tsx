@@ -72,6 +72,8 @@ const DONE: Readonly<Record<string, string>> = {
   unpause: "It goes on.",
   empty: "It is emptied.",
   tombstone: "It is taken off the node.",
+  "requeue-message": "The message is the next to be delivered.",
+  "delete-message": "The message is deleted.",
 };
 
 /** What was done just before. */

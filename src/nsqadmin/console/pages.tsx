@@ -22,6 +22,7 @@ import favicon from "./favicon.svg" with { type: "text" };
 import { Layout } from "./layout.tsx";
 import { lookupPage } from "./lookup.tsx";
 import type { Markup } from "./markup.ts";
+import { messagesPage } from "./messages.tsx";
 import { nodePage, nodesPage } from "./nodes.tsx";
 import { overviewPage } from "./overview.tsx";
 import { type PageRequest, pageRequest, refusedRequest } from "./request.ts";
@@ -73,6 +74,7 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("GET", "/topics", overview),
     route("GET", "/topics/:topic", page(topicPage)),
     route("GET", "/topics/:topic/:channel", page(channelPage)),
+    route("GET", "/topics/:topic/:channel/messages", page(messagesPage)),
     route("GET", "/channels", page(channelsPage)),
     route("GET", "/nodes", page(nodesPage)),
     route("GET", "/nodes/:node", page(nodePage)),
@@ -115,7 +117,7 @@ function RefusalPage(
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  FORBIDDEN: "You may look, and change nothing: ask whoever runs this nsqadmin (--admin-user).",
+  FORBIDDEN: "You may look at numbers, and change nothing: ask whoever runs this nsqadmin (--admin-user).",
   INVALID_TOPIC: "That is no name of a topic: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
   INVALID_CHANNEL: "That is no name of a channel: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
   INVALID_ACTION: "That cannot be done here.",

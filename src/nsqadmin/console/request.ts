@@ -95,6 +95,11 @@ export class Paths {
     return `${this.topic(topic)}/${encodeURIComponent(channel)}`;
   }
 
+  /** Of a channel. */
+  messages(topic: string, channel: string): string {
+    return `${this.channel(topic, channel)}/messages`;
+  }
+
   node(address: string): string {
     return `${this.nodes}/${encodeURIComponent(address)}`;
   }

@@ -1,0 +1,223 @@
+/**
+ * Messages of a channel on one node: what they say, and what can be done with each. Bodies come from whoever may publish:
+ * they are shown as texts, of limited length, whatever is in them. Only those see them who may change something.
+ *
+ * @module
+ */
+
+import { formatDuration } from "../../base/duration.ts";
+import { httpAddressOf } from "../../cluster/cluster_nodes.ts";
+import {
+  lookAtMessages,
+  type MessagesPage,
+  NO_SUCH_NODE,
+  type SeenMessage,
+  SHOWN_BODY_SIZE,
+} from "../../cluster/messages.ts";
+import { requireAdmin } from "../access.ts";
+import { Asking } from "./asking.ts";
+import { Layout } from "./layout.tsx";
+import type { Markup } from "./markup.ts";
+import {
+  askedParameters,
+  type MessagesView,
+  messagesView,
+  SEARCHES,
+  STATES,
+  viewQuery,
+} from "./messages_view.ts";
+import { ChangeButton, Count, Failures, Table } from "./parts.tsx";
+import type { PageRequest } from "./request.ts";
+
+/** What one cannot see, or what moves the text around it: all controls, also those of direction, but tab and newline. */
+const UNSEEN = /(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+/** Digits of a timestamp that are not of a millisecond. */
+const NS_DIGITS_OF_MS = 6;
+
+/** `GET /topics/:topic/:channel/messages` */
+export async function messagesPage(request: PageRequest): Promise<Markup> {
+  const { admin: { cluster, options }, context } = request;
+  requireAdmin(context, options);
+  const { topic, channel } = context.params;
+  const asking = new Asking();
+  const addresses = (await asking.ask(cluster.topicNodes(topic), [])).map(httpAddressOf).sort();
+  const given = messagesView(request.query);
+  const view = { ...given, node: given.node || (addresses[0] ?? "") };
+  const looking = new Asking();
+  const isKnown = addresses.includes(view.node);
+  const query = { topic, channel, parameters: askedParameters(view) };
+  const page = isKnown ? await looking.ask(lookAtMessages(cluster, view.node, query), undefined) : undefined;
+  const reason = isKnown ? looking.failures[0]?.reason : NO_SUCH_NODE;
+  return (
+    <Layout request={request} title={`Messages of ${topic}/${channel}`}>
+      <p>
+        Topic <a href={request.paths.topic(topic)}>{topic}</a> · Channel{" "}
+        <a href={request.paths.channel(topic, channel)}>{channel}</a>
+      </p>
+      <h1>Messages of channel {channel}</h1>
+      <Failures of={asking.failures} shown="Nodes that are known there only cannot be chosen below." />
+      {view.node === "" ? <p>No node that is known has this topic.</p> : (
+        <>
+          <Controls view={view} addresses={addresses} />
+          {page === undefined
+            ? (
+              <p class="warning" role="alert">
+                Node <code>{view.node}</code> shows no messages: {reason}
+              </p>
+            )
+            : <Found request={request} view={view} page={page} />}
+        </>
+      )}
+    </Layout>
+  );
+}
+
+function Controls(
+  { view, addresses }: { readonly view: MessagesView; readonly addresses: readonly string[] },
+): Markup {
+  const named = (names: Readonly<Record<string, { readonly text: string }>>) =>
+    Object.entries(names).map(([name, { text }]) => [name, text] as const);
+  return (
+    <form method="get" class="controls" role="search">
+      <Choice label="Node" name="node" value={view.node} of={addresses.map((each) => [each, each])} />
+      <Choice label="State" name="state" value={view.state} of={[["", "any"], ...named(STATES)]} />
+      <Choice label="Search by" name="by" value={view.by} of={named(SEARCHES)} />
+      <label>
+        for <input type="search" name="search" value={view.search} autocomplete="off" />
+      </label>
+      <label>
+        which (JSON path) is{" "}
+        <input type="text" name="value" value={view.value} placeholder="anything" autocomplete="off" />
+      </label>
+      <Choice label="Bodies as" name="as" value={view.as} of={[["", "text"], ["hex", "hex"]]} />
+      <button type="submit" class="plain">Show</button>
+    </form>
+  );
+}
+
+function Choice(
+  { label, name, value, of: choices }: {
+    readonly label: string;
+    readonly name: string;
+    readonly value: string;
+    readonly of: readonly (readonly [value: string, text: string])[];
+  },
+): Markup {
+  return (
+    <label>
+      {label}{" "}
+      <select name={name}>
+        {choices.map(([each, text]) => <option value={each} selected={each === value}>{text}</option>)}
+      </select>
+    </label>
+  );
+}
+
+function Found(
+  { request, view, page }: {
+    readonly request: PageRequest;
+    readonly view: MessagesView;
+    readonly page: MessagesPage;
+  },
+): Markup {
+  const { messages, cursor, looked, unreadable, partly } = page;
+  return (
+    <>
+      <Table caption={`Messages on ${view.node}, as they were published`}>
+        <thead>
+          <tr>
+            <th scope="col">Id</th>
+            <th scope="col">State</th>
+            <th scope="col" class="n">Attempts</th>
+            <th scope="col">Published</th>
+            <th scope="col" class="n">Bytes</th>
+            <th scope="col">Body</th>
+            <th scope="col">Actions</th>
+          </tr>
+        </thead>
+        <tbody>
+          {messages.map((message) => <Row request={request} view={view} message={message} />)}
+          {messages.length === 0 && (
+            <tr>
+              <td colspan={7}>
+                {cursor === "" ? "There is none." : "None up to here: there is more to look at."}
+              </td>
+            </tr>
+          )}
+        </tbody>
+      </Table>
+      <p>
+        {looked.toLocaleString("en")} looked at.
+        {unreadable > 0 && ` ${unreadable.toLocaleString("en")} places on disk could not be read.`}
+        {partly > 0 && ` ${partly.toLocaleString("en")} bodies are too long to be searched whole.`}
+      </p>
+      <nav class="actions" aria-label="Pages">
+        {view.cursor !== "" && <a href={viewQuery({ ...view, cursor: "" })}>First</a>}
+        {cursor !== "" && <a href={viewQuery({ ...view, cursor })}>Next</a>}
+      </nav>
+    </>
+  );
+}
+
+function Row(
+  { request, view, message }: {
+    readonly request: PageRequest;
+    readonly view: MessagesView;
+    readonly message: SeenMessage;
+  },
+): Markup {
+  const { topic, channel } = request.context.params;
+  const to = request.paths.channel(topic, channel);
+  const fields = { node: view.node, id: message.id, at: viewQuery(view).slice(1) };
+  return (
+    <tr>
+      <th scope="row" class="n">
+        <code>{seen(message.id)}</code>
+      </th>
+      <td>{stateOf(message)}</td>
+      <Count of={message.attempts} />
+      <td class="n">{timeOf(message.timestamp)}</td>
+      <Count of={message.sizeBytes} />
+      <td>
+        <code class="body" dir="auto">
+          {view.as === "hex" || message.text === undefined ? hexOf(message.bytes) : seen(message.text)}
+        </code>
+        {message.text === undefined && view.as !== "hex" && <span class="quiet">no text: shown as hex</span>}
+        {message.isCut && <span class="quiet">only the first {SHOWN_BODY_SIZE} bytes are shown</span>}
+      </td>
+      <td>
+        <ChangeButton to={to} action="requeue-message" fields={fields}>Requeue now</ChangeButton>
+        <ChangeButton to={to} action="delete-message" fields={fields} danger>Delete…</ChangeButton>
+      </td>
+    </tr>
+  );
+}
+
+function stateOf({ state, client, expiresInMs, dueInMs }: SeenMessage): string {
+  if (state === "in_flight") {
+    const time = expiresInMs === undefined ? "" : `, for another ${secondsOf(expiresInMs)}`;
+    return `in flight: ${seen(client)}${time}`;
+  }
+  if (state !== "deferred" && state !== "parked") return seen(state);
+  return dueInMs === undefined ? "deferred" : `deferred, due in ${secondsOf(dueInMs)}`;
+}
+
+function secondsOf(ms: number): string {
+  return formatDuration(Math.round(ms / 1000) * 1000);
+}
+
+/** When that was; what is no time as it is. */
+function timeOf(timestamp: string): string {
+  return /^\d{7,19}$/.test(timestamp)
+    ? new Date(Number(timestamp.slice(0, -NS_DIGITS_OF_MS))).toISOString()
+    : seen(timestamp);
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return bytes.toHex().replace(/..(?!$)/g, "$& ");
+}
+
+/** The text with names in place of what cannot be seen. */
+function seen(text: string): string {
+  return text.replace(UNSEEN, (character) => `\\u${character.codePointAt(0)?.toString(16).padStart(4, "0")}`);
+}
