@@ -10,6 +10,7 @@ import {
   withCluster,
   withNsqadmin,
 } from "../../support/nsqadmin_in_process.ts";
+import { TempFolder } from "../../support/interop.ts";
 
 const PAGE = "/topics/t/c/messages";
 const [ID, STATE, ATTEMPTS, , BYTES, BODY] = [0, 1, 2, 3, 4, 5];
@@ -189,6 +190,19 @@ Deno.test("What is done with a message is notified, with its id and node", async
   });
 });
 
+Deno.test("What is done with a message is in the audit log", async () => {
+  await using folder = await TempFolder.make();
+  const auditLog = `${folder.path}/audit.log`;
+  const body = "action=delete-message&node=a%3A1&id=0d3c8f2a1b4e5f60";
+  await withCluster({ nsqadmin: { auditLog } }, async ({ admin, topic }) => {
+    await topic("t", "c");
+    await admin.ask("POST", "/topics/t/c", { body });
+  });
+
+  const { method, target, value, status } = JSON.parse(await Deno.readTextFile(auditLog));
+  assertEquals([method, target, value, status], ["POST", "/topics/t/c", body, 200]);
+});
+
 messagesTest(
   "Who may look at numbers only sees no messages, and cannot act on them",
   async ({ lookupd, nsqds: [nsqd] }) => {
@@ -256,7 +270,11 @@ for (
       "this nsqd does not offer it (404): it is NSQ's, ",
     ],
     ["fails", () => new Response("no", { status: 500 }), 'got response 500 Internal Server Error "no"'],
-    ["lies", () => Response.json({ messages: [{ body: "!", encoding: "base64" }] }), "Get "],
+    [
+      "lies",
+      () => Response.json({ messages: [{ body: "!", encoding: "base64" }] }),
+      'Get "http://127.0.0.1:',
+    ],
     [
       "has an endless id",
       () => Response.json({ messages: [{ id: "x".repeat(WORD_LENGTH_MAX + 1) }] }),
