@@ -5,11 +5,10 @@
  *
  * @module
  */
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat } from "../base/logger.ts";
 import { isOnDeploy } from "../base/platform.ts";
-import { bool, choice, logLevel, string } from "../config/kind.ts";
 import { type Exit, exitOnOptionError, loadOptions } from "../config/load.ts";
-import { COMMON_OPTIONS, configValue, option, OptionError, type OptionsOf } from "../config/option.ts";
+import { logOptions } from "../config/log_options.ts";
+import { COMMON_OPTIONS, configValue, OptionError, type OptionsOf } from "../config/option.ts";
 import type { TlsFiles } from "../config/tls_files.ts";
 import { API_OPTIONS, apiRefusal } from "./api/options.ts";
 import { DRAIN_OPTIONS } from "./drain.ts";
@@ -34,43 +33,6 @@ import { placeRefusal, withPlace } from "./sandbox.ts";
 import { STATS_OPTIONS, statsRefusal } from "./stats/options.ts";
 import { TOPIC_OPTIONS, topicRefusal } from "./topic_options.ts";
 
-/** The options of nsqd's log. */
-const LOG_OPTIONS = {
-  logLevel: option({
-    flag: "log-level",
-    kind: logLevel,
-    default: LOG_LEVELS.info,
-    description: "How much to log: debug, info, warn, error or fatal.",
-  }),
-  logPrefix: option({
-    flag: "log-prefix",
-    kind: string,
-    default: "[nsqd] ",
-    description: "Text that every log line starts with.",
-  }),
-  logFormat: option<LogFormat>({
-    flag: "log-format",
-    kind: choice(LOG_FORMATS),
-    default: "text",
-    description:
-      "Form of log lines: text as NSQ writes it, or json, an object with the same fields on each line.",
-  }),
-  auditLog: option({
-    flag: "audit-log",
-    kind: string,
-    default: "",
-    description:
-      "Path of a file, or stderr, for a line of JSON for each change over HTTP, refused token and AUTH; empty for none.",
-  }),
-  verbose: option({
-    flag: "verbose",
-    key: null,
-    kind: bool,
-    default: false,
-    description: "Deprecated, without effect: use --log-level.",
-  }),
-};
-
 // What stands with options of other rooms on the docs page.
 const { nodeId, workerId, topologyRegion, topologyZone, ...broadcastOptions } = NODE_OPTIONS;
 const { tcpAddress, ...connectionOptions } = CONNECTION_OPTIONS;
@@ -83,7 +45,7 @@ const { maxDeferTimeoutMs, ...messageOptions } = MESSAGE_OPTIONS;
 export const NSQD_OPTIONS = {
   ...COMMON_OPTIONS,
   // The node and its log
-  ...LOG_OPTIONS,
+  ...logOptions("nsqd", "each change over HTTP, refused token and AUTH"),
   nodeId,
   workerId,
   // Addresses

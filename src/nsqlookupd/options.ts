@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat } from "../base/logger.ts";
 import type { RegistrationLimits } from "../cluster/registration_db.ts";
 import { listenRefusal, parseAddress } from "../config/address.ts";
-import { bool, choice, duration, int, logLevel, string } from "../config/kind.ts";
+import { duration, int, string } from "../config/kind.ts";
 import { type Exit, exitOnOptionError, type Loaded, loadOptions } from "../config/load.ts";
+import { logOptions } from "../config/log_options.ts";
 import { HTTP_OPTIONS, httpRefusal } from "../http/options.ts";
 import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/option.ts";
 
@@ -20,38 +20,7 @@ const KIB = 1024;
 export const NSQLOOKUPD_OPTIONS = {
   ...COMMON_OPTIONS,
 
-  logLevel: option({
-    flag: "log-level",
-    kind: logLevel,
-    default: LOG_LEVELS.info,
-    description: "How much to log: debug, info, warn, error or fatal.",
-  }),
-  logPrefix: option({
-    flag: "log-prefix",
-    kind: string,
-    default: "[nsqlookupd] ",
-    description: "Text that every log line starts with.",
-  }),
-  logFormat: option<LogFormat>({
-    flag: "log-format",
-    kind: choice(LOG_FORMATS),
-    default: "text",
-    description:
-      "Form of log lines: text as NSQ writes it, or json, an object with the same fields on each line.",
-  }),
-  auditLog: option({
-    flag: "audit-log",
-    kind: string,
-    default: "",
-    description: "Path of a file, or stderr, for a line of JSON for each change over HTTP; empty for none.",
-  }),
-  verbose: option({
-    flag: "verbose",
-    key: null,
-    kind: bool,
-    default: false,
-    description: "Deprecated, without effect: use --log-level.",
-  }),
+  ...logOptions("nsqlookupd"),
 
   tcpAddress: option({
     flag: "tcp-address",
