@@ -14,7 +14,7 @@ import { metricsAnswer } from "../http/metrics_answer.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { route } from "../http/route_table.ts";
 import { type HttpRoute, Router } from "../http/router.ts";
-import { changeOption, showOption } from "./api/config.ts";
+import { changeAdminOption, showAdminOption } from "./api/config.ts";
 import { graphiteProxy, graphiteRate } from "./api/graphite.ts";
 import { channel, counter, node, nodes, topic, topics } from "./api/reads.ts";
 import { staticFiles } from "./api/static_files.ts";
@@ -72,8 +72,8 @@ function routesOf(admin: AdminContext): HttpRoute[] {
     route("DELETE", "/api/topics/:topic/:channel", change(deleteTopicOrChannel)),
     route("GET", "/api/counter", api(counter)),
     route("GET", "/api/graphite", api(graphiteRate)),
-    route("GET", "/config/:opt", api(showOption)),
-    route("PUT", "/config/:opt", change(changeOption)),
+    route("GET", "/config/:opt", api(showAdminOption)),
+    route("PUT", "/config/:opt", change(changeAdminOption)),
   ];
 }
 

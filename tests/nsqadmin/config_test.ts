@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { CONFIG_VALUE_SIZE_MAX } from "../../src/nsqadmin/api/config.ts";
+import { CONFIG_VALUE_SIZE_MAX } from "../../src/http/config_option.ts";
 import { deadAddress } from "../support/fake_http.ts";
 import { withCluster, withNsqadmin } from "../support/nsqadmin_in_process.ts";
 

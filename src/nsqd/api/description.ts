@@ -5,7 +5,7 @@
  * @module
  */
 import { ANSWER_BYTES_MAX, LEASES_SIZE_MAX, MESSAGES_MAX, TIMEOUT_MIN_MS } from "./consume.ts";
-import { CONFIG_VALUE_SIZE_MAX } from "./endpoints.ts";
+import { CONFIG_VALUE_SIZE_MAX } from "../../http/config_option.ts";
 import { PENDING_SIZE_MAX, STALL_TIME_MS } from "./event_stream.ts";
 import {
   CONTAINS_SIZE_MAX,

@@ -12,6 +12,13 @@ import { NSQ_VERSION, nsqVersionLine } from "../../base/version.ts";
 import { audited } from "../../http/audited.ts";
 import { type Handler, log, plainText, type Responder, v1 } from "../../http/decorators.ts";
 import type { HostNames } from "../../http/foreign_requests.ts";
+import {
+  changeOption,
+  CONFIG_VALUE_SIZE_MAX,
+  parseStringList,
+  required,
+  showOption,
+} from "../../http/config_option.ts";
 import { healthPages } from "../../http/health_pages.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
@@ -51,9 +58,6 @@ import {
 } from "./topics.ts";
 
 export type { ApiContext } from "./context.ts";
-
-/** The largest value that an option is given, in bytes: what has a million parts takes long to be refused. */
-export const CONFIG_VALUE_SIZE_MAX = 64 * 1024;
 
 /** Does the work of one endpoint. */
 type Operation = (nsqd: ApiContext, request: RequestContext) => unknown;
@@ -149,7 +153,7 @@ export function nsqdEndpoints(nsqd: ApiContext): Endpoint[] {
       : [],
 
     endpoint("read", "GET", "/config/:opt", api(showOption)),
-    endpoint("admin", "PUT", "/config/:opt", api(changeOption)),
+    endpoint("admin", "PUT", "/config/:opt", api(changeNodeOption)),
 
     endpoint("admin", "POST", "/drain", api(drain)),
 
@@ -243,32 +247,16 @@ function drain(nsqd: ApiContext): unknown {
   return nsqd.readiness();
 }
 
-/** `GET /config/:opt` */
-function showOption(nsqd: ApiContext, request: RequestContext): unknown {
-  const value = nsqd.optionValue(request.params.opt);
-  if (value === undefined) throw new HttpError(400, "INVALID_OPTION");
-  return value;
-}
-
 /** `PUT /config/:opt` */
-async function changeOption(nsqd: ApiContext, request: RequestContext): Promise<unknown> {
+async function changeNodeOption(nsqd: ApiContext, request: RequestContext): Promise<unknown> {
   // No option, and nothing that a value could be given: nsqd reads files again that it has read at its start.
   if (request.params.opt === "reload") return reload(nsqd);
-  const body = await request.readBody(Math.min(nsqd.options.maxMsgSizeBytes, CONFIG_VALUE_SIZE_MAX));
-  if (body === undefined || body.length === 0) throw new HttpError(413, "INVALID_VALUE");
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
-  request.detail = text;
-  switch (request.params.opt) {
-    case "log_level":
-      nsqd.setLogLevel(required(parseLogLevel(text)));
-      break;
-    case "nsqlookupd_tcp_addresses":
-      nsqd.setLookupdAddresses(required(parseStringList(text)));
-      break;
-    default:
-      throw new HttpError(400, "INVALID_OPTION");
-  }
-  return showOption(nsqd, request);
+  const changes = new Map<string, (text: string) => void>([
+    ["log_level", (text) => nsqd.setLogLevel(required(parseLogLevel(text)))],
+    ["nsqlookupd_tcp_addresses", (text) => nsqd.setLookupdAddresses(required(parseStringList(text)))],
+  ]);
+  const valueSizeMax = Math.min(nsqd.options.maxMsgSizeBytes, CONFIG_VALUE_SIZE_MAX);
+  return await changeOption({ optionValue: (key) => nsqd.optionValue(key), changes, valueSizeMax }, request);
 }
 
 /** `PUT /config/reload` */
@@ -280,22 +268,4 @@ function reload(nsqd: ApiContext): unknown {
     nsqd.logger.error(message);
     throw new HttpError(500, message, { cause });
   }
-}
-
-function required<T>(value: T | undefined): T {
-  if (value === undefined) throw new HttpError(400, "INVALID_VALUE");
-  return value;
-}
-
-/** A JSON array of strings; `null` is an empty one. */
-function parseStringList(json: string): string[] | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-  if (value === null) return [];
-  return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : undefined;
 }

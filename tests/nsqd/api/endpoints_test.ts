@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LOG_LEVELS } from "../../../src/base/logger.ts";
-import { CONFIG_VALUE_SIZE_MAX } from "../../../src/nsqd/api/endpoints.ts";
+import { CONFIG_VALUE_SIZE_MAX } from "../../../src/http/config_option.ts";
 import { type Answer, httpApi } from "../../support/http_api.ts";
 import { callHandler } from "../../support/http_call.ts";
 
