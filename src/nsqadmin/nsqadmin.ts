@@ -25,8 +25,9 @@ import type { Readiness } from "../http/health_pages.ts";
 import { HttpClient } from "../http/http_client.ts";
 import { RequestCounts } from "../http/request_counts.ts";
 import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
+import { EVENT_STREAM_BEAT_INTERVAL_MS } from "../http/server_sent_events.ts";
 import { possibleLimits } from "../net/descriptors.ts";
-import { BEAT_INTERVAL_MS, PageEvents } from "./console/events.ts";
+import { PageEvents } from "./console/events.ts";
 import type { AdminContext } from "./context.ts";
 import { nsqadminHttp } from "./http_api.ts";
 import { type AdminAction, Notifications } from "./notifications.ts";
@@ -123,7 +124,10 @@ export class Nsqadmin implements Daemon, AdminContext {
     this.#group.spawn("lagLoop", (signal) => this.lag.run(signal));
     this.#notifying = this.#notifications?.run();
     this.#group.spawn("poller", (signal) => this.poller.run(signal));
-    this.#group.spawn("pageEvents", (signal) => every(BEAT_INTERVAL_MS, signal, () => this.events.beat()));
+    this.#group.spawn(
+      "pageEvents",
+      (signal) => every(EVENT_STREAM_BEAT_INTERVAL_MS, signal, () => this.events.beat()),
+    );
     const notifying = this.#notifying;
     if (notifying) this.#group.spawn("notifications", () => notifying);
   }

@@ -12,25 +12,14 @@
  * @module
  */
 
-import { Answer, HeaderBlock } from "../../http/answer.ts";
+import { Answer } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
+import { EVENT_STREAM_BEAT, EVENT_STREAM_HEADERS, FIRST_EVENT } from "../../http/server_sent_events.ts";
 
 /** Pages that are told at a time. */
 export const PAGES_MAX = 500;
 /** Events that may wait for a browser to read them: one that does not is left, and may come again. */
 export const EVENTS_WAITING_MAX = 16;
-/** How often something is sent, whatever happens: proxies cut what is silent, in ms. */
-export const BEAT_INTERVAL_MS = 15_000;
-const FIRST_EVENT = "retry: 2000\n\n";
-const BEAT = ":\n\n";
-
-const HEADERS = new HeaderBlock([
-  ["Content-Type", "text/event-stream"],
-  ["Cache-Control", "no-store"],
-  ["X-Content-Type-Options", "nosniff"],
-  // For nginx, which would gather what it passes on.
-  ["X-Accel-Buffering", "no"],
-]);
 const ENCODER = new TextEncoder();
 
 /** All pages that are told. */
@@ -55,7 +44,7 @@ export class PageEvents {
       },
       cancel: () => void this.#pages.delete(page),
     }, { highWaterMark: EVENTS_WAITING_MAX });
-    return new Answer(200, HEADERS, stream);
+    return new Answer(200, EVENT_STREAM_HEADERS, stream);
   }
 
   /** Tells of a round. */
@@ -65,7 +54,7 @@ export class PageEvents {
 
   /** Says that it is still there. */
   beat(): void {
-    this.#send(BEAT);
+    this.#send(EVENT_STREAM_BEAT);
   }
 
   /** Tells nobody any more. */

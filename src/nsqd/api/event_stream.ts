@@ -17,32 +17,25 @@
  * @module
  */
 import { SYSTEM_TIMERS, type Timers } from "../../base/timers.ts";
-import { Answer, HeaderBlock } from "../../http/answer.ts";
+import { Answer } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
+import {
+  EVENT_STREAM_BEAT,
+  EVENT_STREAM_BEAT_INTERVAL_MS,
+  EVENT_STREAM_HEADERS,
+  FIRST_EVENT,
+} from "../../http/server_sent_events.ts";
 import type { EndReason, LeasedMessage, StreamSink, Subscription } from "../queue/queue.ts";
 import { clientOf, consumeParams, numberOf, timeoutOf } from "./consume.ts";
 import type { ApiContext } from "./context.ts";
 import { messageJson } from "./message_forms.ts";
 import { placeOf } from "./params.ts";
 
-/** A comment is sent after so long, whatever else is: proxies cut what is silent, in ms. */
-export const HEARTBEAT_INTERVAL_MS = 15_000;
 /** A client that has taken nothing for so long of what waits for it is left, in ms. */
 export const STALL_TIME_MS = 60_000;
 /** Bytes that may wait for the client to read them before it gets no more. */
 export const PENDING_SIZE_MAX = 64 * 1024;
-/** When a client is to connect again that has lost its connection. */
-const FIRST_EVENT = "retry: 2000\n\n";
-const HEARTBEAT = ":\n\n";
-
-const HEADERS = new HeaderBlock([
-  ["Content-Type", "text/event-stream"],
-  ["Cache-Control", "no-store"],
-  ["X-Content-Type-Options", "nosniff"],
-  // For nginx, which would gather what it passes on.
-  ["X-Accel-Buffering", "no"],
-]);
 const ENCODER = new TextEncoder();
 
 /** `GET /subscribe` */
@@ -58,7 +51,7 @@ export async function subscribe(nsqd: ApiContext, request: RequestContext): Prom
   const stream = new EventStream();
   const wish = { maxInFlight, timeoutMs, isAutomatic: ack === "auto", client: clientOf(request) };
   stream.begin(await nsqd.queue.subscribe(place, wish, stream));
-  return new Answer(200, HEADERS, stream.readable);
+  return new Answer(200, EVENT_STREAM_HEADERS, stream.readable);
 }
 
 /** The events of one client. */
@@ -140,12 +133,12 @@ export class EventStream implements StreamSink {
   async #keepAlive(): Promise<void> {
     const { signal } = this.#ended;
     for (;;) {
-      await this.#timers.sleep(HEARTBEAT_INTERVAL_MS, signal);
+      await this.#timers.sleep(EVENT_STREAM_BEAT_INTERVAL_MS, signal);
       if (signal.aborted) return;
       const nowMs = this.#timers.monotonicMs();
       if (this.#room > 0) {
         this.#progressMs = nowMs;
-        this.#enqueue(HEARTBEAT);
+        this.#enqueue(EVENT_STREAM_BEAT);
       } else if (nowMs - this.#progressMs >= STALL_TIME_MS) {
         this.#leave();
         this.#controller?.error(new Deno.errors.TimedOut("The client does not read"));
