@@ -5,11 +5,23 @@
  * @module
  */
 import process from "node:process";
-import { type MetricFamily, single } from "../base/exposition.ts";
+import { labelText, type MetricFamily, single } from "../base/exposition.ts";
 import type { LoopLag } from "../base/loop_lag.ts";
+import { DENOSQ_VERSION, NSQ_VERSION } from "../base/version.ts";
 import { descriptorLimit } from "../net/descriptors.ts";
 
 const US_PER_S = 1e6;
+
+/** The versions, of a program whose metrics' names begin so. */
+export function buildInfo(prefix: string): MetricFamily {
+  const labels = labelText({ version: NSQ_VERSION, denosq: DENOSQ_VERSION, deno: Deno.version.deno });
+  return {
+    name: `${prefix}_build_info`,
+    type: "gauge",
+    help: "1, with the versions as labels.",
+    series: [{ labels, value: 1 }],
+  };
+}
 
 /** The process, of a program that was started then and whose metrics' names begin so. */
 export async function processMetrics(

@@ -7,8 +7,7 @@
 import type { Moment } from "../base/clock.ts";
 import { labelText, type MetricFamily, single } from "../base/exposition.ts";
 import type { LoopLag } from "../base/loop_lag.ts";
-import { DENOSQ_VERSION, NSQ_VERSION } from "../base/version.ts";
-import { processMetrics } from "../http/process_metrics.ts";
+import { buildInfo, processMetrics } from "../http/process_metrics.ts";
 import type { RequestCounts } from "../http/request_counts.ts";
 import type { Poller } from "./watch/poller.ts";
 
@@ -26,14 +25,8 @@ export interface MetricsSource {
 export async function nsqadminMetrics(source: MetricsSource): Promise<MetricFamily[]> {
   const { poller, started, lag, requests, refused } = source;
   const { lastRoundMs } = poller;
-  const version = labelText({ version: NSQ_VERSION, denosq: DENOSQ_VERSION, deno: Deno.version.deno });
   return [
-    {
-      name: "nsqadmin_build_info",
-      type: "gauge",
-      help: "1, with the versions as labels.",
-      series: [{ labels: version, value: 1 }],
-    },
+    buildInfo("nsqadmin"),
     single("counter", "nsqadmin_poll_rounds_total", "Rounds in which all nodes were asked.", poller.rounds),
     ...lastRoundMs === undefined ? [] : [
       single("gauge", "nsqadmin_poll_round_seconds", "How long the last round took.", lastRoundMs / 1000),

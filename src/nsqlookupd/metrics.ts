@@ -7,9 +7,8 @@
 import type { Moment } from "../base/clock.ts";
 import { labelText, type MetricFamily, single } from "../base/exposition.ts";
 import type { LoopLag } from "../base/loop_lag.ts";
-import { DENOSQ_VERSION, NSQ_VERSION } from "../base/version.ts";
 import type { RegistrationDb } from "../cluster/registration_db.ts";
-import { processMetrics } from "../http/process_metrics.ts";
+import { buildInfo, processMetrics } from "../http/process_metrics.ts";
 import type { RequestCounts } from "../http/request_counts.ts";
 
 /** What is told. */
@@ -26,14 +25,8 @@ export interface MetricsSource {
 /** The metrics. */
 export async function lookupdMetrics(source: MetricsSource): Promise<MetricFamily[]> {
   const { db, started, lag, requests, connections, refused } = source;
-  const version = labelText({ version: NSQ_VERSION, denosq: DENOSQ_VERSION, deno: Deno.version.deno });
   return [
-    {
-      name: "nsqlookupd_build_info",
-      type: "gauge",
-      help: "1, with the versions as labels.",
-      series: [{ labels: version, value: 1 }],
-    },
+    buildInfo("nsqlookupd"),
     single("gauge", "nsqlookupd_topics", "Topics that are known.", db.topicCount),
     single("gauge", "nsqlookupd_channels", "Channels that are known.", db.count - db.topicCount),
     single("gauge", "nsqlookupd_producers", "nsqd nodes that are connected.", db.producers.length),

@@ -8,9 +8,8 @@ import type { Moment } from "../../base/clock.ts";
 import { labelText, type MetricFamily, single } from "../../base/exposition.ts";
 import { FixedHistogram } from "../../base/fixed_histogram.ts";
 import type { LoopLag } from "../../base/loop_lag.ts";
-import { DENOSQ_VERSION, NSQ_VERSION } from "../../base/version.ts";
 import type { BackgroundWork } from "../../broker/broker.ts";
-import { processMetrics } from "../../http/process_metrics.ts";
+import { buildInfo, processMetrics } from "../../http/process_metrics.ts";
 import type { RequestCounts } from "../../http/request_counts.ts";
 
 const SYNC_BOUNDS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
@@ -47,14 +46,8 @@ export interface NodeSource {
 /** The metrics. */
 export async function nodeMetrics(source: NodeSource): Promise<MetricFamily[]> {
   const { counts, started } = source;
-  const version = labelText({ version: NSQ_VERSION, denosq: DENOSQ_VERSION, deno: Deno.version.deno });
   return [
-    {
-      name: "nsq_build_info",
-      type: "gauge",
-      help: "1, with the versions as labels.",
-      series: [{ labels: version, value: 1 }],
-    },
+    buildInfo("nsq"),
     single("gauge", "nsq_up_since_seconds", "When nsqd was started, in s since 1970.", started.wallMs / 1000),
     single("gauge", "nsq_healthy", "1 while /ping says OK.", Number(source.health() === "OK")),
     single("gauge", "nsq_connected_clients", "TCP clients.", [...source.sessions()].length),
