@@ -5,6 +5,7 @@
  */
 
 import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
+import { joined } from "../base/joined.ts";
 import type { Link, LinkOwner } from "./link.ts";
 
 /** A link whose bytes are compressed in both directions. */
@@ -73,14 +74,4 @@ export class DeflateLink implements Link {
     this.#deflate.destroy();
     this.#inflate.destroy();
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let end = 0;
-  for (const part of parts) {
-    whole.set(part, end);
-    end += part.length;
-  }
-  return whole;
 }

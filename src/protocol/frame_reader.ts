@@ -9,11 +9,11 @@
  * @module
  */
 
+import { PendingBytes } from "../base/pending_bytes.ts";
 import { FRAME_HEADER_LENGTH, FRAME_TYPE, MESSAGE_HEADER_LENGTH, readI32, readU32 } from "./frames.ts";
 
 /** Bytes of the size that a frame begins with; it does not count itself. */
 const SIZE_LENGTH = 4;
-const EMPTY = new Uint8Array(0);
 
 /** The peer does not send frames. */
 export class FrameError extends Error {
@@ -32,9 +32,8 @@ export interface FrameOwner {
 export class FrameReader {
   readonly #owner: FrameOwner;
   readonly #sizeMax: number;
-  /** The frame that is cut: the first `#pendingLength` bytes. */
-  #pending: Uint8Array = EMPTY;
-  #pendingLength = 0;
+  /** The frame that is cut. */
+  readonly #pending = new PendingBytes();
 
   /** Frames of more than `sizeMax` bytes are refused. */
   constructor(owner: FrameOwner, { sizeMax }: { readonly sizeMax: number }) {
@@ -49,7 +48,7 @@ export class FrameReader {
    */
   push(bytes: Uint8Array): void {
     let offset = 0;
-    while (this.#pendingLength > 0) {
+    while (this.#pending.length > 0) {
       const taken = this.#complete(bytes, offset);
       if (taken < 0) return;
       offset = taken;
@@ -61,37 +60,23 @@ export class FrameReader {
       this.#tell(bytes, offset, end);
       offset = end;
     }
-    if (offset < length) this.#keep(bytes.subarray(offset));
+    if (offset < length) this.#pending.add(bytes.subarray(offset));
   }
 
   /** Adds to the frame that is cut; where the rest of the bytes begins, or -1 when it is still not complete. */
   #complete(bytes: Uint8Array, offset: number): number {
-    const wanted = this.#pendingLength < FRAME_HEADER_LENGTH
+    const pending = this.#pending;
+    const wanted = pending.length < FRAME_HEADER_LENGTH
       ? FRAME_HEADER_LENGTH
-      : SIZE_LENGTH + this.#sizeAt(this.#pending, 0);
-    const end = Math.min(bytes.length, offset + wanted - this.#pendingLength);
-    this.#keep(bytes.subarray(offset, end));
-    if (this.#pendingLength < wanted) return -1;
-    const frameEnd = SIZE_LENGTH + this.#sizeAt(this.#pending, 0);
-    if (frameEnd === this.#pendingLength) {
-      const frame = this.#pending;
-      this.#pending = EMPTY;
-      this.#pendingLength = 0;
-      this.#tell(frame, 0, frameEnd);
+      : SIZE_LENGTH + this.#sizeAt(pending.bytes, 0);
+    const end = Math.min(bytes.length, offset + wanted - pending.length);
+    pending.add(bytes.subarray(offset, end));
+    if (pending.length < wanted) return -1;
+    if (SIZE_LENGTH + this.#sizeAt(pending.bytes, 0) === pending.length) {
+      const frame = pending.take();
+      this.#tell(frame, 0, frame.length);
     }
     return end;
-  }
-
-  #keep(bytes: Uint8Array): void {
-    const length = this.#pendingLength + bytes.length;
-    if (length > this.#pending.length) {
-      // Doubled, so that what comes byte by byte is not copied with each of them.
-      const larger = new Uint8Array(Math.max(length, 2 * this.#pending.length));
-      larger.set(this.#pending.subarray(0, this.#pendingLength));
-      this.#pending = larger;
-    }
-    this.#pending.set(bytes, this.#pendingLength);
-    this.#pendingLength = length;
   }
 
   #sizeAt(bytes: Uint8Array, offset: number): number {

@@ -13,6 +13,8 @@
  * @module
  */
 
+import { joined } from "../base/joined.ts";
+import { PendingBytes } from "../base/pending_bytes.ts";
 import { compress } from "snappyjs";
 import { crc32c } from "../base/crc32c.ts";
 import { decodeBlock, SnappyError } from "./snappy_block.ts";
@@ -25,7 +27,6 @@ const CHUNK_HEADER_LENGTH = 4;
 const CHECKSUM_LENGTH = 4;
 
 const TYPE = { compressed: 0, plain: 1, skippableFrom: 0x80, identifier: 0xff } as const;
-const EMPTY = new Uint8Array(0);
 const IDENTIFIER = Uint8Array.of(0xff, 6, 0, 0, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59);
 
 /** Makes a stream. */
@@ -45,9 +46,8 @@ export class SnappyEncoder {
 
 /** Reads a stream, in whatever pieces it comes. */
 export class SnappyDecoder {
-  /** The chunk that is not complete: the first `#pendingLength` bytes. */
-  #pending = EMPTY;
-  #pendingLength = 0;
+  /** The chunk that is not complete. */
+  readonly #pending = new PendingBytes();
   #begun = false;
 
   /**
@@ -56,7 +56,10 @@ export class SnappyDecoder {
    * @throws {SnappyError}
    */
   decode(bytes: Uint8Array): Uint8Array[] {
-    const input = this.#pendingLength === 0 ? bytes : this.#keep(bytes);
+    const pending = this.#pending;
+    const isBegun = pending.length > 0;
+    if (isBegun) pending.add(bytes);
+    const input = isBegun ? pending.bytes : bytes;
     const data: Uint8Array[] = [];
     let offset = 0;
     while (input.length - offset >= CHUNK_HEADER_LENGTH) {
@@ -74,31 +77,11 @@ export class SnappyDecoder {
       }
       offset = start + length;
     }
-    if (offset === input.length) {
-      // An idle connection keeps nothing.
-      this.#pending = EMPTY;
-      this.#pendingLength = 0;
-    } else if (this.#pendingLength === 0) {
-      this.#keep(input.subarray(offset));
-    } else if (offset > 0) {
-      this.#pending.copyWithin(0, offset, input.length);
-      this.#pendingLength = input.length - offset;
-    }
+    // An idle connection keeps nothing.
+    if (offset === input.length) pending.take();
+    else if (isBegun) pending.drop(offset);
+    else pending.add(input.subarray(offset));
     return data;
-  }
-
-  /** Adds to the chunk that is not complete, and gives what there is of it. */
-  #keep(bytes: Uint8Array): Uint8Array {
-    const length = this.#pendingLength + bytes.length;
-    if (length > this.#pending.length) {
-      // Doubled, so that a chunk that comes byte by byte is not copied with each of them.
-      const larger = new Uint8Array(Math.max(length, 2 * this.#pending.length));
-      larger.set(this.#pending.subarray(0, this.#pendingLength));
-      this.#pending = larger;
-    }
-    this.#pending.set(bytes, this.#pendingLength);
-    this.#pendingLength = length;
-    return this.#pending.subarray(0, length);
   }
 
   #check(type: number, length: number): void {
@@ -145,14 +128,4 @@ function checkIdentifier(body: Uint8Array): void {
 function maskedChecksum(data: Uint8Array): number {
   const crc = crc32c(data);
   return (crc >>> 15 | crc << 17) + 0xa282ead8 >>> 0;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let end = 0;
-  for (const part of parts) {
-    whole.set(part, end);
-    end += part.length;
-  }
-  return whole;
 }

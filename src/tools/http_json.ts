@@ -7,6 +7,7 @@
  * @module
  */
 
+import { concat } from "@std/bytes/concat";
 import { clearTimeout, setTimeout } from "node:timers";
 import { request as httpRequest } from "node:http";
 import { formatDuration } from "../base/duration.ts";
@@ -99,20 +100,10 @@ function answerTo(
       });
       response.on("end", () => {
         done();
-        resolve({ status: response.statusCode ?? 0, body: joined(pieces, size) });
+        resolve({ status: response.statusCode ?? 0, body: concat(pieces) });
       });
       response.on("error", (error: Error) => asked.destroy(error));
     });
     asked.end();
   });
-}
-
-function joined(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const body = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    body.set(piece, at);
-    at += piece.length;
-  }
-  return body;
 }
