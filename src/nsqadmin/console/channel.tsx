@@ -7,11 +7,12 @@
 import { formatDuration } from "../../base/duration.ts";
 import { type ChannelStats, type ClientStats, sumChannels } from "../../cluster/topic_stats.ts";
 import { Asking } from "./asking.ts";
+import { ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
 import { Charts } from "./charts.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
-import { ChangeButton, Count, Failures, Paused, Table } from "./parts.tsx";
+import { ActionsOnAllNodes, Count, Failures, NodeHead, Paused, Table } from "./parts.tsx";
 import { type PageRequest, queryWith } from "./request.ts";
 import { PAGE_ROWS } from "./table.ts";
 
@@ -54,7 +55,9 @@ export async function channelPage(request: PageRequest): Promise<Markup> {
         Channel {channel} <Paused is={sum?.paused ?? false} />
       </h1>
       <Failures of={asking.failures} shown="What is known there only is missing in the numbers below." />
-      {request.mayChange && <Actions request={request} paused={sum?.paused ?? false} />}
+      {request.mayChange && (
+        <ActionsOnAllNodes to={request.paths.channel(topic, channel)} paused={sum?.paused ?? false} />
+      )}
       {sum === undefined ? <p>No node that has answered has this channel.</p> : (
         <>
           <Charts request={request} series={request.admin.poller.find(topic, channel)} fields={CHARTS} />
@@ -66,20 +69,6 @@ export async function channelPage(request: PageRequest): Promise<Markup> {
   );
 }
 
-function Actions({ request, paused }: { readonly request: PageRequest; readonly paused: boolean }): Markup {
-  const { topic, channel } = request.context.params;
-  const to = request.paths.channel(topic, channel);
-  return (
-    <div class="actions" role="group" aria-label="Actions on all nodes">
-      <ChangeButton to={to} action={paused ? "unpause" : "pause"}>
-        {paused ? "Unpause" : "Pause"}
-      </ChangeButton>
-      <ChangeButton to={to} action="empty" danger>Empty…</ChangeButton>
-      <ChangeButton to={to} action="delete" danger>Delete…</ChangeButton>
-    </div>
-  );
-}
-
 function NodesTable({ request, sum }: { readonly request: PageRequest; readonly sum: ChannelStats }): Markup {
   const nodes = sum.nodes ?? [];
   const quantiles = quantilesOf(nodes);
@@ -88,52 +77,25 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
       <thead>
         <tr>
           <th scope="col" class="name">Node</th>
-          <th scope="col" class="n">Depth</th>
-          <th scope="col" class="n">In memory</th>
-          <th scope="col" class="n">On disk</th>
-          <th scope="col" class="n">In flight</th>
-          <th scope="col" class="n">Deferred</th>
-          <th scope="col" class="n">Requeued</th>
-          <th scope="col" class="n">Timed out</th>
-          <th scope="col" class="n">Messages</th>
-          <th scope="col" class="n">Consumers</th>
+          <ChannelHeads />
           <LatencyHeads quantiles={quantiles} />
         </tr>
       </thead>
       <tbody>
         {nodes.map((node) => (
           <tr>
-            <th scope="row" class="name">
-              <a href={request.paths.node(node.node)}>{node.hostname}</a>{" "}
-              <span class="quiet">{node.node}</span> <Paused is={node.paused} />
-            </th>
-            <Numbers of={node} />
+            <NodeHead request={request} of={node} />
+            <ChannelCounts of={node} />
             <LatencyCells of={node.e2e_processing_latency} quantiles={quantiles} />
           </tr>
         ))}
         <tr class="total">
           <th scope="row" class="name">Total</th>
-          <Numbers of={sum} />
+          <ChannelCounts of={sum} />
           <LatencyCells of={sum.e2e_processing_latency} quantiles={quantiles} />
         </tr>
       </tbody>
     </Table>
-  );
-}
-
-function Numbers({ of: stats }: { readonly of: ChannelStats }): Markup {
-  return (
-    <>
-      <Count of={stats.depth} />
-      <Count of={stats.memory_depth} />
-      <Count of={stats.backend_depth} />
-      <Count of={stats.in_flight_count} />
-      <Count of={stats.deferred_count} />
-      <Count of={stats.requeue_count} />
-      <Count of={stats.timeout_count} />
-      <Count of={stats.message_count} />
-      <Count of={stats.client_count} />
-    </>
   );
 }
 

@@ -10,7 +10,7 @@ import { rounded, Sparkline } from "./charts.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { ClusterNews, seen } from "./news.tsx";
-import { Count, Paused, SortHead, Table, TableControls } from "./parts.tsx";
+import { Count, EmptyRow, Paused, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { type Columns, tablePart, tableView } from "./table.ts";
 
@@ -70,9 +70,7 @@ export async function channelsPage(request: PageRequest): Promise<Markup> {
         <tbody>
           {part.rows.map((channel) => <Row request={request} channel={channel} />)}
           {part.rows.length === 0 && (
-            <tr>
-              <td colspan={12}>{poller.hasAnswers ? "There is none." : "Nobody has answered."}</td>
-            </tr>
+            <EmptyRow columns={12}>{poller.hasAnswers ? "There is none." : "Nobody has answered."}</EmptyRow>
           )}
         </tbody>
       </Table>

@@ -10,7 +10,7 @@ import { rounded } from "./charts.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { agoOf, ClusterNews, seen } from "./news.tsx";
-import { ChangeButton, Count, Paused, SortHead, Table, TableControls } from "./parts.tsx";
+import { Count, EmptyRow, Paused, SortHead, Table, TableControls, TakeOffButton } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { type Columns, tablePart, tableView } from "./table.ts";
 import { nodeTopicRows, TOPIC_COLUMNS } from "./topic_rows.ts";
@@ -118,11 +118,9 @@ export async function nodesPage(request: PageRequest): Promise<Markup> {
             );
           })}
           {part.rows.length === 0 && (
-            <tr>
-              <td colspan={11}>
-                {poller.failures.length > 0 ? "Nobody has answered." : "There is none."}
-              </td>
-            </tr>
+            <EmptyRow columns={11}>
+              {poller.failures.length > 0 ? "Nobody has answered." : "There is none."}
+            </EmptyRow>
           )}
         </tbody>
       </Table>
@@ -205,24 +203,15 @@ export async function nodePage(request: PageRequest): Promise<Markup> {
                   <Count of={row.consumers} />
                   {request.mayChange && (
                     <td>
-                      <ChangeButton
-                        to={request.paths.topic(row.name)}
-                        action="tombstone"
-                        danger
-                        fields={{ node: address }}
-                      >
-                        Take off this node…
-                      </ChangeButton>
+                      <TakeOffButton request={request} topic={row.name} node={address} />
                     </td>
                   )}
                 </tr>
               ))}
               {part.rows.length === 0 && (
-                <tr>
-                  <td colspan={10}>
-                    {watched.numbers === undefined ? "It has not answered." : "There is none."}
-                  </td>
-                </tr>
+                <EmptyRow columns={10}>
+                  {watched.numbers === undefined ? "It has not answered." : "There is none."}
+                </EmptyRow>
               )}
             </tbody>
           </Table>

@@ -8,7 +8,7 @@ import { rounded, Sparkline } from "./charts.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { ClusterNews, seen } from "./news.tsx";
-import { Count, Paused, SortHead, Table, TableControls } from "./parts.tsx";
+import { Count, EmptyRow, Paused, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { tablePart, tableView } from "./table.ts";
 import { TOPIC_COLUMNS, type TopicRow, topicRows } from "./topic_rows.ts";
@@ -53,9 +53,7 @@ export async function overviewPage(request: PageRequest): Promise<Markup> {
         <tbody>
           {part.rows.map((row) => <Row request={request} row={row} />)}
           {part.rows.length === 0 && (
-            <tr>
-              <td colspan={13}>{poller.hasAnswers ? "There is none." : "Nobody has answered."}</td>
-            </tr>
+            <EmptyRow columns={13}>{poller.hasAnswers ? "There is none." : "Nobody has answered."}</EmptyRow>
           )}
         </tbody>
       </Table>

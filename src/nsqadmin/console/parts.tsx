@@ -70,6 +70,60 @@ export function ChangeButton(
   );
 }
 
+/** What can be done on all nodes with a topic, or with a channel. */
+export function ActionsOnAllNodes({ to, paused }: { readonly to: string; readonly paused: boolean }): Markup {
+  return (
+    <div class="actions" role="group" aria-label="Actions on all nodes">
+      <ChangeButton to={to} action={paused ? "unpause" : "pause"}>
+        {paused ? "Unpause" : "Pause"}
+      </ChangeButton>
+      <ChangeButton to={to} action="empty" danger>Empty…</ChangeButton>
+      <ChangeButton to={to} action="delete" danger>Delete…</ChangeButton>
+    </div>
+  );
+}
+
+/** Asks for the topic to be taken off one node. */
+export function TakeOffButton(
+  { request, topic, node }: {
+    readonly request: PageRequest;
+    readonly topic: string;
+    readonly node: string;
+  },
+): Markup {
+  return (
+    <ChangeButton to={request.paths.topic(topic)} action="tombstone" danger fields={{ node }}>
+      Take off this node…
+    </ChangeButton>
+  );
+}
+
+/** The head of a row about a node. */
+export function NodeHead(
+  { request, of: { node, hostname, paused } }: {
+    readonly request: PageRequest;
+    readonly of: { readonly node: string; readonly hostname: string; readonly paused: boolean };
+  },
+): Markup {
+  return (
+    <th scope="row" class="name">
+      <a href={request.paths.node(node)}>{hostname}</a> <span class="quiet">{node}</span>{" "}
+      <Paused is={paused} />
+    </th>
+  );
+}
+
+/** The only row of a table that has none. */
+export function EmptyRow(
+  { columns, children }: { readonly columns: number; readonly children?: Content },
+): Markup {
+  return (
+    <tr>
+      <td colspan={columns}>{children}</td>
+    </tr>
+  );
+}
+
 /** The head of a column by which the table can be sorted. */
 export function SortHead(
   { request, view, column, children }: {

@@ -6,11 +6,12 @@
 
 import { sumTopics, type TopicStats } from "../../cluster/topic_stats.ts";
 import { Asking } from "./asking.ts";
+import { ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
 import { Charts } from "./charts.tsx";
 import { Layout } from "./layout.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import type { Markup } from "./markup.ts";
-import { ChangeButton, Count, Failures, Paused, Table } from "./parts.tsx";
+import { ActionsOnAllNodes, Count, Failures, NodeHead, Paused, Table, TakeOffButton } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 
 const CHARTS = [
@@ -36,7 +37,7 @@ export async function topicPage(request: PageRequest): Promise<Markup> {
         Topic {topic} <Paused is={sum.paused} />
       </h1>
       <Failures of={asking.failures} shown="What is known there only is missing in the numbers below." />
-      {request.mayChange && <Actions request={request} topic={topic} paused={sum.paused} />}
+      {request.mayChange && <ActionsOnAllNodes to={request.paths.topic(topic)} paused={sum.paused} />}
       {stats.length === 0 ? <p>No node that has answered has this topic.</p> : (
         <>
           <Charts request={request} series={request.admin.poller.find(topic)} fields={CHARTS} />
@@ -45,25 +46,6 @@ export async function topicPage(request: PageRequest): Promise<Markup> {
         </>
       )}
     </Layout>
-  );
-}
-
-function Actions(
-  { request, topic, paused }: {
-    readonly request: PageRequest;
-    readonly topic: string;
-    readonly paused: boolean;
-  },
-): Markup {
-  const to = request.paths.topic(topic);
-  return (
-    <div class="actions" role="group" aria-label="Actions on all nodes">
-      <ChangeButton to={to} action={paused ? "unpause" : "pause"}>
-        {paused ? "Unpause" : "Pause"}
-      </ChangeButton>
-      <ChangeButton to={to} action="empty" danger>Empty…</ChangeButton>
-      <ChangeButton to={to} action="delete" danger>Delete…</ChangeButton>
-    </div>
   );
 }
 
@@ -87,22 +69,12 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
       <tbody>
         {nodes.map((node) => (
           <tr>
-            <th scope="row" class="name">
-              <a href={request.paths.node(node.node)}>{node.hostname}</a>{" "}
-              <span class="quiet">{node.node}</span> <Paused is={node.paused} />
-            </th>
+            <NodeHead request={request} of={node} />
             <Numbers of={node} />
             <LatencyCells of={node.e2e_processing_latency} quantiles={quantiles} />
             {request.mayChange && (
               <td>
-                <ChangeButton
-                  to={request.paths.topic(node.topic_name)}
-                  action="tombstone"
-                  danger
-                  fields={{ node: node.node }}
-                >
-                  Take off this node…
-                </ChangeButton>
+                <TakeOffButton request={request} topic={node.topic_name} node={node.node} />
               </td>
             )}
           </tr>
@@ -143,15 +115,7 @@ function ChannelsTable(
       <thead>
         <tr>
           <th scope="col" class="name">Channel</th>
-          <th scope="col" class="n">Depth</th>
-          <th scope="col" class="n">In memory</th>
-          <th scope="col" class="n">On disk</th>
-          <th scope="col" class="n">In flight</th>
-          <th scope="col" class="n">Deferred</th>
-          <th scope="col" class="n">Requeued</th>
-          <th scope="col" class="n">Timed out</th>
-          <th scope="col" class="n">Messages</th>
-          <th scope="col" class="n">Consumers</th>
+          <ChannelHeads />
           <LatencyHeads quantiles={quantiles} />
         </tr>
       </thead>
@@ -164,15 +128,7 @@ function ChannelsTable(
               </a>{" "}
               <Paused is={channel.paused} />
             </th>
-            <Count of={channel.depth} />
-            <Count of={channel.memory_depth} />
-            <Count of={channel.backend_depth} />
-            <Count of={channel.in_flight_count} />
-            <Count of={channel.deferred_count} />
-            <Count of={channel.requeue_count} />
-            <Count of={channel.timeout_count} />
-            <Count of={channel.message_count} />
-            <Count of={channel.client_count} />
+            <ChannelCounts of={channel} />
             <LatencyCells of={channel.e2e_processing_latency} quantiles={quantiles} />
           </tr>
         ))}
