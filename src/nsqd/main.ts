@@ -9,7 +9,6 @@ import { errorText } from "../base/error_text.ts";
 import { Logger } from "../base/logger.ts";
 import type { Kv } from "./kv/database.ts";
 import { openKv } from "./kv/open_kv.ts";
-import { KvNode } from "./kv_node.ts";
 import { Nsqd } from "./nsqd.ts";
 import { loadNsqdOptions } from "./options.ts";
 
@@ -31,5 +30,9 @@ export async function runNsqd(args: readonly string[]): Promise<number> {
     logger.fatal(`failed to start nsqd - ${errorText(error)}`);
     return 1;
   }
-  return await runDaemon("nsqd", logger, () => kv ? new KvNode(start, kv, logger) : new Nsqd(start, logger));
+  if (kv === undefined) return await runDaemon("nsqd", logger, () => new Nsqd(start, logger));
+  const database = kv;
+  // Most nsqds have none, and start without what is only for those.
+  const { KvNode } = await import("./kv_node.ts");
+  return await runDaemon("nsqd", logger, () => new KvNode(start, database, logger));
 }
