@@ -111,6 +111,34 @@ for (const layers of [[], ["snappy"], ["deflate"], ["tls"], ["tls", "snappy"], [
       assertEquals(await leftAt(destination), BODIES.length);
     },
   );
+
+  interopTest(
+    `nsq_to_http sends every message of NSQ's nsqd that comes over ${over}`,
+    startRealNsqd,
+    async (nsqd) => {
+      const sent: string[] = [];
+      const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
+        sent.push(await request.text());
+        return new Response();
+      });
+      const world = new FakeToolWorld();
+      await publish(nsqd, BODIES);
+      const running = world.run(
+        NSQ_TO_HTTP,
+        "--topic=t",
+        "--channel=c",
+        `--nsqd-tcp-address=${nsqd.tcpAddress}`,
+        `--post=http://127.0.0.1:${server.addr.port}/`,
+        ...(await optionsOf(layers)).map((option) => `--consumer-opt=${option}`),
+      );
+      await eventually("all is finished", async () => await leftAt(nsqd) === 0);
+      world.send("SIGTERM");
+      assertEquals(await running, 0);
+      await server.shutdown();
+
+      assertEquals(sent.sort(), [...BODIES].sort());
+    },
+  );
 }
 
 interopTest(
