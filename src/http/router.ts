@@ -27,6 +27,8 @@ export interface RouterOptions {
   readonly hosts?: HostNames | undefined;
   /** Is told of every request that is refused, or cannot be answered. @default {nobody} */
   readonly onError?: ErrorSink;
+  /** Is told of requests that a page of another site has made, which are refused. @default {nobody} */
+  readonly onForeign?: (context: RequestContext) => void;
   /** Where answers are counted. @default {nowhere} */
   readonly counts?: RequestCounts | undefined;
   /** Origins of pages that may use it. @default {none} */
@@ -62,6 +64,7 @@ export class Router {
   readonly #logger: Logger;
   readonly #hosts: HostNames | undefined;
   readonly #onError: ErrorSink | undefined;
+  readonly #onForeign: RouterOptions["onForeign"];
   readonly #counts: RequestCounts | undefined;
   readonly #origins: ReadonlySet<string>;
   readonly #notFound: Responder;
@@ -69,13 +72,14 @@ export class Router {
   readonly #internalError: Responder;
   readonly #foreign: Readonly<Record<"FOREIGN_HOST" | "FOREIGN_ORIGIN", Responder>>;
 
-  constructor({ routes, logger, hosts, counts, onError, origins = [] }: RouterOptions) {
+  constructor({ routes, logger, hosts, counts, onError, onForeign, origins = [] }: RouterOptions) {
     this.#origins = new Set(origins);
     this.#table = new RouteTable(routes);
     this.#logger = logger;
     this.#hosts = hosts;
     this.#counts = counts;
     this.#onError = onError;
+    this.#onForeign = onForeign;
     this.#notFound = refusal(logger, 404, "NOT_FOUND");
     this.#methodNotAllowed = refusal(logger, 405, "METHOD_NOT_ALLOWED");
     this.#internalError = refusal(logger, 500, "INTERNAL_ERROR");
@@ -131,7 +135,10 @@ export class Router {
 
   #respond(context: RequestContext): Answer | Promise<Answer> {
     const foreign = foreignness(context.request, this.#hosts, this.#origins);
-    if (foreign !== undefined) return this.#foreign[foreign](context);
+    if (foreign !== undefined) {
+      this.#onForeign?.(context);
+      return this.#foreign[foreign](context);
+    }
 
     const { method, rawPath } = context;
     if (rawPath.length > PATH_LENGTH_MAX) return this.#notFound(context);

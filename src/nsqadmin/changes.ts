@@ -17,8 +17,10 @@ import {
   type Target,
   tombstone,
 } from "../cluster/cluster_actions.ts";
+import { UnansweredError } from "../cluster/asked.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { userOf } from "./access.ts";
+import type { Subject } from "./activity.ts";
 import type { AdminContext } from "./context.ts";
 
 /** A change. */
@@ -33,6 +35,21 @@ export async function makeChange(
   request: RequestContext,
   change: Change,
 ): Promise<Done> {
+  const subject = subjectOf(change);
+  admin.activity.tried(request, subject);
+  try {
+    const done = await made(admin, request, change);
+    admin.activity.tried(request, subject, done);
+    return done;
+  } catch (error) {
+    if (error instanceof UnansweredError) {
+      admin.activity.tried(request, subject, { done: [], failures: error.failures });
+    }
+    throw error;
+  }
+}
+
+async function made(admin: AdminContext, request: RequestContext, change: Change): Promise<Done> {
   const notify = (action: string, target: Target, node?: string, message?: string) =>
     admin.notify({
       action,
@@ -86,6 +103,19 @@ export async function makeChange(
         notify(`${kind}_${suffix}`, target);
       }
   }
+}
+
+function subjectOf(change: Change): Subject {
+  const { kind: action } = change;
+  if (change.kind === "tombstone") return { action, topic: change.topic, node: change.node };
+  const { target } = change;
+  const { topic, channel } = target;
+  return {
+    action,
+    topic,
+    channel: channel || undefined,
+    ..."id" in target && { node: target.node, message: target.id },
+  };
 }
 
 /** What the request asked for, as the client has called it. */

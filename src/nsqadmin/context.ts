@@ -10,6 +10,7 @@ import type { Logger, LogLevel } from "../base/logger.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Readiness } from "../http/health_pages.ts";
 import type { HttpClient } from "../http/http_client.ts";
+import type { ActivityLog } from "./activity.ts";
 import type { PageEvents } from "./console/events.ts";
 import type { MetricsSource } from "./metrics.ts";
 import type { AdminAction } from "./notifications.ts";
@@ -31,6 +32,8 @@ export interface AdminContext extends MetricsSource {
   /** Whether it can serve. */
   readonly readiness: Readiness;
   readonly audit: Audit | undefined;
+  /** What people have done lately. */
+  readonly activity: ActivityLog;
   /** As they are now. */
   readonly options: NsqadminOptions;
   setLogLevel(level: LogLevel): void;

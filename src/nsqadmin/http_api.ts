@@ -14,6 +14,8 @@ import { metricsAnswer } from "../http/metrics_answer.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { route } from "../http/route_table.ts";
 import { type HttpRoute, Router } from "../http/router.ts";
+import { noteActivity, recorded } from "./activity.ts";
+import { activity, activityCsv } from "./api/activity.ts";
 import { changeAdminOption, showAdminOption } from "./api/config.ts";
 import { graphiteProxy, graphiteRate } from "./api/graphite.ts";
 import { channel, counter, node, nodes, topic, topics } from "./api/reads.ts";
@@ -40,13 +42,16 @@ export function nsqadminHttp(admin: AdminContext): Router {
     path: each.path === "/" && prefix !== "" ? prefix : prefix + each.path,
   }));
   const hosts = HostNames.of(httpAllowedHosts);
-  return new Router({ routes, logger: admin.logger, hosts, counts: admin.requests });
+  const onForeign = (context: RequestContext) => {
+    if (context.method !== "GET") noteActivity(admin, context, 403);
+  };
+  return new Router({ routes, logger: admin.logger, hosts, counts: admin.requests, onForeign });
 }
 
 function routesOf(admin: AdminContext): HttpRoute[] {
   const logged = log(admin.logger);
   const api = (operation: Operation) => v1(logged((request) => operation(admin, request)));
-  const change = (operation: Operation) => audited(admin.audit, api(operation));
+  const change = (operation: Operation) => audited(admin.audit, recorded(admin, api(operation)));
   const files = staticFiles(admin, PAGE_FILES);
   return [
     route("GET", "/ping", plainText(logged(() => "OK"))),
@@ -71,6 +76,8 @@ function routesOf(admin: AdminContext): HttpRoute[] {
     route("DELETE", "/api/topics/:topic", change(deleteTopicOrChannel)),
     route("DELETE", "/api/topics/:topic/:channel", change(deleteTopicOrChannel)),
     route("GET", "/api/counter", api(counter)),
+    route("GET", "/api/activity", api(activity)),
+    route("GET", "/api/activity.csv", api(activityCsv)),
     route("GET", "/api/graphite", api(graphiteRate)),
     route("GET", "/config/:opt", api(showAdminOption)),
     route("PUT", "/config/:opt", change(changeAdminOption)),

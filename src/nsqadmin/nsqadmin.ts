@@ -27,6 +27,7 @@ import { RequestCounts } from "../http/request_counts.ts";
 import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
 import { EVENT_STREAM_BEAT_INTERVAL_MS } from "../http/server_sent_events.ts";
 import { possibleLimits } from "../net/descriptors.ts";
+import { ActivityLog } from "./activity.ts";
 import { PageEvents } from "./console/events.ts";
 import type { AdminContext } from "./context.ts";
 import { nsqadminHttp } from "./http_api.ts";
@@ -52,6 +53,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly cluster: Cluster;
   readonly poller: Poller;
   readonly events = new PageEvents();
+  readonly activity = new ActivityLog();
   readonly http: HttpClient;
   readonly hostname = Deno.hostname();
   readonly started = momentOf(this.clock);

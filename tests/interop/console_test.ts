@@ -38,8 +38,12 @@ interopTest(
       await eventually("the poller knows of it", () => {
         return (admin.nsqadmin.poller.find("orders", "archive")?.sum("depth") ?? 0) > 0;
       });
+      for (const user of ["alice", "bob"]) {
+        const headers = { "X-Forwarded-User": user };
+        await admin.ask("POST", "/api/topics", { body: { topic: "t", channel: user }, headers });
+      }
       const tab = await chromium.tab();
-      for (const path of [...paths, "/channels", "/counter", "/lookup"]) {
+      for (const path of [...paths, "/channels", "/counter", "/lookup", "/activity"]) {
         for (const look of LOOKS) {
           await tab.look(look);
           await tab.open(admin.url + path);

@@ -24,6 +24,7 @@ export async function changeAdminOption(admin: AdminContext, request: RequestCon
     ["log_level", (text) => admin.setLogLevel(required(parseLogLevel(text)))],
     ["nsqlookupd_http_addresses", (text) => admin.setLookupdAddresses(required(parseStringList(text)))],
   ]);
+  admin.activity.tried(request, { action: `set ${request.params.opt}` });
   return await changeOption({ optionValue: (key) => admin.optionValue(key), changes }, request);
 }
 

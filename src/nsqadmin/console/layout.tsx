@@ -25,6 +25,7 @@ export function Layout(
     ["Nodes", paths.nodes, "n"],
     ["Counter", paths.counter, "c"],
     ["Lookup", paths.lookup, "l"],
+    ["Activity", paths.activity, "v"],
   ];
   const here = request.context.rawPath;
   return (
@@ -84,7 +85,7 @@ function Done({ kind = "" }: { readonly kind: string | undefined }): Markup {
 const KEYS = [
   ["/", "filter"],
   ["j, k", "to the next row, and back"],
-  ["g, then t, h, n, c or l", "to topics, channels, nodes, the counter, lookup"],
+  ["g, then t, h, n, c, l or v", "to topics, channels, nodes, the counter, lookup, activity"],
   ["?", "this list"],
 ] as const;
 

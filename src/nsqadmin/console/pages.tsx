@@ -11,7 +11,9 @@ import { log, type Responder } from "../../http/decorators.ts";
 import { HttpError } from "../../http/http_error.ts";
 import { route } from "../../http/route_table.ts";
 import type { HttpRoute } from "../../http/router.ts";
+import { recorded } from "../activity.ts";
 import type { AdminContext } from "../context.ts";
+import { activityPage } from "./activity.tsx";
 import { submitForm } from "./change_pages.tsx";
 import { channelPage } from "./channel.tsx";
 import { channelsPage } from "./channels.tsx";
@@ -59,27 +61,26 @@ const PAGE = new HeaderBlock([["Content-Type", "text/html"], ...COMMON]);
 export function pageRoutes(admin: AdminContext): HttpRoute[] {
   const page = (make: (request: PageRequest) => Promise<Markup>) =>
     responder(admin, async (request) => pageAnswer(200, await make(request)));
-  const form = audited(
-    admin.audit,
-    responder(admin, async (request) => {
-      const answer = await submitForm(request);
-      return "location" in answer
-        ? new Answer(303, new HeaderBlock([["Location", answer.location], ...COMMON]))
-        : pageAnswer(answer.status, answer.page);
-    }),
-  );
+  const submit = responder(admin, async (request) => {
+    const answer = await submitForm(request);
+    return "location" in answer
+      ? new Answer(303, new HeaderBlock([["Location", answer.location], ...COMMON]))
+      : pageAnswer(answer.status, answer.page);
+  });
+  const form = audited(admin.audit, recorded(admin, submit));
   const overview = page(overviewPage);
   return [
     route("GET", "/", overview),
     route("GET", "/topics", overview),
     route("GET", "/topics/:topic", page(topicPage)),
     route("GET", "/topics/:topic/:channel", page(channelPage)),
-    route("GET", "/topics/:topic/:channel/messages", page(messagesPage)),
+    route("GET", "/topics/:topic/:channel/messages", recorded(admin, page(messagesPage))),
     route("GET", "/channels", page(channelsPage)),
     route("GET", "/nodes", page(nodesPage)),
     route("GET", "/nodes/:node", page(nodePage)),
     route("GET", "/counter", page(counterPage)),
     route("GET", "/lookup", page(lookupPage)),
+    route("GET", "/activity", page(activityPage)),
     route("GET", "/events", responder(admin, () => Promise.resolve(admin.events.add()))),
     route("POST", "/topics", form),
     route("POST", "/topics/:topic", form),

@@ -83,6 +83,15 @@ export class Paths {
     return `${this.#base}/events`;
   }
 
+  get activity(): string {
+    return `${this.#base}/activity`;
+  }
+
+  /** The same as JSON. */
+  get activityApi(): string {
+    return `${this.#base}/api/activity`;
+  }
+
   get lookup(): string {
     return `${this.#base}/lookup`;
   }

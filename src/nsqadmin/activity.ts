@@ -1,0 +1,188 @@
+/**
+ * What people have done lately, and what they were refused: the last of it, in memory, for whoever asks who has deleted that
+ * topic. Unlike the audit log it tells what each daemon has made of a change, and is gone when nsqadmin ends.
+ *
+ * @module
+ */
+
+import type { Failure } from "../cluster/asked.ts";
+import type { Done } from "../cluster/cluster_actions.ts";
+import type { Daemon } from "../cluster/daemon_client.ts";
+import type { Responder } from "../http/decorators.ts";
+import type { RequestContext } from "../http/request_context.ts";
+import { userOf } from "./access.ts";
+import type { AdminContext } from "./context.ts";
+
+/** Activities that are kept. */
+export const ACTIVITIES_MAX = 1000;
+/** Of these, such as were refused: who tries again and again does not push out what was done. */
+export const REFUSED_MAX = 500;
+/** Daemons of a change that are named, those that failed first. */
+export const RESULTS_MAX = 50;
+/** The longest text of an activity, in characters. */
+export const ACTIVITY_TEXT_LENGTH_MAX = 300;
+
+/** What became of it: all, some or none of the daemons have done it; or it was not even tried. */
+export type Outcome = "done" | "partly" | "failed" | "refused";
+
+/** What a change is about. */
+export interface Subject {
+  readonly action: string;
+  readonly topic?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly node?: string | undefined;
+  /** Its id. */
+  readonly message?: string | undefined;
+}
+
+/** What a daemon has made of it. */
+export interface Result {
+  readonly daemon: string;
+  /** Why it failed; undefined if it has done it. */
+  readonly reason: string | undefined;
+}
+
+/** Something that somebody has done, or tried to do. */
+export interface Activity extends Subject {
+  /** Counts them. */
+  readonly number: number;
+  /** By the wall clock. */
+  readonly atMs: number;
+  readonly user: string | undefined;
+  /** With the port. */
+  readonly address: string;
+  readonly userAgent: string;
+  /** Of the answer. */
+  readonly status: number;
+  readonly outcome: Outcome;
+  readonly results: readonly Result[];
+  /** Further results that are not kept. */
+  readonly resultsLeftOut: number;
+}
+
+/** What was tried on behalf of a request. */
+interface Attempt {
+  readonly subject: Subject;
+  readonly result: Done | undefined;
+}
+
+/** The last of them. */
+export class ActivityLog {
+  #kept: Activity[] = [];
+  #count = 0;
+  #refused = 0;
+  readonly #attempts = new WeakMap<RequestContext, Attempt>();
+
+  /** All that are kept, the newest first. */
+  get newestFirst(): Activity[] {
+    return this.#kept.toReversed();
+  }
+
+  /** A request is about that, and so much has come of it. */
+  tried(context: RequestContext, subject: Subject, result?: Done): void {
+    this.#attempts.set(context, { subject, result });
+  }
+
+  /** A request was answered with that status. What only looks, or asks what would be done, is no activity unless it was forbidden. */
+  note(context: RequestContext, { status, user, atMs }: {
+    readonly status: number;
+    readonly user: string | undefined;
+    readonly atMs: number;
+  }): void {
+    const attempt = this.#attempts.get(context);
+    if (attempt === undefined && (status < 400 || context.method === "GET" && status !== 403)) return;
+    const { method, rawPath, params, remoteAddress, request } = context;
+    const subject = attempt?.subject ??
+      { action: `${method} ${rawPath}`, topic: params.topic, channel: params.channel, node: params.node };
+    const { results, leftOut } = resultsOf(attempt?.result);
+    this.#add({
+      number: ++this.#count,
+      atMs,
+      user: cut(user),
+      address: remoteAddress,
+      userAgent: cut(request.headers.get("user-agent")) ?? "",
+      action: cut(subject.action) ?? "",
+      topic: cut(subject.topic),
+      channel: cut(subject.channel),
+      node: cut(subject.node),
+      message: cut(subject.message),
+      status,
+      outcome: outcomeOf(status, attempt?.result),
+      results,
+      resultsLeftOut: leftOut,
+    });
+  }
+
+  #add(activity: Activity): void {
+    this.#kept.push(activity);
+    if (activity.outcome === "refused") this.#refused++;
+    if (this.#refused > REFUSED_MAX) this.#drop(this.#kept.findIndex(({ outcome }) => outcome === "refused"));
+    if (this.#kept.length > ACTIVITIES_MAX) this.#drop(0);
+  }
+
+  #drop(index: number): void {
+    const [dropped] = this.#kept.splice(index, 1);
+    if (dropped.outcome === "refused") this.#refused--;
+  }
+}
+
+type Recorder = Pick<AdminContext, "activity" | "clock" | "options">;
+
+/** Notes what becomes of requests that change something. */
+export function recorded(
+  admin: Recorder,
+  responder: Responder,
+): Responder {
+  return async (context) => {
+    let status = 500;
+    try {
+      const answer = await responder(context);
+      status = answer.status;
+      return answer;
+    } finally {
+      noteActivity(admin, context, status);
+    }
+  };
+}
+
+/** Notes that a request was answered with that status. */
+export function noteActivity(admin: Recorder, context: RequestContext, status: number): void {
+  const user = context.client ?? userOf(context, admin.options);
+  admin.activity.note(context, { status, user, atMs: admin.clock.nowMs() });
+}
+
+/** The texts of an activity by which it is found. */
+export function textOf({ user, address, outcome, ...activity }: Activity): string {
+  const { action, topic, channel, node, message } = activity;
+  return [user, address, action, topic, channel, node, message, outcome].filter((text) => text !== undefined)
+    .join(" ");
+}
+
+function outcomeOf(status: number, result: Done | undefined): Outcome {
+  if (result === undefined) return status < 400 ? "done" : status < 500 ? "refused" : "failed";
+  if (result.failures.length === 0) return "done";
+  return result.done.length > 0 ? "partly" : "failed";
+}
+
+function resultsOf(result: Done | undefined): { readonly results: Result[]; readonly leftOut: number } {
+  if (result === undefined) return { results: [], leftOut: 0 };
+  const all = new Map<string, string | undefined>();
+  for (const { daemon, reason } of result.failures as readonly Failure[]) {
+    all.set(nameOf(daemon), cut(reason));
+  }
+  // A daemon may have had several steps to do, of which one has failed.
+  for (const daemon of result.done) if (!all.has(nameOf(daemon))) all.set(nameOf(daemon), undefined);
+  const results = [...all].slice(0, RESULTS_MAX).map(([daemon, reason]) => ({ daemon, reason }));
+  return { results, leftOut: all.size - results.length };
+}
+
+function nameOf({ kind, address }: Daemon): string {
+  return `${kind} ${address}`;
+}
+
+/** What others have sent is kept up to a length. */
+function cut(text: string | undefined): string | undefined {
+  return text !== undefined && text.length > ACTIVITY_TEXT_LENGTH_MAX
+    ? `${text.slice(0, ACTIVITY_TEXT_LENGTH_MAX)}…`
+    : text;
+}
