@@ -10,6 +10,9 @@ import type { NodeAddress } from "./address.ts";
 import type { DialOptions, Link, LinkOwner, Transport } from "./link.ts";
 import type { TlsOptions } from "./options.ts";
 
+/** How long, in ms, is read on after a failed write: what has come before is in this machine already. */
+const READ_ON_MS = 100;
+
 type SocketAddress = Exclude<NodeAddress, { readonly url: string }>;
 
 /** Connects by sockets. */
@@ -62,7 +65,7 @@ class SocketLink implements Link {
   }
 
   write(bytes: Uint8Array, done: (error?: Error | null) => void): void {
-    this.#socket.write(bytes, done);
+    this.#socket.write(bytes, (error) => error ? this.#readOn(error, done) : done());
   }
 
   end(): void {
@@ -83,6 +86,31 @@ class SocketLink implements Link {
     this.#socket.on("close", () => secure.destroy(this.#error));
     await opened(secure, "secureConnect", signal);
     return new SocketLink(secure, this.#address);
+  }
+
+  /**
+   * A node that refuses something says why and closes the connection, however much is still being sent. Streams drop what has been
+   * received when a write fails, and so the reason; here it is read before the end is told of. By what is the stream's own, for
+   * want of another way: where that is not there, it is dropped.
+   */
+  #readOn(error: Error, done: (error: Error) => void): void {
+    const socket: Socket & { readonly _readableState?: { errored: Error | null } } = this.#socket;
+    const { destroy, _readableState: reading } = socket;
+    this.#error ??= error;
+    if (!reading || socket.destroyed) return done(error);
+    reading.errored = null;
+    // The stream destroys itself right after this.
+    socket.destroy = () => {
+      socket.destroy = destroy;
+      return socket;
+    };
+    const end = () => void socket.destroy(error);
+    const timer = setTimeout(end, READ_ON_MS);
+    socket.on("end", end);
+    socket.on("close", () => {
+      clearTimeout(timer);
+      done(error);
+    });
   }
 }
 
