@@ -1,5 +1,5 @@
 /**
- * Who asks, and whether he may change anything (nsqadmin/http.go, `isAuthorizedAdminRequest`).
+ * Who asks, and what he may do (nsqadmin/http.go, `isAuthorizedAdminRequest`): the same for the API and the pages.
  *
  * @module
  */
@@ -8,22 +8,61 @@ import { HttpError } from "../http/http_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import type { NsqadminOptions } from "./options.ts";
 
-type AccessOptions = Pick<NsqadminOptions, "adminUsers" | "aclHttpHeader">;
+/** What somebody is: a viewer sees numbers and names, an operator keeps things going, an admin may destroy what there is. */
+export type Role = "viewer" | "peek" | "operator" | "admin";
+
+/** What somebody may do, by the least role that it takes; an admin may all of it. */
+const ROLE_FOR = {
+  /** Any change at all. */
+  change: "operator",
+  create: "operator",
+  /** And unpause. */
+  pause: "operator",
+  publish: "operator",
+  requeue: "operator",
+  /** Read what messages say. */
+  peek: "peek",
+  empty: "admin",
+  delete: "admin",
+  tombstone: "admin",
+  kick: "admin",
+  redrive: "admin",
+  config: "admin",
+} as const satisfies Readonly<Record<string, Role>>;
+
+/** Something that one may do, or not. */
+export type Right = keyof typeof ROLE_FOR;
+
+/** What the access of requests is decided by. */
+export interface AccessContext {
+  readonly options: Pick<NsqadminOptions, "adminUsers" | "aclHttpHeader">;
+}
+
+/** Whether somebody with these roles may do that. */
+export function allows(roles: readonly Role[], right: Right): boolean {
+  return roles.includes("admin") || roles.includes(ROLE_FOR[right]);
+}
 
 /** Who a proxy says that it is, by the header or by the name of HTTP's Basic; `undefined` if nobody says. */
-export function userOf(request: RequestContext, { aclHttpHeader }: AccessOptions): string | undefined {
-  return basicAuthUser(request) || headerUser(request, aclHttpHeader) || undefined;
+export function userOf({ options }: AccessContext, request: RequestContext): string | undefined {
+  return basicAuthUser(request) || headerUser(request, options.aclHttpHeader) || undefined;
 }
 
-/** Whether the request may change something. */
-export function isAdmin(request: RequestContext, { adminUsers, aclHttpHeader }: AccessOptions): boolean {
-  return adminUsers.length === 0 || adminUsers.includes(headerUser(request, aclHttpHeader));
+/** Whether the one who asks may do that. */
+export function may(access: AccessContext, request: RequestContext, right: Right): boolean {
+  return allows(rolesOf(access, request), right);
 }
 
-/** Refuses who may not change anything, and notes for the audit log who it is. @throws {HttpError} 403 */
-export function requireAdmin(request: RequestContext, options: AccessOptions): void {
-  request.client = userOf(request, options);
-  if (!isAdmin(request, options)) throw new HttpError(403, "FORBIDDEN");
+/** Refuses who may not do that, and notes for the audit log who it is. @throws {HttpError} 403 */
+export function requireRight(access: AccessContext, request: RequestContext, right: Right): void {
+  request.client = userOf(access, request);
+  if (!may(access, request, right)) throw new HttpError(403, "FORBIDDEN");
+}
+
+function rolesOf({ options }: AccessContext, request: RequestContext): readonly Role[] {
+  const { adminUsers, aclHttpHeader } = options;
+  const isAdmin = adminUsers.length === 0 || adminUsers.includes(headerUser(request, aclHttpHeader));
+  return isAdmin ? ["admin"] : ["viewer"];
 }
 
 function headerUser(request: RequestContext, header: string): string {

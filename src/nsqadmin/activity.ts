@@ -147,7 +147,7 @@ export function recorded(
 
 /** Notes that a request was answered with that status. */
 export function noteActivity(admin: Recorder, context: RequestContext, status: number): void {
-  const user = context.client ?? userOf(context, admin.options);
+  const user = context.client ?? userOf(admin, context);
   admin.activity.note(context, { status, user, atMs: admin.clock.nowMs() });
 }
 

@@ -19,7 +19,7 @@ import {
 } from "../cluster/cluster_actions.ts";
 import { UnansweredError } from "../cluster/asked.ts";
 import type { RequestContext } from "../http/request_context.ts";
-import { userOf } from "./access.ts";
+import { type Right, userOf } from "./access.ts";
 import type { Subject } from "./activity.ts";
 import type { AdminContext } from "./context.ts";
 
@@ -49,6 +49,20 @@ export async function makeChange(
   }
 }
 
+/** What one must be allowed to do for a change. */
+export function rightFor({ kind }: Pick<Change, "kind">): Right {
+  switch (kind) {
+    case "unpause":
+      return "pause";
+    case "requeue-message":
+      return "requeue";
+    case "delete-message":
+      return "delete";
+    default:
+      return kind;
+  }
+}
+
 async function made(admin: AdminContext, request: RequestContext, change: Change): Promise<Done> {
   const notify = (action: string, target: Target, node?: string, message?: string) =>
     admin.notify({
@@ -58,7 +72,7 @@ async function made(admin: AdminContext, request: RequestContext, change: Change
       node,
       message,
       timestamp: Math.floor(admin.clock.nowMs() / 1000),
-      user: userOf(request, admin.options),
+      user: userOf(admin, request),
       remote_ip: request.remoteAddress,
       user_agent: request.request.headers.get("user-agent") ?? "",
       url: urlOf(request),

@@ -9,8 +9,8 @@ import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { jsonFields } from "../../protocol/json_fields.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
-import { requireAdmin } from "../access.ts";
-import { type Change, makeChange } from "../changes.ts";
+import { requireRight } from "../access.ts";
+import { type Change, makeChange, rightFor } from "../changes.ts";
 import type { AdminContext } from "../context.ts";
 import { Upstream } from "./upstream.ts";
 
@@ -21,7 +21,7 @@ const ACTIONS: readonly string[] = ["pause", "unpause", "empty"] satisfies Actio
 
 /** `POST /api/topics` */
 export async function createTopicOrChannel(admin: AdminContext, request: RequestContext): Promise<unknown> {
-  requireAdmin(request, admin.options);
+  requireRight(admin, request, "create");
   const { topic = "", channel = "" } = await bodyTexts(request, ["topic", "channel"]);
   if (!isValidTopicName(topic)) throw new HttpError(400, "INVALID_TOPIC");
   if (channel !== "" && !isValidChannelName(channel)) throw new HttpError(400, "INVALID_CHANNEL");
@@ -31,16 +31,17 @@ export async function createTopicOrChannel(admin: AdminContext, request: Request
 
 /** `POST /api/topics/:topic` and `POST /api/topics/:topic/:channel` */
 export async function actOnTopicOrChannel(admin: AdminContext, request: RequestContext): Promise<unknown> {
-  requireAdmin(request, admin.options);
+  requireRight(admin, request, "change");
   const { action = "" } = await bodyTexts(request, ["action"]);
   if (!isAction(action)) throw new HttpError(400, "INVALID_ACTION");
   const change: Change = { kind: action, target: targetOf(request) };
+  requireRight(admin, request, rightFor(change));
   return await applied(admin, request, { what: `${action} topic/channel`, change });
 }
 
 /** `DELETE /api/topics/:topic` and `DELETE /api/topics/:topic/:channel` */
 export async function deleteTopicOrChannel(admin: AdminContext, request: RequestContext): Promise<unknown> {
-  requireAdmin(request, admin.options);
+  requireRight(admin, request, "delete");
   const target = targetOf(request);
   const what = target.channel === "" ? "delete topic" : "delete channel";
   return await applied(admin, request, { what, change: { kind: "delete", target } });
@@ -48,7 +49,7 @@ export async function deleteTopicOrChannel(admin: AdminContext, request: Request
 
 /** `DELETE /api/nodes/:node` */
 export async function tombstoneNode(admin: AdminContext, request: RequestContext): Promise<unknown> {
-  requireAdmin(request, admin.options);
+  requireRight(admin, request, "tombstone");
   let topic: string;
   try {
     ({ topic = "" } = await bodyTexts(request, ["topic"]));

@@ -10,8 +10,8 @@ import type { MessageAction } from "../../cluster/cluster_actions.ts";
 import type { Daemon } from "../../cluster/daemon_client.ts";
 import { HttpError } from "../../http/http_error.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
-import { requireAdmin } from "../access.ts";
-import { type Change, makeChange } from "../changes.ts";
+import { requireRight } from "../access.ts";
+import { type Change, makeChange, rightFor } from "../changes.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { type MessagesView, messagesView, viewQuery } from "./messages_view.ts";
@@ -39,10 +39,11 @@ interface Wording {
 /** `POST /topics`, `/topics/:topic` and `/topics/:topic/:channel` */
 export async function submitForm(request: PageRequest): Promise<FormAnswer> {
   const { context, admin } = request;
-  requireAdmin(context, admin.options);
+  requireRight(admin, context, "change");
   const form = await formOf(request);
   const action = form.get("action") ?? "";
   const change = changeOf(request, action.replace(/^ask-/, ""), form);
+  requireRight(admin, context, rightFor(change));
   const at = messagesView(queryOf(form.get("at") ?? ""));
   if (action.startsWith("ask-")) {
     return { status: 200, page: <ConfirmPage request={request} change={change} at={at} /> };

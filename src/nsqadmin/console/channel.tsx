@@ -44,7 +44,7 @@ export async function channelPage(request: PageRequest): Promise<Markup> {
     <Layout request={request} title={`Channel ${channel} of ${topic}`}>
       <p>
         Topic <a href={request.paths.topic(topic)}>{topic}</a>
-        {request.mayChange && (
+        {request.may("peek") && (
           <>
             {" · "}
             <a href={request.paths.messages(topic, channel)}>Messages</a>
@@ -55,9 +55,11 @@ export async function channelPage(request: PageRequest): Promise<Markup> {
         Channel {channel} <Paused is={sum?.paused ?? false} />
       </h1>
       <Failures of={asking.failures} shown="What is known there only is missing in the numbers below." />
-      {request.mayChange && (
-        <ActionsOnAllNodes to={request.paths.channel(topic, channel)} paused={sum?.paused ?? false} />
-      )}
+      <ActionsOnAllNodes
+        request={request}
+        to={request.paths.channel(topic, channel)}
+        paused={sum?.paused ?? false}
+      />
       {sum === undefined ? <p>No node that has answered has this channel.</p> : (
         <>
           <Charts request={request} series={request.admin.poller.find(topic, channel)} fields={CHARTS} />

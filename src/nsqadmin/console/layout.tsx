@@ -18,7 +18,7 @@ export function Layout(
     readonly children?: Content;
   },
 ): Markup {
-  const { paths, user, mayChange } = request;
+  const { paths, user, may } = request;
   const links = [
     ["Topics", paths.overview, "t"],
     ["Channels", paths.channels, "h"],
@@ -51,7 +51,7 @@ export function Layout(
               ))}
             </ul>
           </nav>
-          <p class="user">{user} {!mayChange && "(may look only)"}</p>
+          <p class="user">{user} {!may("change") && "(may look only)"}</p>
         </header>
         <main id="main">
           <Done kind={request.query.get("done")} />

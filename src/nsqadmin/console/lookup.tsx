@@ -40,7 +40,7 @@ export async function lookupPage(request: PageRequest): Promise<Markup> {
             : <InactiveTopics request={request} topics={inactive} />}
         </>
       )}
-      {request.mayChange && <CreateForm request={request} />}
+      {request.may("create") && <CreateForm request={request} />}
     </Layout>
   );
 }
@@ -59,7 +59,7 @@ function InactiveTopics(
           <tr>
             <th scope="col" class="name">Topic</th>
             <th scope="col">Channels</th>
-            {request.mayChange && <th scope="col">Actions</th>}
+            {request.may("delete") && <th scope="col">Actions</th>}
           </tr>
         </thead>
         <tbody>
@@ -76,7 +76,7 @@ function InactiveTopics(
                   </>
                 ))}
               </td>
-              {request.mayChange && (
+              {request.may("delete") && (
                 <td>
                   <ChangeButton to={request.paths.topic(topic)} action="delete" danger>Delete…</ChangeButton>
                 </td>

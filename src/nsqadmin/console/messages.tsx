@@ -1,6 +1,6 @@
 /**
  * Messages of a channel on one node: what they say, and what can be done with each. Bodies come from whoever may publish:
- * they are shown as texts, of limited length, whatever is in them. Only those see them who may change something.
+ * they are shown as texts, of limited length, whatever is in them. Only those see them who may.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import {
   type SeenMessage,
   SHOWN_BODY_SIZE,
 } from "../../cluster/messages.ts";
-import { requireAdmin } from "../access.ts";
+import { requireRight } from "../access.ts";
 import { Asking } from "./asking.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
@@ -36,8 +36,9 @@ const NS_DIGITS_OF_MS = 6;
 
 /** `GET /topics/:topic/:channel/messages` */
 export async function messagesPage(request: PageRequest): Promise<Markup> {
-  const { admin: { cluster, options }, context } = request;
-  requireAdmin(context, options);
+  const { admin, context } = request;
+  requireRight(admin, context, "peek");
+  const { cluster } = admin;
   const { topic, channel } = context.params;
   const asking = new Asking();
   const addresses = (await asking.ask(cluster.topicNodes(topic), [])).map(httpAddressOf).sort();
@@ -186,8 +187,12 @@ function Row(
         {message.isCut && <span class="quiet">only the first {SHOWN_BODY_SIZE} bytes are shown</span>}
       </td>
       <td>
-        <ChangeButton to={to} action="requeue-message" fields={fields}>Requeue now</ChangeButton>
-        <ChangeButton to={to} action="delete-message" fields={fields} danger>Delete…</ChangeButton>
+        {request.may("requeue") && (
+          <ChangeButton to={to} action="requeue-message" fields={fields}>Requeue now</ChangeButton>
+        )}
+        {request.may("delete") && (
+          <ChangeButton to={to} action="delete-message" fields={fields} danger>Delete…</ChangeButton>
+        )}
       </td>
     </tr>
   );

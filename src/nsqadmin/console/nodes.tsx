@@ -184,7 +184,7 @@ export async function nodePage(request: PageRequest): Promise<Markup> {
                 <SortHead {...head} column="deferred">Deferred</SortHead>
                 <SortHead {...head} column="messages">Messages</SortHead>
                 <SortHead {...head} column="consumers">Consumers</SortHead>
-                {request.mayChange && <th scope="col">Actions</th>}
+                {request.may("tombstone") && <th scope="col">Actions</th>}
               </tr>
             </thead>
             <tbody>
@@ -201,7 +201,7 @@ export async function nodePage(request: PageRequest): Promise<Markup> {
                   <Count of={row.deferred} />
                   <Count of={row.messages} />
                   <Count of={row.consumers} />
-                  {request.mayChange && (
+                  {request.may("tombstone") && (
                     <td>
                       <TakeOffButton request={request} topic={row.name} node={address} />
                     </td>

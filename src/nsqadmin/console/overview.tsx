@@ -57,7 +57,7 @@ export async function overviewPage(request: PageRequest): Promise<Markup> {
           )}
         </tbody>
       </Table>
-      {request.mayChange && <CreateForm request={request} />}
+      {request.may("create") && <CreateForm request={request} />}
     </Layout>
   );
 }

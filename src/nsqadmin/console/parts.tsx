@@ -71,14 +71,23 @@ export function ChangeButton(
 }
 
 /** What can be done on all nodes with a topic, or with a channel. */
-export function ActionsOnAllNodes({ to, paused }: { readonly to: string; readonly paused: boolean }): Markup {
+export function ActionsOnAllNodes(
+  { request: { may }, to, paused }: {
+    readonly request: PageRequest;
+    readonly to: string;
+    readonly paused: boolean;
+  },
+): Markup {
+  if (!may("change")) return NOTHING;
   return (
     <div class="actions" role="group" aria-label="Actions on all nodes">
-      <ChangeButton to={to} action={paused ? "unpause" : "pause"}>
-        {paused ? "Unpause" : "Pause"}
-      </ChangeButton>
-      <ChangeButton to={to} action="empty" danger>Empty…</ChangeButton>
-      <ChangeButton to={to} action="delete" danger>Delete…</ChangeButton>
+      {may("pause") && (
+        <ChangeButton to={to} action={paused ? "unpause" : "pause"}>
+          {paused ? "Unpause" : "Pause"}
+        </ChangeButton>
+      )}
+      {may("empty") && <ChangeButton to={to} action="empty" danger>Empty…</ChangeButton>}
+      {may("delete") && <ChangeButton to={to} action="delete" danger>Delete…</ChangeButton>}
     </div>
   );
 }

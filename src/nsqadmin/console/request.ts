@@ -7,7 +7,7 @@
 import type { RequestContext } from "../../http/request_context.ts";
 import { parseQuery } from "../../http/query.ts";
 import { HttpError } from "../../http/http_error.ts";
-import { isAdmin, userOf } from "../access.ts";
+import { may, type Right, userOf } from "../access.ts";
 import type { AdminContext } from "../context.ts";
 
 /** A request for a page. */
@@ -16,8 +16,8 @@ export interface PageRequest {
   readonly context: RequestContext;
   /** Parameters of the query. */
   readonly query: ReadonlyMap<string, string>;
-  /** Whoever asks may change something. */
-  readonly mayChange: boolean;
+  /** Whether whoever asks may do that. */
+  readonly may: (right: Right) => boolean;
   readonly user: string | undefined;
   readonly paths: Paths;
 }
@@ -34,8 +34,8 @@ export function refusedRequest(admin: AdminContext, context: RequestContext): Pa
     admin,
     context,
     query: new Map(),
-    mayChange: isAdmin(context, options),
-    user: userOf(context, options),
+    may: (right) => may(admin, context, right),
+    user: userOf(admin, context),
     paths: new Paths(options.basePath),
   };
 }

@@ -37,7 +37,7 @@ export async function topicPage(request: PageRequest): Promise<Markup> {
         Topic {topic} <Paused is={sum.paused} />
       </h1>
       <Failures of={asking.failures} shown="What is known there only is missing in the numbers below." />
-      {request.mayChange && <ActionsOnAllNodes to={request.paths.topic(topic)} paused={sum.paused} />}
+      <ActionsOnAllNodes request={request} to={request.paths.topic(topic)} paused={sum.paused} />
       {stats.length === 0 ? <p>No node that has answered has this topic.</p> : (
         <>
           <Charts request={request} series={request.admin.poller.find(topic)} fields={CHARTS} />
@@ -63,7 +63,7 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
           <th scope="col" class="n">Messages</th>
           <th scope="col" class="n">Channels</th>
           <LatencyHeads quantiles={quantiles} />
-          {request.mayChange && <th scope="col">Actions</th>}
+          {request.may("tombstone") && <th scope="col">Actions</th>}
         </tr>
       </thead>
       <tbody>
@@ -72,7 +72,7 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
             <NodeHead request={request} of={node} />
             <Numbers of={node} />
             <LatencyCells of={node.e2e_processing_latency} quantiles={quantiles} />
-            {request.mayChange && (
+            {request.may("tombstone") && (
               <td>
                 <TakeOffButton request={request} topic={node.topic_name} node={node.node} />
               </td>
@@ -83,7 +83,7 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
           <th scope="row" class="name">Total</th>
           <Numbers of={sum} />
           <LatencyCells of={sum.e2e_processing_latency} quantiles={quantiles} />
-          {request.mayChange && <td></td>}
+          {request.may("tombstone") && <td></td>}
         </tr>
       </tbody>
     </Table>
