@@ -16,6 +16,8 @@ export interface ChannelNumbers {
   readonly timedOut: number;
   readonly messages: number;
   readonly consumers: number;
+  /** Age of the oldest message that is first in line, in s; NSQ's nsqd does not tell it, and it is 0 then. */
+  readonly oldestS: number;
   readonly paused: boolean;
 }
 
@@ -55,6 +57,7 @@ function* channelNumbers(topic: Fields): Generator<ChannelNumbers> {
       timedOut: wholeField(fields, "timeout_count"),
       messages: wholeField(fields, "message_count"),
       consumers: wholeField(fields, "client_count"),
+      oldestS: wholeField(fields, "oldest_message_age_seconds"),
       paused: flagField(fields, "paused"),
     };
   }

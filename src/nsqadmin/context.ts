@@ -11,6 +11,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { Readiness } from "../http/health_pages.ts";
 import type { HttpClient } from "../http/http_client.ts";
 import type { ActivityLog } from "./activity.ts";
+import type { Alerts } from "./alerts/alerts.ts";
 import type { PageEvents } from "./console/events.ts";
 import type { MetricsSource } from "./metrics.ts";
 import type { AdminAction } from "./notifications.ts";
@@ -24,6 +25,8 @@ export interface AdminContext extends MetricsSource {
   readonly cluster: Cluster;
   /** What the pages are made of. */
   readonly poller: Poller;
+  /** What is wrong by rules. */
+  readonly alerts: Alerts;
   /** Tells open pages of its rounds. */
   readonly events: PageEvents;
   /** Makes requests to others than daemons. */

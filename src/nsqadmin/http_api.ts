@@ -16,6 +16,7 @@ import { route } from "../http/route_table.ts";
 import { type HttpRoute, Router } from "../http/router.ts";
 import { noteActivity, recorded } from "./activity.ts";
 import { activity, activityCsv } from "./api/activity.ts";
+import { alerts } from "./api/alerts.ts";
 import { changeAdminOption, showAdminOption } from "./api/config.ts";
 import { graphiteProxy, graphiteRate } from "./api/graphite.ts";
 import { channel, counter, node, nodes, topic, topics } from "./api/reads.ts";
@@ -76,6 +77,7 @@ function routesOf(admin: AdminContext): HttpRoute[] {
     route("DELETE", "/api/topics/:topic", change(deleteTopicOrChannel)),
     route("DELETE", "/api/topics/:topic/:channel", change(deleteTopicOrChannel)),
     route("GET", "/api/counter", api(counter)),
+    route("GET", "/api/alerts", api(alerts)),
     route("GET", "/api/activity", api(activity)),
     route("GET", "/api/activity.csv", api(activityCsv)),
     route("GET", "/api/graphite", api(graphiteRate)),

@@ -9,11 +9,13 @@ import { labelText, type MetricFamily, single } from "../base/exposition.ts";
 import type { LoopLag } from "../base/loop_lag.ts";
 import { buildInfo, processMetrics } from "../http/process_metrics.ts";
 import type { RequestCounts } from "../http/request_counts.ts";
+import type { Alerts } from "./alerts/alerts.ts";
 import type { Poller } from "./watch/poller.ts";
 
 /** What is told. */
 export interface MetricsSource {
   readonly poller: Pick<Poller, "rounds" | "lastRoundMs" | "nodesByState" | "seriesCount" | "leftOut">;
+  readonly alerts: Pick<Alerts, "counts">;
   readonly started: Moment;
   readonly lag: LoopLag;
   readonly requests: RequestCounts;
@@ -23,7 +25,7 @@ export interface MetricsSource {
 
 /** The metrics. */
 export async function nsqadminMetrics(source: MetricsSource): Promise<MetricFamily[]> {
-  const { poller, started, lag, requests, refused } = source;
+  const { poller, alerts, started, lag, requests, refused } = source;
   const { lastRoundMs } = poller;
   return [
     buildInfo("nsqadmin"),
@@ -46,6 +48,15 @@ export async function nsqadminMetrics(source: MetricsSource): Promise<MetricFami
       "Topics and channels, of all nodes, for which there was no room.",
       poller.leftOut,
     ),
+    {
+      name: "nsqadmin_alerts",
+      type: "gauge",
+      help: "Alerts by rule, those that fire and those that may come to.",
+      series: alerts.counts.flatMap(({ rule, firing, pending }) => [
+        { labels: labelText({ rule: rule.text, state: "firing" }), value: firing },
+        { labels: labelText({ rule: rule.text, state: "pending" }), value: pending },
+      ]),
+    },
     {
       name: "nsqadmin_refused_connections_total",
       type: "counter",

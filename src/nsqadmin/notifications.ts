@@ -1,13 +1,15 @@
 /**
- * Notifications of changes (nsqadmin/notify.go): a POST of each to an endpoint, one after the other. Nobody waits for them,
- * and what the endpoint does not take is lost, with a line in the log.
+ * Notifications, of changes (nsqadmin/notify.go) and of alerts: a POST of each to an endpoint, one after the other. Nobody waits
+ * for them, and what the endpoint does not take is lost, with a line in the log.
  *
  * @module
  */
 
 import { AsyncQueue } from "../base/async_queue.ts";
+import { Backoff } from "../base/backoff.ts";
 import { hideCredentials } from "../base/credentials.ts";
 import { errorText } from "../base/error_text.ts";
+import { sleep } from "../base/every.ts";
 import type { Logger } from "../base/logger.ts";
 import { Seldom } from "../base/seldom.ts";
 import type { HttpClient } from "../http/http_client.ts";
@@ -35,32 +37,50 @@ export interface AdminAction {
 
 /** Notifications that wait; further ones are lost. */
 export const NOTIFICATIONS_MAX = 1000;
+/** How long the second try waits, in ms; each further one waits twice as long as the one before. */
+const RETRY_MIN_MS = 1000;
+/** How long a try waits at most, in ms. */
+const RETRY_MAX_MS = 30_000;
+
+/** What {@linkcode Notifications} is given. */
+export interface NotificationsOptions {
+  readonly endpoint: string;
+  readonly http: HttpClient;
+  readonly logger: Logger;
+  /** Where it must answer with a status of 2xx, or is asked again; by default any answer will do, and there is one try. */
+  readonly retry?: {
+    /** Tries in all. */
+    readonly tries: number;
+    /** Ends waiting for the next. */
+    readonly signal: AbortSignal;
+    /** @default {RETRY_MIN_MS} */
+    readonly waitMinMs?: number;
+  };
+}
 
 /** Sends notifications. */
-export class Notifications {
+export class Notifications<T = AdminAction> {
+  readonly #options: NotificationsOptions;
   readonly #endpoint: URL;
-  readonly #http: HttpClient;
-  readonly #logger: Logger;
-  readonly #queue = new AsyncQueue<AdminAction>({ countMax: NOTIFICATIONS_MAX });
+  readonly #queue = new AsyncQueue<T>({ countMax: NOTIFICATIONS_MAX });
   readonly #dropped: Seldom;
 
-  constructor({ endpoint, http, logger }: { endpoint: string; http: HttpClient; logger: Logger }) {
-    this.#endpoint = new URL(endpoint);
-    this.#http = http;
-    this.#logger = logger;
-    this.#dropped = new Seldom((text) => logger.error(text));
+  constructor(options: NotificationsOptions) {
+    this.#options = options;
+    this.#endpoint = new URL(options.endpoint);
+    this.#dropped = new Seldom((text) => options.logger.error(text));
   }
 
   /** Is sent when those before are. */
-  add(action: AdminAction): void {
-    if (!this.#queue.push(action)) {
+  add(notification: T): void {
+    if (!this.#queue.push(notification)) {
       this.#dropped.say(`dropped a notification: ${NOTIFICATIONS_MAX} are waiting`);
     }
   }
 
   /** Sends what is added until {@linkcode end}. Never rejects. */
   async run(): Promise<void> {
-    for await (const action of this.#queue) await this.#send(action);
+    for await (const notification of this.#queue) await this.#send(goJson(JSON.stringify(notification)));
   }
 
   /** What has been added is sent yet, as far as requests may still be made. */
@@ -68,19 +88,32 @@ export class Notifications {
     this.#queue.end();
   }
 
-  async #send(action: AdminAction): Promise<void> {
-    this.#logger.info(`POSTing notification to ${hideCredentials(this.#endpoint.href)}`);
-    try {
-      // NSQ compat: whatever the endpoint answers will do.
-      await this.#http.send({
-        method: "POST",
-        url: this.#endpoint,
-        headers: [["Content-Type", "application/json"]],
-        body: goJson(JSON.stringify(action)),
-      }, () => {});
-    } catch (error) {
-      // Unlike NSQ, which ends (docs/compatibility.md).
-      this.#logger.error(`failed to POST notification - ${hideCredentials(errorText(error))}`);
+  async #send(body: string): Promise<void> {
+    const { logger, retry } = this.#options;
+    const waits = new Backoff({ minMs: retry?.waitMinMs ?? RETRY_MIN_MS, maxMs: RETRY_MAX_MS });
+    for (let left = retry?.tries ?? 1; left > 0; left--) {
+      logger.info(`POSTing notification to ${hideCredentials(this.#endpoint.href)}`);
+      try {
+        return await this.#post(body);
+      } catch (error) {
+        // Unlike NSQ, which ends (docs/compatibility.md).
+        logger.error(`failed to POST notification - ${hideCredentials(errorText(error))}`);
+      }
+      if (retry === undefined || retry.signal.aborted || left === 1) return;
+      await sleep(waits.next(), retry.signal);
     }
+  }
+
+  async #post(body: string): Promise<void> {
+    const { http, retry } = this.#options;
+    await http.send({
+      method: "POST",
+      url: this.#endpoint,
+      headers: [["Content-Type", "application/json"]],
+      body,
+    }, ({ status }) => {
+      // NSQ compat: whatever the endpoint answers will do, where nothing is tried again.
+      if (retry !== undefined && (status < 200 || status > 299)) throw new Error(`got response ${status}`);
+    });
   }
 }

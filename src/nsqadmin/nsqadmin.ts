@@ -28,6 +28,9 @@ import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http
 import { EVENT_STREAM_BEAT_INTERVAL_MS } from "../http/server_sent_events.ts";
 import { possibleLimits } from "../net/descriptors.ts";
 import { ActivityLog } from "./activity.ts";
+import { alertJson, Alerts, alertText } from "./alerts/alerts.ts";
+import type { Alert } from "./alerts/found.ts";
+import { DEFAULT_RULES } from "./alerts/rules.ts";
 import { PageEvents } from "./console/events.ts";
 import type { AdminContext } from "./context.ts";
 import { nsqadminHttp } from "./http_api.ts";
@@ -41,6 +44,8 @@ const CLOCK_INTERVAL_MS = 1000;
 const HTTP_GRACE_MS = 2000;
 /** How long notifications may take that are still to be sent. */
 const NOTIFICATIONS_GRACE_MS = 2000;
+/** How often a webhook is asked to take an alert. */
+const WEBHOOK_TRIES = 5;
 /** How long tasks may take to end when nsqadmin stops. */
 const STOP_TIMEOUT_MS = 10_000;
 /** How long the audit log may take for what is still to be written. */
@@ -52,6 +57,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly logger: Logger;
   readonly cluster: Cluster;
   readonly poller: Poller;
+  readonly alerts: Alerts;
   readonly events = new PageEvents();
   readonly activity = new ActivityLog();
   readonly http: HttpClient;
@@ -64,6 +70,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   /** Ends all requests to others. */
   readonly #requests = new AbortController();
   readonly #notifications: Notifications | undefined;
+  readonly #webhook: Notifications<unknown> | undefined;
   #options: NsqadminOptions;
   #token: string | undefined;
   #server: HttpServer | undefined;
@@ -93,13 +100,27 @@ export class Nsqadmin implements Daemon, AdminContext {
       logger,
       intervalMs: options.pollIntervalMs,
       keepsHistory: options.history,
+      // Who has asked for alerts wants them also when nobody looks.
+      neverRests: options.alertRules.length > 0 || options.alertWebhook !== "",
       isListened: () => this.events.isListened,
-      onRound: (round) => this.events.tell(round),
+      onRound: async (round) => {
+        await this.alerts.judge(this.poller);
+        this.events.tell(round);
+      },
     });
-    const { notificationHttpEndpoint: endpoint } = options;
-    if (endpoint !== "") {
-      // NSQ compat: what is said of TLS is for daemons and graphite.
-      this.#notifications = new Notifications({ endpoint, http: new HttpClient(limits), logger });
+    this.alerts = new Alerts({
+      rules: [...options.alertDefaults ? DEFAULT_RULES : [], ...options.alertRules],
+      clock: this.clock,
+      registries: () => this.cluster.registries,
+      onChange: (alert) => this.#tellOf(alert),
+    });
+    // NSQ compat: what is said of TLS is for daemons and graphite.
+    const http = new HttpClient(limits);
+    const { notificationHttpEndpoint: endpoint, alertWebhook } = options;
+    if (endpoint !== "") this.#notifications = new Notifications({ endpoint, http, logger });
+    if (alertWebhook !== "") {
+      const retry = { tries: WEBHOOK_TRIES, signal: this.#requests.signal };
+      this.#webhook = new Notifications({ endpoint: alertWebhook, http, logger, retry });
     }
   }
 
@@ -124,14 +145,14 @@ export class Nsqadmin implements Daemon, AdminContext {
       return every(CLOCK_INTERVAL_MS, signal, () => void this.clock.adjust());
     });
     this.#group.spawn("lagLoop", (signal) => this.lag.run(signal));
-    this.#notifying = this.#notifications?.run();
+    this.#notifying = Promise.all([this.#notifications?.run(), this.#webhook?.run()]).then(() => {});
     this.#group.spawn("poller", (signal) => this.poller.run(signal));
     this.#group.spawn(
       "pageEvents",
       (signal) => every(EVENT_STREAM_BEAT_INTERVAL_MS, signal, () => this.events.beat()),
     );
     const notifying = this.#notifying;
-    if (notifying) this.#group.spawn("notifications", () => notifying);
+    this.#group.spawn("notifications", () => notifying);
   }
 
   get failed(): Promise<Error> {
@@ -199,6 +220,13 @@ export class Nsqadmin implements Daemon, AdminContext {
     this.#notifications?.add(action);
   }
 
+  #tellOf(alert: Alert): void {
+    const text = `ALERT: ${alertText(alert)}`;
+    if (alert.resolved === undefined) this.logger.warn(text);
+    else this.logger.info(text);
+    this.#webhook?.add({ ...alertJson(alert), via: this.hostname });
+  }
+
   #warnOfOpenSecrets(): void {
     const { httpClientTlsKey, nsqdAuthTokenFile } = this.#options;
     warnOfOpenSecrets([httpClientTlsKey, nsqdAuthTokenFile], this.logger);
@@ -228,6 +256,7 @@ export class Nsqadmin implements Daemon, AdminContext {
     this.events.end();
     await this.#server?.close({ graceMs: HTTP_GRACE_MS });
     this.#notifications?.end();
+    this.#webhook?.end();
     await this.#notified();
     this.#requests.abort();
     this.#group.abort();

@@ -12,6 +12,7 @@ import { logOptions } from "../config/log_options.ts";
 import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/option.ts";
 import { readTlsFiles, type TlsFiles } from "../config/tls_files.ts";
 import { HTTP_OPTIONS, httpRefusal } from "../http/options.ts";
+import { alertRules, DEFAULT_RULES } from "./alerts/rules.ts";
 import { parseSubnet } from "./subnet.ts";
 import { readTokenFile } from "./token_file.ts";
 
@@ -183,6 +184,28 @@ export const NSQADMIN_OPTIONS = {
     default: "",
     description: "URL that is told of each change, by a POST.",
   }),
+  alertRules: option({
+    flag: "alert",
+    key: "alerts",
+    kind: alertRules,
+    default: [],
+    description:
+      'What is to be alerted about, as "depth(orders/*) > 10000 for 5m"; may be given several times. The kinds of rules: docs/nsqadmin.md.',
+  }),
+  alertDefaults: option({
+    flag: "alert-defaults",
+    kind: bool,
+    default: true,
+    description: `Alert as well about nodes that are gone or failing, and messages without consumers: ${
+      DEFAULT_RULES.map(({ text }) => `"${text}"`).join(", ")
+    }.`,
+  }),
+  alertWebhook: option({
+    flag: "alert-webhook",
+    kind: url,
+    default: "",
+    description: "URL that is told of each alert, and of its end, by a POST of JSON.",
+  }),
   aclHttpHeader: option({
     flag: "acl-http-header",
     kind: string,
@@ -266,7 +289,8 @@ function refusalOf(options: NsqadminOptions): string | undefined {
   }
   if (options.pollIntervalMs < POLL_INTERVAL_MIN_MS) return "--poll-interval must be 100ms at least";
   return urlRefusal("graphite-url", options.graphiteUrl) ??
-    urlRefusal("notification-http-endpoint", options.notificationHttpEndpoint);
+    urlRefusal("notification-http-endpoint", options.notificationHttpEndpoint) ??
+    urlRefusal("alert-webhook", options.alertWebhook);
 }
 
 function urlRefusal(flag: string, text: string): string | undefined {

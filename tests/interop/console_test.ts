@@ -6,6 +6,7 @@
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { parseAlertRule } from "../../src/nsqadmin/alerts/rules.ts";
 import { axeSource } from "../support/axe.ts";
 import { Chromium } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
@@ -16,49 +17,54 @@ const LOOKS = [390, 1280].flatMap((width) =>
   (["light", "dark"] as const).map((scheme) => ({ width, scheme }))
 );
 const LIVE = { pollIntervalMs: 200, history: true };
+/** Such as fire, and such as may come to. */
+const ALERT_RULES = ["depth(orders) > 0", "no-consumers for 1h"].map(parseAlertRule);
 
 interopTest(
   "Every page of nsqadmin is accessible, fits the window, and has no error",
   () => Chromium.start(),
   async (chromium) => {
     const axe = await axeSource();
-    await withCluster({ nsqadmin: LIVE }, async ({ admin, nsqds: [nsqd], topic }) => {
-      await topic("orders", "archive");
-      await publish(nsqd, "orders", "body", `<img src=x onerror=alert(1)>\u202e${"<b>x".repeat(300)}`);
-      const node = encodeURIComponent(`127.0.0.1:${nsqd.nsqd.httpPort}`);
-      const paths = [
-        "/",
-        "/topics/orders",
-        "/topics/orders/archive",
-        "/topics/orders/archive/messages",
-        "/topics/none",
-        "/nodes",
-        `/nodes/${node}`,
-      ];
-      await eventually("the poller knows of it", () => {
-        return (admin.nsqadmin.poller.find("orders", "archive")?.sum("depth") ?? 0) > 0;
-      });
-      for (const user of ["alice", "bob"]) {
-        const headers = { "X-Forwarded-User": user };
-        await admin.ask("POST", "/api/topics", { body: { topic: "t", channel: user }, headers });
-      }
-      const tab = await chromium.tab();
-      for (const path of [...paths, "/channels", "/counter", "/lookup", "/activity"]) {
-        for (const look of LOOKS) {
-          await tab.look(look);
-          await tab.open(admin.url + path);
-          await tab.evaluate(`${axe};0`);
-
-          const found = await tab.evaluate(
-            `axe.run().then(({ violations, passes }) => passes.length < 10 ? "few rules were looked at" : violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]))`,
-          );
-          const isTooWide = await tab.evaluate(`document.documentElement.scrollWidth > innerWidth`);
-
-          assertEquals({ path, ...look, found, isTooWide }, { path, ...look, found: [], isTooWide: false });
+    await withCluster(
+      { nsqadmin: { ...LIVE, alertRules: ALERT_RULES } },
+      async ({ admin, nsqds: [nsqd], topic }) => {
+        await topic("orders", "archive");
+        await publish(nsqd, "orders", "body", `<img src=x onerror=alert(1)>\u202e${"<b>x".repeat(300)}`);
+        const node = encodeURIComponent(`127.0.0.1:${nsqd.nsqd.httpPort}`);
+        const paths = [
+          "/",
+          "/topics/orders",
+          "/topics/orders/archive",
+          "/topics/orders/archive/messages",
+          "/topics/none",
+          "/nodes",
+          `/nodes/${node}`,
+        ];
+        await eventually("the poller knows of it", () => {
+          return (admin.nsqadmin.poller.find("orders", "archive")?.sum("depth") ?? 0) > 0;
+        });
+        for (const user of ["alice", "bob"]) {
+          const headers = { "X-Forwarded-User": user };
+          await admin.ask("POST", "/api/topics", { body: { topic: "t", channel: user }, headers });
         }
-      }
-      assertEquals(tab.errors, []);
-    });
+        const tab = await chromium.tab();
+        for (const path of [...paths, "/channels", "/counter", "/lookup", "/alerts", "/activity"]) {
+          for (const look of LOOKS) {
+            await tab.look(look);
+            await tab.open(admin.url + path);
+            await tab.evaluate(`${axe};0`);
+
+            const found = await tab.evaluate(
+              `axe.run().then(({ violations, passes }) => passes.length < 10 ? "few rules were looked at" : violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]))`,
+            );
+            const isTooWide = await tab.evaluate(`document.documentElement.scrollWidth > innerWidth`);
+
+            assertEquals({ path, ...look, found, isTooWide }, { path, ...look, found: [], isTooWide: false });
+          }
+        }
+        assertEquals(tab.errors, []);
+      },
+    );
   },
 );
 
@@ -87,6 +93,42 @@ interopTest(
       await eventually("it shows them", async () => (await deepest() as string[])[0] === "4");
       assertEquals(tab.errors, []);
     });
+  },
+);
+
+interopTest(
+  "An alert comes into the strip that is read aloud, and what does not change in it stays",
+  () => Chromium.start(),
+  async (chromium) => {
+    await withCluster(
+      { nsqadmin: { ...LIVE, alertRules: ALERT_RULES } },
+      async ({ admin, nsqds: [nsqd], topic }) => {
+        await topic("orders", "archive");
+        const tab = await chromium.tab();
+        await tab.open(admin.url);
+        const strip = () => tab.evaluate(`document.querySelector("main > [role=status]").textContent`);
+        assertEquals(await strip(), "");
+        await tab.evaluate(`{
+        globalThis.spoken = 0;
+        const count = (changes) => globalThis.spoken += changes.length;
+        const all = { subtree: true, childList: true, characterData: true };
+        new MutationObserver(count).observe(document.querySelector("main > [role=status]"), all);
+      }`);
+
+        await publish(nsqd, "orders", "a");
+        await eventually(
+          "it is there",
+          async () => String(await strip()).startsWith("One alertorders/archive: depth"),
+        );
+        const spoken = await tab.evaluate("spoken");
+        await publish(nsqd, "orders", "b", "c");
+        const rows = `[...document.querySelectorAll("tbody tr")].map((row) => row.cells[2]?.textContent)`;
+        await eventually("numbers are new", async () => (await tab.evaluate(rows) as string[])[0] === "3");
+
+        assertEquals(await tab.evaluate("spoken"), spoken);
+        assertEquals(tab.errors, []);
+      },
+    );
   },
 );
 

@@ -116,3 +116,60 @@ Deno.test("Notifications sends as many as may wait, in NSQ's JSON, and says that
   );
   assertEquals(lines, [`ERROR: dropped a notification: ${NOTIFICATIONS_MAX} are waiting`]);
 });
+
+/** An endpoint's answers, in order, and what becomes of two notifications that are tried three times each. */
+async function retried(...statuses: readonly number[]): Promise<{ bodies: string[]; errors: string[] }> {
+  const left = [...statuses];
+  await using endpoint = new FakeHttp(() => new Response(null, { status: left.shift() ?? 204 }));
+  const errors: string[] = [];
+  const logger = new Logger({
+    prefix: "",
+    level: LOG_LEVELS.error,
+    write: (line) => errors.push(line.slice(27)),
+  });
+  const { signal } = new AbortController();
+  const http = new HttpClient({ connectTimeoutMs: 9999, requestTimeoutMs: 9999, signal });
+  const retry = { tries: 3, signal, waitMinMs: 1 };
+  const notifications = new Notifications<unknown>({
+    endpoint: `http://${endpoint.address}/`,
+    http,
+    logger,
+    retry,
+  });
+  notifications.add({ a: 1 });
+  notifications.add({ b: 2 });
+  notifications.end();
+  await notifications.run();
+  return { bodies: endpoint.requests.map(({ body }) => body), errors };
+}
+
+Deno.test("Notifications that must be taken are tried again, as often as they may be and in order", async () => {
+  assertEquals((await retried(200, 299)).bodies, ['{"a":1}', '{"b":2}']);
+  assertEquals((await retried(503, 302, 200)).bodies, ['{"a":1}', '{"a":1}', '{"a":1}', '{"b":2}']);
+  const { bodies, errors } = await retried(500, 500, 500, 200);
+  assertEquals(bodies, ['{"a":1}', '{"a":1}', '{"a":1}', '{"b":2}']);
+  assertEquals(errors, Array(3).fill("ERROR: failed to POST notification - got response 500"));
+});
+
+Deno.test("Notifications that must be taken are not tried again once all is to end", async () => {
+  await using endpoint = new FakeHttp(() => new Response("", { status: 500 }));
+  const ending = new AbortController();
+  const logger = new Logger({ prefix: "", level: LOG_LEVELS.fatal, write: () => {} });
+  const http = new HttpClient({ connectTimeoutMs: 9999, requestTimeoutMs: 9999, signal: ending.signal });
+  const retry = { tries: 3, signal: ending.signal, waitMinMs: 600_000 };
+  const notifications = new Notifications<unknown>({
+    endpoint: `http://${endpoint.address}/`,
+    http,
+    logger,
+    retry,
+  });
+  notifications.add({ a: 1 });
+  const running = notifications.run();
+  await eventually("it was tried", () => endpoint.requests.length === 1);
+
+  notifications.end();
+  ending.abort();
+  await running;
+
+  assertEquals(endpoint.requests.length, 1);
+});

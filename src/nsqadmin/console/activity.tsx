@@ -7,7 +7,7 @@
 import { ACTIVITIES_MAX, type Activity, textOf } from "../activity.ts";
 import { Layout } from "./layout.tsx";
 import { type Markup, NOTHING } from "./markup.ts";
-import { EmptyRow, Table, TableControls } from "./parts.tsx";
+import { EmptyRow, Table, TableControls, Time } from "./parts.tsx";
 import { type PageRequest, queryWith } from "./request.ts";
 import { type Columns, tablePart, tableView } from "./table.ts";
 
@@ -58,11 +58,10 @@ export function activityPage(request: PageRequest): Promise<Markup> {
 }
 
 function Row({ request, of }: { readonly request: PageRequest; readonly of: Activity }): Markup {
-  const time = new Date(of.atMs).toISOString();
   return (
     <tr>
       <td>
-        <time datetime={time}>{time.slice(0, 19).replace("T", " ")} UTC</time>
+        <Time atMs={of.atMs} />
       </td>
       <td>{of.user ?? <span class="quiet">not known</span>}</td>
       <td>

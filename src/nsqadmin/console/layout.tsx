@@ -5,6 +5,7 @@
  */
 
 import { DENOSQ_VERSION, NSQ_VERSION } from "../../base/version.ts";
+import { AlertStrip } from "./alert_strip.tsx";
 import { type Content, type Markup, NOTHING } from "./markup.ts";
 import type { PageRequest } from "./request.ts";
 
@@ -25,6 +26,7 @@ export function Layout(
     ["Nodes", paths.nodes, "n"],
     ["Counter", paths.counter, "c"],
     ["Lookup", paths.lookup, "l"],
+    ["Alerts", paths.alerts, "a"],
     ["Activity", paths.activity, "v"],
   ];
   const here = request.context.rawPath;
@@ -54,6 +56,7 @@ export function Layout(
           <p class="user">{user} {!may("change") && "(may look only)"}</p>
         </header>
         <main id="main">
+          {live && <AlertStrip request={request} />}
           <Done kind={request.query.get("done")} />
           {children}
         </main>
@@ -85,7 +88,7 @@ function Done({ kind = "" }: { readonly kind: string | undefined }): Markup {
 const KEYS = [
   ["/", "filter"],
   ["j, k", "to the next row, and back"],
-  ["g, then t, h, n, c, l or v", "to topics, channels, nodes, the counter, lookup, activity"],
+  ["g, then t, h, n, c, l, a or v", "to topics, channels, nodes, the counter, lookup, alerts, activity"],
   ["?", "this list"],
 ] as const;
 

@@ -14,6 +14,7 @@ import type { HttpRoute } from "../../http/router.ts";
 import { recorded } from "../activity.ts";
 import type { AdminContext } from "../context.ts";
 import { activityPage } from "./activity.tsx";
+import { alertsPage } from "./alerts.tsx";
 import { submitForm } from "./change_pages.tsx";
 import { channelPage } from "./channel.tsx";
 import { channelsPage } from "./channels.tsx";
@@ -80,6 +81,7 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("GET", "/nodes/:node", page(nodePage)),
     route("GET", "/counter", page(counterPage)),
     route("GET", "/lookup", page(lookupPage)),
+    route("GET", "/alerts", page(alertsPage)),
     route("GET", "/activity", page(activityPage)),
     route("GET", "/events", responder(admin, () => Promise.resolve(admin.events.add()))),
     route("POST", "/topics", form),

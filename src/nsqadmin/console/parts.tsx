@@ -14,6 +14,12 @@ export function Count({ of: value }: { readonly of: number }): Markup {
   return <td class="n">{value.toLocaleString("en")}</td>;
 }
 
+/** A moment by the wall clock, to the second. */
+export function Time({ atMs }: { readonly atMs: number }): Markup {
+  const time = new Date(atMs).toISOString();
+  return <time datetime={time}>{time.slice(0, 19).replace("T", " ")} UTC</time>;
+}
+
 /** Says that something is paused. */
 export function Paused({ is }: { readonly is: boolean }): Markup {
   return <>{is && <strong class="mark">paused</strong>}</>;

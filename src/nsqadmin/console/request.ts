@@ -83,6 +83,15 @@ export class Paths {
     return `${this.#base}/events`;
   }
 
+  get alerts(): string {
+    return `${this.#base}/alerts`;
+  }
+
+  /** The same as JSON. */
+  get alertsApi(): string {
+    return `${this.#base}/api/alerts`;
+  }
+
   get activity(): string {
     return `${this.#base}/activity`;
   }

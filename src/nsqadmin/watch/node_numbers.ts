@@ -131,6 +131,7 @@ export class NodeNumbers {
     numbers[from + AT.messages] = counted(channel.messages);
     numbers[from + AT.consumers] = counted(channel.consumers);
     numbers[from + AT.paused] = channel.paused ? 1 : 0;
+    numbers[from + AT.oldestS] = counted(channel.oldestS);
     const before = this.#before(index);
     if (before !== undefined) {
       numbers[from + AT.inRate] = this.#rate(
@@ -138,6 +139,9 @@ export class NodeNumbers {
       );
       numbers[from + AT.outRate] = this.#rate(
         finished(numbers, from) - finished(before.numbers, before.from),
+      );
+      numbers[from + AT.requeueRate] = this.#rate(
+        numbers[from + AT.requeued] - before.numbers[before.from + AT.requeued],
       );
     }
     // What of a topic's numbers is that of its channels.
@@ -148,6 +152,8 @@ export class NodeNumbers {
     numbers[topicFrom + AT.timedOut] += numbers[from + AT.timedOut];
     numbers[topicFrom + AT.consumers] += numbers[from + AT.consumers];
     numbers[topicFrom + AT.outRate] += numbers[from + AT.outRate];
+    numbers[topicFrom + AT.requeueRate] += numbers[from + AT.requeueRate];
+    numbers[topicFrom + AT.oldestS] = Math.max(numbers[topicFrom + AT.oldestS], numbers[from + AT.oldestS]);
     numbers[topicFrom + AT.channels]++;
   }
 

@@ -50,10 +50,12 @@ export interface PollerOptions {
   readonly intervalMs: number;
   /** Rounds go on when nobody looks. */
   readonly keepsHistory: boolean;
+  /** They do so as well without a history. @default {false} */
+  readonly neverRests?: boolean;
   /** Somebody looks all the time. */
   readonly isListened: () => boolean;
-  /** Is told of each round, of which that is the number. */
-  readonly onRound: (round: number) => void;
+  /** Is told of each round, of which that is the number; what it does belongs to the round. */
+  readonly onRound: (round: number) => void | Promise<void>;
 }
 
 /** See above. */
@@ -80,12 +82,12 @@ export class Poller {
 
   /** Rounds, until the signal aborts; ends when nothing of them goes on. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, intervalMs, keepsHistory } = this.#options;
+    const { clock, intervalMs, keepsHistory, neverRests } = this.#options;
     while (!signal.aborted) {
       const startMs = clock.monotonicMs();
       if (this.#options.isListened()) this.note();
       const isLookedAt = startMs - this.#lookedMs <= Math.max(LOOKING_MS, 2 * intervalMs);
-      if (keepsHistory || isLookedAt) await this.#rounds.request();
+      if (keepsHistory || neverRests || isLookedAt) await this.#rounds.request();
       // What takes long is done less often: half of the time is others'.
       const endMs = clock.monotonicMs();
       await sleep(Math.max(startMs + intervalMs - endMs, endMs - startMs), signal);
@@ -211,7 +213,7 @@ export class Poller {
     this.#ended = momentOf(clock);
     this.#lastRoundMs = this.#ended.monotonicMs - startMs;
     this.#firstRound.resolve();
-    this.#options.onRound(++this.#count);
+    await this.#options.onRound(++this.#count);
   }
 
   /** Asks for the nodes, if it is time to; it is not waited for long. */

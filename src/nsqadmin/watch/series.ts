@@ -21,6 +21,10 @@ export const FIELDS = [
   /** Messages in a second that came in, and that were finished. */
   "inRate",
   "outRate",
+  /** Messages in a second that consumers wanted again. */
+  "requeueRate",
+  /** Age of the oldest message that is first in line, in s, of the node where that is most; 0 where it is not known. */
+  "oldestS",
 ] as const;
 
 /** A number that is known of a topic or channel. */
@@ -61,14 +65,17 @@ export class Series {
     return this.#nodes;
   }
 
-  /** A number over all nodes that count. */
+  /** A number over all nodes that count: the sum of theirs, of ages the highest. */
   sum(field: Field): number {
     return this.#sums[AT[field]];
   }
 
   /** Adds, for the next round, the numbers of a node, which stand there. */
   add(numbers: Float64Array, from: number): void {
-    for (let field = 0; field < FIELDS.length; field++) this.#nextSums[field] += numbers[from + field];
+    const next = this.#nextSums;
+    const oldestS = Math.max(next[AT.oldestS], numbers[from + AT.oldestS]);
+    for (let field = 0; field < FIELDS.length; field++) next[field] += numbers[from + field];
+    next[AT.oldestS] = oldestS;
     this.#nextNodes++;
   }
 

@@ -148,3 +148,22 @@ Deno.test("Series.publish() shows the sums of a round, and begins the next at no
   publish();
   assertEquals(shown(), [[1, 2]]);
 });
+
+Deno.test("NodeNumbers.read() has what was requeued in a second, and the age of the oldest message where it is told", async () => {
+  const set = new SeriesSet();
+  const said = (requeued: number, age?: number) =>
+    answer({
+      name: "t",
+      channels: [
+        { name: "c", requeue_count: requeued, oldest_message_age_seconds: age },
+        { name: "d", requeue_count: 2 * requeued, oldest_message_age_seconds: 7 },
+      ],
+    });
+  const previous = await read(set, said(10));
+
+  const numbers = await read(set, said(30, 9), { atMs: 2000, previous });
+
+  assertEquals(all(numbers, "requeueRate"), { t: 30, c: 10, d: 20 });
+  assertEquals(all(previous, "oldestS"), { t: 7, c: 0, d: 7 });
+  assertEquals(all(numbers, "oldestS"), { t: 9, c: 9, d: 7 });
+});
