@@ -108,7 +108,7 @@ export function parseAlertRule(text: string): AlertRule {
   const shown = [
     kind + (patterns.length === 0 ? "" : `(${patterns.join(", ")})`),
     about.unit === "none" ? "" : `> ${formatAlertValue(kind, limit)}`,
-    forMs === 0 ? "" : `for ${formatDuration(forMs)}`,
+    forMs === 0 ? "" : `for ${shortDuration(forMs)}`,
   ].filter((part) => part !== "");
   return { text: shown.join(" "), kind, filter: new AlertFilter(patterns), limit, forMs };
 }
@@ -118,7 +118,7 @@ export function formatAlertValue(kind: AlertKindName, value: number): string {
   const rounded = Math.round(value * PERCENT) / PERCENT;
   switch (ALERT_KINDS[kind].unit) {
     case "duration":
-      return formatDuration(value);
+      return shortDuration(value);
     case "percent":
       return `${rounded}%`;
     case "per second":
@@ -145,6 +145,11 @@ export const alertRules: Kind<readonly AlertRule[]> = {
 function parseAll(texts: readonly string[]): AlertRule[] {
   if (texts.length > RULES_MAX) throw new SyntaxError(`must be ${RULES_MAX} rules at most`);
   return texts.map(parseAlertRule);
+}
+
+/** As people write it: 5m, where Go writes 5m0s. */
+function shortDuration(ms: number): string {
+  return formatDuration(ms).replace(/m0s$/, "m").replace(/h0m$/, "h");
 }
 
 function isKind(text: string): text is AlertKindName {

@@ -58,8 +58,8 @@ Deno.test("nsqadmin tells of an alert on pages, by the API, in /metrics, in its 
     );
     assertEquals(rules, [
       "node-gone",
-      "node-failing for 1m0s",
-      "no-consumers(!*#ephemeral) > 0 for 5m0s",
+      "node-failing for 1m",
+      "no-consumers(!*#ephemeral) > 0 for 5m",
       "depth(t/*) > 10",
     ]);
     for (const path of ["/", "/channels", "/nodes", "/counter", "/activity"]) {
