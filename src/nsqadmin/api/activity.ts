@@ -33,7 +33,7 @@ export function activity(admin: AdminContext, request: RequestContext): unknown 
 }
 
 /** `GET /api/activity.csv` */
-export function activityCsv(admin: AdminContext, request: RequestContext): Answer {
+export function activityCsv(admin: AdminContext, request: RequestContext): Promise<Answer> {
   return csvAnswer([
     [
       "time",

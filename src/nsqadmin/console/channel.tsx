@@ -6,9 +6,11 @@
 
 import { formatDuration } from "../../base/duration.ts";
 import { type ChannelStats, type ClientStats, sumChannels } from "../../cluster/topic_stats.ts";
+import type { Answer } from "../../http/answer.ts";
 import { Asking } from "./asking.ts";
-import { ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
+import { CHANNEL_FIELDS, ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
 import { Charts } from "./charts.tsx";
+import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
@@ -27,8 +29,31 @@ const CHARTS = [
   ["consumers", "Consumers"],
 ] as const;
 
+/** What a node has of the channel, in a file. */
+const NODE_FIELDS: Fields<ChannelStats> = {
+  node: ({ node }) => node,
+  hostname: ({ hostname }) => hostname,
+  ...CHANNEL_FIELDS,
+};
+
+/** A consumer in a file. */
+const CLIENT_FIELDS: Fields<ClientStats> = {
+  hostname: ({ hostname }) => hostname,
+  client_id: ({ client_id }) => client_id,
+  remote_address: ({ remote_address }) => remote_address,
+  user_agent: ({ user_agent }) => user_agent,
+  connection: (client) => attributesOf(client).join(", "),
+  node: ({ node }) => node,
+  in_flight: ({ in_flight_count }) => in_flight_count,
+  ready: ({ ready_count }) => ready_count,
+  finished: ({ finish_count }) => finish_count,
+  requeued: ({ requeue_count }) => requeue_count,
+  messages: ({ message_count }) => message_count,
+  connected_s: ({ connected }) => Math.round(connected / NS_PER_MS / 1000),
+};
+
 /** `GET /topics/:topic/:channel` */
-export async function channelPage(request: PageRequest): Promise<Markup> {
+export async function channelPage(request: PageRequest): Promise<Markup | Answer> {
   const { cluster } = request.admin;
   const { topic, channel } = request.context.params;
   const asking = new Asking();
@@ -40,6 +65,11 @@ export async function channelPage(request: PageRequest): Promise<Markup> {
   );
   const sum = parts.length === 0 ? undefined : sumChannels(parts);
   request.admin.poller.note();
+  const file = exported(request, {
+    nodes: fileOf(sum?.nodes ?? [], NODE_FIELDS),
+    consumers: fileOf(sum?.clients ?? [], CLIENT_FIELDS),
+  }, asking.failures);
+  if (file) return await file;
   return (
     <Layout request={request} title={`Channel ${channel} of ${topic}`}>
       <p>
@@ -64,7 +94,9 @@ export async function channelPage(request: PageRequest): Promise<Markup> {
         <>
           <Charts request={request} series={request.admin.poller.find(topic, channel)} fields={CHARTS} />
           <NodesTable request={request} sum={sum} />
+          <ExportLinks request={request} table="nodes" />
           <Consumers request={request} clients={sum.clients ?? []} hasDepth={sum.depth > 0} />
+          <ExportLinks request={request} table="consumers" />
         </>
       )}
     </Layout>

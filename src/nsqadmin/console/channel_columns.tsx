@@ -5,6 +5,7 @@
  */
 
 import type { ChannelStats } from "../../cluster/topic_stats.ts";
+import type { Fields } from "./export.tsx";
 import type { Markup } from "./markup.ts";
 import { Count } from "./parts.tsx";
 
@@ -19,6 +20,14 @@ const COLUMNS: readonly (readonly [head: string, valueOf: (channel: ChannelStats
   ["Messages", ({ message_count }) => message_count],
   ["Consumers", ({ client_count }) => client_count],
 ];
+
+/** The same, in a file. */
+export const CHANNEL_FIELDS: Fields<ChannelStats> = {
+  ...Object.fromEntries(
+    COLUMNS.map(([head, valueOf]) => [head.toLowerCase().replaceAll(" ", "_"), valueOf] as const),
+  ),
+  paused: ({ paused }) => paused,
+};
 
 /** The heads of the columns. */
 export function ChannelHeads(): Markup {

@@ -5,8 +5,10 @@
  */
 
 import { formatDuration } from "../../base/duration.ts";
+import type { Answer } from "../../http/answer.ts";
 import type { Series } from "../watch/series.ts";
 import { rounded, Sparkline } from "./charts.tsx";
+import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { ClusterNews, seen } from "./news.tsx";
@@ -31,14 +33,25 @@ const COLUMNS: Columns<Series> = {
   nodes: ({ nodes }) => nodes,
 };
 
+const { name: _, ...NUMBERS } = COLUMNS;
+/** A row in a file. */
+const FIELDS: Fields<Series> = {
+  topic: ({ topic }) => topic?.name,
+  channel: ({ name }) => name,
+  ...NUMBERS,
+  paused: (channel) => channel.sum("paused") > 0,
+};
+
 /** `GET /channels` */
-export async function channelsPage(request: PageRequest): Promise<Markup> {
+export async function channelsPage(request: PageRequest): Promise<Markup | Answer> {
   const { poller, options } = request.admin;
   await seen(request);
   const rows = Array.from(poller.topics, ({ channels }) => [...channels.values()]).flat()
     .filter(({ nodes }) => nodes > 0);
   const view = tableView(request.query, COLUMNS);
   const part = tablePart(rows, view, { columns: COLUMNS, nameOf });
+  const file = exported(request, { channels: fileOf(part.found, FIELDS) }, poller.failures);
+  if (file) return await file;
   const head = { request, view };
   return (
     <Layout request={request} title="Channels" live>
@@ -74,6 +87,7 @@ export async function channelsPage(request: PageRequest): Promise<Markup> {
           )}
         </tbody>
       </Table>
+      <ExportLinks request={request} />
     </Layout>
   );
 }

@@ -5,15 +5,17 @@
  */
 
 import type { ClusterNode } from "../../cluster/cluster_nodes.ts";
+import type { Answer } from "../../http/answer.ts";
 import type { NodeState, WatchedNode } from "../watch/watched_node.ts";
 import { rounded } from "./charts.tsx";
+import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { agoOf, ClusterNews, seen } from "./news.tsx";
 import { Count, EmptyRow, Paused, SortHead, Table, TableControls, TakeOffButton } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { type Columns, tablePart, tableView } from "./table.ts";
-import { nodeTopicRows, TOPIC_COLUMNS } from "./topic_rows.ts";
+import { nodeTopicRows, TOPIC_COLUMNS, TOPIC_FIELDS } from "./topic_rows.ts";
 
 /** What nodes can be sorted by. */
 const NODE_COLUMNS: Columns<WatchedNode> = {
@@ -45,13 +47,24 @@ const STATE_WORDS: Readonly<Record<NodeState, string>> = {
   gone: "is gone",
 };
 
+/** A row in a file. */
+const NODE_FIELDS: Fields<WatchedNode> = {
+  ...NODE_COLUMNS,
+  "tcp-port": ({ node }) => node.tcp_port,
+  region: ({ node }) => node.topology_region,
+  zone: ({ node }) => node.topology_zone,
+  state: ({ state }) => state,
+};
+
 /** `GET /nodes` */
-export async function nodesPage(request: PageRequest): Promise<Markup> {
+export async function nodesPage(request: PageRequest): Promise<Markup | Answer> {
   const { cluster, poller } = request.admin;
   await seen(request);
   const view = tableView(request.query, NODE_COLUMNS);
   const nameOf = ({ node, address }: WatchedNode) => `${node.hostname} ${address}`;
   const part = tablePart(poller.nodes, view, { columns: NODE_COLUMNS, nameOf });
+  const file = exported(request, { nodes: fileOf(part.found, NODE_FIELDS) }, poller.failures);
+  if (file) return await file;
   const head = { request, view };
   const registries = cluster.registries;
   return (
@@ -124,6 +137,7 @@ export async function nodesPage(request: PageRequest): Promise<Markup> {
           )}
         </tbody>
       </Table>
+      <ExportLinks request={request} />
     </Layout>
   );
 }
@@ -144,7 +158,7 @@ function ToldBy({ node, of: count }: { readonly node: ClusterNode; readonly of: 
 }
 
 /** `GET /nodes/:node` */
-export async function nodePage(request: PageRequest): Promise<Markup> {
+export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
   const { poller } = request.admin;
   const address = request.context.params.node;
   await seen(request);
@@ -152,6 +166,9 @@ export async function nodePage(request: PageRequest): Promise<Markup> {
   const rows = watched?.numbers === undefined ? [] : nodeTopicRows(watched.numbers);
   const view = tableView(request.query, TOPIC_COLUMNS);
   const part = tablePart(rows, view, { columns: TOPIC_COLUMNS, nameOf: ({ name }) => name });
+  const tables = { topics: fileOf(part.found, TOPIC_FIELDS) };
+  const file = exported(request, tables, poller.failures);
+  if (file) return await file;
   const head = { request, view };
   return (
     <Layout request={request} title={`Node ${address}`} live>
@@ -215,6 +232,7 @@ export async function nodePage(request: PageRequest): Promise<Markup> {
               )}
             </tbody>
           </Table>
+          <ExportLinks request={request} />
         </>
       )}
     </Layout>

@@ -4,22 +4,27 @@
  * @module
  */
 
+import type { Answer } from "../../http/answer.ts";
 import { rounded, Sparkline } from "./charts.tsx";
+import { exported, ExportLinks, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { ClusterNews, seen } from "./news.tsx";
 import { Count, EmptyRow, Paused, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { tablePart, tableView } from "./table.ts";
-import { TOPIC_COLUMNS, type TopicRow, topicRows } from "./topic_rows.ts";
+import { TOPIC_COLUMNS, TOPIC_FIELDS, type TopicRow, topicRows } from "./topic_rows.ts";
 
 /** `GET /` and `GET /topics` */
-export async function overviewPage(request: PageRequest): Promise<Markup> {
+export async function overviewPage(request: PageRequest): Promise<Markup | Answer> {
   const { poller, options } = request.admin;
   await seen(request);
   const rows = topicRows(poller.topics);
   const view = tableView(request.query, TOPIC_COLUMNS);
   const part = tablePart(rows, view, { columns: TOPIC_COLUMNS, nameOf: ({ name }) => name });
+  const tables = { topics: fileOf(part.found, TOPIC_FIELDS) };
+  const file = exported(request, tables, poller.failures);
+  if (file) return await file;
   const head = { request, view };
   return (
     <Layout request={request} title="Topics" live>
@@ -57,6 +62,7 @@ export async function overviewPage(request: PageRequest): Promise<Markup> {
           )}
         </tbody>
       </Table>
+      <ExportLinks request={request} />
       {request.may("create") && <CreateForm request={request} />}
     </Layout>
   );

@@ -60,8 +60,11 @@ const PAGE = new HeaderBlock([["Content-Type", "text/html"], ...COMMON]);
 
 /** The routes of all pages. */
 export function pageRoutes(admin: AdminContext): HttpRoute[] {
-  const page = (make: (request: PageRequest) => Promise<Markup>) =>
-    responder(admin, async (request) => pageAnswer(200, await make(request)));
+  const page = (make: (request: PageRequest) => Promise<Markup | Answer>) =>
+    responder(admin, async (request) => {
+      const made = await make(request);
+      return made instanceof Answer ? made : pageAnswer(200, made);
+    });
   const submit = responder(admin, async (request) => {
     const answer = await submitForm(request);
     return "location" in answer
@@ -124,6 +127,8 @@ const REASONS: Readonly<Record<string, string>> = {
   INVALID_TOPIC: "That is no name of a topic: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
   INVALID_CHANNEL: "That is no name of a channel: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
   INVALID_ACTION: "That cannot be done here.",
+  INVALID_FORMAT: "That is no format of a table: json or csv.",
+  INVALID_TABLE: "There is no such table on this page.",
   INVALID_BODY: "That is too much.",
   TOO_MANY_PAGES: "Too many pages are open.",
 };

@@ -19,6 +19,8 @@ export interface TableView {
 /** What of the rows is shown. */
 export interface TablePart<Row> {
   readonly rows: readonly Row[];
+  /** All rows that the filter lets through, in order. */
+  readonly found: readonly Row[];
   /** Of rows that the filter lets through. */
   readonly count: number;
   /** Of all rows. */
@@ -65,6 +67,7 @@ export function tablePart<Row>(
   const start = (page - 1) * PAGE_ROWS;
   return {
     rows: found.slice(start, start + PAGE_ROWS),
+    found,
     count: found.length,
     countInAll: rows.length,
     page,

@@ -5,9 +5,11 @@
  */
 
 import { sumTopics, type TopicStats } from "../../cluster/topic_stats.ts";
+import type { Answer } from "../../http/answer.ts";
 import { Asking } from "./asking.ts";
-import { ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
+import { CHANNEL_FIELDS, ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
 import { Charts } from "./charts.tsx";
+import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import type { Markup } from "./markup.ts";
@@ -21,8 +23,20 @@ const CHARTS = [
   ["inFlight", "In flight"],
 ] as const;
 
+/** What a node has of the topic, in a file. */
+const NODE_FIELDS: Fields<TopicStats> = {
+  node: ({ node }) => node,
+  hostname: ({ hostname }) => hostname,
+  depth: ({ depth }) => depth,
+  memory_depth: ({ memory_depth }) => memory_depth,
+  backend_depth: ({ backend_depth }) => backend_depth,
+  messages: ({ message_count }) => message_count,
+  channels: ({ channels }) => channels?.length ?? 0,
+  paused: ({ paused }) => paused,
+};
+
 /** `GET /topics/:topic` */
-export async function topicPage(request: PageRequest): Promise<Markup> {
+export async function topicPage(request: PageRequest): Promise<Markup | Answer> {
   const { cluster } = request.admin;
   const { topic } = request.context.params;
   const asking = new Asking();
@@ -31,6 +45,11 @@ export async function topicPage(request: PageRequest): Promise<Markup> {
   const stats = nodes.length === 0 ? [] : await asking.ask(cluster.topicStats(nodes, query), []);
   const sum = sumTopics(topic, stats);
   request.admin.poller.note();
+  const file = exported(request, {
+    nodes: fileOf(sum.nodes ?? [], NODE_FIELDS),
+    channels: fileOf(sum.channels ?? [], { channel: ({ channel_name }) => channel_name, ...CHANNEL_FIELDS }),
+  }, asking.failures);
+  if (file) return await file;
   return (
     <Layout request={request} title={`Topic ${topic}`}>
       <h1>
@@ -42,7 +61,9 @@ export async function topicPage(request: PageRequest): Promise<Markup> {
         <>
           <Charts request={request} series={request.admin.poller.find(topic)} fields={CHARTS} />
           <NodesTable request={request} sum={sum} />
+          <ExportLinks request={request} table="nodes" />
           <ChannelsTable request={request} sum={sum} />
+          <ExportLinks request={request} table="channels" />
         </>
       )}
     </Layout>

@@ -6,6 +6,7 @@
 
 import type { NodeNumbers } from "../watch/node_numbers.ts";
 import type { Field, Series } from "../watch/series.ts";
+import type { Fields } from "./export.tsx";
 import type { Columns } from "./table.ts";
 
 /** A topic. */
@@ -45,6 +46,9 @@ export const TOPIC_COLUMNS: Columns<TopicRow> = {
   consumers: ({ consumers }) => consumers,
   nodes: ({ nodes }) => nodes,
 };
+
+/** A row in a file. */
+export const TOPIC_FIELDS: Fields<TopicRow> = { ...TOPIC_COLUMNS, paused: ({ paused }) => paused };
 
 /** The topics that nodes have that count, over all of these nodes. */
 export function topicRows(topics: Iterable<Series>): TopicRow[] {

@@ -17,7 +17,7 @@ const ROWS: readonly Row[] = [
 function shown(query: Record<string, string>, rows: readonly Row[] = ROWS) {
   const view = tableView(new Map(Object.entries(query)), COLUMNS);
   const part = tablePart(rows, view, { columns: COLUMNS, nameOf: ({ name }) => name });
-  return { ...part, rows: part.rows.map(({ name }) => name) };
+  return { ...part, rows: part.rows.map(({ name }) => name), found: part.found.length };
 }
 
 Deno.test("tablePart() sorts by the first column, or by the one that is asked for, and then by name", () => {
@@ -34,8 +34,15 @@ for (const sort of ["nope", "", "-", "toString", "__proto__", "--depth"]) {
 }
 
 Deno.test("tablePart() shows what the filter is a part of, in any case", () => {
-  assertEquals(shown({ filter: "B" }), { rows: ["Ab", "b"], count: 2, countInAll: 3, page: 1, pages: 1 });
-  assertEquals(shown({ filter: "none" }), { rows: [], count: 0, countInAll: 3, page: 1, pages: 1 });
+  assertEquals(shown({ filter: "B" }), {
+    rows: ["Ab", "b"],
+    found: 2,
+    count: 2,
+    countInAll: 3,
+    page: 1,
+    pages: 1,
+  });
+  assertEquals(shown({ filter: "none" }), { rows: [], found: 0, count: 0, countInAll: 3, page: 1, pages: 1 });
 });
 
 Deno.test("tablePart() shows a page at a time, and the last one for those behind it", () => {
@@ -46,6 +53,7 @@ Deno.test("tablePart() shows a page at a time, and the last one for those behind
 
   assertEquals(shown({}, rows.slice(1)).pages, 1);
   assertEquals([shown({}, rows).rows.length, shown({}, rows).pages], [PAGE_ROWS, 2]);
+  assertEquals(shown({}, rows).found, PAGE_ROWS + 1);
   assertEquals(shown({ page: "2" }, rows).rows, ["0100"]);
   assertEquals([shown({ page: "99" }, rows).page, shown({ page: "99" }, rows).rows], [2, ["0100"]]);
 });
