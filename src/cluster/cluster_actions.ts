@@ -7,7 +7,7 @@
 
 import { type Answered, type Failure, tell } from "./asked.ts";
 import { type Cluster, queryEscape } from "./cluster.ts";
-import { httpAddressOf } from "./cluster_nodes.ts";
+import { type ClusterNode, httpAddressOf } from "./cluster_nodes.ts";
 import type { Daemon } from "./daemon_client.ts";
 import { inWords, NO_SUCH_NODE } from "./messages.ts";
 
@@ -31,6 +31,16 @@ export interface MessageTarget extends Target {
   readonly id: string;
 }
 
+/** A message that is to be published. */
+export interface Publication {
+  readonly topic: string;
+  /** `host:port` of the node that is to have it. */
+  readonly node: string;
+  readonly body: string;
+  /** How long it is not delivered. */
+  readonly deferMs: number;
+}
+
 /** What came of it. */
 export interface Done {
   /** Those that have done it: an nsqlookupd, or a node, may be there for several steps. */
@@ -39,9 +49,14 @@ export interface Done {
   readonly failures: readonly Failure[];
 }
 
-/** Has the nodes that have the topic do something with it, or with one of its channels. @throws {UnansweredError} */
-export async function act(cluster: Cluster, action: Action, target: Target): Promise<Done> {
+/**
+ * Has the nodes that have the topic do something with it, or with one of its channels: all, or one (`host:port`).
+ *
+ * @throws {UnansweredError}
+ */
+export async function act(cluster: Cluster, action: Action, target: Target, node?: string): Promise<Done> {
   const nodes = await cluster.topicNodes(target.topic);
+  if (node !== undefined) return await orderOne(cluster, nodes, { node, path: pathOf(action, target) });
   const addresses = nodes.value.map(httpAddressOf);
   return joined([nodes, await order(cluster, "nsqd", addresses, pathOf(action, target))]);
 }
@@ -105,12 +120,28 @@ export async function actOnMessage(
   const query = [["topic", topic], ["channel", channel], ["id", id]].map(([name, value]) =>
     `${name}=${queryEscape(value)}`
   );
-  const onNode = await tell("nsqd", [node], async (daemon) => {
+  return await orderOne(cluster, nodes, { node, path: `/message/${action}?${query.join("&")}` });
+}
+
+/** Has a node that has the topic publish a message to it. @throws {UnansweredError} */
+export async function publish(cluster: Cluster, { topic, node, body, deferMs }: Publication): Promise<Done> {
+  const nodes = await cluster.topicNodes(topic);
+  const defer = deferMs === 0 ? "" : `&defer=${deferMs}`;
+  return await orderOne(cluster, nodes, { node, path: `/pub?topic=${queryEscape(topic)}${defer}`, body });
+}
+
+/** Tells one of these nodes to do something: nobody else, whatever address somebody brings. */
+async function orderOne(
+  cluster: Cluster,
+  nodes: Answered<readonly ClusterNode[]>,
+  { node, path, body }: { readonly node: string; readonly path: string; readonly body?: string },
+): Promise<Done> {
+  const { answers, failures } = await tell("nsqd", [node], async (daemon) => {
     if (!nodes.value.some((each) => httpAddressOf(each) === node)) throw new Error(NO_SUCH_NODE);
-    await inWords(cluster.client.post(daemon, `/message/${action}?${query.join("&")}`));
+    await inWords(cluster.client.post(daemon, path, body));
     return daemon;
   });
-  return joined([nodes, { done: onNode.answers, failures: onNode.failures }]);
+  return joined([nodes, { done: answers, failures }]);
 }
 
 /** Tells daemons to do something. */

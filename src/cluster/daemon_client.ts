@@ -56,8 +56,8 @@ export class DaemonClient {
   }
 
   /** Has something done. @throws {Error} Why it was not, as far as is known. */
-  async post(daemon: Daemon, path: string): Promise<void> {
-    await this.#ask("POST", daemon, path, () => undefined);
+  async post(daemon: Daemon, path: string, body?: string): Promise<void> {
+    await this.#ask("POST", daemon, path, () => undefined, body);
   }
 
   async #ask<T>(
@@ -65,16 +65,17 @@ export class DaemonClient {
     { kind, address }: Daemon,
     path: string,
     use: (answer: ClientAnswer) => T | Promise<T>,
+    body?: string,
   ): Promise<T> {
     this.#options.onRequest?.(`CI: querying ${kind} http://${address}${path}`);
     const token = kind === "nsqd" ? this.#options.token?.() : undefined;
     const headers: readonly Header[] = token === undefined
       ? HEADERS
       : [...HEADERS, ["Authorization", `Bearer ${token}`]];
-    const first = await this.#send({ method, scheme: "http", address, path, headers }, use);
+    const first = await this.#send({ method, scheme: "http", address, path, headers, body }, use);
     if ("value" in first) return first.value;
     const second = await this.#send(
-      { method, scheme: "https", address: first.secureAddress, path, headers },
+      { method, scheme: "https", address: first.secureAddress, path, headers, body },
       use,
     );
     if ("value" in second) return second.value;
@@ -83,22 +84,25 @@ export class DaemonClient {
 
   /** What use makes of the answer, or where to ask over HTTPS. */
   async #send<T>(
-    { method, scheme, address, path, headers }: Target,
+    { method, scheme, address, path, headers, body }: Target,
     use: (answer: ClientAnswer) => T | Promise<T>,
   ): Promise<{ readonly value: T } | { readonly secureAddress: string }> {
     const url = `${scheme}://${address}${path}`;
     try {
       if (!ADDRESS.test(address)) throw new Error("invalid address");
-      return await this.#http.send({ method, url: new URL(url), headers }, async (answer) => {
-        const { status } = answer;
-        if (status === 200) return { value: await use(answer) };
-        const text = await this.#textOf(answer);
-        const securePort = status === 403 && scheme === "http" ? httpsPort(text) : undefined;
-        if (securePort !== undefined) {
-          return { secureAddress: hostPort({ hostname: hostOf(address), port: securePort }) };
-        }
-        throw new RefusedError(status, text);
-      });
+      return await this.#http.send(
+        { method, url: new URL(url), headers, ...body !== undefined && { body } },
+        async (answer) => {
+          const { status } = answer;
+          if (status === 200) return { value: await use(answer) };
+          const text = await this.#textOf(answer);
+          const securePort = status === 403 && scheme === "http" ? httpsPort(text) : undefined;
+          if (securePort !== undefined) {
+            return { secureAddress: hostPort({ hostname: hostOf(address), port: securePort }) };
+          }
+          throw new RefusedError(status, text);
+        },
+      );
     } catch (cause) {
       if (cause instanceof RefusedError) throw cause;
       throw new Error(`${GO_METHOD[method]} ${JSON.stringify(url)}: ${errorText(cause)}`, { cause });
@@ -134,6 +138,7 @@ interface Target {
   readonly address: string;
   readonly path: string;
   readonly headers: readonly Header[];
+  readonly body: string | undefined;
 }
 
 /** It was asked, and has said no. */

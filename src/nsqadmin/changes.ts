@@ -13,6 +13,8 @@ import {
   type Done,
   type MessageAction,
   type MessageTarget,
+  type Publication,
+  publish,
   remove,
   type Target,
   tombstone,
@@ -25,7 +27,10 @@ import type { AdminContext } from "./context.ts";
 
 /** A change. */
 export type Change =
-  | { readonly kind: Action | "create" | "delete"; readonly target: Target }
+  | { readonly kind: "create" | "delete"; readonly target: Target }
+  /** On all nodes, or on one. */
+  | { readonly kind: Action; readonly target: Target; readonly node?: string | undefined }
+  | { readonly kind: "publish"; readonly publication: Publication }
   | { readonly kind: "tombstone"; readonly topic: string; readonly node: string }
   | { readonly kind: `${MessageAction}-message`; readonly target: MessageTarget };
 
@@ -79,55 +84,72 @@ async function made(admin: AdminContext, request: RequestContext, change: Change
       via: admin.hostname,
     });
   const { cluster } = admin;
-  if (change.kind === "tombstone") {
-    const { topic, node } = change;
-    const done = await tombstone(cluster, topic, node);
-    notify("tombstone_topic_producer", { topic, channel: "" }, node);
-    return done;
-  }
-  if (change.kind === "requeue-message" || change.kind === "delete-message") {
-    const { kind, target } = change;
-    const action = kind === "delete-message" ? "delete" : "requeue";
-    try {
-      return await actOnMessage(cluster, action, target);
-    } finally {
-      // As of what is done with channels: whether it could be done or not.
-      notify(`${action}_message`, target, target.node, target.id);
-    }
-  }
-  const { kind, target } = change;
-  const suffix = target.channel === "" ? "topic" : "channel";
-  switch (kind) {
+  switch (change.kind) {
     case "create": {
+      const { target } = change;
       const done = await create(cluster, target);
       notify("create_topic", { topic: target.topic, channel: "" });
       if (target.channel !== "") notify("create_channel", target);
       return done;
     }
     case "delete": {
-      const done = await remove(cluster, target);
-      notify(`delete_${suffix}`, target);
+      const done = await remove(cluster, change.target);
+      notify(`delete_${suffixOf(change.target)}`, change.target);
       return done;
     }
-    default:
+    case "pause":
+    case "unpause":
+    case "empty":
       try {
-        return await act(cluster, kind, target);
+        return await act(cluster, change.kind, change.target, change.node);
       } finally {
         // NSQ compat: whether it could be done or not.
-        notify(`${kind}_${suffix}`, target);
+        notify(`${change.kind}_${suffixOf(change.target)}`, change.target, change.node);
       }
+    case "tombstone": {
+      const { topic, node } = change;
+      const done = await tombstone(cluster, topic, node);
+      notify("tombstone_topic_producer", { topic, channel: "" }, node);
+      return done;
+    }
+    case "publish": {
+      const { topic, node } = change.publication;
+      const done = await publish(cluster, change.publication);
+      if (done.done.length > 0) notify("publish_message", { topic, channel: "" }, node);
+      return done;
+    }
+    case "requeue-message":
+    case "delete-message": {
+      const { kind, target } = change;
+      const action = kind === "delete-message" ? "delete" : "requeue";
+      try {
+        return await actOnMessage(cluster, action, target);
+      } finally {
+        // As of what is done with channels: whether it could be done or not.
+        notify(`${action}_message`, target, target.node, target.id);
+      }
+    }
   }
+}
+
+function suffixOf({ channel }: Target): "topic" | "channel" {
+  return channel === "" ? "topic" : "channel";
 }
 
 function subjectOf(change: Change): Subject {
   const { kind: action } = change;
   if (change.kind === "tombstone") return { action, topic: change.topic, node: change.node };
+  if (change.kind === "publish") {
+    const { topic, node } = change.publication;
+    return { action, topic, node };
+  }
   const { target } = change;
   const { topic, channel } = target;
   return {
     action,
     topic,
     channel: channel || undefined,
+    ..."node" in change && { node: change.node },
     ..."id" in target && { node: target.node, message: target.id },
   };
 }

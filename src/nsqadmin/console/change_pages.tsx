@@ -6,7 +6,7 @@
  */
 
 import { type Failure, UnansweredError } from "../../cluster/asked.ts";
-import type { MessageAction } from "../../cluster/cluster_actions.ts";
+import type { MessageAction, Publication } from "../../cluster/cluster_actions.ts";
 import type { Daemon } from "../../cluster/daemon_client.ts";
 import { HttpError } from "../../http/http_error.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
@@ -19,7 +19,11 @@ import { Failures } from "./parts.tsx";
 import { type PageRequest, queryOf } from "./request.ts";
 
 /** The largest form, in bytes. */
-export const FORM_SIZE_MAX = 64 * 1024;
+export const FORM_SIZE_MAX = 256 * 1024;
+/** The largest body of a message that is published by a form, in bytes: in a form each is up to three. */
+export const PUBLISHED_SIZE_MAX = 64 * 1024;
+/** Digits of a delay in ms. */
+const DEFER_DIGITS_MAX = 12;
 
 /** What is answered to a form: a page, or where to go on. */
 export type FormAnswer =
@@ -71,7 +75,8 @@ async function formOf({ context }: PageRequest): Promise<ReadonlyMap<string, str
   const body = await context.readBody(FORM_SIZE_MAX);
   if (body === undefined) throw new HttpError(413, "INVALID_BODY");
   const text = new TextDecoder().decode(body);
-  context.detail = text;
+  // What messages say is nothing for the audit log.
+  context.detail = text.replace(/(^|&)body=[^&]*/g, "$1body=");
   return queryOf(text);
 }
 
@@ -88,6 +93,11 @@ function changeOf({ context }: PageRequest, kind: string, form: ReadonlyMap<stri
     case "pause":
     case "unpause":
     case "empty":
+      if (isOfPage) return { kind, target: { topic, channel }, node: form.get("node") || undefined };
+      break;
+    case "publish":
+      if (isOfPage && channel === "") return { kind, publication: publicationOf(topic, form) };
+      break;
     case "delete":
       if (isOfPage) return { kind, target: { topic, channel } };
       break;
@@ -106,6 +116,18 @@ function changeOf({ context }: PageRequest, kind: string, form: ReadonlyMap<stri
     }
   }
   throw new HttpError(400, "INVALID_ACTION");
+}
+
+/** @throws {HttpError} 400 for what is no message, or 413 for a large one. */
+function publicationOf(topic: string, form: ReadonlyMap<string, string>): Publication {
+  // Forms end lines so, whatever the text did that they were filled with.
+  const body = (form.get("body") ?? "").replaceAll("\r\n", "\n");
+  const [node, defer] = [form.get("node") ?? "", (form.get("defer") ?? "").trim()];
+  if (node === "") throw new HttpError(400, "INVALID_ACTION");
+  if (body === "") throw new HttpError(400, "MSG_EMPTY");
+  if (new TextEncoder().encode(body).length > PUBLISHED_SIZE_MAX) throw new HttpError(413, "MSG_TOO_BIG");
+  if (!/^\d*$/.test(defer) || defer.length > DEFER_DIGITS_MAX) throw new HttpError(400, "INVALID_DEFER");
+  return { topic, node, body, deferMs: Number(defer) };
 }
 
 /** Where somebody looks at what was changed; of what is gone, at what it was part of. */
@@ -188,7 +210,16 @@ function PartlyDonePage(
 function ChangeFields({ change, at }: { readonly change: Change; readonly at: MessagesView }): Markup {
   return (
     <>
-      {change.kind === "tombstone" && <input type="hidden" name="node" value={change.node} />}
+      {"node" in change && change.node !== undefined && (
+        <input type="hidden" name="node" value={change.node} />
+      )}
+      {change.kind === "publish" && (
+        <>
+          <input type="hidden" name="node" value={change.publication.node} />
+          <input type="hidden" name="defer" value={change.publication.deferMs} />
+          <input type="hidden" name="body" value={change.publication.body} />
+        </>
+      )}
       {isOfMessage(change) && (
         <>
           <input type="hidden" name="node" value={change.target.node} />
@@ -213,6 +244,7 @@ function pathOf({ paths }: PageRequest, change: Change, at: MessagesView): strin
     return paths.messages(topic, channel) + viewQuery({ ...at, node });
   }
   if (change.kind === "tombstone") return paths.topic(change.topic);
+  if (change.kind === "publish") return paths.topic(change.publication.topic);
   const { topic, channel } = change.target;
   return channel === "" ? paths.topic(topic) : paths.channel(topic, channel);
 }
@@ -225,6 +257,14 @@ function wordingOf(change: Change): Wording {
       meaning:
         "The node deletes the topic with its channels and the messages in them, and consumers are not told of the node for a while, in which they find others.",
       button: "Take off",
+    };
+  }
+  if (change.kind === "publish") {
+    const { topic, node } = change.publication;
+    return {
+      question: `Publish a message to topic ${topic} on node ${node}`,
+      meaning: "Each channel of the topic has it on this node.",
+      button: "Publish",
     };
   }
   const { topic, channel } = change.target;
@@ -243,12 +283,16 @@ function wordingOf(change: Change): Wording {
         button: "Requeue message",
       };
   }
-  const what = channel === "" ? `topic ${topic}` : `channel ${channel} of topic ${topic}`;
+  const node = "node" in change ? change.node : undefined;
+  const what = (channel === "" ? `topic ${topic}` : `channel ${channel} of topic ${topic}`) +
+    (node === undefined ? "" : ` on node ${node}`);
   switch (change.kind) {
     case "empty":
       return {
         question: `Empty ${what}`,
-        meaning: "Messages that wait in it are dropped, on all nodes.",
+        meaning: `Messages that wait in it are dropped, on ${
+          node === undefined ? "all nodes" : "this node only"
+        }.`,
         button: "Empty",
       };
     case "delete":

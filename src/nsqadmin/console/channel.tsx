@@ -14,7 +14,7 @@ import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
-import { ActionsOnAllNodes, Count, Failures, NodeHead, Paused, Table } from "./parts.tsx";
+import { ActionsOnAllNodes, ActionsOnNode, Count, Failures, NodeHead, Paused, Table } from "./parts.tsx";
 import { type PageRequest, queryWith } from "./request.ts";
 import { PAGE_ROWS } from "./table.ts";
 
@@ -113,6 +113,7 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
           <th scope="col" class="name">Node</th>
           <ChannelHeads />
           <LatencyHeads quantiles={quantiles} />
+          {request.may("pause") && <th scope="col">Actions</th>}
         </tr>
       </thead>
       <tbody>
@@ -121,12 +122,22 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
             <NodeHead request={request} of={node} />
             <ChannelCounts of={node} />
             <LatencyCells of={node.e2e_processing_latency} quantiles={quantiles} />
+            {request.may("pause") && (
+              <td>
+                <ActionsOnNode
+                  request={request}
+                  to={request.paths.channel(sum.topic_name, sum.channel_name)}
+                  of={node}
+                />
+              </td>
+            )}
           </tr>
         ))}
         <tr class="total">
           <th scope="row" class="name">Total</th>
           <ChannelCounts of={sum} />
           <LatencyCells of={sum.e2e_processing_latency} quantiles={quantiles} />
+          {request.may("pause") && <td></td>}
         </tr>
       </tbody>
     </Table>

@@ -75,6 +75,7 @@ const DONE: Readonly<Record<string, string>> = {
   pause: "It is paused.",
   unpause: "It goes on.",
   empty: "It is emptied.",
+  publish: "The message is published.",
   tombstone: "It is taken off the node.",
   "requeue-message": "The message is the next to be delivered.",
   "delete-message": "The message is deleted.",

@@ -129,6 +129,9 @@ const REASONS: Readonly<Record<string, string>> = {
   INVALID_ACTION: "That cannot be done here.",
   INVALID_FORMAT: "That is no format of a table: json or csv.",
   INVALID_TABLE: "There is no such table on this page.",
+  MSG_EMPTY: "A message must say something.",
+  MSG_TOO_BIG: "Messages from here have 64 KiB at most.",
+  INVALID_DEFER: "That is no delay: a whole number of milliseconds.",
   INVALID_BODY: "That is too much.",
   TOO_MANY_PAGES: "Too many pages are open.",
 };

@@ -98,6 +98,28 @@ export function ActionsOnAllNodes(
   );
 }
 
+/** What can be done with a topic, or with a channel, on one node only. */
+export function ActionsOnNode(
+  { request: { may }, to, of: { node, paused } }: {
+    readonly request: PageRequest;
+    readonly to: string;
+    readonly of: { readonly node: string; readonly paused: boolean };
+  },
+): Markup {
+  return (
+    <>
+      {may("pause") && (
+        <ChangeButton to={to} action={paused ? "unpause" : "pause"} fields={{ node }}>
+          {paused ? "Unpause here" : "Pause here"}
+        </ChangeButton>
+      )}
+      {may("empty") && (
+        <ChangeButton to={to} action="empty" danger fields={{ node }}>Empty here…</ChangeButton>
+      )}
+    </>
+  );
+}
+
 /** Asks for the topic to be taken off one node. */
 export function TakeOffButton(
   { request, topic, node }: {

@@ -13,7 +13,17 @@ import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import type { Markup } from "./markup.ts";
-import { ActionsOnAllNodes, Count, Failures, NodeHead, Paused, Table, TakeOffButton } from "./parts.tsx";
+import {
+  ActionsOnAllNodes,
+  ActionsOnNode,
+  Count,
+  Failures,
+  NodeHead,
+  Paused,
+  Table,
+  TakeOffButton,
+} from "./parts.tsx";
+import { PublishForm } from "./publish_form.tsx";
 import type { PageRequest } from "./request.ts";
 
 const CHARTS = [
@@ -64,6 +74,7 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
           <ExportLinks request={request} table="nodes" />
           <ChannelsTable request={request} sum={sum} />
           <ExportLinks request={request} table="channels" />
+          <PublishForm request={request} topic={topic} nodes={(sum.nodes ?? []).map(({ node }) => node)} />
         </>
       )}
     </Layout>
@@ -84,7 +95,7 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
           <th scope="col" class="n">Messages</th>
           <th scope="col" class="n">Channels</th>
           <LatencyHeads quantiles={quantiles} />
-          {request.may("tombstone") && <th scope="col">Actions</th>}
+          {request.may("pause") && <th scope="col">Actions</th>}
         </tr>
       </thead>
       <tbody>
@@ -93,9 +104,12 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
             <NodeHead request={request} of={node} />
             <Numbers of={node} />
             <LatencyCells of={node.e2e_processing_latency} quantiles={quantiles} />
-            {request.may("tombstone") && (
+            {request.may("pause") && (
               <td>
-                <TakeOffButton request={request} topic={node.topic_name} node={node.node} />
+                <ActionsOnNode request={request} to={request.paths.topic(node.topic_name)} of={node} />
+                {request.may("tombstone") && (
+                  <TakeOffButton request={request} topic={node.topic_name} node={node.node} />
+                )}
               </td>
             )}
           </tr>
@@ -104,7 +118,7 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
           <th scope="row" class="name">Total</th>
           <Numbers of={sum} />
           <LatencyCells of={sum.e2e_processing_latency} quantiles={quantiles} />
-          {request.may("tombstone") && <td></td>}
+          {request.may("pause") && <td></td>}
         </tr>
       </tbody>
     </Table>

@@ -143,7 +143,7 @@ pageTest("A topic's page shows its nodes and channels", async ({ admin, nsqds: [
   const node = `127.0.0.1:${nsqd.nsqd.httpPort}`;
   assertEquals(page.all("h1"), ["Topic t"]);
   assertEquals(page.rows.filter(([name]) => name.endsWith(node)), [
-    [`${Deno.hostname()} ${node}`, "0", "0", "0", "1", "1", "Take off this node…"],
+    [`${Deno.hostname()} ${node}`, "0", "0", "0", "1", "1", "Pause here Empty here… Take off this node…"],
   ]);
   assertEquals(page.rows.filter(([name]) => name.startsWith("c ")), [
     ["c paused", "1", "1", "0", "0", "0", "0", "0", "1", "0"],
