@@ -1,6 +1,6 @@
 /**
  * Fields of answers in JSON, which are what they must be, or nothing is taken of the answer. What is missing, or null, is
- * empty, as Go reads it.
+ * empty, and half a character is U+FFFD, as Go reads it.
  *
  * @module
  */
@@ -25,14 +25,14 @@ export function listField(fields: Fields, name: string): readonly unknown[] {
 /** A field that is a list of texts. @throws {TypeError} */
 export function textsField(fields: Fields, name: string): readonly string[] {
   const list = listField(fields, name);
-  if (list.every((item) => typeof item === "string")) return list;
+  if (list.every((item) => typeof item === "string")) return list.map((item) => item.toWellFormed());
   throw new TypeError(`${name} is no list of strings`);
 }
 
 /** A field that is a text. @throws {TypeError} */
 export function textField(fields: Fields, name: string): string {
   const value = fields[name] ?? "";
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return value.toWellFormed();
   throw new TypeError(`${name} is no string`);
 }
 

@@ -65,7 +65,9 @@ export function toldNodesOnly(answer: unknown, lookupd: string): ToldNode[] {
     const topics = listField(fields, "topics");
     const tombstoned = listField(fields, "tombstones").flatMap((is, i) => {
       const topic = topics[i];
-      return is === true && typeof topic === "string" ? [{ topic, tombstoned: true }] : [];
+      return is === true && typeof topic === "string"
+        ? [{ topic: topic.toWellFormed(), tombstoned: true }]
+        : [];
     });
     const remote_address = textField(fields, "remote_address");
     return { lookupd, ...nodeOf(fields), remote_address, topics: nullIfEmpty(tombstoned) };

@@ -12,6 +12,7 @@ import { Flags } from "../support/flags.ts";
 import type { FuzzOptions } from "./campaign.ts";
 import { fuzz } from "./command_reader_fuzz.ts";
 import { fuzzCompressed } from "./compressed_fuzz.ts";
+import { fuzzConsole } from "./console_fuzz.ts";
 import { fuzzRecovery } from "./recovery_fuzz.ts";
 import { fuzzSegments } from "./segment_fuzz.ts";
 import { fuzzStates } from "./state_fuzz.ts";
@@ -19,7 +20,7 @@ import { fuzzWebSockets } from "./websocket_fuzz.ts";
 
 const USAGE = `usage: deno task fuzz [flags]
 
---only NAME   commands, compressed, segments, states, recovery or websockets (all of them)
+--only NAME   commands, compressed, segments, states, recovery, websockets or console (all of them)
 --seed N      of the first round (a random one)
 --rounds N    ends each after so many (no limit)
 --minutes N   ends each after so long (1, without --rounds)`;
@@ -38,8 +39,9 @@ const FUZZERS = {
   states: async (options: FuzzOptions) => seenText(await fuzzStates(options)),
   recovery: async (options: FuzzOptions) => seenText(await fuzzRecovery(options)),
   websockets: async (options: FuzzOptions) => seenText(await fuzzWebSockets(options)),
+  console: async (options: FuzzOptions) => seenText(await fuzzConsole(options)),
 } as const;
-const NAMES = ["commands", "compressed", "segments", "states", "recovery", "websockets"] as const;
+const NAMES = ["commands", "compressed", "segments", "states", "recovery", "websockets", "console"] as const;
 
 function seenText({ rounds, seen }: { rounds: number; seen: ReadonlyMap<string, number> }): string {
   return `${rounds} inputs, ${sorted([...seen].map(([what, count]) => `${what} (${count})`))}`;
