@@ -253,6 +253,9 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     options: start.options,
     openTopic,
     turn,
+    get tracing() {
+      return tracing;
+    },
     persistMetadata: () => metadata.persist(),
     sessions: () => sessions.speaking(),
     clientOf: (consumer) => sessions.clientOf(consumer),

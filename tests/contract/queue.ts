@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { HttpError } from "../../src/http/http_error.ts";
+import { TRACE_ATTRIBUTE_LENGTH, writeTraceAttribute } from "../../src/log/segment_image.ts";
 import { parseLease } from "../../src/nsqd/queue/lease.ts";
 import type { LeasedMessage, Place, Queue, ReceiveWish, StreamSink } from "../../src/nsqd/queue/queue.ts";
 import { writeU32 } from "../../src/protocol/frames.ts";
@@ -67,6 +68,22 @@ export function testQueue(name: string, { make }: QueueFactory): void {
     assert(message.timestampNs > 1_500_000_000_000_000_000n);
     assertEquals(parseLease(message.lease), { id: message.id, attempt: 1, epoch: t.queue.epoch });
   });
+
+  queueTest(
+    "What is kept beside a message is no part of it, and nobody is told who has not asked",
+    async (t) => {
+      const attributes = new Uint8Array(TRACE_ATTRIBUTE_LENGTH);
+      attributes.fill(0xab, writeTraceAttribute(attributes, 0));
+      await t.publish();
+      await t.queue.publish("t", new TextEncoder().encode("a"), { deferMs: 0, attributes });
+      await t.queue.publishBatch("t", { block: blockOf(["b", "c"]), count: 2 }, { attributes });
+
+      const messages = await t.receive();
+
+      assertEquals(bodies(messages).sort(), ["a", "b", "c"]);
+      assertEquals(messages.map(({ traceparent }) => traceparent), [undefined, undefined, undefined]);
+    },
+  );
 
   queueTest("A batch is received in its order, as many messages at a time as are asked for", async (t) => {
     await t.publish("a", "b", "c", "d", "e");

@@ -258,8 +258,8 @@ export const ENDPOINTS: readonly EndpointDescription[] = [
     answers: {
       200:
         "The messages, fewer than asked for if there are fewer. With `raw`, the bytes of one, and headers " +
-        "`Nsq-Message-Id`, `Nsq-Lease`, `Nsq-Attempts` and `Nsq-Timestamp`; with `frames`, the frames of protocol V2, and " +
-        "a header `Nsq-Lease-Epoch`.",
+        "`Nsq-Message-Id`, `Nsq-Lease`, `Nsq-Attempts` and `Nsq-Timestamp`, and `traceparent` of a message that is traced; " +
+        "with `frames`, the frames of protocol V2, and a header `Nsq-Lease-Epoch`.",
       204: "With `raw`: there is none.",
     },
     errors: [

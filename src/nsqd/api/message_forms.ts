@@ -50,12 +50,14 @@ export function messagesAnswer(
 }
 
 /** A message as JSON, in one line: a body that is not UTF-8 is base64, and said to be so. */
-export function messageJson({ id, lease, attempts, timestampNs, expiresInMs, body }: LeasedMessage): string {
+export function messageJson(message: LeasedMessage): string {
+  const { id, lease, attempts, timestampNs, expiresInMs, traceparent, body } = message;
   const content = isUtf8(body)
     ? `"body":${JSON.stringify(DECODER.decode(body))}`
     : `"body":"${body.toBase64()}","encoding":"base64"`;
+  const context = traceparent === undefined ? "" : `"traceparent":"${traceparent}",`;
   return `{"id":"${id}","lease":"${lease}","attempts":${attempts},"timestamp":"${timestampNs}",` +
-    `"expires_in_ms":${Math.floor(expiresInMs)},${content}}`;
+    `"expires_in_ms":${Math.floor(expiresInMs)},${context}${content}}`;
 }
 
 /** Large messages take a while, in which others are served. */
@@ -80,12 +82,13 @@ async function jsonAnswer(messages: readonly LeasedMessage[]): Promise<Answer> {
 
 function rawAnswer(message: LeasedMessage | undefined): Answer {
   if (message === undefined) return new Answer(204, NOTHING);
-  const { id, lease, attempts, timestampNs, body } = message;
+  const { id, lease, attempts, timestampNs, traceparent, body } = message;
   const headers = RAW.with([
     ["Nsq-Message-Id", id],
     ["Nsq-Lease", lease],
     ["Nsq-Attempts", String(attempts)],
     ["Nsq-Timestamp", String(timestampNs)],
+    ...traceparent === undefined ? [] : [["traceparent", traceparent] as const],
   ]);
   return new Answer(200, headers, [body]);
 }

@@ -8,6 +8,9 @@
  *                                                    └─── link ─── span "process T": from each delivery to FIN, REQ or timeout
  * ```
  *
+ * A consumer over HTTP is told that context, too, so that its own spans can be linked or joined to the trace; protocol V2 has
+ * no place for it.
+ *
  * Only what a client has begun to trace, and has sampled, is traced here: a message whose publish came without a `traceparent`,
  * or with one that is not sampled, costs nothing. Names are those of the semantic conventions for messaging 1.45.0.
  *
@@ -127,7 +130,15 @@ export class Tracing {
     };
   }
 
-  /** Follows the deliveries to a consumer. */
+  /** The context that the message at the index was published in, as a `traceparent`; undefined where it was not traced. */
+  traceparentOf(segment: Segment, index: number): string | undefined {
+    const at = segment.traceAt(index);
+    if (at === 0) return undefined;
+    const { traceId, spanId, traceFlags } = contextAt(segment.bytes, at);
+    return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;
+  }
+
+  /** Follows the deliveries to a consumer. What it is called is asked for when a delivery begins. */
   observer(consumer: TracedConsumer): FlightObserver {
     const spans = new Map<number, Span>();
     return {

@@ -16,9 +16,10 @@ import { messageIdPosition } from "../../protocol/message_id.ts";
 import { batchParts } from "../node/batch_parts.ts";
 import type { NodeOptions } from "../node/options.ts";
 import { TopicError } from "../node/topic_opener.ts";
+import type { Tracing } from "../node/tracing.ts";
 import { backgroundStats, type ClientSource, collectStats, type StatsFilter } from "../stats/stats.ts";
 import { LeaseGroup } from "./lease_group.ts";
-import { type LeaseProblem, newEpoch, parseLease } from "./lease.ts";
+import { type LeaseProblem, newEpoch, parseLease, problemOf } from "./lease.ts";
 import { LeaseStream } from "./lease_stream.ts";
 import type { QueueOptions } from "./options.ts";
 import type {
@@ -28,7 +29,6 @@ import type {
   Place,
   PublishOptions,
   Queue,
-  QueueClient,
   QueueStats,
   ReceiveWish,
   StreamSink,
@@ -48,6 +48,8 @@ export interface BrokerQueueContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly options: QueueOptions & Pick<NodeOptions, "nodeId">;
+  /** Absent where nobody has asked for traces. */
+  readonly tracing?: Tracing | undefined;
   /** The topic of that name, made if there is none. @throws {TopicError} When that cannot be. */
   openTopic(name: string): Topic;
   readonly turn: {
@@ -145,7 +147,7 @@ export class BrokerQueue implements Queue {
     const { httpMaxLeases, httpMaxWaiters } = this.#context.options;
     if (channel.leasedCount >= httpMaxLeases) throw tooMany("LEASES");
     if (wish.waitMs > 0 && this.#waiters.count >= httpMaxWaiters) throw tooMany("WAITERS");
-    return await this.#groupOf(channel, wish).receive(wish);
+    return await this.#groupOf(channel, place.topic, wish).receive(wish);
   }
 
   subscribe(place: Place, wish: SubscribeWish, sink: StreamSink): Promise<Subscription> {
@@ -266,29 +268,31 @@ export class BrokerQueue implements Queue {
   #subscribe(place: Place, wish: SubscribeWish, sink: StreamSink): Subscription {
     if (this.#streams.size >= this.#context.options.httpMaxStreams) throw tooMany("STREAMS");
     const channel = this.#channelToUse(place);
-    const stream = new LeaseStream(channel, { wish, sink, context: this.#consumerContext(wish.timeoutMs) });
+    const context = this.#consumerContext(place.topic, wish.timeoutMs);
+    const stream = new LeaseStream(channel, { wish, sink, context });
     join(stream);
     this.#streams.add(stream);
     stream.awake();
     return { awake: () => stream.awake(), close: () => stream.leave() };
   }
 
-  #groupOf(channel: Channel, { timeoutMs, client }: { timeoutMs: number; client: QueueClient }): LeaseGroup {
+  #groupOf(channel: Channel, topic: string, { timeoutMs, client }: ReceiveWish): LeaseGroup {
     const groups = this.#groups.get(channel) ?? new Map<number, LeaseGroup>();
     const existing = groups.get(timeoutMs);
     if (existing) return existing;
     if (groups.size >= TIMEOUTS_MAX) throw tooMany("TIMEOUTS");
-    const group = new LeaseGroup(channel, client, this.#consumerContext(timeoutMs));
+    const group = new LeaseGroup(channel, client, this.#consumerContext(topic, timeoutMs));
     join(group);
     groups.set(timeoutMs, group);
     this.#groups.set(channel, groups);
     return group;
   }
 
-  #consumerContext(timeoutMs: number): QueueConsumerContext {
-    const { clock, options: { nodeId, httpMaxLeases } } = this.#context;
+  #consumerContext(topic: string, timeoutMs: number): QueueConsumerContext {
+    const { clock, tracing, options: { nodeId, httpMaxLeases } } = this.#context;
     return {
-      terms: { nodeId, epoch: this.epoch, timeoutMs },
+      topic,
+      terms: { nodeId, epoch: this.epoch, timeoutMs, tracing },
       leasesMax: httpMaxLeases,
       waiters: this.#waiters,
       atTurnsEnd: (consumer) => {
@@ -382,12 +386,6 @@ export class BrokerQueue implements Queue {
       this.#context.logger.error(`TOPIC(${topic.name}): failed to save state - ${errorText(error)}`);
     }
   }
-}
-
-/** Why a lease whose message has come to that cannot be answered. */
-function problemOf(fate: "returned" | "superseded" | "finished" | "unknown"): LeaseProblem {
-  if (fate === "finished") return "FINISHED";
-  return fate === "unknown" ? "UNKNOWN" : "EXPIRED";
 }
 
 function join(consumer: QueueConsumer): void {

@@ -5,6 +5,7 @@
  */
 import type { Segment } from "../../log/segment.ts";
 import { MESSAGE_ID_LENGTH, messageIdText } from "../../protocol/message_id.ts";
+import type { Tracing } from "../node/tracing.ts";
 import { leaseOf } from "./lease.ts";
 import type { LeasedMessage } from "./queue.ts";
 
@@ -14,6 +15,8 @@ export interface DeliveryTerms {
   readonly epoch: string;
   /** How long its leases are valid, in ms. */
   readonly timeoutMs: number;
+  /** Absent where nobody has asked for traces: no context is looked for then. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** The message at the index of the segment; its body is a copy. */
@@ -21,7 +24,7 @@ export function leasedMessage(
   segment: Segment,
   index: number,
   attempts: number,
-  { nodeId, epoch, timeoutMs }: DeliveryTerms,
+  { nodeId, epoch, timeoutMs, tracing }: DeliveryTerms,
 ): LeasedMessage {
   const { bytes } = segment;
   const ownId = messageIdText(segment.base + index, nodeId);
@@ -35,6 +38,7 @@ export function leasedMessage(
     attempts,
     timestampNs: BigInt(segment.timestampHigh(index)) << 32n | BigInt(segment.timestampLow(index)),
     expiresInMs: timeoutMs,
+    traceparent: tracing?.traceparentOf(segment, index),
     body: bytes.slice(bodyOffset, bodyOffset + segment.bodyLength(index)),
   };
 }

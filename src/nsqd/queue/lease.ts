@@ -45,6 +45,12 @@ export function parseLease(text: string): Lease | undefined {
   return id === undefined ? undefined : { id, attempt: Number(attempt), epoch };
 }
 
+/** Why a lease whose message has come to that cannot be answered. */
+export function problemOf(fate: "returned" | "superseded" | "finished" | "unknown"): LeaseProblem {
+  if (fate === "finished") return "FINISHED";
+  return fate === "unknown" ? "UNKNOWN" : "EXPIRED";
+}
+
 /** An epoch that no other has: 40 random bits. */
 export function newEpoch(): string {
   let value = 0;

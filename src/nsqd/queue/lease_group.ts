@@ -9,7 +9,7 @@
  */
 import type { Segment } from "../../log/segment.ts";
 import { leasedMessage } from "./delivery.ts";
-import type { LeasedMessage, ReceiveWish } from "./queue.ts";
+import type { LeasedMessage, QueueClient, ReceiveWish } from "./queue.ts";
 import { QueueConsumer } from "./queue_consumer.ts";
 
 /** After so long without a request, a group is no consumer any more, in ms. */
@@ -65,6 +65,11 @@ export class LeaseGroup extends QueueConsumer {
     this.context.atTurnsEnd(this);
     this.channel.awake(this.consumer);
     return promise;
+  }
+
+  override get receiver(): QueueClient {
+    const [waiter] = this.#waiters;
+    return waiter?.wish.client ?? super.receiver;
   }
 
   override send(segment: Segment, index: number, attempts: number): number {

@@ -74,6 +74,8 @@ export interface LeasedMessage {
   readonly timestampNs: bigint;
   /** How long the lease is valid, in ms. */
   readonly expiresInMs: number;
+  /** The W3C context of the publish, where that was traced and the queue has kept it. */
+  readonly traceparent?: string | undefined;
   readonly body: Uint8Array<ArrayBuffer>;
 }
 

@@ -4,9 +4,10 @@
  * @module
  */
 import type { Channel } from "../../broker/channel.ts";
-import { Consumer, type MessageSink } from "../../broker/consumer.ts";
+import { Consumer, type FlightObserver, type MessageSink } from "../../broker/consumer.ts";
 import type { Segment } from "../../log/segment.ts";
 import { hostOf } from "../../net/connection.ts";
+import type { Tracing } from "../node/tracing.ts";
 import type { ClientSource } from "../stats/stats.ts";
 import type { DeliveryTerms } from "./delivery.ts";
 import type { QueueClient } from "./queue.ts";
@@ -17,6 +18,8 @@ const NO_COUNTS: ReadonlyMap<string, number> = new Map();
 
 /** What a consumer over HTTP needs of its queue. */
 export interface QueueConsumerContext {
+  /** The name of the channel's topic. */
+  readonly topic: string;
   readonly terms: DeliveryTerms;
   /** Leases of a channel, at most. */
   readonly leasesMax: number;
@@ -55,8 +58,9 @@ export abstract class QueueConsumer implements MessageSink, ClientSource {
     this.#client = client;
     this.connectTimeS = Math.floor(context.nowMs() / 1000);
     this.connectedMs = context.monotonicMs();
-    const { timeoutMs: msgTimeoutMs } = context.terms;
-    this.consumer = new Consumer({ sink: this, msgTimeoutMs, sampleRate: 0, isLeased: true });
+    const { timeoutMs: msgTimeoutMs, tracing } = context.terms;
+    const observer = tracing && this.#observer(tracing);
+    this.consumer = new Consumer({ sink: this, msgTimeoutMs, sampleRate: 0, observer, isLeased: true });
   }
 
   /** Begins to take messages. @throws {ChannelError} When it cannot. */
@@ -70,7 +74,12 @@ export abstract class QueueConsumer implements MessageSink, ClientSource {
   }
 
   get clientId(): string {
-    return this.#client.name ?? this.hostname;
+    return idOf(this.#client);
+  }
+
+  /** Who gets the next message. */
+  get receiver(): QueueClient {
+    return this.#client;
   }
 
   get hostname(): string {
@@ -134,4 +143,19 @@ export abstract class QueueConsumer implements MessageSink, ClientSource {
   abstract flush(): void;
   /** Looks at the time; to be called ten times a second. */
   abstract look(monotonicMs: number): void;
+
+  #observer(tracing: Tracing): FlightObserver {
+    const receiverId = () => idOf(this.receiver);
+    return tracing.observer({
+      topic: this.context.topic,
+      channel: this.channel.name,
+      get clientId() {
+        return receiverId();
+      },
+    });
+  }
+}
+
+function idOf({ name, remoteAddress }: QueueClient): string {
+  return name ?? hostOf(remoteAddress);
 }

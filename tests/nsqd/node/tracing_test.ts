@@ -193,6 +193,110 @@ Deno.test("The context of a trace survives a restart, and an MPUB's is each mess
   }
 });
 
+Deno.test("A consumer over HTTP gets the context of a traced publish in each form, and its deliveries have spans", async () => {
+  await using collector = new Collector();
+  await using nsqd = await startNsqd({ env: collector.env });
+  let contexts: (string | undefined)[] = [];
+  await nsqd.run(async () => {
+    const ask = (path: string, body = "") =>
+      fetch(`http://${nsqd.httpAddress}/${path}`, { method: "POST", body });
+    const received = async (channel: string) => {
+      const { messages } = await (await ask(`receive?topic=t&channel=${channel}`)).json();
+      return messages as { lease: string; traceparent?: string; body: string }[];
+    };
+    const channels = ["json", "raw", "events"].map((channel) => `channel/create?topic=t&channel=${channel}`);
+    for (const path of ["topic/create?topic=t", ...channels]) {
+      assertEquals(await (await ask(path)).text(), "");
+    }
+    await publish(nsqd.httpAddress, "/pub?topic=t", { traceparent: SAMPLED });
+    await publish(nsqd.httpAddress, "/pub?topic=t", {});
+
+    const [traced, untraced] = await received("json");
+    assertEquals(Object.keys(untraced).includes("traceparent"), false);
+    assertEquals(
+      await (await ask("requeue?topic=t&channel=json", traced.lease)).text(),
+      '{"done":1}',
+    );
+    const [again] = await received("json");
+    assertEquals(await (await ask("finish?topic=t&channel=json", again.lease)).text(), '{"done":1}');
+
+    const raw: (string | null)[] = [];
+    for (let i = 0; i < 2; i++) {
+      const { headers, body } = await ask("receive?topic=t&channel=raw&format=raw");
+      await body?.cancel();
+      raw.push(headers.get("traceparent"));
+      const answer = await ask("finish?topic=t&channel=raw", headers.get("nsq-lease") ?? "");
+      assertEquals(await answer.text(), '{"done":1}');
+    }
+    assertEquals(raw[1], null);
+
+    const events = await eventsOf(`http://${nsqd.httpAddress}/subscribe?topic=t&channel=events&ack=auto`, 2);
+    assertEquals(Object.keys(events[1]).includes("traceparent"), false);
+
+    contexts = [traced.traceparent, again.traceparent, raw[0] ?? undefined, events[0].traceparent];
+    await eventually("all spans", () => collector.spans.length >= 5);
+  });
+  await nsqd.stop();
+
+  const published = collector.spans.find(({ name }) => name === "pub t");
+  assertEquals(contexts, Array(4).fill(`00-${TRACE}-${published?.spanId}-01`));
+  const link = [[TRACE, published?.spanId]];
+  const deliveries = collector.spans.filter(({ name }) => name === "process t");
+  assertEquals(collector.spans.length, 1 + deliveries.length);
+  assertEquals(
+    deliveries.map(({ kind, links, attributes }) => [
+      kind,
+      links.map(({ traceId, spanId }) => [traceId, spanId]),
+      attributes["messaging.destination.subscription.name"],
+      attributes["messaging.client.id"],
+      attributes["messaging.nsq.message.attempts"],
+      attributes["error.type"],
+    ]),
+    [
+      [5, link, "json", "127.0.0.1", 1, "requeued"],
+      [5, link, "json", "127.0.0.1", 2, undefined],
+      [5, link, "raw", "127.0.0.1", 1, undefined],
+      [5, link, "events", "127.0.0.1", 1, undefined],
+    ],
+  );
+});
+
+/** The data of so many events. */
+async function eventsOf(url: string, count: number): Promise<{ readonly traceparent?: string }[]> {
+  const { body } = await fetch(url);
+  const events: { readonly traceparent?: string }[] = [];
+  let text = "";
+  for await (const piece of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += piece;
+    const lines = text.split("\n");
+    text = lines.pop() ?? "";
+    for (const line of lines) if (line.startsWith("data: ")) events.push(JSON.parse(line.slice(6)));
+    if (events.length >= count) break;
+  }
+  return events;
+}
+
+Deno.test("A message that was traced is received without its context by a run in which nobody asks for traces", async () => {
+  await using collector = new Collector();
+  const dataPath = await Deno.makeTempDir({ prefix: "denosq_test_" });
+  try {
+    {
+      await using nsqd = await startNsqd({ dataPath, env: collector.env });
+      await publish(nsqd.httpAddress, "/pub?topic=t", { traceparent: SAMPLED });
+    }
+    await using nsqd = await startNsqd({ dataPath });
+    const response = await fetch(`http://${nsqd.httpAddress}/receive?topic=t&channel=c&wait=10s`, {
+      method: "POST",
+    });
+    const { messages: [message] } = await response.json();
+
+    assertEquals(message.body, "hello");
+    assertEquals(Object.keys(message).includes("traceparent"), false);
+  } finally {
+    await Deno.remove(dataPath, { recursive: true });
+  }
+});
+
 Deno.test(`Of the traced messages that a consumer holds, ${SPANS_PER_CONSUMER_MAX} have a span at a time`, async () => {
   await using collector = new Collector();
   await using nsqd = await startNsqd({ env: collector.env });
