@@ -9,7 +9,7 @@ import { type Answered, type Failure, tell } from "./asked.ts";
 import { type Cluster, queryEscape } from "./cluster.ts";
 import { type ClusterNode, httpAddressOf } from "./cluster_nodes.ts";
 import type { Daemon } from "./daemon_client.ts";
-import { inWords, NO_SUCH_NODE } from "./messages.ts";
+import { inWords, type MessageTarget, NO_SUCH_NODE } from "./messages.ts";
 
 /** What can be done with a topic or channel that is there. */
 export type Action = "pause" | "unpause" | "empty";
@@ -22,14 +22,7 @@ export interface Target {
 }
 
 /** What can be done with one message. */
-export type MessageAction = "requeue" | "delete";
-
-/** A message of a channel. */
-export interface MessageTarget extends Target {
-  /** `host:port` of the node that has it. */
-  readonly node: string;
-  readonly id: string;
-}
+export type MessageAction = "requeue" | "delete" | "cancel";
 
 /** A message that is to be published. */
 export interface Publication {

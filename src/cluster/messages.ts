@@ -14,6 +14,8 @@ import { RefusedError } from "./daemon_client.ts";
 export const PAGE_MESSAGES = 20;
 /** Bytes of a body that are shown. */
 export const SHOWN_BODY_SIZE = 1024;
+/** The same, of a message that is looked at alone. */
+export const WHOLE_BODY_SIZE = 64 * 1024;
 /** Characters of what else a node says of a message: more is nothing that nsqd says. */
 export const WORD_LENGTH_MAX = 256;
 
@@ -46,6 +48,15 @@ export interface SeenMessage {
   readonly isCut: boolean;
 }
 
+/** A message of a channel. */
+export interface MessageTarget {
+  readonly topic: string;
+  readonly channel: string;
+  /** `host:port` of the node that has it. */
+  readonly node: string;
+  readonly id: string;
+}
+
 /** A page of them. */
 export interface MessagesPage {
   readonly messages: readonly SeenMessage[];
@@ -68,6 +79,8 @@ const REASONS: Readonly<Record<string, string>> = {
   TOPIC_NOT_FOUND: "it does not have the topic",
   CHANNEL_NOT_FOUND: "it does not have the channel",
   MESSAGE_NOT_FOUND: "it does not have the message any more, or cannot read it",
+  INVALID_ID: "that is no id of a message",
+  NOT_DEFERRED: "it is due: it waits, or is in flight",
   TOO_MANY_PEEKS: "too many are looking at its messages: try again",
   TOO_MANY_GAPS: "too many messages in between were deleted or requeued: try again when some are delivered",
   INVALID_CONTAINS: "it does not search for such a text: 1 to 256 bytes",
@@ -97,6 +110,21 @@ export async function lookAtMessages(
   return { value: page, failures };
 }
 
+/** Asks a node for one message. @throws {UnansweredError} Why it is not shown. */
+export async function lookAtMessage(
+  cluster: Cluster,
+  { topic, channel, node, id }: MessageTarget,
+): Promise<Answered<SeenMessage>> {
+  const query = Object.entries({ topic, channel, id }).map(([name, value]) =>
+    `${name}=${queryEscape(value)}`
+  );
+  const { value: [message], failures } = await askAll("nsqd", [node], (nsqd) => {
+    const path = `/message?${query.join("&")}`;
+    return inWords(cluster.client.get(nsqd, path, (answer) => messageOf(answer, WHOLE_BODY_SIZE)));
+  });
+  return { value: message, failures };
+}
+
 /** The same, refused in words. */
 export async function inWords<T>(asking: Promise<T>): Promise<T> {
   try {
@@ -112,7 +140,9 @@ export async function inWords<T>(asking: Promise<T>): Promise<T> {
 function pageOf(answer: unknown): MessagesPage {
   const fields = fieldsOf(answer, "the answer");
   return {
-    messages: listField(fields, "messages").slice(0, PAGE_MESSAGES).map(messageOf),
+    messages: listField(fields, "messages").slice(0, PAGE_MESSAGES).map((each) =>
+      messageOf(each, SHOWN_BODY_SIZE)
+    ),
     cursor: wordField(fields, "cursor"),
     looked: wholeField(fields, "looked"),
     unreadable: wholeField(fields, "unreadable"),
@@ -120,9 +150,9 @@ function pageOf(answer: unknown): MessagesPage {
   };
 }
 
-function messageOf(value: unknown): SeenMessage {
+function messageOf(value: unknown, bodySizeMax: number): SeenMessage {
   const fields = fieldsOf(value, "a message");
-  const body = bodyOf(textField(fields, "body"), textField(fields, "encoding"));
+  const body = bodyOf(textField(fields, "body"), textField(fields, "encoding"), bodySizeMax);
   return {
     id: wordField(fields, "own_id") || wordField(fields, "id"),
     state: wordField(fields, "state"),
@@ -155,12 +185,16 @@ function timeField(fields: Fields, name: string): number | undefined {
 }
 
 /** The body, but for what was not asked for. @throws {SyntaxError} If it is said to be base64 and is not. */
-function bodyOf(body: string, encoding: string): Pick<SeenMessage, "text" | "bytes" | "isCut"> {
+function bodyOf(
+  body: string,
+  encoding: string,
+  sizeMax: number,
+): Pick<SeenMessage, "text" | "bytes" | "isCut"> {
   if (encoding === "base64") {
-    const shown = body.slice(0, Math.ceil(SHOWN_BODY_SIZE / 3) * 4);
-    const bytes = Uint8Array.fromBase64(shown).subarray(0, SHOWN_BODY_SIZE);
+    const shown = body.slice(0, Math.ceil(sizeMax / 3) * 4);
+    const bytes = Uint8Array.fromBase64(shown).subarray(0, sizeMax);
     return { text: undefined, bytes, isCut: shown.length < body.length };
   }
-  const text = body.slice(0, SHOWN_BODY_SIZE);
+  const text = body.slice(0, sizeMax);
   return { text, bytes: new TextEncoder().encode(text), isCut: text.length < body.length };
 }

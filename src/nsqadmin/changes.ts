@@ -12,13 +12,13 @@ import {
   create,
   type Done,
   type MessageAction,
-  type MessageTarget,
   type Publication,
   publish,
   remove,
   type Target,
   tombstone,
 } from "../cluster/cluster_actions.ts";
+import type { MessageTarget } from "../cluster/messages.ts";
 import { UnansweredError } from "../cluster/asked.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { type Right, userOf } from "./access.ts";
@@ -62,6 +62,7 @@ export function rightFor({ kind }: Pick<Change, "kind">): Right {
     case "requeue-message":
       return "requeue";
     case "delete-message":
+    case "cancel-message":
       return "delete";
     default:
       return kind;
@@ -119,9 +120,10 @@ async function made(admin: AdminContext, request: RequestContext, change: Change
       return done;
     }
     case "requeue-message":
-    case "delete-message": {
+    case "delete-message":
+    case "cancel-message": {
       const { kind, target } = change;
-      const action = kind === "delete-message" ? "delete" : "requeue";
+      const action = MESSAGE_ACTIONS[kind];
       try {
         return await actOnMessage(cluster, action, target);
       } finally {
@@ -131,6 +133,12 @@ async function made(admin: AdminContext, request: RequestContext, change: Change
     }
   }
 }
+
+const MESSAGE_ACTIONS: Readonly<Record<`${MessageAction}-message`, MessageAction>> = {
+  "requeue-message": "requeue",
+  "delete-message": "delete",
+  "cancel-message": "cancel",
+};
 
 function suffixOf({ channel }: Target): "topic" | "channel" {
   return channel === "" ? "topic" : "channel";

@@ -107,7 +107,8 @@ function changeOf({ context }: PageRequest, kind: string, form: ReadonlyMap<stri
       break;
     }
     case "requeue-message":
-    case "delete-message": {
+    case "delete-message":
+    case "cancel-message": {
       const [node, id] = [form.get("node") ?? "", form.get("id") ?? ""];
       if (context.params.channel !== undefined && node !== "" && id !== "") {
         return { kind, target: { topic, channel, node, id } };
@@ -234,7 +235,7 @@ function ChangeFields({ change, at }: { readonly change: Change; readonly at: Me
 type MessageChange = Extract<Change, { readonly kind: `${MessageAction}-message` }>;
 
 function isOfMessage(change: Change): change is MessageChange {
-  return change.kind === "requeue-message" || change.kind === "delete-message";
+  return change.kind.endsWith("-message");
 }
 
 /** The page that shows what the change is about; `at` is how messages were looked at. */
@@ -271,6 +272,13 @@ function wordingOf(change: Change): Wording {
   if (isOfMessage(change)) {
     const { node, id } = change.target;
     const what = `message ${id} of channel ${channel} of topic ${topic} on node ${node}`;
+    if (change.kind === "cancel-message") {
+      return {
+        question: `Cancel ${what}`,
+        meaning: "It is gone from this channel, unless it is due by then.",
+        button: "Cancel message",
+      };
+    }
     return change.kind === "delete-message"
       ? {
         question: `Delete ${what}`,

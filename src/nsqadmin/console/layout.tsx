@@ -79,6 +79,7 @@ const DONE: Readonly<Record<string, string>> = {
   tombstone: "It is taken off the node.",
   "requeue-message": "The message is the next to be delivered.",
   "delete-message": "The message is deleted.",
+  "cancel-message": "The message is canceled.",
 };
 
 /** What was done just before. */

@@ -16,6 +16,7 @@ import {
 } from "../../cluster/messages.ts";
 import { requireRight } from "../access.ts";
 import { Asking } from "./asking.ts";
+import { laidOutJson } from "./json_layout.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import {
@@ -90,7 +91,12 @@ function Controls(
         which (JSON path) is{" "}
         <input type="text" name="value" value={view.value} placeholder="anything" autocomplete="off" />
       </label>
-      <Choice label="Bodies as" name="as" value={view.as} of={[["", "text"], ["hex", "hex"]]} />
+      <Choice
+        label="Bodies as"
+        name="as"
+        value={view.as}
+        of={[["", "text"], ["json", "JSON, laid out"], ["hex", "hex"]]}
+      />
       <button type="submit" class="plain">Show</button>
     </form>
   );
@@ -168,37 +174,82 @@ function Row(
   },
 ): Markup {
   const { topic, channel } = request.context.params;
-  const to = request.paths.channel(topic, channel);
-  const fields = { node: view.node, id: message.id, at: viewQuery(view).slice(1) };
   return (
     <tr>
       <th scope="row" class="n">
-        <code>{seen(message.id)}</code>
+        <a href={request.paths.message(topic, channel, { id: message.id, node: view.node })}>
+          <code>{seen(message.id)}</code>
+        </a>
       </th>
       <td>{stateOf(message)}</td>
       <Count of={message.attempts} />
       <td class="n">{timeOf(message.timestamp)}</td>
       <Count of={message.sizeBytes} />
       <td>
-        <code class="body" dir="auto">
-          {view.as === "hex" || message.text === undefined ? hexOf(message.bytes) : seen(message.text)}
-        </code>
-        {message.text === undefined && view.as !== "hex" && <span class="quiet">no text: shown as hex</span>}
-        {message.isCut && <span class="quiet">only the first {SHOWN_BODY_SIZE} bytes are shown</span>}
+        <Body of={message} as={view.as} sizeMax={SHOWN_BODY_SIZE} />
       </td>
       <td>
-        {request.may("requeue") && (
-          <ChangeButton to={to} action="requeue-message" fields={fields}>Requeue now</ChangeButton>
-        )}
-        {request.may("delete") && (
-          <ChangeButton to={to} action="delete-message" fields={fields} danger>Delete…</ChangeButton>
-        )}
+        <MessageButtons request={request} view={view} message={message} />
       </td>
     </tr>
   );
 }
 
-function stateOf({ state, client, expiresInMs, dueInMs }: SeenMessage): string {
+/** What can be done with a message. */
+export function MessageButtons(
+  { request, view, message }: {
+    readonly request: PageRequest;
+    readonly view: MessagesView;
+    readonly message: SeenMessage;
+  },
+): Markup {
+  const { topic, channel } = request.context.params;
+  const to = request.paths.channel(topic, channel);
+  const fields = { node: view.node, id: message.id, at: viewQuery(view).slice(1) };
+  const isDeferred = message.state === "deferred" || message.state === "parked";
+  return (
+    <>
+      {request.may("requeue") && (
+        <ChangeButton to={to} action="requeue-message" fields={fields}>
+          {isDeferred ? "Deliver now" : "Requeue now"}
+        </ChangeButton>
+      )}
+      {isDeferred && request.may("delete") && (
+        <ChangeButton to={to} action="cancel-message" fields={fields} danger>Cancel…</ChangeButton>
+      )}
+      {request.may("delete") && (
+        <ChangeButton to={to} action="delete-message" fields={fields} danger>Delete…</ChangeButton>
+      )}
+    </>
+  );
+}
+
+/** What a message says, as far as is known. */
+export function Body(
+  { of: { text, bytes, isCut }, as, sizeMax }: {
+    readonly of: SeenMessage;
+    /** As in {@linkcode MessagesView}. */
+    readonly as: string;
+    readonly sizeMax: number;
+  },
+): Markup {
+  const laidOut = as === "json" && text !== undefined && !isCut ? laidOutJson(text) : undefined;
+  return (
+    <>
+      <code class="body" dir="auto">
+        {as === "hex" || text === undefined ? hexOf(bytes) : seen(laidOut ?? text)}
+      </code>
+      {text === undefined && as !== "hex" && <span class="quiet">no text: shown as hex</span>}
+      {as === "json" && text !== undefined && laidOut === undefined && (
+        <span class="quiet">{isCut ? "not whole: not laid out" : "no JSON: shown as text"}</span>
+      )}
+      {isCut && <span class="quiet">only the first {sizeMax} bytes are shown</span>}
+    </>
+  );
+}
+
+/** In which state it is, in words. */
+export function stateOf({ state, client, expiresInMs, dueInMs }: SeenMessage): string {
   if (state === "in_flight") {
     const time = expiresInMs === undefined ? "" : `, for another ${secondsOf(expiresInMs)}`;
     return `in flight: ${seen(client)}${time}`;
@@ -212,7 +263,7 @@ function secondsOf(ms: number): string {
 }
 
 /** When that was; what is no time as it is. */
-function timeOf(timestamp: string): string {
+export function timeOf(timestamp: string): string {
   return /^\d{7,19}$/.test(timestamp)
     ? new Date(Number(timestamp.slice(0, -NS_DIGITS_OF_MS))).toISOString()
     : seen(timestamp);

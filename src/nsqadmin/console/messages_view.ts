@@ -16,7 +16,7 @@ export interface MessagesView {
   readonly search: string;
   /** What the path has; anything. */
   readonly value: string;
-  /** `hex`; text. */
+  /** `hex` or `json`, which is laid out; text. */
   readonly as: string;
   /** Where the page begins; at the first message. */
   readonly cursor: string;
@@ -46,9 +46,14 @@ export function messagesView(query: ReadonlyMap<string, string>): MessagesView {
     by: nameOf("by", SEARCHES),
     search: text("search"),
     value: text("value"),
-    as: text("as") === "hex" ? "hex" : "",
+    as: bodyForm(text("as")),
     cursor: text("cursor"),
   };
+}
+
+/** How bodies are shown: as texts if it is no name of anything. */
+export function bodyForm(name: string): "hex" | "json" | "" {
+  return name === "hex" || name === "json" ? name : "";
 }
 
 /** The page's query for it. */

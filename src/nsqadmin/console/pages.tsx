@@ -25,6 +25,7 @@ import favicon from "./favicon.svg" with { type: "text" };
 import { Layout } from "./layout.tsx";
 import { lookupPage } from "./lookup.tsx";
 import type { Markup } from "./markup.ts";
+import { messagePage } from "./message.tsx";
 import { messagesPage } from "./messages.tsx";
 import { nodePage, nodesPage } from "./nodes.tsx";
 import { overviewPage } from "./overview.tsx";
@@ -79,6 +80,7 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("GET", "/topics/:topic", page(topicPage)),
     route("GET", "/topics/:topic/:channel", page(channelPage)),
     route("GET", "/topics/:topic/:channel/messages", recorded(admin, page(messagesPage))),
+    route("GET", "/topics/:topic/:channel/messages/:id", recorded(admin, page(messagePage))),
     route("GET", "/channels", page(channelsPage)),
     route("GET", "/nodes", page(nodesPage)),
     route("GET", "/nodes/:node", page(nodePage)),

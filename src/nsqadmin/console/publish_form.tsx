@@ -9,19 +9,20 @@ import type { PageRequest } from "./request.ts";
 
 /** See above; nothing for who may not, and where there is no node. */
 export function PublishForm(
-  { request, topic, nodes, body = "" }: {
+  { request, topic, nodes, body = "", title = "Publish" }: {
     readonly request: PageRequest;
     readonly topic: string;
     /** `host:port` of those that can be chosen. */
     readonly nodes: readonly string[];
     /** What it begins with. */
     readonly body?: string;
+    readonly title?: string;
   },
 ): Markup {
   if (!request.may("publish") || nodes.length === 0) return NOTHING;
   return (
     <section>
-      <h2>Publish</h2>
+      <h2>{title}</h2>
       <form method="post" action={request.paths.topic(topic)} class="controls">
         <label>
           Message

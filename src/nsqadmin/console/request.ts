@@ -118,6 +118,15 @@ export class Paths {
     return `${this.channel(topic, channel)}/messages`;
   }
 
+  /** Of a channel, as a node has it. */
+  message(
+    topic: string,
+    channel: string,
+    { id, node }: { readonly id: string; readonly node: string },
+  ): string {
+    return `${this.messages(topic, channel)}/${encodeURIComponent(id)}?node=${encodeURIComponent(node)}`;
+  }
+
   node(address: string): string {
     return `${this.nodes}/${encodeURIComponent(address)}`;
   }

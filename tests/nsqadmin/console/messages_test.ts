@@ -162,7 +162,7 @@ messagesTest("A deferred message is requeued at once", async ({ admin, nsqds: [n
   const page = await pageAt(admin, `${PAGE}?state=deferred`);
   assertMatch(messagesOf(page)[0][STATE], /^deferred, due in (10m0s|9m\d\ds)$/);
 
-  const { status, location } = await press(admin, page, "Requeue now");
+  const { status, location } = await press(admin, page, "Deliver now");
 
   assertEquals([status, location.includes("state=deferred&done=requeue-message")], [303, true]);
   assertEquals(messagesOf(await pageAt(admin, PAGE))[0][STATE], "waiting");

@@ -1,0 +1,103 @@
+/**
+ * One message of a channel on a node, as far as it can be shown, at an address of its own; it can be changed and published again.
+ *
+ * @module
+ */
+
+import { httpAddressOf } from "../../cluster/cluster_nodes.ts";
+import { lookAtMessage, NO_SUCH_NODE, type SeenMessage, WHOLE_BODY_SIZE } from "../../cluster/messages.ts";
+import { requireRight } from "../access.ts";
+import { Asking } from "./asking.ts";
+import { Layout } from "./layout.tsx";
+import type { Markup } from "./markup.ts";
+import { Body, MessageButtons, stateOf, timeOf } from "./messages.tsx";
+import { messagesView } from "./messages_view.ts";
+import { Failures } from "./parts.tsx";
+import { PublishForm } from "./publish_form.tsx";
+import { type PageRequest, queryWith } from "./request.ts";
+
+/** `GET /topics/:topic/:channel/messages/:id` */
+export async function messagePage(request: PageRequest): Promise<Markup> {
+  const { admin, context, paths } = request;
+  requireRight(admin, context, "peek");
+  const { topic, channel, id } = context.params;
+  const view = messagesView(request.query);
+  const { node } = view;
+  const asking = new Asking();
+  const addresses = (await asking.ask(admin.cluster.topicNodes(topic), [])).map(httpAddressOf).sort();
+  const looking = new Asking();
+  const isKnown = addresses.includes(node);
+  const target = { topic, channel, node, id };
+  const message = isKnown ? await looking.ask(lookAtMessage(admin.cluster, target), undefined) : undefined;
+  return (
+    <Layout request={request} title={`Message ${id}`}>
+      <p>
+        Topic <a href={paths.topic(topic)}>{topic}</a> · Channel{" "}
+        <a href={paths.channel(topic, channel)}>{channel}</a> ·{" "}
+        <a href={paths.messages(topic, channel) + queryWith(new Map(), { node })}>Messages</a>
+      </p>
+      <h1>Message {id}</h1>
+      <Failures of={asking.failures} shown="Nodes that are known there only are not asked." />
+      {message === undefined
+        ? (
+          <p class="warning" role="alert">
+            Node <code>{node}</code> does not show it: {isKnown ? looking.failures[0]?.reason : NO_SUCH_NODE}
+          </p>
+        )
+        : (
+          <>
+            <Facts request={request} message={message} />
+            <div class="actions" role="group" aria-label="Actions">
+              <MessageButtons request={request} view={view} message={message} />
+            </div>
+            {message.text !== undefined && !message.isCut && (
+              <PublishForm
+                request={request}
+                topic={topic}
+                title="Change and publish again"
+                nodes={[node, ...addresses.filter((each) => each !== node)]}
+                body={message.text}
+              />
+            )}
+          </>
+        )}
+    </Layout>
+  );
+}
+
+function Facts(
+  { request, message }: { readonly request: PageRequest; readonly message: SeenMessage },
+): Markup {
+  const { as } = messagesView(request.query);
+  const facts: readonly (readonly [name: string, value: string])[] = [
+    ["State", stateOf(message)],
+    ["Attempts", message.attempts.toLocaleString("en")],
+    ["Published", timeOf(message.timestamp)],
+    ["Bytes", message.sizeBytes.toLocaleString("en")],
+  ];
+  return (
+    <>
+      <dl class="facts">
+        {facts.map(([name, value]) => (
+          <div>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <nav class="actions" aria-label="Body as">
+        {[["", "Text"], ["json", "JSON"], ["hex", "Hex"]].map(([form, text]) => (
+          <a
+            href={queryWith(request.query, { as: form, done: "" })}
+            aria-current={form === as ? "true" : undefined}
+          >
+            {text}
+          </a>
+        ))}
+      </nav>
+      <p>
+        <Body of={message} as={as} sizeMax={WHOLE_BODY_SIZE} />
+      </p>
+    </>
+  );
+}
