@@ -25,7 +25,7 @@ import {
 } from "./cluster_nodes.ts";
 import type { Daemon, DaemonClient, Read } from "./daemon_client.ts";
 import { type TopicNumbers, topicNumbers } from "./topic_numbers.ts";
-import { nodeTopics, type TopicStats } from "./topic_stats.ts";
+import { type ChannelStats, nodeTopics, type TopicStats } from "./topic_stats.ts";
 
 /** `host:port` of HTTP APIs. The first kind that there is of counts. */
 export interface ClusterSources {
@@ -195,6 +195,27 @@ export class Cluster {
   ): Promise<Answered<readonly ClusterNode[]>> {
     return await this.#askNodes(nodes, EVERYTHING, async (answer, node, slice) => {
       await inSlices(topicNumbers(answer), (topic) => use(topic, node), slice);
+      return node;
+    });
+  }
+
+  /**
+   * Has `use` look at every channel of those nodes, with its clients, one after the other: at nothing of a node whose answer
+   * is not what it must be. @throws {UnansweredError}
+   */
+  async eachChannel(
+    nodes: readonly ClusterNode[],
+    use: (channel: ChannelStats, slice: Slice) => Promise<void>,
+  ): Promise<Answered<readonly ClusterNode[]>> {
+    const query = { ...EVERYTHING, includeClients: true };
+    return await this.#askNodes(nodes, query, async (answer, node, slice) => {
+      const nowS = Math.floor(Date.now() / 1000);
+      for (const { channels } of await nodeTopics(answer, { node, nowS, slice })) {
+        for (const channel of channels ?? []) {
+          await use(channel, slice);
+          if (slice.isOver) await slice.next();
+        }
+      }
       return node;
     });
   }

@@ -48,7 +48,9 @@ interopTest(
           await admin.ask("POST", "/api/topics", { body: { topic: "t", channel: user }, headers });
         }
         const tab = await chromium.tab();
-        for (const path of [...paths, "/channels", "/counter", "/lookup", "/alerts", "/activity"]) {
+        for (
+          const path of [...paths, "/channels", "/consumers", "/counter", "/lookup", "/alerts", "/activity"]
+        ) {
           for (const look of LOOKS) {
             await tab.look(look);
             await tab.open(admin.url + path);

@@ -23,6 +23,7 @@ export function Layout(
   const links = [
     ["Topics", paths.overview, "t"],
     ["Channels", paths.channels, "h"],
+    ["Consumers", paths.consumers, "s"],
     ["Nodes", paths.nodes, "n"],
     ["Counter", paths.counter, "c"],
     ["Lookup", paths.lookup, "l"],
@@ -90,7 +91,10 @@ function Done({ kind = "" }: { readonly kind: string | undefined }): Markup {
 const KEYS = [
   ["/", "filter"],
   ["j, k", "to the next row, and back"],
-  ["g, then t, h, n, c, l, a or v", "to topics, channels, nodes, the counter, lookup, alerts, activity"],
+  [
+    "g, then t, h, s, n, c, l, a or v",
+    "to topics, channels, consumers, nodes, the counter, lookup, alerts, activity",
+  ],
   ["?", "this list"],
 ] as const;
 

@@ -19,6 +19,7 @@ import { submitForm } from "./change_pages.tsx";
 import { channelPage } from "./channel.tsx";
 import { channelsPage } from "./channels.tsx";
 import css from "./console.css" with { type: "text" };
+import { consumersPage } from "./consumers.tsx";
 import { counterPage } from "./counter.tsx";
 import script from "./console.js" with { type: "text" };
 import favicon from "./favicon.svg" with { type: "text" };
@@ -82,6 +83,7 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("GET", "/topics/:topic/:channel/messages", recorded(admin, page(messagesPage))),
     route("GET", "/topics/:topic/:channel/messages/:id", recorded(admin, page(messagePage))),
     route("GET", "/channels", page(channelsPage)),
+    route("GET", "/consumers", page(consumersPage)),
     route("GET", "/nodes", page(nodesPage)),
     route("GET", "/nodes/:node", page(nodePage)),
     route("GET", "/counter", page(counterPage)),

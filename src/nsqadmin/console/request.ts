@@ -71,6 +71,10 @@ export class Paths {
     return `${this.#base}/channels`;
   }
 
+  get consumers(): string {
+    return `${this.#base}/consumers`;
+  }
+
   get nodes(): string {
     return `${this.#base}/nodes`;
   }

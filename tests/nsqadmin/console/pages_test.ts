@@ -20,6 +20,7 @@ const PATHS = [
   "/topics/t",
   "/topics/t/c",
   "/channels",
+  "/consumers",
   "/nodes",
   "/nodes/127.0.0.1:1",
   "/counter",

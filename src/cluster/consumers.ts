@@ -1,0 +1,161 @@
+/**
+ * Who consumes: the connections to all channels of all nodes, put together by the process that has opened them, as far as it
+ * can be told by what clients say of themselves.
+ *
+ * @module
+ */
+
+import { inSlices, type Slice } from "../base/time_slice.ts";
+import type { ChannelStats, ClientStats } from "./topic_stats.ts";
+
+/** Connections of which something is kept, of all nodes together. */
+export const CONNECTIONS_MAX = 50_000;
+/** Channels of nodes that are kept, the same on each node for itself. */
+export const CHANNELS_MAX = 500_000;
+/** Characters of what a client says of itself. */
+export const TEXT_LENGTH_MAX = 255;
+
+/** How much is kept. */
+interface Limits {
+  readonly connectionsMax: number;
+  readonly channelsMax: number;
+}
+
+/** A channel, with the nodes that have it. */
+export interface ConsumedChannel {
+  readonly topic: string;
+  readonly name: string;
+  readonly nodes: ReadonlySet<string>;
+}
+
+/** A process that consumes. Two that call themselves the same, on one host and with one client, are one. */
+export class Consumer {
+  readonly hostname: string;
+  readonly clientId: string;
+  readonly userAgent: string;
+  /** Of the protocol. */
+  readonly versions: Set<string> = new Set();
+  /** Who it has shown itself to be. */
+  readonly identities: Set<string> = new Set();
+  /** To which of a channel's nodes it is connected. */
+  readonly channels: Map<ConsumedChannel, Set<string>> = new Map();
+  connections = 0;
+  tlsConnections = 0;
+  deflateConnections = 0;
+  snappyConnections = 0;
+  authedConnections = 0;
+  /** Connections that have all in flight that they want, and have never finished one. */
+  slowConnections = 0;
+  inFlight = 0;
+  ready = 0;
+  finished = 0;
+  requeued = 0;
+  /** When its oldest connection was made, in s of the node's clock. */
+  connectedS: number = Infinity;
+
+  constructor({ hostname, client_id, user_agent }: ClientStats) {
+    this.hostname = shortened(hostname);
+    this.clientId = shortened(client_id);
+    this.userAgent = shortened(user_agent);
+  }
+
+  /** Nodes that it is connected to. */
+  get nodes(): number {
+    return union(this.channels.values());
+  }
+
+  /** Nodes that have a channel of which it consumes. */
+  get nodesOfChannels(): number {
+    return union(this.channels.keys().map(({ nodes }) => nodes));
+  }
+
+  /** Some node has a channel of which it consumes elsewhere, and it gets nothing from there. */
+  get isImbalanced(): boolean {
+    return this.channels.entries().some(([{ nodes }, connected]) => !nodes.isSubsetOf(connected));
+  }
+
+  /** Counts one of its connections. */
+  add(channel: ConsumedChannel, client: ClientStats): void {
+    this.connections++;
+    this.tlsConnections += Number(client.tls);
+    this.deflateConnections += Number(client.deflate);
+    this.snappyConnections += Number(client.snappy);
+    this.authedConnections += Number(client.authed);
+    this.slowConnections += Number(isSlow(client));
+    this.inFlight += client.in_flight_count;
+    this.ready += client.ready_count;
+    this.finished += client.finish_count;
+    this.requeued += client.requeue_count;
+    this.connectedS = Math.min(this.connectedS, client.connect_ts);
+    this.versions.add(shortened(client.version));
+    if (client.auth_identity !== "") this.identities.add(shortened(client.auth_identity));
+    const connected = this.channels.get(channel) ?? new Set();
+    connected.add(client.node);
+    this.channels.set(channel, connected);
+  }
+}
+
+/** All of them. */
+export class Consumers {
+  readonly #limits: Limits;
+  readonly #channels = new Map<string, ConsumedChannel & { readonly nodes: Set<string> }>();
+  readonly #consumers = new Map<string, Consumer>();
+  #connectionCount = 0;
+  #channelCount = 0;
+  #leftOut = 0;
+
+  constructor(limits: Limits = { connectionsMax: CONNECTIONS_MAX, channelsMax: CHANNELS_MAX }) {
+    this.#limits = limits;
+  }
+
+  /** Those that are known, in no order. */
+  get all(): Consumer[] {
+    return [...this.#consumers.values()];
+  }
+
+  /** Connections, and channels of nodes, for which there was no room. */
+  get leftOut(): number {
+    return this.#leftOut;
+  }
+
+  /** Adds what a node has of a channel. */
+  async add({ node, topic_name, channel_name, clients }: ChannelStats, slice: Slice): Promise<void> {
+    if (this.#channelCount >= this.#limits.channelsMax) {
+      this.#leftOut += 1 + (clients?.length ?? 0);
+      return;
+    }
+    this.#channelCount++;
+    const key = JSON.stringify([topic_name, channel_name]);
+    const channel = this.#channels.get(key) ??
+      { topic: shortened(topic_name), name: shortened(channel_name), nodes: new Set<string>() };
+    this.#channels.set(key, channel);
+    channel.nodes.add(node);
+    await inSlices(clients ?? [], (client) => this.#addClient(channel, client), slice);
+  }
+
+  #addClient(channel: ConsumedChannel, client: ClientStats): void {
+    if (this.#connectionCount >= this.#limits.connectionsMax) {
+      this.#leftOut++;
+      return;
+    }
+    this.#connectionCount++;
+    const key = JSON.stringify([client.hostname, client.client_id, client.user_agent]);
+    const consumer = this.#consumers.get(key) ?? new Consumer(client);
+    this.#consumers.set(key, consumer);
+    consumer.add(channel, client);
+  }
+}
+
+function isSlow({ in_flight_count, ready_count, finish_count }: ClientStats): boolean {
+  return in_flight_count > 0 && in_flight_count >= ready_count && finish_count === 0;
+}
+
+function union(sets: Iterable<ReadonlySet<string>>): number {
+  const all = new Set<string>();
+  for (const set of sets) for (const each of set) all.add(each);
+  return all.size;
+}
+
+function shortened(text: string): string {
+  return text.slice(0, TEXT_LENGTH_MAX);
+}
