@@ -157,5 +157,6 @@ function union(sets: Iterable<ReadonlySet<string>>): number {
 }
 
 function shortened(text: string): string {
-  return text.slice(0, TEXT_LENGTH_MAX);
+  // A half of a character has no place in a URL.
+  return text.slice(0, TEXT_LENGTH_MAX).toWellFormed();
 }

@@ -88,3 +88,12 @@ Deno.test("Consumers keeps the beginning of what is too long", async () => {
 
   assertEquals(consumers.all.map(({ clientId }) => clientId.length), [TEXT_LENGTH_MAX, TEXT_LENGTH_MAX]);
 });
+
+Deno.test("Consumers cuts no character in halves, of which no link could be made", async () => {
+  const consumers = new Consumers();
+  await add(consumers, "a", `${"x".repeat(TEXT_LENGTH_MAX - 1)}\u{1f600}`, ME);
+
+  const [channel] = consumers.all[0].channels.keys();
+
+  assertEquals(channel.name, `${"x".repeat(TEXT_LENGTH_MAX - 1)}\ufffd`);
+});
