@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { parseAlertRule } from "../../src/nsqadmin/alerts/rules.ts";
 import { axeSource } from "../support/axe.ts";
 import { Chromium } from "../support/chromium.ts";
@@ -47,9 +47,21 @@ interopTest(
           const headers = { "X-Forwarded-User": user };
           await admin.ask("POST", "/api/topics", { body: { topic: "t", channel: user }, headers });
         }
+        const { text } = await admin.ask("GET", "/topics/orders/archive/messages");
+        const [, message = "none"] = /href="([^"]*\/messages\/[^"]*)"/.exec(text) ?? [];
+        assertNotEquals(message, "none");
         const tab = await chromium.tab();
         for (
-          const path of [...paths, "/channels", "/consumers", "/counter", "/lookup", "/alerts", "/activity"]
+          const path of [
+            ...paths,
+            message.replaceAll("&amp;", "&"),
+            "/channels",
+            "/consumers",
+            "/counter",
+            "/lookup",
+            "/alerts",
+            "/activity",
+          ]
         ) {
           for (const look of LOOKS) {
             await tab.look(look);
