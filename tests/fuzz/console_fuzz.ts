@@ -49,11 +49,14 @@ const PATHS = [
   "/topics/T",
   "/topics/T/C",
   "/topics/T/C/messages",
+  "/topics/T/C/messages/C",
   "/channels",
+  "/consumers",
   "/nodes",
   "/nodes/N",
   "/counter",
   "/lookup",
+  "/alerts",
   "/activity",
 ];
 const PARAMETERS = [
@@ -135,13 +138,13 @@ async function fuzzOnce(random: Random): Promise<string[]> {
 }
 
 async function look(random: Random, admin: NsqadminInProcess, node: string) {
-  const target = `${pathOf(random, random.pick(PATHS), node)}?${fieldsOf(random)}`;
+  const target = `${pathOf(random, random.pick(PATHS), node)}?${fieldsOf(random, node)}`;
   return { what: `GET ${target}`, answer: await admin.ask("GET", target) };
 }
 
 async function submit(random: Random, admin: NsqadminInProcess, node: string) {
   const target = pathOf(random, random.pick(["/topics", "/topics/T", "/topics/T/C"]), node);
-  const body = `action=${random.pick(ACTIONS)}&${fieldsOf(random)}`;
+  const body = `action=${random.pick(ACTIONS)}&${fieldsOf(random, node)}`;
   const headers = { "Content-Type": "application/x-www-form-urlencoded", Origin: admin.url };
   return { what: `POST ${target} ${body}`, answer: await admin.ask("POST", target, { body, headers }) };
 }
@@ -168,13 +171,15 @@ function check({ status, headers, text }: AdminAnswer, what: string): void {
 
 function pathOf(random: Random, path: string, node: string): string {
   const name = () => encodeURIComponent(wordOf(random, NAMES).toWellFormed().slice(0, 1000) || "x");
-  return path.replace("T", name).replace("C", name).replace("N", () => random.oneIn(2) ? node : name());
+  return path.replace("T", name).replaceAll("C", name).replace("N", () => random.oneIn(2) ? node : name());
 }
 
-function fieldsOf(random: Random): string {
+function fieldsOf(random: Random, node: string): string {
   const fields = Array.from({ length: random.below(4) }, () => {
-    const value = encodeURIComponent(wordOf(random, WORDS).toWellFormed().slice(0, 1000));
-    return `${random.pick(PARAMETERS)}=${value}`;
+    const parameter = random.pick(PARAMETERS);
+    const isNode = parameter === "node" && random.oneIn(2);
+    const word = isNode ? node : wordOf(random, WORDS).toWellFormed().slice(0, 1000);
+    return `${parameter}=${encodeURIComponent(word)}`;
   });
   return fields.join("&");
 }
