@@ -5,6 +5,7 @@
  * @module
  */
 
+import { shortened } from "../base/shortened.ts";
 import { inSlices, type Slice } from "../base/time_slice.ts";
 import type { ChannelStats, ClientStats } from "./topic_stats.ts";
 
@@ -54,9 +55,9 @@ export class Consumer {
   connectedS: number = Infinity;
 
   constructor({ hostname, client_id, user_agent }: ClientStats) {
-    this.hostname = shortened(hostname);
-    this.clientId = shortened(client_id);
-    this.userAgent = shortened(user_agent);
+    this.hostname = shortened(hostname, TEXT_LENGTH_MAX);
+    this.clientId = shortened(client_id, TEXT_LENGTH_MAX);
+    this.userAgent = shortened(user_agent, TEXT_LENGTH_MAX);
   }
 
   /** Nodes that it is connected to. */
@@ -87,8 +88,8 @@ export class Consumer {
     this.finished += client.finish_count;
     this.requeued += client.requeue_count;
     this.connectedS = Math.min(this.connectedS, client.connect_ts);
-    this.versions.add(shortened(client.version));
-    if (client.auth_identity !== "") this.identities.add(shortened(client.auth_identity));
+    this.versions.add(shortened(client.version, TEXT_LENGTH_MAX));
+    if (client.auth_identity !== "") this.identities.add(shortened(client.auth_identity, TEXT_LENGTH_MAX));
     const connected = this.channels.get(channel) ?? new Set();
     connected.add(client.node);
     this.channels.set(channel, connected);
@@ -127,7 +128,11 @@ export class Consumers {
     this.#channelCount++;
     const key = JSON.stringify([topic_name, channel_name]);
     const channel = this.#channels.get(key) ??
-      { topic: shortened(topic_name), name: shortened(channel_name), nodes: new Set<string>() };
+      {
+        topic: shortened(topic_name, TEXT_LENGTH_MAX),
+        name: shortened(channel_name, TEXT_LENGTH_MAX),
+        nodes: new Set<string>(),
+      };
     this.#channels.set(key, channel);
     channel.nodes.add(node);
     await inSlices(clients ?? [], (client) => this.#addClient(channel, client), slice);
@@ -154,9 +159,4 @@ function union(sets: Iterable<ReadonlySet<string>>): number {
   const all = new Set<string>();
   for (const set of sets) for (const each of set) all.add(each);
   return all.size;
-}
-
-function shortened(text: string): string {
-  // A half of a character has no place in a URL.
-  return text.slice(0, TEXT_LENGTH_MAX).toWellFormed();
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { shortened } from "../base/shortened.ts";
 import type { Failure } from "../cluster/asked.ts";
 import type { Done } from "../cluster/cluster_actions.ts";
 import type { Daemon } from "../cluster/daemon_client.ts";
@@ -183,6 +184,6 @@ function nameOf({ kind, address }: Daemon): string {
 /** What others have sent is kept up to a length. */
 function cut(text: string | undefined): string | undefined {
   return text !== undefined && text.length > ACTIVITY_TEXT_LENGTH_MAX
-    ? `${text.slice(0, ACTIVITY_TEXT_LENGTH_MAX)}…`
+    ? `${shortened(text, ACTIVITY_TEXT_LENGTH_MAX)}…`
     : text;
 }

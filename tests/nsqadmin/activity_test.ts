@@ -150,3 +150,16 @@ Deno.test("nsqadmin tells what was refused, and what nobody could do", async () 
     assertEquals((await admin.ask("GET", "/api/activity?filter=%zz")).status, 400);
   });
 });
+
+Deno.test("A name that is cut between the halves of a character does not take the page of activity away", async () => {
+  await withNsqadmin({}, async (admin) => {
+    const name = "x".repeat(ACTIVITY_TEXT_LENGTH_MAX - 1);
+    const refused = await admin.ask("POST", `/api/topics/${encodeURIComponent(`${name}\u{1f600}`)}`, {
+      body: { action: "none" },
+    });
+    const { status, text } = await admin.ask("GET", "/activity");
+
+    assertEquals([refused.status, status], [400, 200], text);
+    assertStringIncludes(new HtmlPage(text).text, `${name}\ufffd…`);
+  });
+});

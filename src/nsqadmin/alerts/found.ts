@@ -16,6 +16,7 @@
  */
 
 import type { Moment } from "../../base/clock.ts";
+import { shortened } from "../../base/shortened.ts";
 import type { AlertRule } from "./rules.ts";
 
 /** Alerts of a rule that are kept; further ones are counted. A rule that is about everything leaves the others their room. */
@@ -98,7 +99,7 @@ export class Found {
     const isAbove = value !== undefined && value > this.rule.limit;
     // Most are not above: for them nothing must be made.
     if (!isAbove && this.#entries.size === 0) return;
-    const detail = whole?.slice(0, DETAIL_LENGTH_MAX);
+    const detail = whole && shortened(whole, DETAIL_LENGTH_MAX);
     const key = keyOf(subject);
     const known = this.#entries.get(key);
     if (known === undefined) {

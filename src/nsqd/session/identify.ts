@@ -5,6 +5,7 @@
  * @module
  */
 
+import { shortened } from "../../base/shortened.ts";
 import { jsonFields } from "../../protocol/json_fields.ts";
 import type { MessageOptions } from "../node/message_options.ts";
 import type { SessionOptions } from "./options.ts";
@@ -90,7 +91,7 @@ export function decodeIdentify(body: Uint8Array): IdentifyData {
     if (typeof field === "number" && !fitsField(name, text)) {
       throw new SyntaxError(`Field "${name}" is not a whole number in range`);
     }
-    data[name] = typeof field === "string" ? field.slice(0, TEXT_LENGTH_MAX).toWellFormed() : field;
+    data[name] = typeof field === "string" ? shortened(field, TEXT_LENGTH_MAX) : field;
   }
   return data as unknown as IdentifyData;
 }
