@@ -89,6 +89,23 @@ export function v1(handler: Handler): Responder {
   };
 }
 
+/** Tells of the status that each request was answered with: 500 where nothing was, because of a fault. */
+export function answered(
+  responder: Responder,
+  tell: (context: RequestContext, status: number) => void,
+): Responder {
+  return async (context) => {
+    let status = 500;
+    try {
+      const answer = await responder(context);
+      status = answer.status;
+      return answer;
+    } finally {
+      tell(context, status);
+    }
+  };
+}
+
 /** Refuses every request, in NSQ's form, with a line in the log. */
 export function refusal(logger: Logger, status: number, text: string): Responder {
   return v1(

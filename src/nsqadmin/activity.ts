@@ -9,7 +9,7 @@ import { shortened } from "../base/shortened.ts";
 import type { Failure } from "../cluster/asked.ts";
 import type { Done } from "../cluster/cluster_actions.ts";
 import type { Daemon } from "../cluster/daemon_client.ts";
-import type { Responder } from "../http/decorators.ts";
+import { answered, type Responder } from "../http/decorators.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { userOf } from "./access.ts";
 import type { AdminContext } from "./context.ts";
@@ -130,20 +130,8 @@ export class ActivityLog {
 type Recorder = Pick<AdminContext, "activity" | "clock" | "options">;
 
 /** Notes what becomes of requests that change something. */
-export function recorded(
-  admin: Recorder,
-  responder: Responder,
-): Responder {
-  return async (context) => {
-    let status = 500;
-    try {
-      const answer = await responder(context);
-      status = answer.status;
-      return answer;
-    } finally {
-      noteActivity(admin, context, status);
-    }
-  };
+export function recorded(admin: Recorder, responder: Responder): Responder {
+  return answered(responder, (context, status) => noteActivity(admin, context, status));
 }
 
 /** Notes that a request was answered with that status. */
