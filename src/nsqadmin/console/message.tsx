@@ -12,7 +12,7 @@ import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { Body, MessageButtons, stateOf, timeOf } from "./messages.tsx";
 import { messagesView } from "./messages_view.ts";
-import { Failures } from "./parts.tsx";
+import { Facts, Failures } from "./parts.tsx";
 import { PublishForm } from "./publish_form.tsx";
 import { type PageRequest, queryWith } from "./request.ts";
 
@@ -46,7 +46,7 @@ export async function messagePage(request: PageRequest): Promise<Markup> {
         )
         : (
           <>
-            <Facts request={request} message={message} />
+            <Message request={request} message={message} />
             <div class="actions" role="group" aria-label="Actions">
               <MessageButtons request={request} view={view} message={message} />
             </div>
@@ -65,7 +65,7 @@ export async function messagePage(request: PageRequest): Promise<Markup> {
   );
 }
 
-function Facts(
+function Message(
   { request, message }: { readonly request: PageRequest; readonly message: SeenMessage },
 ): Markup {
   const { as } = messagesView(request.query);
@@ -77,14 +77,7 @@ function Facts(
   ];
   return (
     <>
-      <dl class="facts">
-        {facts.map(([name, value]) => (
-          <div>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts of={facts} />
       <nav class="actions" aria-label="Body as">
         {[["", "Text"], ["json", "JSON"], ["hex", "Hex"]].map(([form, text]) => (
           <a

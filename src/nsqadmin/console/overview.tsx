@@ -10,7 +10,7 @@ import { exported, ExportLinks, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { ClusterNews, seen } from "./news.tsx";
-import { Count, EmptyRow, Paused, SortHead, Table, TableControls } from "./parts.tsx";
+import { Count, EmptyRow, Facts, Paused, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { tablePart, tableView } from "./table.ts";
 import { TOPIC_COLUMNS, TOPIC_FIELDS, type TopicRow, topicRows } from "./topic_rows.ts";
@@ -103,16 +103,7 @@ function Totals(
     ["in flight", whole(total(({ inFlight }) => inFlight))],
     ["consumers", whole(total(({ consumers }) => consumers))],
   ];
-  return (
-    <dl class="facts">
-      {facts.map(([name, value]) => (
-        <div>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <Facts of={facts} />;
 }
 
 function whole(value: number): string {

@@ -20,6 +20,22 @@ export function Time({ atMs }: { readonly atMs: number }): Markup {
   return <time datetime={time}>{time.slice(0, 19).replace("T", " ")} UTC</time>;
 }
 
+/** What is to be known first, by its name. */
+export function Facts(
+  { of: facts }: { readonly of: readonly (readonly [name: string, value: string])[] },
+): Markup {
+  return (
+    <dl class="facts">
+      {facts.map(([name, value]) => (
+        <div>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
 /** Says that something is paused. */
 export function Paused({ is }: { readonly is: boolean }): Markup {
   return <>{is && <strong class="mark">paused</strong>}</>;
