@@ -7,25 +7,30 @@
 import type { Answer } from "../../http/answer.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { type Activity, textOf } from "../activity.ts";
+import { csvFile, type Fields, fileOf } from "../console/export.tsx";
 import { queryOf } from "../console/request.ts";
 import type { AdminContext } from "../context.ts";
-import { csvAnswer } from "../csv.ts";
+
+/** What both forms tell of an activity, before what daemons have made of it. */
+const FIELDS: Fields<Activity> = {
+  time: ({ atMs }) => new Date(atMs).toISOString(),
+  user: ({ user }) => user,
+  address: ({ address }) => address,
+  user_agent: ({ userAgent }) => userAgent,
+  action: ({ action }) => action,
+  topic: ({ topic }) => topic,
+  channel: ({ channel }) => channel,
+  node: ({ node }) => node,
+  message: ({ message }) => message,
+  status: ({ status }) => status,
+  outcome: ({ outcome }) => outcome,
+};
 
 /** `GET /api/activity` */
 export function activity(admin: AdminContext, request: RequestContext): unknown {
   return {
     activity: asked(admin, request).map((each) => ({
-      time: timeOf(each),
-      user: each.user,
-      address: each.address,
-      user_agent: each.userAgent,
-      action: each.action,
-      topic: each.topic,
-      channel: each.channel,
-      node: each.node,
-      message: each.message,
-      status: each.status,
-      outcome: each.outcome,
+      ...Object.fromEntries(Object.entries(FIELDS).map(([name, valueOf]) => [name, valueOf(each)])),
       results: each.results.map(({ daemon, reason }) => ({ daemon, error: reason })),
       results_left_out: each.resultsLeftOut,
     })),
@@ -34,46 +39,16 @@ export function activity(admin: AdminContext, request: RequestContext): unknown 
 
 /** `GET /api/activity.csv` */
 export function activityCsv(admin: AdminContext, request: RequestContext): Promise<Answer> {
-  return csvAnswer([
-    [
-      "time",
-      "user",
-      "address",
-      "user_agent",
-      "action",
-      "topic",
-      "channel",
-      "node",
-      "message",
-      "status",
-      "outcome",
-      "done_by",
-      "failed",
-    ],
-    ...asked(admin, request).map((each) => [
-      timeOf(each),
-      each.user,
-      each.address,
-      each.userAgent,
-      each.action,
-      each.topic,
-      each.channel,
-      each.node,
-      each.message,
-      each.status,
-      each.outcome,
-      each.results.filter(({ reason }) => reason === undefined).map(({ daemon }) => daemon).join("; "),
-      each.results.flatMap(({ daemon, reason }) => reason === undefined ? [] : `${daemon}: ${reason}`)
-        .join("; "),
-    ]),
-  ]);
+  return csvFile(fileOf(asked(admin, request), {
+    ...FIELDS,
+    done_by: ({ results }) =>
+      results.filter(({ reason }) => reason === undefined).map(({ daemon }) => daemon).join("; "),
+    failed: ({ results }) =>
+      results.flatMap(({ daemon, reason }) => reason === undefined ? [] : `${daemon}: ${reason}`).join("; "),
+  }));
 }
 
 function asked({ activity }: AdminContext, { rawQuery }: RequestContext): Activity[] {
   const wanted = (queryOf(rawQuery).get("filter") ?? "").toLowerCase();
   return activity.newestFirst.filter((each) => textOf(each).toLowerCase().includes(wanted));
-}
-
-function timeOf({ atMs }: Activity): string {
-  return new Date(atMs).toISOString();
 }

@@ -56,7 +56,12 @@ export function exported(
   const name = request.query.get("table") ?? Object.keys(tables)[0];
   if (!Object.hasOwn(tables, name)) throw new HttpError(400, "INVALID_TABLE");
   const table = tables[name];
-  return format === "csv" ? csvAnswer(csvRows(table)) : jsonAnswer(table, failures);
+  return format === "csv" ? csvFile(table) : jsonAnswer(table, failures);
+}
+
+/** A table as CSV, with the names of its columns. */
+export function csvFile(table: ExportedTable): Promise<Answer> {
+  return csvAnswer(csvRows(table));
 }
 
 /** Where a table is as files. */
