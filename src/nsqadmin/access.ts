@@ -48,18 +48,14 @@ export function userOf({ options }: AccessContext, request: RequestContext): str
   return basicAuthUser(request) || headerUser(request, options.aclHttpHeader) || undefined;
 }
 
-/** Whether the one who asks may do that. */
-export function may(access: AccessContext, request: RequestContext, right: Right): boolean {
-  return allows(rolesOf(access, request), right);
-}
-
 /** Refuses who may not do that, and notes for the audit log who it is. @throws {HttpError} 403 */
 export function requireRight(access: AccessContext, request: RequestContext, right: Right): void {
   request.client = userOf(access, request);
-  if (!may(access, request, right)) throw new HttpError(403, "FORBIDDEN");
+  if (!allows(rolesOf(access, request), right)) throw new HttpError(403, "FORBIDDEN");
 }
 
-function rolesOf({ options }: AccessContext, request: RequestContext): readonly Role[] {
+/** What the one who asks is. */
+export function rolesOf({ options }: AccessContext, request: RequestContext): readonly Role[] {
   const { adminUsers, aclHttpHeader } = options;
   const isAdmin = adminUsers.length === 0 || adminUsers.includes(headerUser(request, aclHttpHeader));
   return isAdmin ? ["admin"] : ["viewer"];

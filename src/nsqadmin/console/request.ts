@@ -7,7 +7,7 @@
 import type { RequestContext } from "../../http/request_context.ts";
 import { parseQuery } from "../../http/query.ts";
 import { HttpError } from "../../http/http_error.ts";
-import { may, type Right, userOf } from "../access.ts";
+import { allows, type Right, rolesOf, userOf } from "../access.ts";
 import type { AdminContext } from "../context.ts";
 
 /** A request for a page. */
@@ -30,11 +30,13 @@ export function pageRequest(admin: AdminContext, context: RequestContext): PageR
 /** Reads a request that is refused, because of its query or of something else. */
 export function refusedRequest(admin: AdminContext, context: RequestContext): PageRequest {
   const { options } = admin;
+  // Asked for each button.
+  const roles = rolesOf(admin, context);
   return {
     admin,
     context,
     query: new Map(),
-    may: (right) => may(admin, context, right),
+    may: (right) => allows(roles, right),
     user: userOf(admin, context),
     paths: new Paths(options.basePath),
   };
