@@ -1,21 +1,14 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { PAGE_ROWS } from "../../../src/nsqadmin/console/table.ts";
-import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
+import { fakeNode, pageAt } from "../../support/console_pages.ts";
+import { deadAddress, type FakeHttp } from "../../support/fake_http.ts";
 import { identify } from "../../support/frames.ts";
-import { HtmlPage } from "../../support/html_page.ts";
 import { publish, withCluster, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
 
 /** An nsqd that has a channel with these clients. */
 function nsqdWith(clients: readonly unknown[]): FakeHttp {
   const topics = [{ topic_name: "t", channels: [{ channel_name: "c", clients }] }];
-  const nsqd: FakeHttp = new FakeHttp(({ target }): Response =>
-    Response.json(
-      target === "/info"
-        ? { hostname: "h", broadcast_address: "127.0.0.1", http_port: Number(nsqd.address.split(":")[1]) }
-        : { topics },
-    )
-  );
-  return nsqd;
+  return fakeNode(() => Response.json({ topics }));
 }
 
 Deno.test("The page of consumers has a row for a process, and marks where it is missing and that it is slow", async () => {
@@ -29,11 +22,11 @@ Deno.test("The page of consumers has a row for a process, and marks where it is 
     await publish(nsqd, "t", "body");
     await client.frame();
 
-    const page = new HtmlPage((await admin.ask("GET", "/consumers")).text);
+    const page = await pageAt(admin, "/consumers");
     using second = await other.connect();
     await second.ask(me);
     await second.ask("SUB t c\n");
-    const after = new HtmlPage((await admin.ask("GET", "/consumers")).text);
+    const after = await pageAt(admin, "/consumers");
 
     const [row] = page.rows.slice(1);
     assertEquals(row.slice(0, 4), ["host.example <me> slow", "tester/1", "V2", "t / c"]);
@@ -54,8 +47,8 @@ Deno.test("The page of consumers is filtered, sorted and cut into pages, and a f
   }));
   await using nsqd = nsqdWith(clients);
   await withNsqadmin({ nsqdHttpAddresses: [nsqd.address] }, async (admin) => {
-    const last = new HtmlPage((await admin.ask("GET", "/consumers?sort=-finished&page=2")).text);
-    const filtered = new HtmlPage((await admin.ask("GET", "/consumers?filter=ID99")).text);
+    const last = await pageAt(admin, "/consumers?sort=-finished&page=2");
+    const filtered = await pageAt(admin, "/consumers?filter=ID99");
     const { rows } = await admin.json("/consumers?format=json&sort=finished") as {
       rows: { client_id: string; nodes: number; slow: boolean }[];
     };
@@ -74,7 +67,7 @@ Deno.test("The page of consumers names the node that does not answer, and shows 
   const dead = deadAddress();
   await using nsqd = nsqdWith([{ hostname: "<b>", client_id: "me" }]);
   await withNsqadmin({ nsqdHttpAddresses: [nsqd.address, dead] }, async (admin) => {
-    const page = new HtmlPage((await admin.ask("GET", "/consumers")).text);
+    const page = await pageAt(admin, "/consumers");
 
     assertStringIncludes(page.text, `One daemon has not answered`);
     assertStringIncludes(page.text, `nsqd ${dead} :`);

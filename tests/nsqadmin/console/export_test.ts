@@ -1,19 +1,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { PAGE_ROWS } from "../../../src/nsqadmin/console/table.ts";
+import { fakeNode } from "../../support/console_pages.ts";
 import { FakeHttp } from "../../support/fake_http.ts";
 import { HtmlPage } from "../../support/html_page.ts";
 import { publish, withCluster, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
 
 /** An nsqd that says that it has these topics. */
 function nsqdWith(topics: readonly unknown[]): FakeHttp {
-  const nsqd: FakeHttp = new FakeHttp(({ target }): Response =>
-    Response.json(
-      target === "/info"
-        ? { hostname: "h", broadcast_address: "127.0.0.1", http_port: Number(nsqd.address.split(":")[1]) }
-        : { topics },
-    )
-  );
-  return nsqd;
+  return fakeNode(() => Response.json({ topics }));
 }
 
 Deno.test("A table as a file has all rows that the filter lets through, in their order", async () => {

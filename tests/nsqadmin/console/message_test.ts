@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { WHOLE_BODY_SIZE } from "../../../src/cluster/messages.ts";
+import { pageAt } from "../../support/console_pages.ts";
 import { HtmlPage } from "../../support/html_page.ts";
 import {
   type ClusterInProcess,
@@ -12,12 +13,6 @@ import {
 } from "../../support/nsqadmin_in_process.ts";
 
 const LIST = "/topics/t/c/messages";
-
-async function pageAt(admin: NsqadminInProcess, target: string): Promise<HtmlPage> {
-  const { status, text } = await admin.ask("GET", target);
-  assertEquals([target, status], [target, 200], text);
-  return new HtmlPage(text);
-}
 
 /** The address of the first message's page. */
 async function messagePath(admin: NsqadminInProcess): Promise<string> {

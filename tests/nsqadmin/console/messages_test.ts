@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { PAGE_MESSAGES, SHOWN_BODY_SIZE, WORD_LENGTH_MAX } from "../../../src/cluster/messages.ts";
+import { fakeNode, pageAt } from "../../support/console_pages.ts";
 import { deadAddress, FakeHttp, type FakeHttpRequest } from "../../support/fake_http.ts";
 import { HtmlPage } from "../../support/html_page.ts";
 import {
@@ -14,12 +15,6 @@ import { TempFolder } from "../../support/interop.ts";
 
 const PAGE = "/topics/t/c/messages";
 const [ID, STATE, ATTEMPTS, , BYTES, BODY] = [0, 1, 2, 3, 4, 5];
-
-async function pageAt(admin: NsqadminInProcess, target: string): Promise<HtmlPage> {
-  const { status, text } = await admin.ask("GET", target);
-  assertEquals([target, status], [target, 200], text);
-  return new HtmlPage(text);
-}
 
 function messagesOf(page: HtmlPage): string[][] {
   return page.rows.slice(1);
@@ -46,14 +41,10 @@ function messagesTest(name: string, test: (cluster: ClusterInProcess) => Promise
 }
 
 /** A node with a topic `t` that answers `/messages`, and what is to be done, like that. */
-function fakeNode(answer: (request: FakeHttpRequest) => Response): FakeHttp {
-  const node: FakeHttp = new FakeHttp((request): Response => {
-    if (request.target.startsWith("/message")) return answer(request);
-    const port = Number(node.address.split(":")[1]);
-    const info = { hostname: "h", broadcast_address: "127.0.0.1", http_port: port };
-    return Response.json(request.target === "/info" ? info : { topics: [{ topic_name: "t" }] });
-  });
-  return node;
+function nodeWith(answer: (request: FakeHttpRequest) => Response): FakeHttp {
+  return fakeNode((request) =>
+    request.target.startsWith("/message") ? answer(request) : Response.json({ topics: [{ topic_name: "t" }] })
+  );
 }
 
 messagesTest("A channel's page leads to its messages, which are shown as published", async (cluster) => {
@@ -288,7 +279,7 @@ for (
   ] as const
 ) {
   Deno.test(`A node that ${what} is named, with the reason`, async () => {
-    await using node = fakeNode(answer);
+    await using node = nodeWith(answer);
     await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
       const page = await pageAt(admin, PAGE);
 
@@ -302,7 +293,7 @@ for (
 Deno.test("What hostile messages say stays text, of limited length", async () => {
   const hostile = `"'><script>alert(1)</script>&amp;</code></td>\u202e\x00\u200b`;
   const message = { id: hostile, state: hostile, client: hostile, timestamp: hostile, body: hostile };
-  await using node = fakeNode(() =>
+  await using node = nodeWith(() =>
     Response.json({
       messages: [
         message,
@@ -334,7 +325,7 @@ Deno.test("What hostile messages say stays text, of limited length", async () =>
 
 Deno.test("An id is shown as long as it may be", async () => {
   const id = "x".repeat(WORD_LENGTH_MAX);
-  await using node = fakeNode(() =>
+  await using node = nodeWith(() =>
     Response.json({ messages: [{ id, due_in_ms: Number.MAX_SAFE_INTEGER }] })
   );
   await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
@@ -343,7 +334,7 @@ Deno.test("An id is shown as long as it may be", async () => {
 });
 
 Deno.test("A message that is acted on is named to its node, whatever its name", async () => {
-  await using node = fakeNode(({ method }) => method === "POST" ? new Response("") : Response.json({}));
+  await using node = nodeWith(({ method }) => method === "POST" ? new Response("") : Response.json({}));
   await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
     const form = {
       action: "requeue-message",
@@ -374,7 +365,7 @@ for (
   ]
 ) {
   Deno.test(`POST ${target} of ${body} is refused`, async () => {
-    await using node = fakeNode(() => new Response(""));
+    await using node = nodeWith(() => new Response(""));
     await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
       assertEquals([(await admin.ask("POST", target, { body })).status, node.asked], [400, []]);
     });

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { FORM_SIZE_MAX } from "../../../src/nsqadmin/console/change_pages.tsx";
 import { PAGE_ROWS } from "../../../src/nsqadmin/console/table.ts";
+import { pageAt } from "../../support/console_pages.ts";
 import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
 import { identify } from "../../support/frames.ts";
 import { HtmlPage } from "../../support/html_page.ts";
@@ -26,16 +27,6 @@ const PATHS = [
   "/counter",
   "/lookup",
 ];
-
-async function pageAt(
-  admin: NsqadminInProcess,
-  target: string,
-  headers: Record<string, string> = {},
-): Promise<HtmlPage> {
-  const { status, text } = await admin.ask("GET", target, { headers });
-  assertEquals([target, status], [target, 200], text);
-  return new HtmlPage(text);
-}
 
 /** Presses a button of a page; the answer, or the page that it leads to. */
 async function press(
