@@ -43,9 +43,11 @@ async function createChannel({ httpAddress }: NsqdProcess): Promise<void> {
   }
 }
 
-async function publish({ tcpAddress }: NsqdProcess, bodies: readonly string[]): Promise<void> {
-  await using producer = new Producer({ nsqd: [tcpAddress] });
+/** Publishes messages; the channel has them then, which is a while after the answer. */
+async function publish(nsqd: NsqdProcess, bodies: readonly string[]): Promise<void> {
+  await using producer = new Producer({ nsqd: [nsqd.tcpAddress] });
   await producer.publishMany("t", bodies);
+  await eventually("the channel has them", async () => await leftAt(nsqd) === bodies.length);
 }
 
 /** Messages of t/c that wait, are in flight or deferred. */
@@ -108,6 +110,7 @@ for (const layers of [[], ["snappy"], ["deflate"], ["tls"], ["tls", "snappy"], [
       world.send("SIGTERM");
       assertEquals(await running, 0);
 
+      await eventually("the channel has them", async () => await leftAt(destination) >= BODIES.length);
       assertEquals(await leftAt(destination), BODIES.length);
     },
   );
