@@ -24,7 +24,7 @@ import { Answer, HeaderBlock } from "./answer.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import { isHost } from "./head.ts";
 import { HttpError, tooManyBodies } from "./http_error.ts";
-import type { HttpBody, HttpRequest, UpgradeOptions } from "./http_request.ts";
+import type { HttpBody, HttpRequest, RequestHeaders, UpgradeOptions } from "./http_request.ts";
 import { RuntimeSocket } from "./runtime_socket.ts";
 import type { HttpServer, ServeOptions } from "./server.ts";
 import { checkHandshake } from "./websocket.ts";
@@ -285,9 +285,15 @@ class RuntimeRequest implements HttpRequest {
     return this.#request.method;
   }
 
-  get headers(): { get(name: string): string | undefined } {
-    const { headers } = this.#request;
-    return { get: (name) => headers.get(name) ?? undefined };
+  get headers(): RequestHeaders {
+    const get = (name: string) => this.#request.headers.get(name) ?? undefined;
+    return {
+      get,
+      all(name) {
+        const joined = get(name);
+        return joined === undefined ? [] : [joined];
+      },
+    };
   }
 
   get signal(): AbortSignal {

@@ -59,6 +59,11 @@ export class HeaderFields {
     return i < 0 ? undefined : this.#values[i];
   }
 
+  /** All values of a name in lower case, in their order. */
+  all(name: string): readonly string[] {
+    return this.#values.filter((_, i) => this.#names[i] === name);
+  }
+
   /** How often a name is there. */
   count(name: string): number {
     let count = 0;

@@ -38,8 +38,10 @@ export interface UpgradeOptions {
 
 /** The headers of a request. */
 export interface RequestHeaders {
-  /** The value of a name in lower case. */
+  /** The first value of a name in lower case. */
   get(name: string): string | undefined;
+  /** All values of a name in lower case; where the platform has joined them, one with commas between. */
+  all(name: string): readonly string[];
 }
 
 /** The body of a request. */

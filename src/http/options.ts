@@ -63,6 +63,11 @@ export const HTTP_OPTIONS = {
 /** What HTTP is configured with. */
 export type HttpOptions = OptionsOf<typeof HTTP_OPTIONS>;
 
+/** True for an origin as browsers send it: without a path. */
+export function isOrigin(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\/[^/\s,*]+$/.test(text);
+}
+
 /** Why these options cannot be run with, or `undefined` if they can. */
 export function httpRefusal({ httpAllowedHosts }: Pick<HttpOptions, "httpAllowedHosts">): string | undefined {
   const bad = httpAllowedHosts.find((host) => host === "" || !isHost(host));

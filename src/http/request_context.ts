@@ -11,6 +11,8 @@ const NO_PARAMS: Readonly<Record<string, string>> = {};
 /** One request. */
 export class RequestContext {
   readonly request: HttpRequest;
+  /** `host:port` of the client; Go prints `@` for one that came through a unix socket. Of whom a proxy speaks, without a port. */
+  readonly remoteAddress: string;
   /** Path and query as they were sent. */
   readonly target: string;
   /** Path as it was sent, escapes included. */
@@ -30,8 +32,9 @@ export class RequestContext {
   /** What a handler wants to be noted besides path and query: a value from the body. */
   detail: string | undefined;
 
-  constructor(request: HttpRequest) {
+  constructor(request: HttpRequest, remoteAddress = request.peer) {
     this.request = request;
+    this.remoteAddress = remoteAddress;
     this.target = pathAndQuery(request);
     const queryStart = this.target.indexOf("?");
     this.rawPath = queryStart < 0 ? this.target : this.target.slice(0, queryStart);
@@ -45,11 +48,6 @@ export class RequestContext {
   /** Length of the body as the client announced it, in bytes; `undefined` for one sent in chunks. */
   get contentLength(): number | undefined {
     return this.request.body.announced;
-  }
-
-  /** `host:port` of the client; Go prints `@` for one that came through a unix socket. */
-  get remoteAddress(): string {
-    return this.request.peer;
   }
 
   /** The whole body, or `undefined` if it is longer than `limitBytes`. @throws {HttpError} If it cannot be read. */

@@ -33,6 +33,10 @@ export interface RouterOptions {
   readonly counts?: RequestCounts | undefined;
   /** Origins of pages that may use it. @default {none} */
   readonly origins?: readonly string[];
+  /** Origins that are its own by another name: their pages may change something, and read no more than others. @default {none} */
+  readonly ownOrigins?: readonly string[];
+  /** Address of the client, if it is not that of the connection. @default {the connection's} */
+  readonly clientOf?: ((request: HttpRequest) => string) | undefined;
 }
 
 /** No route has a longer path, in characters, and to find out what one of a MiB may mean holds all others up. */
@@ -67,13 +71,20 @@ export class Router {
   readonly #onForeign: RouterOptions["onForeign"];
   readonly #counts: RequestCounts | undefined;
   readonly #origins: ReadonlySet<string>;
+  /** Origins of pages that may change something. */
+  readonly #changing: ReadonlySet<string>;
+  readonly #clientOf: RouterOptions["clientOf"];
   readonly #notFound: Responder;
   readonly #methodNotAllowed: Responder;
   readonly #internalError: Responder;
   readonly #foreign: Readonly<Record<"FOREIGN_HOST" | "FOREIGN_ORIGIN", Responder>>;
 
-  constructor({ routes, logger, hosts, counts, onError, onForeign, origins = [] }: RouterOptions) {
+  constructor(options: RouterOptions) {
+    const { routes, logger, hosts, counts, onError, onForeign, clientOf, origins = [], ownOrigins = [] } =
+      options;
     this.#origins = new Set(origins);
+    this.#changing = new Set([...origins, ...ownOrigins]);
+    this.#clientOf = clientOf;
     this.#table = new RouteTable(routes);
     this.#logger = logger;
     this.#hosts = hosts;
@@ -91,7 +102,7 @@ export class Router {
 
   /** Answers a request. Never rejects. */
   readonly handle = async (request: HttpRequest): Promise<Answer> => {
-    const context = new RequestContext(request);
+    const context = new RequestContext(request, this.#clientOf?.(request));
     const answer = await this.#answer(context);
     if (answer.status >= 400 && context.refuses) this.#tell(context, answer);
     this.#counts?.count(context.route, answer.status);
@@ -134,7 +145,7 @@ export class Router {
   }
 
   #respond(context: RequestContext): Answer | Promise<Answer> {
-    const foreign = foreignness(context.request, this.#hosts, this.#origins);
+    const foreign = foreignness(context.request, this.#hosts, this.#changing);
     if (foreign !== undefined) {
       this.#onForeign?.(context);
       return this.#foreign[foreign](context);

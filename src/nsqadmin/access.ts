@@ -6,6 +6,7 @@
 
 import { HttpError } from "../http/http_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
+import type { TrustedProxies } from "./proxies.ts";
 import type { NsqadminOptions } from "./options.ts";
 
 /** What somebody is: a viewer sees numbers and names, an operator keeps things going, an admin may destroy what there is. */
@@ -36,6 +37,7 @@ export type Right = keyof typeof ROLE_FOR;
 /** What the access of requests is decided by. */
 export interface AccessContext {
   readonly options: Pick<NsqadminOptions, "adminUsers" | "aclHttpHeader">;
+  readonly proxies: TrustedProxies | undefined;
 }
 
 /** Whether somebody with these roles may do that. */
@@ -44,8 +46,10 @@ export function allows(roles: readonly Role[], right: Right): boolean {
 }
 
 /** Who a proxy says that it is, by the header or by the name of HTTP's Basic; `undefined` if nobody says. */
-export function userOf({ options }: AccessContext, request: RequestContext): string | undefined {
-  return basicAuthUser(request) || headerUser(request, options.aclHttpHeader) || undefined;
+export function userOf(access: AccessContext, request: RequestContext): string | undefined {
+  // What Basic says is proven by nobody here.
+  const named = access.proxies === undefined ? basicAuthUser(request) : undefined;
+  return named || headerUser(access, request) || undefined;
 }
 
 /** Refuses who may not do that, and notes for the audit log who it is. @throws {HttpError} 403 */
@@ -55,14 +59,17 @@ export function requireRight(access: AccessContext, request: RequestContext, rig
 }
 
 /** What the one who asks is. */
-export function rolesOf({ options }: AccessContext, request: RequestContext): readonly Role[] {
-  const { adminUsers, aclHttpHeader } = options;
-  const isAdmin = adminUsers.length === 0 || adminUsers.includes(headerUser(request, aclHttpHeader));
+export function rolesOf(access: AccessContext, request: RequestContext): readonly Role[] {
+  const { adminUsers } = access.options;
+  const isAdmin = adminUsers.length === 0 || adminUsers.includes(headerUser(access, request));
   return isAdmin ? ["admin"] : ["viewer"];
 }
 
-function headerUser(request: RequestContext, header: string): string {
-  return request.request.headers.get(header.toLowerCase()) ?? "";
+/** With trusted proxies, what one of them says, and says once: a client could have sent the header, too. */
+function headerUser({ options, proxies }: AccessContext, { request }: RequestContext): string {
+  const users = request.headers.all(options.aclHttpHeader.toLowerCase());
+  if (proxies !== undefined && (users.length > 1 || !proxies.haveSent(request))) return "";
+  return users[0] ?? "";
 }
 
 function basicAuthUser(request: RequestContext): string | undefined {

@@ -127,7 +127,7 @@ export class ActivityLog {
   }
 }
 
-type Recorder = Pick<AdminContext, "activity" | "clock" | "options">;
+type Recorder = Pick<AdminContext, "activity" | "clock" | "options" | "proxies">;
 
 /** Notes what becomes of requests that change something. */
 export function recorded(admin: Recorder, responder: Responder): Responder {

@@ -16,6 +16,7 @@ import type { PageEvents } from "./console/events.ts";
 import type { MetricsSource } from "./metrics.ts";
 import type { AdminAction } from "./notifications.ts";
 import type { NsqadminOptions } from "./options.ts";
+import type { TrustedProxies } from "./proxies.ts";
 import type { Poller } from "./watch/poller.ts";
 
 /** See above. */
@@ -37,6 +38,8 @@ export interface AdminContext extends MetricsSource {
   readonly audit: Audit | undefined;
   /** What people have done lately. */
   readonly activity: ActivityLog;
+  /** In front, those that are known. */
+  readonly proxies: TrustedProxies | undefined;
   /** As they are now. */
   readonly options: NsqadminOptions;
   setLogLevel(level: LogLevel): void;

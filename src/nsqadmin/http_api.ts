@@ -36,7 +36,8 @@ type Operation = (admin: AdminContext, request: RequestContext) => unknown;
 
 /** Everything that one nsqadmin serves. */
 export function nsqadminHttp(admin: AdminContext): Router {
-  const { basePath, httpAllowedHosts } = admin.options;
+  const { basePath, httpAllowedHosts, trustedOrigins } = admin.options;
+  const { proxies } = admin;
   const prefix = basePath === "/" ? "" : basePath;
   const routes = routesOf(admin).map((each) => ({
     ...each,
@@ -46,7 +47,16 @@ export function nsqadminHttp(admin: AdminContext): Router {
   const onForeign = (context: RequestContext) => {
     if (context.method !== "GET") noteActivity(admin, context, 403);
   };
-  return new Router({ routes, logger: admin.logger, hosts, counts: admin.requests, onForeign });
+  return new Router({
+    routes,
+    logger: admin.logger,
+    hosts,
+    counts: admin.requests,
+    onForeign,
+    // As browsers write it.
+    ownOrigins: trustedOrigins.map((origin) => origin.toLowerCase()),
+    clientOf: proxies && ((request) => proxies.clientOf(request)),
+  });
 }
 
 function routesOf(admin: AdminContext): HttpRoute[] {

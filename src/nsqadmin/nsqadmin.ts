@@ -36,6 +36,7 @@ import type { AdminContext } from "./context.ts";
 import { nsqadminHttp } from "./http_api.ts";
 import { type AdminAction, Notifications } from "./notifications.ts";
 import { NSQADMIN_OPTIONS, type NsqadminConfig, type NsqadminOptions } from "./options.ts";
+import { TrustedProxies } from "./proxies.ts";
 import { readTokenFile } from "./token_file.ts";
 import { Poller } from "./watch/poller.ts";
 
@@ -61,6 +62,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly events = new PageEvents();
   readonly activity = new ActivityLog();
   readonly http: HttpClient;
+  readonly proxies: TrustedProxies | undefined;
   readonly hostname = Deno.hostname();
   readonly started = momentOf(this.clock);
   readonly lag = new LoopLag();
@@ -81,6 +83,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   constructor({ options, tls, token }: NsqadminConfig, logger: Logger) {
     this.#options = options;
     this.#token = token;
+    this.proxies = TrustedProxies.of(options.trustedProxies);
     this.logger = logger;
     const limits = {
       connectTimeoutMs: options.httpClientConnectTimeoutMs,

@@ -11,9 +11,9 @@ import { type Exit, exitOnOptionError, type Loaded, loadOptions } from "../confi
 import { logOptions } from "../config/log_options.ts";
 import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/option.ts";
 import { readTlsFiles, type TlsFiles } from "../config/tls_files.ts";
-import { HTTP_OPTIONS, httpRefusal } from "../http/options.ts";
+import { HTTP_OPTIONS, httpRefusal, isOrigin } from "../http/options.ts";
 import { alertRules, DEFAULT_RULES } from "./alerts/rules.ts";
-import { parseSubnet } from "./subnet.ts";
+import { parseAddressOrSubnet, parseSubnet } from "./subnet.ts";
 import { readTokenFile } from "./token_file.ts";
 
 const SECOND_MS = 1000;
@@ -220,6 +220,23 @@ export const NSQADMIN_OPTIONS = {
     description: "User who may change something; may be given several times. Without any, everybody may.",
   }),
 
+  trustedProxies: option<readonly string[]>({
+    flag: "trusted-proxy",
+    key: "trusted_proxies",
+    kind: stringList,
+    default: [],
+    description:
+      "Address, or network, of a proxy that is believed who the user is (--acl-http-header), from where he asks (X-Forwarded-For), and whether over HTTPS (X-Forwarded-Proto); may be given several times. Without it everybody is believed the first, and nobody the others.",
+  }),
+  trustedOrigins: option<readonly string[]>({
+    flag: "trusted-origin",
+    key: "trusted_origins",
+    kind: stringList,
+    default: [],
+    description:
+      "Origin, such as https://nsqadmin.example, by which browsers know these pages where a proxy does not pass on the Host that they have asked for; may be given several times.",
+  }),
+
   writeTimeoutMs: option({
     flag: "write-timeout",
     kind: duration,
@@ -287,6 +304,12 @@ function refusalOf(options: NsqadminOptions): string | undefined {
   if (allowConfigFromCidr !== "" && parseSubnet(allowConfigFromCidr) === undefined) {
     return `failed to parse --allow-config-from-cidr (${allowConfigFromCidr})`;
   }
+  const badProxy = options.trustedProxies.find((text) => parseAddressOrSubnet(text) === undefined);
+  if (badProxy !== undefined) {
+    return `--trusted-proxy is no address and no network: ${JSON.stringify(badProxy)}`;
+  }
+  const badOrigin = options.trustedOrigins.find((origin) => !isOrigin(origin));
+  if (badOrigin !== undefined) return `--trusted-origin is no origin: ${JSON.stringify(badOrigin)}`;
   if (options.pollIntervalMs < POLL_INTERVAL_MIN_MS) return "--poll-interval must be 100ms at least";
   return urlRefusal("graphite-url", options.graphiteUrl) ??
     urlRefusal("notification-http-endpoint", options.notificationHttpEndpoint) ??

@@ -27,6 +27,20 @@ export function parseSubnet(text: string): Subnet | undefined {
   };
 }
 
+/** The network that one of an address, or a network, is; `undefined` for what is neither. */
+export function parseAddressOrSubnet(text: string): Subnet | undefined {
+  const family = familyOf(text);
+  return parseSubnet(family === undefined ? text : `${text}/${family === "ipv4" ? 32 : 128}`);
+}
+
+/** The IP address in `host:port`, also without a port; `undefined` where there is none. */
+export function ipOf(address: string): string | undefined {
+  const ip = familyOf(address) === undefined
+    ? /^\[([^\]]*)\](?::\d+)?$|^([^:]*):\d+$/.exec(address)?.slice(1).find((each) => each !== undefined)
+    : address;
+  return ip !== undefined && familyOf(ip) !== undefined ? ip : undefined;
+}
+
 function familyOf(ip: string): "ipv4" | "ipv6" | undefined {
   return isIPv4(ip) ? "ipv4" : isIPv6(ip) ? "ipv6" : undefined;
 }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { parseSubnet } from "../../src/nsqadmin/subnet.ts";
+import { ipOf, parseAddressOrSubnet, parseSubnet } from "../../src/nsqadmin/subnet.ts";
 
 for (
   const [network, ip, isIn] of [
@@ -28,5 +28,38 @@ for (
 ) {
   Deno.test(`parseSubnet() takes ${JSON.stringify(text)} for no network`, () => {
     assertEquals(parseSubnet(text), undefined);
+  });
+}
+
+for (
+  const [text, isIn] of [
+    ["10.1.2.3", true],
+    ["10.1.2.4", false],
+    ["10.0.0.0/8", true],
+    ["::ffff:10.1.2.3", false],
+    ["::1", false],
+    ["proxy", undefined],
+    ["", undefined],
+  ] as const
+) {
+  Deno.test(`10.1.2.3 is ${isIn} of parseAddressOrSubnet(${JSON.stringify(text)})`, () => {
+    assertEquals(parseAddressOrSubnet(text)?.has("10.1.2.3"), isIn);
+  });
+}
+
+for (
+  const [address, ip] of [
+    ["10.1.2.3:80", "10.1.2.3"],
+    ["10.1.2.3", "10.1.2.3"],
+    ["[::1]:80", "::1"],
+    ["[::1]", "::1"],
+    ["::1", "::1"],
+    ["@", undefined],
+    ["host:80", undefined],
+    ["", undefined],
+  ] as const
+) {
+  Deno.test(`ipOf() is ${ip} of ${JSON.stringify(address)}`, () => {
+    assertEquals(ipOf(address), ip);
   });
 }

@@ -53,7 +53,10 @@ export function httpRequest(call: Call): HttpRequest & { readonly body: ReadyBod
   return {
     method,
     target,
-    headers: { get: (name) => headers[name] },
+    headers: {
+      get: (name) => headers[name],
+      all: (name) => name in headers ? [headers[name]] : [],
+    },
     body: new ReadyBody(body),
     peer: "127.0.0.1:1234",
     signal,

@@ -9,7 +9,7 @@ import { changeOption, parseStringList, required, showOption } from "../../http/
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import type { AdminContext } from "../context.ts";
-import { parseSubnet } from "../subnet.ts";
+import { ipOf, parseSubnet } from "../subnet.ts";
 
 /** `GET /config/:opt` */
 export function showAdminOption(admin: AdminContext, request: RequestContext): unknown {
@@ -32,7 +32,7 @@ function requireNetwork({ options, logger }: AdminContext, { remoteAddress }: Re
   const subnet = parseSubnet(options.allowConfigFromCidr);
   // None is checked at the start: the option is empty then.
   if (subnet === undefined) return;
-  const ip = /^\[?([^\]]*?)\]?:\d+$/.exec(remoteAddress)?.[1];
+  const ip = ipOf(remoteAddress);
   if (ip === undefined) {
     logger.error(`failed to parse RemoteAddr ${remoteAddress}`);
     throw new HttpError(400, "INVALID_REMOTE_ADDR");

@@ -15,6 +15,7 @@ import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { requestParams } from "../../http/request_params.ts";
 import type { AdminContext } from "../context.ts";
+import { ipOf } from "../subnet.ts";
 
 const SECOND_MS = 1000;
 
@@ -74,7 +75,7 @@ const PASSED_ON: readonly string[] = [
 ];
 
 function forwardedHeaders({ request, remoteAddress }: RequestContext, { username }: URL): Header[] {
-  const headers: Header[] = [["X-Forwarded-For", remoteAddress.replace(/:\d+$/, "").replace(/^\[|\]$/g, "")]];
+  const headers: Header[] = [["X-Forwarded-For", ipOf(remoteAddress) ?? remoteAddress]];
   for (const name of FORWARDED) {
     const value = request.headers.get(name.toLowerCase());
     if (value === undefined || name === "Authorization" && username !== "") continue;

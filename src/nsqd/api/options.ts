@@ -6,7 +6,7 @@
 import { listenRefusal, parseAddress } from "../../config/address.ts";
 import { string, stringList } from "../../config/kind.ts";
 import { option, type OptionsOf } from "../../config/option.ts";
-import { HTTP_OPTIONS, httpRefusal } from "../../http/options.ts";
+import { HTTP_OPTIONS, httpRefusal, isOrigin } from "../../http/options.ts";
 
 /** The table. */
 export const API_OPTIONS = {
@@ -67,10 +67,7 @@ export function apiRefusal(
   if (hasHttps && parseAddress(httpsAddress)?.kind !== "tcp") {
     return listenRefusal("https-address", httpsAddress);
   }
-  const badOrigin = options.httpAllowOrigins.find((origin) => !ORIGIN.test(origin));
+  const badOrigin = options.httpAllowOrigins.find((origin) => !isOrigin(origin));
   if (badOrigin !== undefined) return `--http-allow-origin is no origin: ${JSON.stringify(badOrigin)}`;
   return httpRefusal(options);
 }
-
-/** As browsers send it: without a path. */
-const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/\s,*]+$/;
