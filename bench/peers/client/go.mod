@@ -1,0 +1,3 @@
+module denosq/bench/peers/client
+
+go 1.21
