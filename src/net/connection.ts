@@ -5,6 +5,7 @@
  */
 
 import { hostPort } from "../base/host_port.ts";
+import type { Layer, Layered } from "./layer.ts";
 
 /** How an address of IPv4 begins when it is told as one of IPv6. */
 const MAPPED = "::ffff:";
@@ -19,6 +20,12 @@ export interface Connection {
   write(bytes: Uint8Array): Promise<number>;
   /** Says that no more will be written, where the transport can: what the peer still sends can be read. */
   closeWrite?(): Promise<void>;
+  /**
+   * Puts a layer on itself, where it does not do so by what is above it; `unread` has been read of it, and belongs to the layer.
+   *
+   * @throws {Error} When that fails; it is closed then.
+   */
+  readonly putLayer?: ((layer: Layer, unread: Uint8Array) => Promise<Layered>) | undefined;
   /** Ends it in both directions; may be called again. */
   close(): void;
 }

@@ -134,11 +134,13 @@ export class Wire {
 /** A connection below a layer; each write that it takes something of is noted. */
 class NotedConnection implements Connection {
   readonly peer: string;
+  readonly putLayer: Connection["putLayer"];
   readonly #inner: Connection;
   readonly #note: () => void;
 
   constructor(inner: Connection, note: () => void) {
     this.peer = inner.peer;
+    this.putLayer = inner.putLayer?.bind(inner);
     this.#inner = inner;
     this.#note = note;
   }

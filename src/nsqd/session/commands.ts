@@ -12,8 +12,6 @@ import { NSQ_VERSION } from "../../base/version.ts";
 import { type Channel, ChannelError } from "../../broker/channel.ts";
 import type { Consumer } from "../../broker/consumer.ts";
 import type { Topic } from "../../broker/topic.ts";
-import { DeflateConnection } from "../../net/deflate.ts";
-import { SnappyConnection } from "../../net/snappy.ts";
 import type { TlsServer } from "../../net/tls_server.ts";
 import { type ErrorCode, ProtocolError } from "../../protocol/errors.ts";
 import { CLOSE_WAIT_FRAME, encodeFrame, FRAME_TYPE, OK_FRAME } from "../../protocol/frames.ts";
@@ -149,25 +147,22 @@ async function upgrade(
   if (tls) {
     note("TLS");
     // Unlike NSQ, a failed handshake is not answered in plain text: the client waits for something else.
-    let refusal: string | undefined;
-    await session.upgrade(async (connection) => {
-      const upgraded = await tls.upgrade(connection);
-      refusal = upgraded.refusal;
-      if (refusal === undefined) session.tls = upgraded.state;
-      return upgraded.connection;
-    });
-    if (refusal !== undefined) throw new ProtocolError("E_IDENTIFY_FAILED", `IDENTIFY failed ${refusal}`);
+    const agreed = await session.upgrade({ kind: "tls", server: tls });
+    if (agreed?.refusal !== undefined) {
+      throw new ProtocolError("E_IDENTIFY_FAILED", `IDENTIFY failed ${agreed.refusal}`);
+    }
+    session.tls = agreed?.state;
     session.answer(OK_FRAME);
   }
   if (snappy) {
     note("snappy");
-    await session.upgrade((connection) => new SnappyConnection(connection));
+    await session.upgrade({ kind: "snappy" });
     session.snappy = true;
     session.answer(OK_FRAME);
   }
   if (deflate) {
     note(`deflate (level ${deflateLevel})`);
-    await session.upgrade((connection) => new DeflateConnection(connection, deflateLevel));
+    await session.upgrade({ kind: "deflate", level: deflateLevel });
     session.deflate = true;
     session.answer(OK_FRAME);
   }

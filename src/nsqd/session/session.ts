@@ -20,7 +20,8 @@ import { Consumer, type MessageSink, NEARNESS, type Nearness } from "../../broke
 import type { Segment } from "../../log/segment.ts";
 import type { Topic } from "../../broker/topic.ts";
 import type { Timestamp } from "../../log/segment_image.ts";
-import { type Connection, hostOf, isDisconnect, UnreadConnection } from "../../net/connection.ts";
+import { type Connection, hostOf, isDisconnect } from "../../net/connection.ts";
+import { type Layer, type Layered, putLayer } from "../../net/layer.ts";
 import type { TlsServer, TlsState } from "../../net/tls_server.ts";
 import { Wire, type WireOwner } from "../../net/wire.ts";
 import { CommandReader, MAGIC_V2 } from "../../protocol/command_reader.ts";
@@ -388,13 +389,17 @@ export class Session implements MessageSink, WireOwner {
     this.#suspension = work;
   }
 
-  /** Puts another layer on the connection; what has come already belongs to it. */
-  async upgrade(layer: (connection: Connection) => Connection | Promise<Connection>): Promise<void> {
+  /** Puts another layer on the connection; what has come already belongs to it. Returns what was agreed on, if it is TLS. */
+  async upgrade(layer: Layer): Promise<Layered["tls"]> {
     await this.publishesKept();
     const unread = this.reader.takeRest();
-    await this.#wire.upgrade((connection) =>
-      layer(unread.length > 0 ? new UnreadConnection(connection, unread) : connection)
-    );
+    let agreed: Layered["tls"];
+    await this.#wire.upgrade(async (below) => {
+      const { connection, tls } = await putLayer(below, layer, unread);
+      agreed = tls;
+      return connection;
+    });
+    return agreed;
   }
 
   /** Subscribes to a channel of the topic. Throws what the channel throws. */
