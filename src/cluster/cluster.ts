@@ -10,7 +10,7 @@
 
 import { inSlices, type Slice } from "../base/time_slice.ts";
 import { fieldsOf, listField, textField, textsField } from "./answer_fields.ts";
-import { type Answered, askAll } from "./asked.ts";
+import { type Answered, askAll, tell } from "./asked.ts";
 import {
   byText,
   type ClusterNode,
@@ -40,6 +40,22 @@ export interface ClusterSources {
 export interface Registries {
   readonly kind: Daemon["kind"];
   readonly addresses: readonly string[];
+}
+
+/** How one of those has answered who tell of nodes. */
+export interface RegistryAnswer {
+  /** `host:port` of its HTTP API. */
+  readonly address: string;
+  /** How long it took until its nodes were known. */
+  readonly tookMs: number;
+  /** Undefined if it does not say. */
+  readonly version: string | undefined;
+}
+
+/** Nodes, and how those have answered who tell of them. */
+export interface ToldCluster extends Answered<readonly ClusterNode[]> {
+  /** Of those that have answered; none where there is a list of nsqds. */
+  readonly registries: readonly RegistryAnswer[];
 }
 
 /** What is wanted of `/stats`; empty names are no filter. */
@@ -135,15 +151,35 @@ export class Cluster {
   }
 
   /** The same, of whose topics only those are told that are tombstoned: much less to read. @throws {UnansweredError} */
-  async nodesOnly(): Promise<Answered<readonly ClusterNode[]>> {
+  async nodesOnly(): Promise<ToldCluster> {
     const registries = this.registries;
     if (registries === undefined) {
-      return await askAll("nsqd", this.#sources().nsqds, async (nsqd) => {
+      const listed = await askAll("nsqd", this.#sources().nsqds, async (nsqd) => {
         return await this.client.get(nsqd, "/info", (answer) => infoNode(answer, []));
       });
+      return { ...listed, registries: [] };
     }
-    const { value, failures } = await this.#askTold(registries, "/nodes", toldNodesOnly);
-    return { value: mergedNodes(value), failures };
+    const { kind, addresses } = registries;
+    const { value, failures } = await askAll(kind, addresses, async (daemon) => {
+      const { address } = daemon;
+      const startMs = performance.now();
+      const told = await this.client.get(daemon, "/nodes", (answer) => toldNodesOnly(answer, address));
+      const tookMs = performance.now() - startMs;
+      // Who tells of nodes, and not of itself, has answered all the same.
+      const { answers: [version] } = await tell(kind, [address], (each) => {
+        return this.client.get(
+          each,
+          "/info",
+          (answer) => textField(fieldsOf(answer, "the answer"), "version"),
+        );
+      });
+      return { told, registry: { address, tookMs, version: version || undefined } };
+    });
+    return {
+      value: mergedNodes(value.flatMap(({ told }) => told)),
+      failures,
+      registries: value.map(({ registry }) => registry),
+    };
   }
 
   /** What `read` makes of all that a node says of its topics and channels. @throws {Error} Why it has not. */
@@ -244,10 +280,9 @@ export class Cluster {
   async #askTold(
     { kind, addresses }: Registries,
     path: string,
-    read: (answer: unknown, lookupd: string) => ToldNode[] = toldNodes,
   ): Promise<Answered<readonly ToldNode[]>> {
     const { value, failures } = await askAll(kind, addresses, (daemon) => {
-      return this.client.get(daemon, path, (answer) => read(answer, daemon.address));
+      return this.client.get(daemon, path, (answer) => toldNodes(answer, daemon.address));
     });
     return { value: value.flat(), failures };
   }

@@ -43,6 +43,11 @@ export function httpAddressOf({ broadcast_address, http_port }: ClusterNode): st
   return hostPort({ hostname: broadcast_address, port: http_port });
 }
 
+/** Addresses of those who tell of a node. */
+export function tellersOf({ remote_addresses }: ClusterNode): string[] {
+  return (remote_addresses ?? []).map((text) => text.slice(0, text.indexOf("/")));
+}
+
 /** What the answers of `/nodes` and `/lookup` say of producers. @throws {TypeError} */
 export function toldNodes(answer: unknown, lookupd: string): ToldNode[] {
   return listField(fieldsOf(answer, "the answer"), "producers").map((producer) => {

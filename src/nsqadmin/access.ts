@@ -21,6 +21,8 @@ const ROLE_FOR = {
   pause: "operator",
   publish: "operator",
   requeue: "operator",
+  /** A node that is gone. */
+  forget: "operator",
   /** Read what messages say. */
   peek: "peek",
   empty: "admin",

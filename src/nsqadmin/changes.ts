@@ -20,6 +20,7 @@ import {
 } from "../cluster/cluster_actions.ts";
 import type { MessageTarget } from "../cluster/messages.ts";
 import { UnansweredError } from "../cluster/asked.ts";
+import { HttpError } from "../http/http_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { type Right, userOf } from "./access.ts";
 import type { Subject } from "./activity.ts";
@@ -32,9 +33,16 @@ export type Change =
   | { readonly kind: Action; readonly target: Target; readonly node?: string | undefined }
   | { readonly kind: "publish"; readonly publication: Publication }
   | { readonly kind: "tombstone"; readonly topic: string; readonly node: string }
+  /** Nothing is said any more of a node that is gone. */
+  | { readonly kind: "forget"; readonly node: string }
   | { readonly kind: `${MessageAction}-message`; readonly target: MessageTarget };
 
-/** Makes a change that the request asks for. @throws {UnansweredError} If nothing could be done, or next to nothing. */
+/**
+ * Makes a change that the request asks for.
+ *
+ * @throws {UnansweredError} If nothing could be done, or next to nothing.
+ * @throws {HttpError} 409 if a node is to be forgotten that is not gone.
+ */
 export async function makeChange(
   admin: AdminContext,
   request: RequestContext,
@@ -70,11 +78,11 @@ export function rightFor({ kind }: Pick<Change, "kind">): Right {
 }
 
 async function made(admin: AdminContext, request: RequestContext, change: Change): Promise<Done> {
-  const notify = (action: string, target: Target, node?: string, message?: string) =>
+  const notify = (action: string, target: Target | undefined, node?: string, message?: string) =>
     admin.notify({
       action,
-      topic: target.topic,
-      channel: target.channel || undefined,
+      topic: target?.topic,
+      channel: target?.channel || undefined,
       node,
       message,
       timestamp: Math.floor(admin.clock.nowMs() / 1000),
@@ -113,6 +121,12 @@ async function made(admin: AdminContext, request: RequestContext, change: Change
       notify("tombstone_topic_producer", { topic, channel: "" }, node);
       return done;
     }
+    case "forget": {
+      const { node } = change;
+      if (!admin.poller.forget(node)) throw new HttpError(409, "NODE_NOT_GONE");
+      notify("forget_node", undefined, node);
+      return { done: [], failures: [] };
+    }
     case "publish": {
       const { topic, node } = change.publication;
       const done = await publish(cluster, change.publication);
@@ -147,6 +161,7 @@ function suffixOf({ channel }: Target): "topic" | "channel" {
 function subjectOf(change: Change): Subject {
   const { kind: action } = change;
   if (change.kind === "tombstone") return { action, topic: change.topic, node: change.node };
+  if (change.kind === "forget") return { action, node: change.node };
   if (change.kind === "publish") {
     const { topic, node } = change.publication;
     return { action, topic, node };

@@ -25,6 +25,7 @@ import {
   actOnTopicOrChannel,
   createTopicOrChannel,
   deleteTopicOrChannel,
+  forgetNode,
   tombstoneNode,
 } from "./api/writes.ts";
 import { PAGE_FILES, pageRoutes } from "./console/pages.tsx";
@@ -86,6 +87,7 @@ function routesOf(admin: AdminContext): HttpRoute[] {
     route("DELETE", "/api/nodes/:node", change(tombstoneNode)),
     route("DELETE", "/api/topics/:topic", change(deleteTopicOrChannel)),
     route("DELETE", "/api/topics/:topic/:channel", change(deleteTopicOrChannel)),
+    route("DELETE", "/api/cluster/nodes/:node", change(forgetNode)),
     route("GET", "/api/counter", api(counter)),
     route("GET", "/api/alerts", api(alerts)),
     route("GET", "/api/activity", api(activity)),

@@ -18,7 +18,8 @@ import { goJson } from "../http/json_pieces.ts";
 /** What somebody has done, in the form and order of NSQ's JSON; what says nothing is left out. */
 export interface AdminAction {
   readonly action: string;
-  readonly topic: string;
+  /** Undefined where it is about a node. */
+  readonly topic: string | undefined;
   readonly channel: string | undefined;
   readonly node: string | undefined;
   /** Its id; of no change that NSQ has. */

@@ -21,7 +21,7 @@ import { type FuzzOptions, type FuzzReport, runRounds } from "./campaign.ts";
 
 /** A path that is not in order leads to the one that is, as in NSQ. */
 const REDIRECTIONS = [301, 303, 307];
-const STATUSES = [...REDIRECTIONS, 200, 400, 403, 404, 405, 413, 502];
+const STATUSES = [...REDIRECTIONS, 200, 400, 403, 404, 405, 409, 413, 502];
 const REQUESTS = 12;
 /** A page of 100 rows of whatever names. */
 const PAGE_SIZE_MAX = 2 * 1024 * 1024;
@@ -59,6 +59,7 @@ const PATHS = [
   "/nodes",
   "/nodes/N",
   "/counter",
+  "/cluster",
   "/lookup",
   "/alerts",
   "/activity",
@@ -105,6 +106,7 @@ const ACTIONS = [
   "delete",
   "create",
   "tombstone",
+  "forget",
   "requeue-message",
   "delete-message",
 ];
@@ -147,7 +149,7 @@ async function look(random: Random, admin: NsqadminInProcess, node: string) {
 }
 
 async function submit(random: Random, admin: NsqadminInProcess, node: string) {
-  const target = pathOf(random, random.pick(["/topics", "/topics/T", "/topics/T/C"]), node);
+  const target = pathOf(random, random.pick(["/topics", "/topics/T", "/topics/T/C", "/nodes/N"]), node);
   const body = `action=${random.pick(ACTIONS)}&${fieldsOf(random, node)}`;
   const headers = { "Content-Type": "application/x-www-form-urlencoded", Origin: admin.url };
   return { what: `POST ${target} ${body}`, answer: await admin.ask("POST", target, { body, headers }) };

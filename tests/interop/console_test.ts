@@ -58,6 +58,7 @@ interopTest(
             "/channels",
             "/consumers",
             "/counter",
+            "/cluster",
             "/lookup",
             "/alerts",
             "/activity",

@@ -20,6 +20,20 @@ export async function pageAt(
   return new HtmlPage(text);
 }
 
+/** Presses a button of a page; the answer, or the page that it leads to. */
+export async function press(
+  admin: NsqadminInProcess,
+  target: string,
+  { page, button }: { readonly page: HtmlPage; readonly button: string },
+): Promise<{ readonly status: number; readonly location: string | null; readonly page: HtmlPage }> {
+  const { action = target, body } = page.button(button);
+  const answer = await admin.ask("POST", action, {
+    body,
+    headers: { "Content-Type": "application/x-www-form-urlencoded", Origin: admin.url },
+  });
+  return { status: answer.status, location: answer.headers.get("location"), page: new HtmlPage(answer.text) };
+}
+
 /** A node that says who it is, `h` at its own address, and answers all else like that. */
 export function fakeNode(answer: (request: FakeHttpRequest) => Response): FakeHttp {
   const node: FakeHttp = new FakeHttp((request): Response => {
@@ -28,4 +42,30 @@ export function fakeNode(answer: (request: FakeHttpRequest) => Response): FakeHt
     return Response.json({ hostname: "h", broadcast_address: "127.0.0.1", http_port: port });
   });
   return node;
+}
+
+/** What an nsqlookupd says of a node at that address. */
+function producer(address: string): Record<string, unknown> {
+  const [broadcast_address, port] = address.split(":");
+  return {
+    hostname: `host-${port}`,
+    broadcast_address,
+    http_port: Number(port),
+    tcp_port: Number(port),
+    version: "1.3.0",
+  };
+}
+
+/** A node with a topic, and messages in it. */
+export function nodeWith(depth: () => number): FakeHttp {
+  return new FakeHttp(() =>
+    Response.json({ topics: [{ topic_name: "t", depth: depth(), message_count: 9 }] })
+  );
+}
+
+/** An nsqlookupd that tells of nodes at these addresses. */
+export function lookupdOf(addresses: () => readonly string[]): FakeHttp {
+  return new FakeHttp(({ target }) =>
+    Response.json(target === "/info" ? { version: "1.3.0" } : { producers: addresses().map(producer) })
+  );
 }

@@ -62,6 +62,13 @@ export async function tombstoneNode(admin: AdminContext, request: RequestContext
   return await applied(admin, request, { what: "tombstone node for topic", change });
 }
 
+/** `DELETE /api/cluster/nodes/:node` */
+export async function forgetNode(admin: AdminContext, request: RequestContext): Promise<unknown> {
+  requireRight(admin, request, "forget");
+  const change: Change = { kind: "forget", node: request.params.node };
+  return await applied(admin, request, { what: "forget node", change });
+}
+
 async function applied(
   admin: AdminContext,
   request: RequestContext,

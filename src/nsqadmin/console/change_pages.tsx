@@ -40,7 +40,7 @@ interface Wording {
   readonly button: string;
 }
 
-/** `POST /topics`, `/topics/:topic` and `/topics/:topic/:channel` */
+/** `POST /topics`, `/topics/:topic`, `/topics/:topic/:channel` and `/nodes/:node` */
 export async function submitForm(request: PageRequest): Promise<FormAnswer> {
   const { context, admin } = request;
   requireRight(admin, context, "change");
@@ -82,6 +82,7 @@ async function formOf({ context }: PageRequest): Promise<ReadonlyMap<string, str
 
 /** @throws {HttpError} 400 for what is no change. */
 function changeOf({ context }: PageRequest, kind: string, form: ReadonlyMap<string, string>): Change {
+  if (context.params.node !== undefined) return nodeChangeOf(kind, context.params.node);
   const { topic = form.get("topic") ?? "", channel = form.get("channel") ?? "" } = context.params;
   if (!isValidTopicName(topic)) throw new HttpError(400, "INVALID_TOPIC");
   if (channel !== "" && !isValidChannelName(channel)) throw new HttpError(400, "INVALID_CHANNEL");
@@ -116,6 +117,12 @@ function changeOf({ context }: PageRequest, kind: string, form: ReadonlyMap<stri
       break;
     }
   }
+  throw new HttpError(400, "INVALID_ACTION");
+}
+
+/** @throws {HttpError} 400 */
+function nodeChangeOf(kind: string, node: string): Change {
+  if (kind === "forget") return { kind, node };
   throw new HttpError(400, "INVALID_ACTION");
 }
 
@@ -245,6 +252,7 @@ function pathOf({ paths }: PageRequest, change: Change, at: MessagesView): strin
     return paths.messages(topic, channel) + viewQuery({ ...at, node });
   }
   if (change.kind === "tombstone") return paths.topic(change.topic);
+  if (change.kind === "forget") return paths.cluster;
   if (change.kind === "publish") return paths.topic(change.publication.topic);
   const { topic, channel } = change.target;
   return channel === "" ? paths.topic(topic) : paths.channel(topic, channel);
@@ -258,6 +266,14 @@ function wordingOf(change: Change): Wording {
       meaning:
         "The node deletes the topic with its channels and the messages in them, and consumers are not told of the node for a while, in which they find others.",
       button: "Take off",
+    };
+  }
+  if (change.kind === "forget") {
+    return {
+      question: `Forget node ${change.node}`,
+      meaning:
+        "It is not said any more that it is gone, and alerts about that are over; what it had last is not shown any more. If somebody tells of it again, it is there again.",
+      button: "Forget",
     };
   }
   if (change.kind === "publish") {

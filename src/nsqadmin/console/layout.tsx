@@ -26,6 +26,7 @@ export function Layout(
     ["Consumers", paths.consumers, "s"],
     ["Nodes", paths.nodes, "n"],
     ["Counter", paths.counter, "c"],
+    ["Cluster", paths.cluster, "u"],
     ["Lookup", paths.lookup, "l"],
     ["Alerts", paths.alerts, "a"],
     ["Activity", paths.activity, "v"],
@@ -78,6 +79,7 @@ const DONE: Readonly<Record<string, string>> = {
   empty: "It is emptied.",
   publish: "The message is published.",
   tombstone: "It is taken off the node.",
+  forget: "The node is forgotten.",
   "requeue-message": "The message is the next to be delivered.",
   "delete-message": "The message is deleted.",
   "cancel-message": "The message is canceled.",
@@ -92,8 +94,8 @@ const KEYS = [
   ["/", "filter"],
   ["j, k", "to the next row, and back"],
   [
-    "g, then t, h, s, n, c, l, a or v",
-    "to topics, channels, consumers, nodes, the counter, lookup, alerts, activity",
+    "g, then t, h, s, n, c, u, l, a or v",
+    "to topics, channels, consumers, nodes, the counter, the cluster, lookup, alerts, activity",
   ],
   ["?", "this list"],
 ] as const;

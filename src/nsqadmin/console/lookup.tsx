@@ -23,6 +23,9 @@ export async function lookupPage(request: PageRequest): Promise<Markup> {
   return (
     <Layout request={request} title="Lookup">
       <h1>Lookup</h1>
+      <p>
+        How those answer who tell of nodes is on <a href={request.paths.cluster}>the page of the cluster</a>.
+      </p>
       <Failures of={asking.failures} shown="What is known there only is missing below." />
       {registries === undefined ? <p>Nobody tells of nodes: there is a list of them.</p> : (
         <>

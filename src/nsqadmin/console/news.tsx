@@ -19,18 +19,23 @@ export async function seen({ admin: { poller }, query }: PageRequest): Promise<v
   await poller.look();
 }
 
-/** See above. */
-export function ClusterNews({ request }: { readonly request: PageRequest }): Markup {
+/** See above. Not detailed, where who does not answer and who is gone stands on the page itself. */
+export function ClusterNews(
+  { request, isDetailed = true }: { readonly request: PageRequest; readonly isDetailed?: boolean },
+): Markup {
   const { poller } = request.admin;
   const { leftOut } = poller;
   const gone = poller.nodes.filter(({ gone }) => gone !== undefined);
   return (
     <>
-      <Failures
-        of={poller.failures}
-        shown="What is known there only is missing below, or older than the rest."
-      />
-      {gone.length > 0 && <Gone request={request} nodes={gone} />}
+      {isDetailed && (
+        <Failures
+          of={poller.failures}
+          shown="What is known there only is missing below, or older than the rest."
+          causes={request.paths.cluster}
+        />
+      )}
+      {isDetailed && gone.length > 0 && <Gone request={request} nodes={gone} />}
       {leftOut > 0 && (
         <p class="warning">
           There are too many topics and channels:{" "}
@@ -48,7 +53,11 @@ function Gone(
   return (
     <section class="warning">
       <h2>{nodes.length === 1 ? "One node is" : `${nodes.length} nodes are`} gone</h2>
-      <p>Nobody tells of them any more; what they had is missing below.</p>
+      <p>
+        Nobody tells of them any more; what they had is missing below. Those that are meant to be gone can be
+        {" "}
+        <a href={request.paths.cluster}>forgotten</a>.
+      </p>
       <ul>
         {listed.map((node) => (
           <li>

@@ -19,6 +19,7 @@ import { submitForm } from "./change_pages.tsx";
 import { channelPage } from "./channel.tsx";
 import { channelsPage } from "./channels.tsx";
 import css from "./console.css" with { type: "text" };
+import { clusterPage } from "./cluster.tsx";
 import { consumersPage } from "./consumers.tsx";
 import { counterPage } from "./counter.tsx";
 import script from "./console.js" with { type: "text" };
@@ -87,10 +88,12 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("GET", "/nodes", page(nodesPage)),
     route("GET", "/nodes/:node", page(nodePage)),
     route("GET", "/counter", page(counterPage)),
+    route("GET", "/cluster", page(clusterPage)),
     route("GET", "/lookup", page(lookupPage)),
     route("GET", "/alerts", page(alertsPage)),
     route("GET", "/activity", page(activityPage)),
     route("GET", "/events", responder(admin, () => Promise.resolve(admin.events.add()))),
+    route("POST", "/nodes/:node", form),
     route("POST", "/topics", form),
     route("POST", "/topics/:topic", form),
     route("POST", "/topics/:topic/:channel", form),
@@ -131,6 +134,7 @@ const REASONS: Readonly<Record<string, string>> = {
   INVALID_TOPIC: "That is no name of a topic: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
   INVALID_CHANNEL: "That is no name of a channel: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
   INVALID_ACTION: "That cannot be done here.",
+  NODE_NOT_GONE: "This node is not gone, or is forgotten already.",
   INVALID_FORMAT: "That is no format of a table: json or csv.",
   INVALID_TABLE: "There is no such table on this page.",
   MSG_EMPTY: "A message must say something.",

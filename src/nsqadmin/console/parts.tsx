@@ -43,14 +43,21 @@ export function Paused({ is }: { readonly is: boolean }): Markup {
 
 /** Who has not answered, and why. */
 export function Failures(
-  { of: failures, shown }: { readonly of: readonly Failure[]; readonly shown: string },
+  { of: failures, shown, causes }: {
+    readonly of: readonly Failure[];
+    readonly shown: string;
+    /** Path of the page that says what may be the cause. */
+    readonly causes?: string;
+  },
 ): Markup {
   if (failures.length === 0) return NOTHING;
   const listed = failures.slice(0, FAILURES_SHOWN_MAX);
   return (
     <section class="warning" role="alert">
       <h2>{failures.length === 1 ? "One daemon has" : `${failures.length} daemons have`} not answered</h2>
-      <p>{shown}</p>
+      <p>
+        {shown} {causes !== undefined && <a href={causes}>What may be the cause</a>}
+      </p>
       <ul>
         {listed.map(({ daemon, reason }) => (
           <li>

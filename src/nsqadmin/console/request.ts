@@ -107,6 +107,10 @@ export class Paths {
     return `${this.#base}/api/activity`;
   }
 
+  get cluster(): string {
+    return `${this.#base}/cluster`;
+  }
+
   get lookup(): string {
     return `${this.#base}/lookup`;
   }

@@ -16,12 +16,13 @@ import type { Logger } from "../../base/logger.ts";
 import { SharedRun } from "../../base/shared_run.ts";
 import { inSlices } from "../../base/time_slice.ts";
 import { DAEMONS_MAX, type Failure, UnansweredError } from "../../cluster/asked.ts";
-import type { Cluster } from "../../cluster/cluster.ts";
+import type { Cluster, RegistryAnswer } from "../../cluster/cluster.ts";
 import { byText, type ClusterNode, httpAddressOf } from "../../cluster/cluster_nodes.ts";
 import { History } from "./history.ts";
 import { NodeNumbers } from "./node_numbers.ts";
 import { type Series, SeriesSet } from "./series.ts";
 import { NODE_STATES, type NodeState, WatchedNode } from "./watched_node.ts";
+import { WatchedRegistry } from "./watched_registry.ts";
 
 /** Nodes that are asked at a time. */
 export const ASKED_MAX = 4;
@@ -64,6 +65,7 @@ export class Poller {
   readonly #options: PollerOptions;
   readonly #set = new SeriesSet();
   readonly #nodes = new Map<string, WatchedNode>();
+  readonly #registries = new Map<string, WatchedRegistry>();
   readonly #rounds = new SharedRun(() => this.#round());
   readonly #firstRound = Promise.withResolvers<void>();
   /** Questions, which may outlast their round. */
@@ -143,6 +145,20 @@ export class Poller {
   /** A node, by its address. */
   node(address: string): WatchedNode | undefined {
     return this.#nodes.get(address);
+  }
+
+  /** Those who tell of nodes, as they are configured; none where there is a list of nsqds. */
+  get registries(): WatchedRegistry[] {
+    const addresses = this.#options.cluster.registries?.addresses ?? [];
+    return addresses.map((address) => this.#registries.get(address) ?? new WatchedRegistry(address));
+  }
+
+  /** Remembers a node no longer that is gone; false if there is none at that address. */
+  forget(address: string): boolean {
+    const node = this.#nodes.get(address);
+    if (node?.gone === undefined) return false;
+    this.#drop(node);
+    return true;
   }
 
   /** The node's numbers are in the sums. */
@@ -229,14 +245,28 @@ export class Poller {
   async #nodesTold(): Promise<void> {
     const { cluster } = this.#options;
     try {
-      const { value, failures } = await cluster.nodesOnly();
+      const { value, failures, registries } = await cluster.nodesOnly();
+      this.#noteRegistries(registries, failures);
       const isWhole = failures.length === 0;
       // In a list of nsqds, who does not answer is missing, and not gone.
       this.#setNodes(value, { isWhole, failingAreGone: cluster.registries !== undefined });
       this.#discoveryFailures = failures;
     } catch (error) {
       if (!(error instanceof UnansweredError)) throw error;
+      this.#noteRegistries([], error.failures);
       this.#discoveryFailures = error.failures;
+    }
+  }
+
+  #noteRegistries(answers: readonly RegistryAnswer[], failures: readonly Failure[]): void {
+    const now = momentOf(this.#options.clock);
+    const { registries } = this;
+    this.#registries.clear();
+    for (const registry of registries) this.#registries.set(registry.address, registry);
+    for (const answer of answers) this.#registries.get(answer.address)?.hasAnswered(answer, now);
+    for (const { daemon, reason } of failures) {
+      const registry = this.#registries.get(daemon.address);
+      if (registry !== undefined) registry.reason = reason;
     }
   }
 
@@ -260,9 +290,13 @@ export class Poller {
       const isGone = isWhole || failingAreGone && node.state !== "up";
       if (isGone) node.gone ??= now;
       if (node.gone === undefined || now.monotonicMs - node.gone.monotonicMs <= GONE_KEPT_MS) continue;
-      node.numbers?.release(this.#set);
-      this.#nodes.delete(node.address);
+      this.#drop(node);
     }
+  }
+
+  #drop(node: WatchedNode): void {
+    node.numbers?.release(this.#set);
+    this.#nodes.delete(node.address);
   }
 
   /** Asks all nodes, and waits for those that may be expected to answer. */

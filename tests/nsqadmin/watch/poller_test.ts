@@ -1,36 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { lookupdOf, nodeWith, pageAt } from "../../support/console_pages.ts";
 import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
 import { eventually } from "../../support/eventually.ts";
-import { HtmlPage } from "../../support/html_page.ts";
-import { type NsqadminInProcess, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
-
-/** What an nsqlookupd says of a node at that address. */
-function producer(address: string): Record<string, unknown> {
-  const [broadcast_address, port] = address.split(":");
-  return {
-    hostname: `host-${port}`,
-    broadcast_address,
-    http_port: Number(port),
-    tcp_port: Number(port),
-    version: "1.3.0",
-  };
-}
-
-/** A node with a topic, and messages in it. */
-function nodeWith(depth: () => number): FakeHttp {
-  return new FakeHttp(() =>
-    Response.json({ topics: [{ topic_name: "t", depth: depth(), message_count: 9 }] })
-  );
-}
-
-/** An nsqlookupd that tells of nodes at these addresses. */
-function lookupdOf(addresses: () => readonly string[]): FakeHttp {
-  return new FakeHttp(() => Response.json({ producers: addresses().map(producer) }));
-}
-
-async function pageAt(admin: NsqadminInProcess, target: string): Promise<HtmlPage> {
-  return new HtmlPage((await admin.ask("GET", target)).text);
-}
+import { withNsqadmin } from "../../support/nsqadmin_in_process.ts";
 
 Deno.test("Pages ask nobody anything as long as what is known is not old", async () => {
   await using node = nodeWith(() => 1);
@@ -39,7 +11,7 @@ Deno.test("Pages ask nobody anything as long as what is known is not old", async
     for (const path of ["/", "/nodes", "/counter", `/nodes/${node.address}`, "/"]) await pageAt(admin, path);
 
     assertEquals(node.asked, ["GET /stats?format=json&include_clients=false"]);
-    assertEquals(lookupd.asked, ["GET /nodes"]);
+    assertEquals(lookupd.asked, ["GET /nodes", "GET /info"]);
   });
 });
 
