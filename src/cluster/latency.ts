@@ -26,13 +26,16 @@ export interface Latency {
   readonly host: string;
 }
 
+/** Quantiles of a latency that are read, and that a sum of several has: whoever measures them names a few. */
+export const QUANTILES_MAX = 32;
+
 /** What a node says. @throws {TypeError} */
 export function latencyOf(value: unknown): Latency {
   const fields = fieldsOf(value, "e2e_processing_latency");
   const count = wholeField(fields, "count");
   const percentiles = fields.percentiles === undefined || fields.percentiles === null
     ? null
-    : listField(fields, "percentiles").map((each) => {
+    : listField(fields, "percentiles").slice(0, QUANTILES_MAX).map((each) => {
       const quantile = fieldsOf(each, "a percentile");
       const value = numberField(quantile, "value");
       return {
@@ -62,6 +65,7 @@ function addLatency(sum: Latency, other: Latency): Latency {
   const percentiles = [...sum.percentiles ?? []];
   for (const each of other.percentiles ?? []) {
     const at = percentiles.findIndex(({ quantile }) => quantile === each.quantile);
+    if (at < 0 && percentiles.length >= QUANTILES_MAX) continue;
     const known = percentiles[at] ?? { average: 0, count: 0, max: 0, min: 0, quantile: each.quantile };
     percentiles[at < 0 ? percentiles.length : at] = addQuantile(known, each);
   }

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { inSlices, type Slice } from "../base/time_slice.ts";
+import { sortedInSlices } from "../base/sort_slices.ts";
+import { inSlices, type Slice, TimeSlice } from "../base/time_slice.ts";
 import { type Fields, fieldsOf, flagField, listField, textField, wholeField } from "./answer_fields.ts";
 import { byText, type ClusterNode, httpAddressOf, nullIfEmpty } from "./cluster_nodes.ts";
 import { addLatencies, type Latency, latencyOf, noLatency } from "./latency.ts";
@@ -103,9 +104,12 @@ export async function nodeTopics(
   return topics;
 }
 
-/** A topic of several nodes. Where none has it, there is its name alone. */
-export function sumTopics(topicName: string, parts: readonly TopicStats[]): TopicStats {
-  const nodes = byHost(parts);
+/** A topic of several nodes, which may have very many channels. Where none has it, there is its name alone. */
+export async function sumTopics(
+  topicName: string,
+  parts: readonly TopicStats[],
+  slice: Slice = new TimeSlice(),
+): Promise<TopicStats> {
   return {
     node: parts.length === 0 ? "" : "*",
     hostname: "",
@@ -116,8 +120,8 @@ export function sumTopics(topicName: string, parts: readonly TopicStats[]): Topi
     message_count: sum(parts, ({ message_count }) => message_count),
     delivery_msg_count: sum(parts, ({ delivery_msg_count }) => delivery_msg_count),
     ...localCounts(parts),
-    nodes: nullIfEmpty(nodes),
-    channels: nullIfEmpty(topicChannels(parts)),
+    nodes: nullIfEmpty(await byHost(parts, slice)),
+    channels: nullIfEmpty(await topicChannels(parts, slice)),
     paused: parts.some(({ paused }) => paused),
     e2e_processing_latency: parts.length === 0
       ? null
@@ -125,41 +129,60 @@ export function sumTopics(topicName: string, parts: readonly TopicStats[]): Topi
   };
 }
 
-/** A channel of several nodes. */
-export function sumChannels(parts: readonly ChannelStats[]): ChannelStats {
+/** A channel of several nodes, which may have very many clients. */
+export async function sumChannels(
+  parts: readonly ChannelStats[],
+  slice: Slice = new TimeSlice(),
+): Promise<ChannelStats> {
   const { topic_name, channel_name } = parts[0];
   return {
-    ...counted(parts, { hostname: "", nodes: byHost(parts) }),
+    ...await counted(parts, { hostname: "", nodes: await byHost(parts, slice), slice }),
     e2e_processing_latency: addLatencies(noLatency(topic_name, channel_name), latenciesOf(parts)),
   };
 }
 
 /** The topics' channels of several nodes, each by itself where one node has it, and together where several have. */
-function topicChannels(topics: readonly TopicStats[]): ChannelStats[] {
+async function topicChannels(topics: readonly TopicStats[], slice: Slice): Promise<ChannelStats[]> {
   const byName = new Map<string, ChannelStats[]>();
-  for (const channel of topics.flatMap(({ channels }) => channels ?? [])) {
+  await inSlices(channelsOf(topics), (channel) => {
     const known = byName.get(channel.channel_name);
     if (known === undefined) byName.set(channel.channel_name, [channel]);
     else known.push(channel);
+  }, slice);
+  const channels: ChannelStats[] = [];
+  for (const parts of byName.values()) {
+    channels.push(parts.length === 1 ? parts[0] : await together(parts, slice));
+    if (slice.isOver) await slice.next();
   }
-  return Array.from(byName.values(), (parts) => {
-    const [first, ...others] = parts;
-    if (others.length === 0) return first;
-    const [latency, ...added] = latenciesOf(parts);
-    return {
-      // NSQ compat: the first node's with the others added to it, and so with its hostname, and not among the nodes.
-      ...counted(parts, { hostname: first.hostname, nodes: byHost(others) }),
-      e2e_processing_latency: addLatencies(latency, added),
-    };
-  });
+  return channels;
+}
+
+function* channelsOf(topics: readonly TopicStats[]): Generator<ChannelStats> {
+  for (const { channels } of topics) yield* channels ?? [];
+}
+
+async function together(parts: readonly ChannelStats[], slice: Slice): Promise<ChannelStats> {
+  const [first, ...others] = parts;
+  const [latency, ...added] = latenciesOf(parts);
+  return {
+    // NSQ compat: the first node's with the others added to it, and so with its hostname, and not among the nodes.
+    ...await counted(parts, { hostname: first.hostname, nodes: await byHost(others, slice), slice }),
+    e2e_processing_latency: addLatencies(latency, added),
+  };
 }
 
 /** All of a channel's but the latencies. */
-function counted(
+async function counted(
   parts: readonly ChannelStats[],
-  { hostname, nodes }: { readonly hostname: string; readonly nodes: readonly ChannelStats[] },
-): Omit<ChannelStats, "e2e_processing_latency"> {
+  { hostname, nodes, slice }: {
+    readonly hostname: string;
+    readonly nodes: readonly ChannelStats[];
+    readonly slice: Slice;
+  },
+): Promise<Omit<ChannelStats, "e2e_processing_latency">> {
   const [{ topic_name, channel_name }] = parts;
+  const clients: ClientStats[] = [];
+  await inSlices(clientsOf(parts), (client) => clients.push(client), slice);
   return {
     node: "*",
     hostname,
@@ -177,9 +200,13 @@ function counted(
     ...localCounts(parts),
     client_count: sum(parts, ({ client_count }) => client_count),
     nodes: nullIfEmpty(nodes),
-    clients: nullIfEmpty(byHost(parts.flatMap(({ clients }) => clients ?? []))),
+    clients: nullIfEmpty(await byHost(clients, slice)),
     paused: parts.some(({ paused }) => paused),
   };
+}
+
+function* clientsOf(parts: readonly ChannelStats[]): Generator<ClientStats> {
+  for (const { clients } of parts) yield* clients ?? [];
 }
 
 /** Where something is told of, and when. */
@@ -324,6 +351,6 @@ function sum<T>(parts: readonly T[], countOf: (part: T) => number): number {
   return parts.reduce((total, part) => total + countOf(part), 0);
 }
 
-function byHost<T extends { readonly hostname: string }>(parts: readonly T[]): T[] {
-  return [...parts].sort((a, b) => byText(a.hostname, b.hostname));
+function byHost<T extends { readonly hostname: string }>(parts: readonly T[], slice: Slice): Promise<T[]> {
+  return sortedInSlices(parts, (a, b) => byText(a.hostname, b.hostname), slice);
 }

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { TimeSlice } from "../../src/base/time_slice.ts";
 import type { ClusterNode } from "../../src/cluster/cluster_nodes.ts";
 import { infoNode } from "../../src/cluster/cluster_nodes.ts";
+import { QUANTILES_MAX } from "../../src/cluster/latency.ts";
 import {
   type ChannelStats,
   nodeTopics,
@@ -9,6 +10,7 @@ import {
   sumTopics,
   type TopicStats,
 } from "../../src/cluster/topic_stats.ts";
+import { CountedSlice } from "../support/counted_slice.ts";
 
 const NOW_S = 1_700_000_100;
 
@@ -72,7 +74,7 @@ Deno.test("sumChannels() adds up what nodes say, by hostname", async () => {
     }),
   ]);
 
-  const sum = sumChannels(parts);
+  const sum = await sumChannels(parts);
 
   assertEquals([sum.node, sum.hostname, sum.topic_name, sum.channel_name], ["*", "", "t", "c"]);
   assertEquals([sum.depth, sum.memory_depth, sum.backend_depth], [12, 10, 2]);
@@ -93,7 +95,7 @@ Deno.test("sumTopics() has a channel of one node as it is, and one of several to
     await topicOf("c", 4, { channel_name: "other", depth: 1 }),
   ];
 
-  const { node, channels, nodes } = sumTopics("t", parts);
+  const { node, channels, nodes } = await sumTopics("t", parts);
 
   assertEquals(node, "*");
   assertEquals(channels?.map((each) => [each.node, each.hostname, each.channel_name, each.depth]), [
@@ -103,8 +105,8 @@ Deno.test("sumTopics() has a channel of one node as it is, and one of several to
   assertEquals(nodes?.map(({ channels }) => channels?.map(({ depth }) => depth)), [[5], [7], [1]]);
 });
 
-Deno.test("sumTopics() of no node has its name and no latencies", () => {
-  const { node, topic_name, nodes, channels, e2e_processing_latency } = sumTopics("t", []);
+Deno.test("sumTopics() of no node has its name and no latencies", async () => {
+  const { node, topic_name, nodes, channels, e2e_processing_latency } = await sumTopics("t", []);
 
   assertEquals([node, topic_name, nodes, channels, e2e_processing_latency], ["", "t", null, null, null]);
 });
@@ -115,11 +117,50 @@ Deno.test("Latencies of several nodes are averaged by what each has counted", as
   });
   const parts = channelsOf([await topicOf("a", 2, latency(1, 100)), await topicOf("b", 3, latency(3, 200))]);
 
-  assertEquals(sumChannels(parts).e2e_processing_latency, {
+  assertEquals((await sumChannels(parts)).e2e_processing_latency, {
     count: 4,
     percentiles: [{ average: 175, count: 4, max: 200, min: 200, quantile: 0.99 }],
     topic: "t",
     channel: "c",
     host: "*",
   });
+});
+
+Deno.test("nodeTopics() reads as many quantiles as may be, and sumChannels() has no more", async () => {
+  const latency = (from: number, count: number) => ({
+    e2e_processing_latency: {
+      count: 1,
+      percentiles: Array.from({ length: count }, (_, i) => ({ quantile: from + i, value: 1 })),
+    },
+  });
+  const quantiles = async (...counts: readonly number[]) => {
+    const topics = counts.map((count, i) => topicOf("h", i, latency(i * 1000, count)));
+    const sum = await sumChannels(channelsOf(await Promise.all(topics)));
+    return sum.e2e_processing_latency?.percentiles?.length;
+  };
+
+  assertEquals(await quantiles(QUANTILES_MAX), QUANTILES_MAX);
+  assertEquals(await quantiles(QUANTILES_MAX + 1), QUANTILES_MAX);
+  assertEquals(await quantiles(QUANTILES_MAX - 1, 1), QUANTILES_MAX);
+  assertEquals(await quantiles(QUANTILES_MAX - 1, 2), QUANTILES_MAX);
+});
+
+Deno.test("sumTopics() leaves others their turns, however many channels there are", async () => {
+  const channels = Array.from({ length: 1000 }, (_, i) => ({ channel_name: String(i) }));
+  const topics = [await topicOf("a", 1, {}, { channels }), await topicOf("b", 2, {}, { channels })];
+  const slice = new CountedSlice();
+
+  assertEquals((await sumTopics("t", topics, slice)).channels?.length, 1000);
+
+  assertEquals(slice.turns >= 3000, true);
+});
+
+Deno.test("sumChannels() leaves others their turns, however many clients there are", async () => {
+  const clients = Array.from({ length: 1000 }, (_, i) => ({ hostname: String(i) }));
+  const channels = channelsOf([await topicOf("a", 1, { clients }), await topicOf("b", 2, { clients })]);
+  const slice = new CountedSlice();
+
+  assertEquals((await sumChannels(channels, slice)).clients?.length, 2000);
+
+  assertEquals(slice.turns >= 2000, true);
 });

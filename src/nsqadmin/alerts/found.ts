@@ -67,9 +67,11 @@ interface Entry {
 /** A rule, and what it has found. */
 export class Found {
   readonly rule: AlertRule;
-  readonly #entries = new Map<string, Entry>();
+  /** By topic, or else by node, and then by channel: no name has to be put together with another to be looked for. */
+  readonly #entries = new Map<string | undefined, Map<string | undefined, Entry>>();
   readonly #onChange: (alert: Alert) => void;
   #round = 0;
+  #size = 0;
   #leftOut = 0;
 
   /** `onChange` is told of what fires, and of what has fired and is over. */
@@ -80,7 +82,8 @@ export class Found {
 
   /** All, those that began first before the others. */
   get alerts(): Alert[] {
-    return Array.from(this.#entries.values(), ({ alert }) => alert);
+    const alerts = Array.from(this.#all(), ({ alert }) => alert);
+    return alerts.sort((a, b) => a.since.monotonicMs - b.since.monotonicMs);
   }
 
   /** How many more there were than there is room for. */
@@ -94,17 +97,17 @@ export class Found {
     this.#leftOut = 0;
   }
 
+  /** Whether something of that value need be seen, before it is found out whether the rule is about it: mostly not. */
+  concerns(subject: AlertSubject, value: number | undefined): boolean {
+    return this.#isAbove(value) || this.#size > 0 && this.#find(subject) !== undefined;
+  }
+
   /** Something was seen. */
   see(subject: AlertSubject, { value, detail: whole }: Sight, now: Moment): void {
-    const isAbove = value !== undefined && value > this.rule.limit;
-    // Most are not above: for them nothing must be made.
-    if (!isAbove && this.#entries.size === 0) return;
-    const detail = whole && shortened(whole, DETAIL_LENGTH_MAX);
-    const key = keyOf(subject);
-    const known = this.#entries.get(key);
+    const known = this.#find(subject);
     if (known === undefined) {
-      if (!isAbove) return;
-      if (this.#entries.size >= ALERTS_OF_RULE_MAX) {
+      if (!this.#isAbove(value)) return;
+      if (this.#size >= ALERTS_OF_RULE_MAX) {
         this.#leftOut++;
         return;
       }
@@ -112,33 +115,59 @@ export class Found {
         rule: this.rule,
         subject,
         value,
-        detail,
+        detail: whole && shortened(whole, DETAIL_LENGTH_MAX),
         since: now,
         fired: undefined,
         resolved: undefined,
       };
       const entry = { alert, belowMs: undefined, round: this.#round };
-      this.#entries.set(key, entry);
+      this.#add(entry);
       this.#above(entry, now);
       return;
     }
     known.round = this.#round;
     if (value === undefined) known.belowMs = undefined;
-    else if (isAbove) {
-      known.alert = { ...known.alert, value, detail };
+    else if (this.#isAbove(value)) {
+      known.alert = { ...known.alert, value, detail: whole && shortened(whole, DETAIL_LENGTH_MAX) };
       known.belowMs = undefined;
       this.#above(known, now);
     } else {
       known.alert = { ...known.alert, value };
-      this.#below(key, known, now);
+      this.#below(known, now);
     }
   }
 
   /** The round has ended: what was not seen is not there. */
   end(now: Moment): void {
-    for (const [key, entry] of this.#entries) {
-      if (entry.round !== this.#round) this.#below(key, entry, now);
+    for (const entry of this.#all()) {
+      if (entry.round !== this.#round) this.#below(entry, now);
     }
+  }
+
+  *#all(): Generator<Entry> {
+    for (const entries of this.#entries.values()) yield* entries.values();
+  }
+
+  #isAbove(value: number | undefined): value is number {
+    return value !== undefined && value > this.rule.limit;
+  }
+
+  #find({ topic, channel, node }: AlertSubject): Entry | undefined {
+    return this.#entries.get(topic ?? node)?.get(channel);
+  }
+
+  #add(entry: Entry): void {
+    const { topic, channel, node } = entry.alert.subject;
+    const siblings = this.#entries.get(topic ?? node) ?? new Map<string | undefined, Entry>();
+    this.#entries.set(topic ?? node, siblings.set(channel, entry));
+    this.#size++;
+  }
+
+  #remove({ alert: { subject: { topic, channel, node } } }: Entry): void {
+    const siblings = this.#entries.get(topic ?? node);
+    siblings?.delete(channel);
+    if (siblings?.size === 0) this.#entries.delete(topic ?? node);
+    this.#size--;
   }
 
   #above(entry: Entry, now: Moment): void {
@@ -148,16 +177,11 @@ export class Found {
     this.#onChange(entry.alert);
   }
 
-  #below(key: string, entry: Entry, now: Moment): void {
+  #below(entry: Entry, now: Moment): void {
     entry.belowMs ??= now.monotonicMs;
     const hasFired = entry.alert.fired !== undefined;
     if (hasFired && now.monotonicMs - entry.belowMs < this.rule.forMs) return;
-    this.#entries.delete(key);
+    this.#remove(entry);
     if (hasFired) this.#onChange({ ...entry.alert, resolved: now });
   }
-}
-
-/** No two subjects have the same, whatever names nodes tell of. */
-function keyOf({ topic, channel, node }: AlertSubject): string {
-  return JSON.stringify([topic, channel, node]);
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { sortedInSlices } from "../../base/sort_slices.ts";
 import { TimeSlice } from "../../base/time_slice.ts";
 import { byText, httpAddressOf, nullIfEmpty } from "../../cluster/cluster_nodes.ts";
 import { type ClientStats, sumChannels, sumTopics } from "../../cluster/topic_stats.ts";
@@ -34,7 +35,7 @@ export async function topic(admin: AdminContext, request: RequestContext): Promi
   const nodes = await upstream.ask("get topic producers", admin.cluster.topicNodes(topic));
   const query = { topic, channel: "", includeClients: false };
   const stats = await upstream.ask("get topic metadata", admin.cluster.topicStats(nodes, query));
-  return { ...sumTopics(topic, stats), message: upstream.message };
+  return { ...await sumTopics(topic, stats), message: upstream.message };
 }
 
 /** `GET /api/topics/:topic/:channel` */
@@ -49,8 +50,8 @@ export async function channel(admin: AdminContext, request: RequestContext): Pro
   );
   // Unlike NSQ, whose handler fails, or answers with nothing (docs/compatibility.md).
   if (parts.length === 0) throw new HttpError(404, "CHANNEL_NOT_FOUND");
-  const sum = sumChannels(parts);
-  const clients = sum.clients === null ? null : [...sum.clients].sort(byTopology);
+  const sum = await sumChannels(parts);
+  const clients = sum.clients === null ? null : await sortedInSlices(sum.clients, byTopology);
   return { ...sum, clients, message: upstream.message };
 }
 

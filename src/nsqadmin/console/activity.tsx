@@ -18,9 +18,12 @@ const RESULTS_SHOWN_MAX = 5;
 const COLUMNS: Columns<Activity> = { name: ({ number }) => -number };
 
 /** `GET /activity` */
-export function activityPage(request: PageRequest): Promise<Markup> {
+export async function activityPage(request: PageRequest): Promise<Markup> {
   const view = tableView(request.query, COLUMNS);
-  const part = tablePart(request.admin.activity.newestFirst, view, { columns: COLUMNS, nameOf: textOf });
+  const part = await tablePart(request.admin.activity.newestFirst, view, {
+    columns: COLUMNS,
+    nameOf: textOf,
+  });
   const query = queryWith(new Map([["filter", view.filter]]), view.filter === "" ? { filter: "" } : {});
   return Promise.resolve(
     <Layout request={request} title="Activity" live>

@@ -32,7 +32,7 @@ export async function alertsPage(request: PageRequest): Promise<Markup> {
   }));
   const view = tableView(request.query, COLUMNS);
   const nameOf = ({ alert }: Row) => `${stateOf(alert)} ${subjectText(alert)} ${alert.rule.text}`;
-  const part = tablePart(rows, view, { columns: COLUMNS, nameOf });
+  const part = await tablePart(rows, view, { columns: COLUMNS, nameOf });
   return (
     <Layout request={request} title="Alerts" live>
       <h1>Alerts</h1>

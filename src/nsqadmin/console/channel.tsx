@@ -63,7 +63,7 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
   const parts = stats.flatMap(({ channels }) => channels ?? []).filter(({ channel_name }) =>
     channel_name === channel
   );
-  const sum = parts.length === 0 ? undefined : sumChannels(parts);
+  const sum = parts.length === 0 ? undefined : await sumChannels(parts);
   request.admin.poller.note();
   const file = exported(request, {
     nodes: fileOf(sum?.nodes ?? [], NODE_FIELDS),

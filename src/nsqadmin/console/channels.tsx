@@ -46,10 +46,8 @@ const FIELDS: Fields<Series> = {
 export async function channelsPage(request: PageRequest): Promise<Markup | Answer> {
   const { poller, options } = request.admin;
   await seen(request);
-  const rows = Array.from(poller.topics, ({ channels }) => [...channels.values()]).flat()
-    .filter(({ nodes }) => nodes > 0);
   const view = tableView(request.query, COLUMNS);
-  const part = tablePart(rows, view, { columns: COLUMNS, nameOf });
+  const part = await tablePart(channelsOf(poller.topics), view, { columns: COLUMNS, nameOf });
   const file = exported(request, { channels: fileOf(part.found, FIELDS) }, poller.failures);
   if (file) return await file;
   const head = { request, view };
@@ -90,6 +88,15 @@ export async function channelsPage(request: PageRequest): Promise<Markup | Answe
       <ExportLinks request={request} />
     </Layout>
   );
+}
+
+/** The channels that nodes have that count. */
+function* channelsOf(topics: Iterable<Series>): Generator<Series> {
+  for (const { channels } of topics) {
+    for (const channel of channels.values()) {
+      if (channel.nodes > 0) yield channel;
+    }
+  }
 }
 
 function Row({ request, channel }: { readonly request: PageRequest; readonly channel: Series }): Markup {

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { inSlices } from "../../base/time_slice.ts";
 import { type Consumer, Consumers } from "../../cluster/consumers.ts";
 import type { Answer } from "../../http/answer.ts";
 import { Asking } from "./asking.ts";
@@ -75,9 +74,8 @@ export async function consumersPage(request: PageRequest): Promise<Markup | Answ
     await asking.ask(cluster.eachChannel(nodes, (channel, slice) => consumers.add(channel, slice)), []);
   }
   const view = tableView(request.query, COLUMNS);
-  const rows: ConsumerRow[] = [];
-  await inSlices(consumers.all, (consumer) => rows.push(rowOf(consumer)));
-  const part = tablePart(rows, view, { columns: COLUMNS, nameOf: ({ text }) => text });
+  const rows = consumers.all.values().map(rowOf);
+  const part = await tablePart(rows, view, { columns: COLUMNS, nameOf: ({ text }) => text });
   const file = exported(request, { consumers: fileOf(part.found, FIELDS) }, asking.failures);
   if (file) return await file;
   const head = { request, view };

@@ -62,7 +62,7 @@ export async function nodesPage(request: PageRequest): Promise<Markup | Answer> 
   await seen(request);
   const view = tableView(request.query, NODE_COLUMNS);
   const nameOf = ({ node, address }: WatchedNode) => `${node.hostname} ${address}`;
-  const part = tablePart(poller.nodes, view, { columns: NODE_COLUMNS, nameOf });
+  const part = await tablePart(poller.nodes, view, { columns: NODE_COLUMNS, nameOf });
   const file = exported(request, { nodes: fileOf(part.found, NODE_FIELDS) }, poller.failures);
   if (file) return await file;
   const head = { request, view };
@@ -165,7 +165,7 @@ export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
   const watched = poller.node(address);
   const rows = watched?.numbers === undefined ? [] : nodeTopicRows(watched.numbers);
   const view = tableView(request.query, TOPIC_COLUMNS);
-  const part = tablePart(rows, view, { columns: TOPIC_COLUMNS, nameOf: ({ name }) => name });
+  const part = await tablePart(rows, view, { columns: TOPIC_COLUMNS, nameOf: ({ name }) => name });
   const tables = { topics: fileOf(part.found, TOPIC_FIELDS) };
   const file = exported(request, tables, poller.failures);
   if (file) return await file;
@@ -181,7 +181,7 @@ export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
             {STATE_WORDS[watched.state]}. It was heard of{" "}
             {watched.answered === undefined ? "never" : agoOf(request, watched.answered.monotonicMs)}:{" "}
             {(watched.numbers?.totals.waiting ?? 0).toLocaleString("en")} messages waiting,{" "}
-            {rows.reduce((sum, { consumers }) => sum + consumers, 0).toLocaleString("en")} consumers.
+            {part.all.reduce((sum, { consumers }) => sum + consumers, 0).toLocaleString("en")} consumers.
           </p>
           <TableControls
             request={request}

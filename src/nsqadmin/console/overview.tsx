@@ -19,9 +19,11 @@ import { TOPIC_COLUMNS, TOPIC_FIELDS, type TopicRow, topicRows } from "./topic_r
 export async function overviewPage(request: PageRequest): Promise<Markup | Answer> {
   const { poller, options } = request.admin;
   await seen(request);
-  const rows = topicRows(poller.topics);
   const view = tableView(request.query, TOPIC_COLUMNS);
-  const part = tablePart(rows, view, { columns: TOPIC_COLUMNS, nameOf: ({ name }) => name });
+  const part = await tablePart(topicRows(poller.topics), view, {
+    columns: TOPIC_COLUMNS,
+    nameOf: ({ name }) => name,
+  });
   const tables = { topics: fileOf(part.found, TOPIC_FIELDS) };
   const file = exported(request, tables, poller.failures);
   if (file) return await file;
@@ -30,7 +32,7 @@ export async function overviewPage(request: PageRequest): Promise<Markup | Answe
     <Layout request={request} title="Topics" live>
       <h1>Topics</h1>
       <ClusterNews request={request} />
-      <Totals request={request} rows={rows} />
+      <Totals request={request} rows={part.all} />
       <TableControls
         request={request}
         view={view}

@@ -5,6 +5,9 @@
  * @module
  */
 
+import { sortedInSlices } from "../../base/sort_slices.ts";
+import { inSlices, type Slice, TimeSlice } from "../../base/time_slice.ts";
+
 /** How a table is looked at. */
 export interface TableView {
   /** Part of a name, in any case; empty for all. */
@@ -19,6 +22,8 @@ export interface TableView {
 /** What of the rows is shown. */
 export interface TablePart<Row> {
   readonly rows: readonly Row[];
+  /** All that there are, in the order in which they came. */
+  readonly all: readonly Row[];
   /** All rows that the filter lets through, in order. */
   readonly found: readonly Row[];
   /** Of rows that the filter lets through. */
@@ -51,25 +56,39 @@ export function tableView<Row>(query: ReadonlyMap<string, string>, columns: Colu
   };
 }
 
-/** The part of the rows that is looked at; `nameOf` is what the filter looks for. */
-export function tablePart<Row>(
-  rows: readonly Row[],
+/** The part of the rows that is looked at, found in slices of time; `nameOf` is what the filter looks for. */
+export async function tablePart<Row>(
+  rows: Iterable<Row>,
   view: TableView,
   { columns, nameOf }: { readonly columns: Columns<Row>; readonly nameOf: (row: Row) => string },
-): TablePart<Row> {
+  slice: Slice = new TimeSlice(),
+): Promise<TablePart<Row>> {
   const wanted = view.filter.toLowerCase();
-  const found = rows.filter((row) => nameOf(row).toLowerCase().includes(wanted));
   const valueOf = columns[view.sort];
+  const all: Row[] = [];
+  // Once for each row, and not for each comparison of two.
+  const keyed: { readonly row: Row; readonly name: string; readonly value: string | number }[] = [];
+  await inSlices(rows, (row) => {
+    all.push(row);
+    const name = nameOf(row);
+    if (name.toLowerCase().includes(wanted)) keyed.push({ row, name, value: valueOf(row) });
+  }, slice);
   const direction = view.descending ? -1 : 1;
-  found.sort((a, b) => direction * compare(valueOf(a), valueOf(b)) || compare(nameOf(a), nameOf(b)));
+  const sorted = await sortedInSlices(
+    keyed,
+    (a, b) => direction * compare(a.value, b.value) || compare(a.name, b.name),
+    slice,
+  );
+  const found = sorted.map(({ row }) => row);
   const pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS));
   const page = Math.min(view.page, pages);
   const start = (page - 1) * PAGE_ROWS;
   return {
     rows: found.slice(start, start + PAGE_ROWS),
+    all,
     found,
     count: found.length,
-    countInAll: rows.length,
+    countInAll: all.length,
     page,
     pages,
   };

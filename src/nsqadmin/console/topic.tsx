@@ -53,7 +53,7 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
   const nodes = await asking.ask(cluster.topicNodes(topic), []);
   const query = { topic, channel: "", includeClients: false };
   const stats = nodes.length === 0 ? [] : await asking.ask(cluster.topicStats(nodes, query), []);
-  const sum = sumTopics(topic, stats);
+  const sum = await sumTopics(topic, stats);
   request.admin.poller.note();
   const file = exported(request, {
     nodes: fileOf(sum.nodes ?? [], NODE_FIELDS),

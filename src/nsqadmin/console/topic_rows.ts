@@ -51,19 +51,16 @@ export const TOPIC_COLUMNS: Columns<TopicRow> = {
 export const TOPIC_FIELDS: Fields<TopicRow> = { ...TOPIC_COLUMNS, paused: ({ paused }) => paused };
 
 /** The topics that nodes have that count, over all of these nodes. */
-export function topicRows(topics: Iterable<Series>): TopicRow[] {
-  const rows: TopicRow[] = [];
+export function* topicRows(topics: Iterable<Series>): Generator<TopicRow> {
   for (const topic of topics) {
     if (topic.nodes === 0) continue;
     const channels = Array.from(topic.channels.values(), (channel) => (field: Field) => channel.sum(field));
-    rows.push(rowOf(topic, { of: (field) => topic.sum(field), channels, nodes: topic.nodes }));
+    yield rowOf(topic, { of: (field) => topic.sum(field), channels, nodes: topic.nodes });
   }
-  return rows;
 }
 
 /** The topics of one node. */
-export function nodeTopicRows(numbers: NodeNumbers): TopicRow[] {
-  const rows: TopicRow[] = [];
+export function* nodeTopicRows(numbers: NodeNumbers): Generator<TopicRow> {
   for (let i = 0; i < numbers.series.length;) {
     const topic = i++;
     const channels: ((field: Field) => number)[] = [];
@@ -71,9 +68,8 @@ export function nodeTopicRows(numbers: NodeNumbers): TopicRow[] {
       const channel = i;
       channels.push((field) => numbers.at(channel, field));
     }
-    rows.push(rowOf(numbers.series[topic], { of: (field) => numbers.at(topic, field), channels, nodes: 1 }));
+    yield rowOf(numbers.series[topic], { of: (field) => numbers.at(topic, field), channels, nodes: 1 });
   }
-  return rows;
 }
 
 function rowOf(

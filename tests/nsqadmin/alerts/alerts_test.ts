@@ -13,6 +13,7 @@ import type { Alert } from "../../../src/nsqadmin/alerts/found.ts";
 import { parseAlertRule } from "../../../src/nsqadmin/alerts/rules.ts";
 import { AT, type Field, FIELDS, type Series, SeriesSet } from "../../../src/nsqadmin/watch/series.ts";
 import { WatchedNode } from "../../../src/nsqadmin/watch/watched_node.ts";
+import { CountedSlice } from "../../support/counted_slice.ts";
 import { FAKE_START_MS, FakeClock } from "../../support/fake_clock.ts";
 
 type Numbers = Partial<Record<Field, number>>;
@@ -228,11 +229,10 @@ Deno.test("Alerts.judge() lets others have their turn whenever its slice is over
   const cluster = new Cluster("depth > 10");
   for (let i = 0; i < 5; i++) cluster.say(`t${i}`, { depth: i });
   for (const series of cluster.set.all()) series.publish();
-  let turns = 0;
-  const slice = { isOver: true, next: () => Promise.resolve(void turns++) };
+  const slice = new CountedSlice();
 
   await cluster.alerts.judge({ topics: cluster.set.topics, nodes: [], failures: [] }, slice);
 
   // One for each of the five, one for the rule, and one at each end.
-  assertEquals(turns, 8);
+  assertEquals(slice.turns, 8);
 });

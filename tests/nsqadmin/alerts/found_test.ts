@@ -131,3 +131,21 @@ Deno.test("Found tells subjects apart, whatever names are in them, and cuts what
   assertEquals(found.alerts.map(({ subject }) => subject), subjects);
   assertEquals(found.alerts[0].detail?.length, DETAIL_LENGTH_MAX);
 });
+
+Deno.test("Found.concerns() says what need be seen: what is above the limit, and what it has found", () => {
+  const { found, round } = rounds("depth > 10 for 2s");
+  const concerns = (value: number | undefined) =>
+    [{ topic: "t" }, { topic: "t", channel: "c" }, { topic: "u" }].map((subject) =>
+      found.concerns(subject, value)
+    );
+
+  assertEquals([concerns(11), concerns(10), concerns(undefined)], [
+    [true, true, true],
+    [false, false, false],
+    [false, false, false],
+  ]);
+  round({ t: 11 });
+  assertEquals([concerns(10), concerns(undefined)], [[true, false, false], [true, false, false]]);
+  round({ t: 10 });
+  assertEquals(concerns(10), [false, false, false]);
+});
