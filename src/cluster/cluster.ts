@@ -237,13 +237,14 @@ export class Cluster {
 
   /**
    * Has `use` look at every channel of those nodes, with its clients, one after the other: at nothing of a node whose answer
-   * is not what it must be. @throws {UnansweredError}
+   * is not what it must be. What a node answers of others than were asked for is looked at, too. @throws {UnansweredError}
    */
   async eachChannel(
     nodes: readonly ClusterNode[],
     use: (channel: ChannelStats, slice: Slice) => Promise<void>,
+    of: Pick<StatsQuery, "topic" | "channel"> = EVERYTHING,
   ): Promise<Answered<readonly ClusterNode[]>> {
-    const query = { ...EVERYTHING, includeClients: true };
+    const query = { topic: of.topic, channel: of.channel, includeClients: true };
     return await this.#askNodes(nodes, query, async (answer, node, slice) => {
       const nowS = Math.floor(Date.now() / 1000);
       for (const { channels } of await nodeTopics(answer, { node, nowS, slice })) {

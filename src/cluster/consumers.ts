@@ -29,11 +29,25 @@ export interface ConsumedChannel {
   readonly nodes: ReadonlySet<string>;
 }
 
+/** What clients call themselves, up to {@linkcode TEXT_LENGTH_MAX} characters; what is not said may be anything. */
+export interface ConsumerName {
+  readonly hostname?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly userAgent?: string | undefined;
+}
+
+/** What connections have in common that are put together: all of their name, which is that of a process, or a part of it. */
+export type Grouping = "process" | "host" | "client";
+
+/** What a client says of itself, as much as is kept of it. */
+export function nameText(text: string): string {
+  return shortened(text, TEXT_LENGTH_MAX);
+}
+
 /** A process that consumes. Two that call themselves the same, on one host and with one client, are one. */
 export class Consumer {
-  readonly hostname: string;
-  readonly clientId: string;
-  readonly userAgent: string;
+  /** What all its connections are called. */
+  readonly name: ConsumerName;
   /** Of the protocol. */
   readonly versions: Set<string> = new Set();
   /** Who it has shown itself to be. */
@@ -54,10 +68,20 @@ export class Consumer {
   /** When its oldest connection was made, in s of the node's clock. */
   connectedS: number = Infinity;
 
-  constructor({ hostname, client_id, user_agent }: ClientStats) {
-    this.hostname = shortened(hostname, TEXT_LENGTH_MAX);
-    this.clientId = shortened(client_id, TEXT_LENGTH_MAX);
-    this.userAgent = shortened(user_agent, TEXT_LENGTH_MAX);
+  constructor(name: ConsumerName) {
+    this.name = name;
+  }
+
+  get hostname(): string {
+    return this.name.hostname ?? "";
+  }
+
+  get clientId(): string {
+    return this.name.clientId ?? "";
+  }
+
+  get userAgent(): string {
+    return this.name.userAgent ?? "";
   }
 
   /** Nodes that it is connected to. */
@@ -88,8 +112,8 @@ export class Consumer {
     this.finished += client.finish_count;
     this.requeued += client.requeue_count;
     this.connectedS = Math.min(this.connectedS, client.connect_ts);
-    this.versions.add(shortened(client.version, TEXT_LENGTH_MAX));
-    if (client.auth_identity !== "") this.identities.add(shortened(client.auth_identity, TEXT_LENGTH_MAX));
+    this.versions.add(nameText(client.version));
+    if (client.auth_identity !== "") this.identities.add(nameText(client.auth_identity));
     const connected = this.channels.get(channel) ?? new Set();
     connected.add(client.node);
     this.channels.set(channel, connected);
@@ -99,13 +123,20 @@ export class Consumer {
 /** All of them. */
 export class Consumers {
   readonly #limits: Limits;
+  readonly #by: Grouping;
   readonly #channels = new Map<string, ConsumedChannel & { readonly nodes: Set<string> }>();
   readonly #consumers = new Map<string, Consumer>();
   #connectionCount = 0;
   #channelCount = 0;
   #leftOut = 0;
 
-  constructor(limits: Limits = { connectionsMax: CONNECTIONS_MAX, channelsMax: CHANNELS_MAX }) {
+  constructor(
+    { by = "process", limits = { connectionsMax: CONNECTIONS_MAX, channelsMax: CHANNELS_MAX } }: {
+      readonly by?: Grouping;
+      readonly limits?: Limits;
+    } = {},
+  ) {
+    this.#by = by;
     this.#limits = limits;
   }
 
@@ -129,8 +160,8 @@ export class Consumers {
     const key = JSON.stringify([topic_name, channel_name]);
     const channel = this.#channels.get(key) ??
       {
-        topic: shortened(topic_name, TEXT_LENGTH_MAX),
-        name: shortened(channel_name, TEXT_LENGTH_MAX),
+        topic: nameText(topic_name),
+        name: nameText(channel_name),
         nodes: new Set<string>(),
       };
     this.#channels.set(key, channel);
@@ -144,14 +175,26 @@ export class Consumers {
       return;
     }
     this.#connectionCount++;
-    const key = JSON.stringify([client.hostname, client.client_id, client.user_agent]);
-    const consumer = this.#consumers.get(key) ?? new Consumer(client);
+    const name = NAMES[this.#by](client);
+    const key = JSON.stringify(name);
+    const consumer = this.#consumers.get(key) ?? new Consumer(name);
     this.#consumers.set(key, consumer);
     consumer.add(channel, client);
   }
 }
 
-function isSlow({ in_flight_count, ready_count, finish_count }: ClientStats): boolean {
+const NAMES: Readonly<Record<Grouping, (client: ClientStats) => ConsumerName>> = {
+  process: ({ hostname, client_id, user_agent }) => ({
+    hostname: nameText(hostname),
+    clientId: nameText(client_id),
+    userAgent: nameText(user_agent),
+  }),
+  host: ({ hostname }) => ({ hostname: nameText(hostname) }),
+  client: ({ client_id }) => ({ clientId: nameText(client_id) }),
+};
+
+/** It has all in flight that it wants, and has never finished one. */
+export function isSlow({ in_flight_count, ready_count, finish_count }: ClientStats): boolean {
   return in_flight_count > 0 && in_flight_count >= ready_count && finish_count === 0;
 }
 

@@ -80,6 +80,7 @@ const REASONS: Readonly<Record<string, string>> = {
   CHANNEL_NOT_FOUND: "it does not have the channel",
   MESSAGE_NOT_FOUND: "it does not have the message any more, or cannot read it",
   INVALID_ID: "that is no id of a message",
+  CLIENT_NOT_FOUND: "it has no such connection any more, or messages are asked for by single requests there",
   NOT_DEFERRED: "it is due: it waits, or is in flight",
   TOO_MANY_PEEKS: "too many are looking at its messages: try again",
   TOO_MANY_GAPS: "too many messages in between were deleted or requeued: try again when some are delivered",

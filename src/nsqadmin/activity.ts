@@ -34,6 +34,8 @@ export interface Subject {
   readonly node?: string | undefined;
   /** Its id. */
   readonly message?: string | undefined;
+  /** A consumer, by what it calls itself or its address. */
+  readonly client?: string | undefined;
 }
 
 /** What a daemon has made of it. */
@@ -107,6 +109,7 @@ export class ActivityLog {
       channel: cut(subject.channel),
       node: cut(subject.node),
       message: cut(subject.message),
+      client: cut(subject.client),
       status,
       outcome: outcomeOf(status, attempt?.result),
       results,
@@ -142,9 +145,10 @@ export function noteActivity(admin: Recorder, context: RequestContext, status: n
 
 /** The texts of an activity by which it is found. */
 export function textOf({ user, address, outcome, ...activity }: Activity): string {
-  const { action, topic, channel, node, message } = activity;
-  return [user, address, action, topic, channel, node, message, outcome].filter((text) => text !== undefined)
-    .join(" ");
+  const { action, topic, channel, node, message, client } = activity;
+  return [user, address, action, topic, channel, node, message, client, outcome].filter((text) =>
+    text !== undefined
+  ).join(" ");
 }
 
 function outcomeOf(status: number, result: Done | undefined): Outcome {

@@ -18,6 +18,7 @@ import {
   type Target,
   tombstone,
 } from "../cluster/cluster_actions.ts";
+import { kick, type KickTarget } from "../cluster/kick.ts";
 import type { MessageTarget } from "../cluster/messages.ts";
 import { UnansweredError } from "../cluster/asked.ts";
 import { HttpError } from "../http/http_error.ts";
@@ -25,6 +26,7 @@ import type { RequestContext } from "../http/request_context.ts";
 import { type Right, userOf } from "./access.ts";
 import type { Subject } from "./activity.ts";
 import type { AdminContext } from "./context.ts";
+import { clientText } from "./kick_target.ts";
 
 /** A change. */
 export type Change =
@@ -35,13 +37,14 @@ export type Change =
   | { readonly kind: "tombstone"; readonly topic: string; readonly node: string }
   /** Nothing is said any more of a node that is gone. */
   | { readonly kind: "forget"; readonly node: string }
-  | { readonly kind: `${MessageAction}-message`; readonly target: MessageTarget };
+  | { readonly kind: `${MessageAction}-message`; readonly target: MessageTarget }
+  | { readonly kind: "kick"; readonly consumer: KickTarget };
 
 /**
  * Makes a change that the request asks for.
  *
  * @throws {UnansweredError} If nothing could be done, or next to nothing.
- * @throws {HttpError} 409 if a node is to be forgotten that is not gone.
+ * @throws {HttpError} 409 if a node is to be forgotten that is not gone; 404 if nobody is there to be kicked.
  */
 export async function makeChange(
   admin: AdminContext,
@@ -78,13 +81,19 @@ export function rightFor({ kind }: Pick<Change, "kind">): Right {
 }
 
 async function made(admin: AdminContext, request: RequestContext, change: Change): Promise<Done> {
-  const notify = (action: string, target: Target | undefined, node?: string, message?: string) =>
+  const notify = (
+    action: string,
+    target: Target | undefined,
+    node?: string,
+    { message, client }: { readonly message?: string; readonly client?: string } = {},
+  ) =>
     admin.notify({
       action,
       topic: target?.topic,
       channel: target?.channel || undefined,
       node,
       message,
+      client,
       timestamp: Math.floor(admin.clock.nowMs() / 1000),
       user: userOf(admin, request),
       remote_ip: request.remoteAddress,
@@ -142,8 +151,17 @@ async function made(admin: AdminContext, request: RequestContext, change: Change
         return await actOnMessage(cluster, action, target);
       } finally {
         // As of what is done with channels: whether it could be done or not.
-        notify(`${action}_message`, target, target.node, target.id);
+        notify(`${action}_message`, target, target.node, { message: target.id });
       }
+    }
+    case "kick": {
+      const { consumer } = change;
+      const done = await kick(cluster, consumer);
+      if (done.done.length + done.failures.length === 0) throw new HttpError(404, "CLIENT_NOT_FOUND");
+      if (done.done.length > 0) {
+        notify("kick_client", consumer, consumer.node || undefined, { client: clientText(consumer) });
+      }
+      return done;
     }
   }
 }
@@ -165,6 +183,18 @@ function subjectOf(change: Change): Subject {
   if (change.kind === "publish") {
     const { topic, node } = change.publication;
     return { action, topic, node };
+  }
+  if (change.kind === "kick") {
+    const { consumer } = change;
+    const { topic, channel, node } = consumer;
+    const client = clientText(consumer);
+    return {
+      action,
+      topic: topic || undefined,
+      channel: channel || undefined,
+      node: node || undefined,
+      client,
+    };
   }
   const { target } = change;
   const { topic, channel } = target;

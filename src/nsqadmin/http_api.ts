@@ -26,6 +26,7 @@ import {
   createTopicOrChannel,
   deleteTopicOrChannel,
   forgetNode,
+  kickConsumer,
   tombstoneNode,
 } from "./api/writes.ts";
 import { PAGE_FILES, pageRoutes } from "./console/pages.tsx";
@@ -88,6 +89,7 @@ function routesOf(admin: AdminContext): HttpRoute[] {
     route("DELETE", "/api/topics/:topic", change(deleteTopicOrChannel)),
     route("DELETE", "/api/topics/:topic/:channel", change(deleteTopicOrChannel)),
     route("DELETE", "/api/cluster/nodes/:node", change(forgetNode)),
+    route("POST", "/api/consumers/kick", change(kickConsumer)),
     route("GET", "/api/counter", api(counter)),
     route("GET", "/api/alerts", api(alerts)),
     route("GET", "/api/activity", api(activity)),

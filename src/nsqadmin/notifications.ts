@@ -24,6 +24,8 @@ export interface AdminAction {
   readonly node: string | undefined;
   /** Its id; of no change that NSQ has. */
   readonly message?: string | undefined;
+  /** Who was cut off; of no change that NSQ has. */
+  readonly client?: string | undefined;
   /** In s. */
   readonly timestamp: number;
   readonly user: string | undefined;

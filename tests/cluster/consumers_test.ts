@@ -67,7 +67,7 @@ Deno.test("Consumers takes for slow who has all in flight and has never finished
 });
 
 Deno.test("Consumers keeps no more than there is room for, and says so", async () => {
-  const consumers = new Consumers({ connectionsMax: 2, channelsMax: 2 });
+  const consumers = new Consumers({ limits: { connectionsMax: 2, channelsMax: 2 } });
   await add(consumers, "a", "c", ME, ME);
   assertEquals([consumers.all[0].connections, consumers.leftOut], [2, 0]);
   await add(consumers, "b", "c", ME);

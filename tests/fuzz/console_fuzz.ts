@@ -83,6 +83,11 @@ const PARAMETERS = [
   "channel",
   "id",
   "at",
+  "consumers",
+  "address",
+  "hostname",
+  "client_id",
+  "user_agent",
 ];
 const WORDS = [
   "depth",
@@ -98,6 +103,10 @@ const WORDS = [
   "hex",
   "text",
   "pause",
+  "host",
+  "client",
+  "each",
+  "worker",
 ];
 const ACTIONS = [
   "pause",
@@ -109,6 +118,8 @@ const ACTIONS = [
   "forget",
   "requeue-message",
   "delete-message",
+  "kick",
+  "ask-kick",
 ];
 /** Whatever else a page has is not ours. */
 const TAGS = new Set(
@@ -149,8 +160,11 @@ async function look(random: Random, admin: NsqadminInProcess, node: string) {
 }
 
 async function submit(random: Random, admin: NsqadminInProcess, node: string) {
-  const target = pathOf(random, random.pick(["/topics", "/topics/T", "/topics/T/C", "/nodes/N"]), node);
-  const body = `action=${random.pick(ACTIONS)}&${fieldsOf(random, node)}`;
+  const paths = ["/topics", "/topics/T", "/topics/T/C", "/nodes/N", "/consumers"];
+  const target = pathOf(random, random.pick(paths), node);
+  // What can be done is often done on a node.
+  const fields = random.oneIn(4) ? `node=${encodeURIComponent(node)}` : fieldsOf(random, node);
+  const body = `action=${random.pick(ACTIONS)}&${fields}`;
   const headers = { "Content-Type": "application/x-www-form-urlencoded", Origin: admin.url };
   return { what: `POST ${target} ${body}`, answer: await admin.ask("POST", target, { body, headers }) };
 }

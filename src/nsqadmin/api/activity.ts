@@ -22,6 +22,7 @@ const FIELDS: Fields<Activity> = {
   channel: ({ channel }) => channel,
   node: ({ node }) => node,
   message: ({ message }) => message,
+  client: ({ client }) => client,
   status: ({ status }) => status,
   outcome: ({ outcome }) => outcome,
 };

@@ -12,6 +12,7 @@ import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import { requireRight } from "../access.ts";
 import { type Change, makeChange, rightFor } from "../changes.ts";
 import type { AdminContext } from "../context.ts";
+import { KICK_FIELDS, kickTarget } from "../kick_target.ts";
 import { Upstream } from "./upstream.ts";
 
 /** The largest body, in bytes. */
@@ -67,6 +68,14 @@ export async function forgetNode(admin: AdminContext, request: RequestContext): 
   requireRight(admin, request, "forget");
   const change: Change = { kind: "forget", node: request.params.node };
   return await applied(admin, request, { what: "forget node", change });
+}
+
+/** `POST /api/consumers/kick` */
+export async function kickConsumer(admin: AdminContext, request: RequestContext): Promise<unknown> {
+  requireRight(admin, request, "kick");
+  const texts = await bodyTexts(request, ["topic", "channel", ...KICK_FIELDS]);
+  const consumer = kickTarget((name) => texts[name]);
+  return await applied(admin, request, { what: "kick client", change: { kind: "kick", consumer } });
 }
 
 async function applied(

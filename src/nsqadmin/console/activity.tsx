@@ -82,7 +82,7 @@ function Row({ request, of }: { readonly request: PageRequest; readonly of: Acti
 }
 
 function SubjectLink({ request, of }: { readonly request: PageRequest; readonly of: Activity }): Markup {
-  const { topic, channel, node, message } = of;
+  const { topic, channel, node, message, client } = of;
   return (
     <>
       {topic !== undefined && <a href={request.paths.topic(topic)}>{topic}</a>}
@@ -93,6 +93,7 @@ function SubjectLink({ request, of }: { readonly request: PageRequest; readonly 
         </>
       )}
       {message !== undefined && ` message ${message}`}
+      {client !== undefined && ` client ${client}`}
       {node !== undefined && ` on ${node}`}
     </>
   );

@@ -12,6 +12,7 @@ import { HttpError } from "../../http/http_error.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import { requireRight } from "../access.ts";
 import { type Change, makeChange, rightFor } from "../changes.ts";
+import { clientText, kickFields, kickTarget } from "../kick_target.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { type MessagesView, messagesView, viewQuery } from "./messages_view.ts";
@@ -40,7 +41,7 @@ interface Wording {
   readonly button: string;
 }
 
-/** `POST /topics`, `/topics/:topic`, `/topics/:topic/:channel` and `/nodes/:node` */
+/** `POST /topics`, `/topics/:topic`, `/topics/:topic/:channel`, `/nodes/:node` and `/consumers` */
 export async function submitForm(request: PageRequest): Promise<FormAnswer> {
   const { context, admin } = request;
   requireRight(admin, context, "change");
@@ -84,6 +85,12 @@ async function formOf({ context }: PageRequest): Promise<ReadonlyMap<string, str
 function changeOf({ context }: PageRequest, kind: string, form: ReadonlyMap<string, string>): Change {
   if (context.params.node !== undefined) return nodeChangeOf(kind, context.params.node);
   const { topic = form.get("topic") ?? "", channel = form.get("channel") ?? "" } = context.params;
+  if (kind === "kick") {
+    const { params } = context;
+    // Where it is asked for says what of.
+    const textOf = (name: string) => name === "topic" || name === "channel" ? params[name] : form.get(name);
+    return { kind, consumer: kickTarget(textOf) };
+  }
   if (!isValidTopicName(topic)) throw new HttpError(400, "INVALID_TOPIC");
   if (channel !== "" && !isValidChannelName(channel)) throw new HttpError(400, "INVALID_CHANNEL");
   const isOfPage = context.params.topic !== undefined;
@@ -228,6 +235,10 @@ function ChangeFields({ change, at }: { readonly change: Change; readonly at: Me
           <input type="hidden" name="body" value={change.publication.body} />
         </>
       )}
+      {change.kind === "kick" &&
+        Object.entries(kickFields(change.consumer)).map(([name, value]) =>
+          value !== undefined && <input type="hidden" name={name} value={value} />
+        )}
       {isOfMessage(change) && (
         <>
           <input type="hidden" name="node" value={change.target.node} />
@@ -254,7 +265,8 @@ function pathOf({ paths }: PageRequest, change: Change, at: MessagesView): strin
   if (change.kind === "tombstone") return paths.topic(change.topic);
   if (change.kind === "forget") return paths.cluster;
   if (change.kind === "publish") return paths.topic(change.publication.topic);
-  const { topic, channel } = change.target;
+  if (change.kind === "kick" && change.consumer.topic === "") return paths.consumers;
+  const { topic, channel } = change.kind === "kick" ? change.consumer : change.target;
   return channel === "" ? paths.topic(topic) : paths.channel(topic, channel);
 }
 
@@ -282,6 +294,19 @@ function wordingOf(change: Change): Wording {
       question: `Publish a message to topic ${topic} on node ${node}`,
       meaning: "Each channel of the topic has it on this node.",
       button: "Publish",
+    };
+  }
+  if (change.kind === "kick") {
+    const { consumer } = change;
+    const { topic, channel, node, address } = consumer;
+    const of = topic === "" ? "" : ` from channel ${channel} of topic ${topic}`;
+    const on = node === "" ? "" : ` on node ${node}`;
+    return {
+      question: `Cut ${clientText(consumer) || "who says nothing of itself"} off${of}${on}`,
+      meaning: `${
+        address === undefined ? "All connections that are called so are ended" : "This connection is ended"
+      }. What is in flight there times out, and is delivered again. Clients connect again as soon as they like.`,
+      button: "Cut off",
     };
   }
   const { topic, channel } = change.target;

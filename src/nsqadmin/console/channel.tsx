@@ -4,21 +4,18 @@
  * @module
  */
 
-import { formatDuration } from "../../base/duration.ts";
-import { type ChannelStats, type ClientStats, sumChannels } from "../../cluster/topic_stats.ts";
+import { type ChannelStats, sumChannels } from "../../cluster/topic_stats.ts";
 import type { Answer } from "../../http/answer.ts";
 import { Asking } from "./asking.ts";
 import { CHANNEL_FIELDS, ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
+import { channelConsumers, CLIENT_FIELDS } from "./channel_consumers.tsx";
 import { Charts } from "./charts.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
-import { ActionsOnAllNodes, ActionsOnNode, Count, Failures, NodeHead, Paused, Table } from "./parts.tsx";
-import { type PageRequest, queryWith } from "./request.ts";
-import { PAGE_ROWS } from "./table.ts";
-
-const NS_PER_MS = 1e6;
+import { ActionsOnAllNodes, ActionsOnNode, Failures, NodeHead, Paused, Table } from "./parts.tsx";
+import type { PageRequest } from "./request.ts";
 
 const CHARTS = [
   ["depth", "Depth"],
@@ -34,22 +31,6 @@ const NODE_FIELDS: Fields<ChannelStats> = {
   node: ({ node }) => node,
   hostname: ({ hostname }) => hostname,
   ...CHANNEL_FIELDS,
-};
-
-/** A consumer in a file. */
-const CLIENT_FIELDS: Fields<ClientStats> = {
-  hostname: ({ hostname }) => hostname,
-  client_id: ({ client_id }) => client_id,
-  remote_address: ({ remote_address }) => remote_address,
-  user_agent: ({ user_agent }) => user_agent,
-  connection: (client) => attributesOf(client).join(", "),
-  node: ({ node }) => node,
-  in_flight: ({ in_flight_count }) => in_flight_count,
-  ready: ({ ready_count }) => ready_count,
-  finished: ({ finish_count }) => finish_count,
-  requeued: ({ requeue_count }) => requeue_count,
-  messages: ({ message_count }) => message_count,
-  connected_s: ({ connected }) => Math.round(connected / NS_PER_MS / 1000),
 };
 
 /** `GET /topics/:topic/:channel` */
@@ -70,6 +51,7 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
     consumers: fileOf(sum?.clients ?? [], CLIENT_FIELDS),
   }, asking.failures);
   if (file) return await file;
+  const consumers = sum && await channelConsumers(request, sum);
   return (
     <Layout request={request} title={`Channel ${channel} of ${topic}`}>
       <p>
@@ -95,7 +77,7 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
           <Charts request={request} series={request.admin.poller.find(topic, channel)} fields={CHARTS} />
           <NodesTable request={request} sum={sum} />
           <ExportLinks request={request} table="nodes" />
-          <Consumers request={request} clients={sum.clients ?? []} hasDepth={sum.depth > 0} />
+          {consumers}
           <ExportLinks request={request} table="consumers" />
         </>
       )}
@@ -142,83 +124,4 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
       </tbody>
     </Table>
   );
-}
-
-function Consumers(
-  { request, clients, hasDepth }: {
-    readonly request: PageRequest;
-    readonly clients: readonly ClientStats[];
-    readonly hasDepth: boolean;
-  },
-): Markup {
-  if (clients.length === 0) {
-    return (
-      <p class={hasDepth ? "warning" : "quiet"}>
-        No consumers{hasDepth && ": messages are waiting for one"}.
-      </p>
-    );
-  }
-  const pages = Math.ceil(clients.length / PAGE_ROWS);
-  const asked = Number(request.query.get("page") ?? "1");
-  const page = Number.isSafeInteger(asked) && asked >= 1 ? Math.min(asked, pages) : 1;
-  return (
-    <>
-      <Table caption="Consumers">
-        <thead>
-          <tr>
-            <th scope="col" class="name">Host</th>
-            <th scope="col">User agent</th>
-            <th scope="col">Connection</th>
-            <th scope="col" class="name">Node</th>
-            <th scope="col" class="n">In flight</th>
-            <th scope="col" class="n">Ready</th>
-            <th scope="col" class="n">Finished</th>
-            <th scope="col" class="n">Requeued</th>
-            <th scope="col" class="n">Messages</th>
-            <th scope="col" class="n">Connected for</th>
-          </tr>
-        </thead>
-        <tbody>
-          {clients.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS).map((client) => (
-            <tr>
-              <th scope="row" class="name">
-                {client.hostname} <span class="quiet">{client.client_id} {client.remote_address}</span>
-              </th>
-              <td>{client.user_agent}</td>
-              <td>{attributesOf(client).join(", ")}</td>
-              <td class="name">
-                <a href={request.paths.node(client.node)}>{client.node}</a>
-              </td>
-              <Count of={client.in_flight_count} />
-              <Count of={client.ready_count} />
-              <Count of={client.finish_count} />
-              <Count of={client.requeue_count} />
-              <Count of={client.message_count} />
-              <td class="n">{formatDuration(client.connected / NS_PER_MS)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </Table>
-      {pages > 1 && (
-        <nav aria-label="Pages" class="controls">
-          {page > 1 && <a href={queryWith(request.query, { page: String(page - 1) })}>Back</a>}
-          <span>page {page} of {pages}</span>
-          {page < pages && <a href={queryWith(request.query, { page: String(page + 1) })}>Next</a>}
-        </nav>
-      )}
-    </>
-  );
-}
-
-/** What was agreed on with a client, in words. */
-function attributesOf(client: ClientStats): string[] {
-  const place = [client.topology_region, client.topology_zone].filter((part) => part !== undefined).join("/");
-  return [
-    client.tls ? `TLS ${client.tls_version} ${client.tls_cipher_suite}`.trim() : "",
-    client.deflate ? "deflate" : "",
-    client.snappy ? "snappy" : "",
-    client.sample_rate > 0 ? `sampled ${client.sample_rate} %` : "",
-    client.authed ? `authorized${client.auth_identity === "" ? "" : ` as ${client.auth_identity}`}` : "",
-    place,
-  ].filter((text) => text !== "");
 }

@@ -83,6 +83,7 @@ const DONE: Readonly<Record<string, string>> = {
   "requeue-message": "The message is the next to be delivered.",
   "delete-message": "The message is deleted.",
   "cancel-message": "The message is canceled.",
+  kick: "It is cut off.",
 };
 
 /** What was done just before. */

@@ -1,0 +1,223 @@
+/**
+ * The consumers of a channel: each connection, or put together by host or client where there are many.
+ *
+ * @module
+ */
+
+import { formatDuration } from "../../base/duration.ts";
+import { TimeSlice } from "../../base/time_slice.ts";
+import { Consumers, isSlow } from "../../cluster/consumers.ts";
+import type { ChannelStats, ClientStats } from "../../cluster/topic_stats.ts";
+import {
+  attributesOf,
+  CONSUMER_COLUMNS,
+  ConsumerCounts,
+  ConsumerHeads,
+  type ConsumerRow,
+  consumerRow,
+  KickButton,
+  Slow,
+} from "./consumer_rows.tsx";
+import type { Fields } from "./export.tsx";
+import type { Markup } from "./markup.ts";
+import { Count, SortHead, Table } from "./parts.tsx";
+import { type PageRequest, queryWith } from "./request.ts";
+import { type Columns, PAGE_ROWS, tablePart, tableView } from "./table.ts";
+
+/** More connections than that are put together by host, unless the page is asked for something else. */
+export const EACH_SHOWN_MAX = 20;
+const NS_PER_MS = 1e6;
+
+/** How they are shown (`?consumers=`). */
+const GROUPINGS = { each: "each connection", host: "by host", client: "by client id" } as const;
+type Grouping = keyof typeof GROUPINGS;
+
+/** A connection in a file. */
+export const CLIENT_FIELDS: Fields<ClientStats> = {
+  hostname: ({ hostname }) => hostname,
+  client_id: ({ client_id }) => client_id,
+  remote_address: ({ remote_address }) => remote_address,
+  user_agent: ({ user_agent }) => user_agent,
+  connection: (client) => connectionOf(client).join(", "),
+  node: ({ node }) => node,
+  in_flight: ({ in_flight_count }) => in_flight_count,
+  ready: ({ ready_count }) => ready_count,
+  finished: ({ finish_count }) => finish_count,
+  requeued: ({ requeue_count }) => requeue_count,
+  messages: ({ message_count }) => message_count,
+  connected_s: ({ connected }) => Math.round(connected / NS_PER_MS / 1000),
+  slow: isSlow,
+};
+
+/** What groups can be sorted by. */
+const COLUMNS: Columns<ConsumerRow> = { name: ({ text }) => text, ...CONSUMER_COLUMNS };
+
+/** The consumers of a channel of several nodes. */
+export async function channelConsumers(request: PageRequest, sum: ChannelStats): Promise<Markup> {
+  const clients = sum.clients ?? [];
+  if (clients.length === 0) {
+    const hasDepth = sum.depth > 0;
+    return (
+      <p class={hasDepth ? "warning" : "quiet"}>
+        No consumers{hasDepth && ": messages are waiting for one"}.
+      </p>
+    );
+  }
+  const grouping = groupingOf(request, clients.length);
+  return (
+    <>
+      <nav class="actions" aria-label="Consumers shown">
+        {Object.entries(GROUPINGS).map(([name, text]) => (
+          <a
+            href={queryWith(request.query, { consumers: name, page: "", sort: "", done: "" })}
+            aria-current={name === grouping ? "true" : undefined}
+          >
+            {text}
+          </a>
+        ))}
+      </nav>
+      {grouping === "each"
+        ? <Connections request={request} sum={sum} clients={clients} />
+        : await groups(request, sum, grouping)}
+    </>
+  );
+}
+
+function groupingOf({ query }: PageRequest, connections: number): Grouping {
+  const asked = query.get("consumers") ?? "";
+  if (Object.hasOwn(GROUPINGS, asked)) return asked as Grouping;
+  return connections > EACH_SHOWN_MAX ? "host" : "each";
+}
+
+async function groups(request: PageRequest, sum: ChannelStats, by: "host" | "client"): Promise<Markup> {
+  const consumers = new Consumers({ by });
+  const slice = new TimeSlice();
+  for (const node of sum.nodes ?? []) await consumers.add(node, slice);
+  const rows = consumers.all.values().map((consumer) => consumerRow(consumer));
+  const view = { ...tableView(request.query, COLUMNS), filter: "" };
+  const part = await tablePart(rows, view, { columns: COLUMNS, nameOf: ({ text }) => text });
+  const to = request.paths.channel(sum.topic_name, sum.channel_name);
+  return (
+    <>
+      <Table caption={`Consumers, ${GROUPINGS[by]}`}>
+        <thead>
+          <tr>
+            <SortHead request={request} view={view} column="name">
+              {by === "host" ? "Host" : "Client id"}
+            </SortHead>
+            <th scope="col">Connection</th>
+            <ConsumerHeads request={request} view={view} />
+            {request.may("kick") && <th scope="col">Actions</th>}
+          </tr>
+        </thead>
+        <tbody>
+          {part.rows.map((row) => (
+            <tr>
+              <th scope="row" class="name">
+                {row.consumer.hostname || row.consumer.clientId}{" "}
+                <Slow is={row.consumer.slowConnections > 0} />
+              </th>
+              <td>{attributesOf(row.consumer).join(", ")}</td>
+              <ConsumerCounts of={row} />
+              {request.may("kick") && (
+                <td>
+                  <KickButton to={to} consumer={row.consumer.name} />
+                </td>
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </Table>
+      <Pages request={request} page={part.page} pages={part.pages} />
+    </>
+  );
+}
+
+function Connections(
+  { request, sum, clients }: {
+    readonly request: PageRequest;
+    readonly sum: ChannelStats;
+    readonly clients: readonly ClientStats[];
+  },
+): Markup {
+  const pages = Math.ceil(clients.length / PAGE_ROWS);
+  const page = Math.min(tableView(request.query, COLUMNS).page, pages);
+  const to = request.paths.channel(sum.topic_name, sum.channel_name);
+  return (
+    <>
+      <Table caption="Consumers">
+        <thead>
+          <tr>
+            <th scope="col" class="name">Host</th>
+            <th scope="col">User agent</th>
+            <th scope="col">Connection</th>
+            <th scope="col" class="name">Node</th>
+            <th scope="col" class="n">In flight</th>
+            <th scope="col" class="n">Ready</th>
+            <th scope="col" class="n">Finished</th>
+            <th scope="col" class="n">Requeued</th>
+            <th scope="col" class="n">Messages</th>
+            <th scope="col" class="n">Connected for</th>
+            {request.may("kick") && <th scope="col">Actions</th>}
+          </tr>
+        </thead>
+        <tbody>
+          {clients.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS).map((client) => (
+            <tr>
+              <th scope="row" class="name">
+                {client.hostname} <span class="quiet">{client.client_id} {client.remote_address}</span>{" "}
+                <Slow is={isSlow(client)} />
+              </th>
+              <td>{client.user_agent}</td>
+              <td>{connectionOf(client).join(", ")}</td>
+              <td class="name">
+                <a href={request.paths.node(client.node)}>{client.node}</a>
+              </td>
+              <Count of={client.in_flight_count} />
+              <Count of={client.ready_count} />
+              <Count of={client.finish_count} />
+              <Count of={client.requeue_count} />
+              <Count of={client.message_count} />
+              <td class="n">{formatDuration(client.connected / NS_PER_MS)}</td>
+              {request.may("kick") && (
+                <td>
+                  <KickButton to={to} consumer={{ node: client.node, address: client.remote_address }} />
+                </td>
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </Table>
+      <Pages request={request} page={page} pages={pages} />
+    </>
+  );
+}
+
+function Pages(
+  { request, page, pages }: { readonly request: PageRequest; readonly page: number; readonly pages: number },
+): Markup {
+  return (
+    <>
+      {pages > 1 && (
+        <nav aria-label="Pages" class="controls">
+          {page > 1 && <a href={queryWith(request.query, { page: String(page - 1) })}>Back</a>}
+          <span>page {page} of {pages}</span>
+          {page < pages && <a href={queryWith(request.query, { page: String(page + 1) })}>Next</a>}
+        </nav>
+      )}
+    </>
+  );
+}
+
+/** What was agreed on with a client, in words. */
+function connectionOf(client: ClientStats): string[] {
+  const place = [client.topology_region, client.topology_zone].filter((part) => part !== undefined).join("/");
+  return [
+    client.tls ? `TLS ${client.tls_version} ${client.tls_cipher_suite}`.trim() : "",
+    client.deflate ? "deflate" : "",
+    client.snappy ? "snappy" : "",
+    client.sample_rate > 0 ? `sampled ${client.sample_rate} %` : "",
+    client.authed ? `authorized${client.auth_identity === "" ? "" : ` as ${client.auth_identity}`}` : "",
+    place,
+  ].filter((text) => text !== "");
+}

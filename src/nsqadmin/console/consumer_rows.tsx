@@ -1,0 +1,124 @@
+/**
+ * Consumers as rows: of the cluster, and of a channel.
+ *
+ * @module
+ */
+
+import type { Consumer } from "../../cluster/consumers.ts";
+import type { KickTarget } from "../../cluster/kick.ts";
+import { kickFields } from "../kick_target.ts";
+import type { Markup } from "./markup.ts";
+import { ChangeButton, Count, SortHead, Time } from "./parts.tsx";
+import type { PageRequest } from "./request.ts";
+import type { Columns, TableView } from "./table.ts";
+
+/** The last second that is shown as such, whatever a node says: of the year 9999. */
+const SECOND_MAX = 253_402_300_799;
+
+/** A consumer with what is not to be made out anew for each comparison of two. */
+export interface ConsumerRow {
+  readonly consumer: Consumer;
+  /** What the filter looks for. */
+  readonly text: string;
+  /** Nodes that it is connected to, of those that have its channels. */
+  readonly nodes: number;
+  readonly nodesOfChannels: number;
+  readonly isImbalanced: boolean;
+}
+
+/** A row, which is found by those texts, too. */
+export function consumerRow(consumer: Consumer, texts: readonly string[] = []): ConsumerRow {
+  const { hostname, clientId, userAgent, identities, nodes, nodesOfChannels, isImbalanced } = consumer;
+  const text = [hostname, clientId, userAgent, ...identities, ...texts].join("\n");
+  return { consumer, text, nodes, nodesOfChannels, isImbalanced };
+}
+
+/** What rows can be sorted by, besides names. */
+export const CONSUMER_COLUMNS: Columns<ConsumerRow> = {
+  since: ({ consumer }) => connectedMs(consumer),
+  connections: ({ consumer }) => consumer.connections,
+  // The most missing first.
+  nodes: ({ nodes, nodesOfChannels }) => nodesOfChannels - nodes,
+  "in-flight": ({ consumer }) => consumer.inFlight,
+  ready: ({ consumer }) => consumer.ready,
+  finished: ({ consumer }) => consumer.finished,
+  requeued: ({ consumer }) => consumer.requeued,
+};
+
+/** The heads of these columns. */
+export function ConsumerHeads(
+  { request, view }: { readonly request: PageRequest; readonly view: TableView },
+): Markup {
+  const head = { request, view };
+  return (
+    <>
+      <SortHead {...head} column="since">Connected since</SortHead>
+      <SortHead {...head} column="connections">Connections</SortHead>
+      <SortHead {...head} column="nodes">Nodes</SortHead>
+      <SortHead {...head} column="in-flight">In flight</SortHead>
+      <SortHead {...head} column="ready">Ready</SortHead>
+      <SortHead {...head} column="finished">Finished</SortHead>
+      <SortHead {...head} column="requeued">Requeued</SortHead>
+    </>
+  );
+}
+
+/** And the cells. */
+export function ConsumerCounts(
+  { of: { consumer, nodes, nodesOfChannels, isImbalanced } }: { readonly of: ConsumerRow },
+): Markup {
+  return (
+    <>
+      <td class="n">
+        <Time atMs={connectedMs(consumer)} />
+      </td>
+      <Count of={consumer.connections} />
+      <td class="n">
+        {nodes.toLocaleString("en")} of {nodesOfChannels.toLocaleString("en")}{" "}
+        {isImbalanced && <strong class="mark">not on all</strong>}
+      </td>
+      <Count of={consumer.inFlight} />
+      <Count of={consumer.ready} />
+      <Count of={consumer.finished} />
+      <Count of={consumer.requeued} />
+    </>
+  );
+}
+
+/** Marks who has all in flight that it wants, and has never finished one. */
+export function Slow({ is }: { readonly is: boolean }): Markup {
+  return <>{is && <strong class="mark">slow</strong>}</>;
+}
+
+/** Asks for connections to be ended; `to` says of which channel. */
+export function KickButton(
+  { to, consumer }: {
+    readonly to: string;
+    readonly consumer: Omit<KickTarget, "topic" | "channel" | "node"> & { readonly node?: string };
+  },
+): Markup {
+  const { node = "" } = consumer;
+  const fields = Object.entries(kickFields({ ...consumer, topic: "", channel: "", node }))
+    .flatMap(([name, value]) => value === undefined ? [] : [[name, value] as const]);
+  return <ChangeButton to={to} action="kick" danger fields={Object.fromEntries(fields)}>Kick…</ChangeButton>;
+}
+
+/** How it is connected, in words; of what not all its connections have, how many do. */
+export function attributesOf(consumer: Consumer): string[] {
+  const { connections, versions, identities } = consumer;
+  const counted = (text: string, count: number) =>
+    count === 0 ? "" : count === connections ? text : `${text} (${count} of ${connections})`;
+  const authorized = identities.size === 0 ? "authorized" : `authorized as ${[...identities].join(", ")}`;
+  return [
+    ...versions,
+    counted("TLS", consumer.tlsConnections),
+    counted("deflate", consumer.deflateConnections),
+    counted("snappy", consumer.snappyConnections),
+    counted(authorized, consumer.authedConnections),
+  ].filter((text) => text !== "");
+}
+
+/** When its oldest connection was made. */
+export function connectedMs({ connectedS }: Consumer): number {
+  return Math.min(Math.max(connectedS, 0), SECOND_MAX) * 1000;
+}
