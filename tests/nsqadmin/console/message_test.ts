@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { WHOLE_BODY_SIZE } from "../../../src/cluster/messages.ts";
 import { pageAt } from "../../support/console_pages.ts";
+import { eventually } from "../../support/eventually.ts";
 import { HtmlPage } from "../../support/html_page.ts";
 import {
   type ClusterInProcess,
@@ -14,11 +15,14 @@ import {
 
 const LIST = "/topics/t/c/messages";
 
-/** The address of the first message's page. */
+/** The address of the first message's page; a list may be empty for want of time, and lead on. */
 async function messagePath(admin: NsqadminInProcess): Promise<string> {
-  const link = (await pageAt(admin, LIST)).links.find((each) => each.startsWith(`${LIST}/`));
-  assert(link !== undefined);
-  return link;
+  let link: string | undefined;
+  await eventually("a message is listed", async () => {
+    link = (await pageAt(admin, LIST)).links.find((each) => each.startsWith(`${LIST}/`));
+    return link !== undefined;
+  });
+  return link ?? "";
 }
 
 /** A test with one node that has a topic `t` with a channel `c`. */
