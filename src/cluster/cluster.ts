@@ -182,9 +182,10 @@ export class Cluster {
     };
   }
 
-  /** What `read` makes of all that a node says of its topics and channels. @throws {Error} Why it has not. */
+  /** What `read` makes of all that a node says of itself, its topics and channels. @throws {Error} Why it has not. */
   async nodeNumbers<T>(node: Daemon, read: Read<T>): Promise<T> {
-    return await this.client.get(node, statsPath(EVERYTHING), read);
+    // NSQ's nsqd knows no such parameter.
+    return await this.client.get(node, `${statsPath(EVERYTHING)}&include_node=true`, read);
   }
 
   /** The nodes that have a topic. @throws {UnansweredError} */

@@ -103,6 +103,12 @@ export async function tombstone(cluster: Cluster, topic: string, node: string): 
   return joined([onLookupds, nodes, onNode]);
 }
 
+/** Has a node let consumers finish what it has, take no more, and end then: ours can. @throws {UnansweredError} */
+export async function drain(cluster: Cluster, node: string): Promise<Done> {
+  const nodes = await cluster.nodesOnly();
+  return await orderOne(cluster, nodes, { node, path: "/drain", otherwise: "nobody tells of such a node" });
+}
+
 /** Has a node that has the topic do something with one of its messages. @throws {UnansweredError} */
 export async function actOnMessage(
   cluster: Cluster,
@@ -127,10 +133,16 @@ export async function publish(cluster: Cluster, { topic, node, body, deferMs }: 
 async function orderOne(
   cluster: Cluster,
   nodes: Answered<readonly ClusterNode[]>,
-  { node, path, body }: { readonly node: string; readonly path: string; readonly body?: string },
+  { node, path, body, otherwise = NO_SUCH_NODE }: {
+    readonly node: string;
+    readonly path: string;
+    readonly body?: string;
+    /** Why not, if it is none of them. */
+    readonly otherwise?: string;
+  },
 ): Promise<Done> {
   const { answers, failures } = await tell("nsqd", [node], async (daemon) => {
-    if (!nodes.value.some((each) => httpAddressOf(each) === node)) throw new Error(NO_SUCH_NODE);
+    if (!nodes.value.some((each) => httpAddressOf(each) === node)) throw new Error(otherwise);
     await inWords(cluster.client.post(daemon, path, body));
     return daemon;
   });

@@ -88,6 +88,8 @@ const REASONS: Readonly<Record<string, string>> = {
   INVALID_REGEX: "that is no pattern (RE2)",
   INVALID_PATH: "that is no JSON path: $.name, $.list[0], $.list[*]['a name']",
   INVALID_CURSOR: "that is no place among its messages: begin at the first",
+  NO_DRAIN:
+    "it keeps its messages in a database, and there is nothing to be finished first: it can be stopped",
   UNAUTHORIZED: "it wants a token (--nsqd-auth-token-file)",
   FORBIDDEN: "the token is not for this (--nsqd-auth-token-file)",
 };

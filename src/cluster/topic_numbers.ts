@@ -10,6 +10,8 @@ import { type Fields, fieldsOf, flagField, listField, textField, wholeField } fr
 export interface ChannelNumbers {
   readonly name: string;
   readonly depth: number;
+  /** Of these, those that are on a disk. */
+  readonly backendDepth: number;
   readonly inFlight: number;
   readonly deferred: number;
   readonly requeued: number;
@@ -25,6 +27,8 @@ export interface ChannelNumbers {
 export interface TopicNumbers {
   readonly name: string;
   readonly depth: number;
+  /** Of these, those that are on a disk. */
+  readonly backendDepth: number;
   readonly messages: number;
   readonly paused: boolean;
   /** Read one by one, as they are asked for: there may be very many. */
@@ -38,6 +42,7 @@ export function* topicNumbers(answer: unknown): Generator<TopicNumbers> {
     yield {
       name: textField(fields, "topic_name"),
       depth: wholeField(fields, "depth"),
+      backendDepth: wholeField(fields, "backend_depth"),
       messages: wholeField(fields, "message_count"),
       paused: flagField(fields, "paused"),
       channels: channelNumbers(fields),
@@ -51,6 +56,7 @@ function* channelNumbers(topic: Fields): Generator<ChannelNumbers> {
     yield {
       name: textField(fields, "channel_name"),
       depth: wholeField(fields, "depth"),
+      backendDepth: wholeField(fields, "backend_depth"),
       inFlight: wholeField(fields, "in_flight_count"),
       deferred: wholeField(fields, "deferred_count"),
       requeued: wholeField(fields, "requeue_count"),

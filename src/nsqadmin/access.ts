@@ -28,6 +28,7 @@ const ROLE_FOR = {
   empty: "admin",
   delete: "admin",
   tombstone: "admin",
+  drain: "admin",
   kick: "admin",
   redrive: "admin",
   config: "admin",

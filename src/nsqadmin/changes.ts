@@ -11,6 +11,7 @@ import {
   actOnMessage,
   create,
   type Done,
+  drain,
   type MessageAction,
   type Publication,
   publish,
@@ -35,6 +36,7 @@ export type Change =
   | { readonly kind: Action; readonly target: Target; readonly node?: string | undefined }
   | { readonly kind: "publish"; readonly publication: Publication }
   | { readonly kind: "tombstone"; readonly topic: string; readonly node: string }
+  | { readonly kind: "drain"; readonly node: string }
   /** Nothing is said any more of a node that is gone. */
   | { readonly kind: "forget"; readonly node: string }
   | { readonly kind: `${MessageAction}-message`; readonly target: MessageTarget }
@@ -130,6 +132,11 @@ async function made(admin: AdminContext, request: RequestContext, change: Change
       notify("tombstone_topic_producer", { topic, channel: "" }, node);
       return done;
     }
+    case "drain": {
+      const done = await drain(cluster, change.node);
+      if (done.done.length > 0) notify("drain_node", undefined, change.node);
+      return done;
+    }
     case "forget": {
       const { node } = change;
       if (!admin.poller.forget(node)) throw new HttpError(409, "NODE_NOT_GONE");
@@ -179,7 +186,7 @@ function suffixOf({ channel }: Target): "topic" | "channel" {
 function subjectOf(change: Change): Subject {
   const { kind: action } = change;
   if (change.kind === "tombstone") return { action, topic: change.topic, node: change.node };
-  if (change.kind === "forget") return { action, node: change.node };
+  if (change.kind === "forget" || change.kind === "drain") return { action, node: change.node };
   if (change.kind === "publish") {
     const { topic, node } = change.publication;
     return { action, topic, node };

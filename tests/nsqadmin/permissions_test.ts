@@ -102,7 +102,7 @@ permissionsTest(
     assertEquals(
       line,
       `WATCH: ${elsewhere.address} does not answer - ` +
-        `Get "http://${elsewhere.address}/stats?format=json&include_clients=false": ` +
+        `Get "http://${elsewhere.address}/stats?format=json&include_clients=false&include_node=true": ` +
         `Requires net access to "${elsewhere.address}", run again with the --allow-net flag`,
     );
     assertMatch(await textAt(`${url}/metrics`), /^nsqadmin_nodes\{state="failing"\} 1$/m);

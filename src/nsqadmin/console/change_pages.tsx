@@ -129,7 +129,7 @@ function changeOf({ context }: PageRequest, kind: string, form: ReadonlyMap<stri
 
 /** @throws {HttpError} 400 */
 function nodeChangeOf(kind: string, node: string): Change {
-  if (kind === "forget") return { kind, node };
+  if (kind === "forget" || kind === "drain") return { kind, node };
   throw new HttpError(400, "INVALID_ACTION");
 }
 
@@ -264,6 +264,7 @@ function pathOf({ paths }: PageRequest, change: Change, at: MessagesView): strin
   }
   if (change.kind === "tombstone") return paths.topic(change.topic);
   if (change.kind === "forget") return paths.cluster;
+  if (change.kind === "drain") return paths.node(change.node);
   if (change.kind === "publish") return paths.topic(change.publication.topic);
   if (change.kind === "kick" && change.consumer.topic === "") return paths.consumers;
   const { topic, channel } = change.kind === "kick" ? change.consumer : change.target;
@@ -278,6 +279,14 @@ function wordingOf(change: Change): Wording {
       meaning:
         "The node deletes the topic with its channels and the messages in them, and consumers are not told of the node for a while, in which they find others.",
       button: "Take off",
+    };
+  }
+  if (change.kind === "drain") {
+    return {
+      question: `Drain node ${change.node}`,
+      meaning:
+        "It takes no more messages, nobody is told of it any more, consumers finish what it has, and then it ends. That cannot be taken back: it must be started anew.",
+      button: "Drain",
     };
   }
   if (change.kind === "forget") {

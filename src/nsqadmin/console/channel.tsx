@@ -74,7 +74,12 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
       />
       {sum === undefined ? <p>No node that has answered has this channel.</p> : (
         <>
-          <Charts request={request} series={request.admin.poller.find(topic, channel)} fields={CHARTS} />
+          <Charts
+            request={request}
+            history={request.admin.poller.history}
+            of={request.admin.poller.find(topic, channel)}
+            fields={CHARTS}
+          />
           <NodesTable request={request} sum={sum} />
           <ExportLinks request={request} table="nodes" />
           {consumers}

@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { History, KeptField, Past, Span } from "../watch/history.ts";
-import type { Series } from "../watch/series.ts";
+import type { History, Past, Remembered, Span } from "../watch/history.ts";
 import { type Markup, NOTHING } from "./markup.ts";
 import { type PageRequest, queryWith } from "./request.ts";
 
@@ -22,11 +21,11 @@ const SPANS: readonly { readonly name: string; readonly span: Span; readonly tex
 ];
 
 /** A small line. It says nothing to who does not see it: the number is beside it. */
-export function Sparkline(
+export function Sparkline<Item extends Remembered, Name extends string>(
   { history, series, field }: {
-    readonly history: History;
-    readonly series: Series;
-    readonly field: KeptField;
+    readonly history: History<Item, Name>;
+    readonly series: Item;
+    readonly field: Name;
   },
 ): Markup {
   const { values } = history.past(series, field, 0);
@@ -39,16 +38,16 @@ export function Sparkline(
   );
 }
 
-/** Graphs of a topic or channel, over a span that is chosen by the URL. */
-export function Charts(
-  { request, series, fields }: {
+/** Graphs of a topic, channel or node, over a span that is chosen by the URL; none if it has no history. */
+export function Charts<Item extends Remembered, Name extends string>(
+  { request, history, of, fields }: {
     readonly request: PageRequest;
-    readonly series: Series | undefined;
-    readonly fields: readonly (readonly [field: KeptField, title: string])[];
+    readonly history: History<Item, Name>;
+    readonly of: Item | undefined;
+    readonly fields: readonly (readonly [field: Name, title: string])[];
   },
 ): Markup {
-  const { poller, options } = request.admin;
-  if (!options.history || series === undefined) return NOTHING;
+  if (!request.admin.options.history || of === undefined) return NOTHING;
   const chosen = SPANS.find(({ name }) => name === request.query.get("span")) ?? SPANS[0];
   return (
     <section aria-label="Graphs">
@@ -64,7 +63,7 @@ export function Charts(
       </nav>
       <div class="charts">
         {fields.map(([field, title]) => (
-          <Chart title={title} past={poller.history.past(series, field, chosen.span)} span={chosen.text} />
+          <Chart title={title} past={history.past(of, field, chosen.span)} span={chosen.text} />
         ))}
       </div>
     </section>

@@ -79,6 +79,7 @@ const DONE: Readonly<Record<string, string>> = {
   empty: "It is emptied.",
   publish: "The message is published.",
   tombstone: "It is taken off the node.",
+  drain: "The node is drained: it ends when consumers have finished what it has.",
   forget: "The node is forgotten.",
   "requeue-message": "The message is the next to be delivered.",
   "delete-message": "The message is deleted.",

@@ -1,10 +1,11 @@
 /**
- * All nodes, and one of them with everything that it has.
+ * All nodes.
  *
  * @module
  */
 
 import type { ClusterNode } from "../../cluster/cluster_nodes.ts";
+import type { NodeFacts } from "../../cluster/node_facts.ts";
 import type { Answer } from "../../http/answer.ts";
 import type { NodeState, WatchedNode } from "../watch/watched_node.ts";
 import { rounded } from "./charts.tsx";
@@ -12,10 +13,11 @@ import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { agoOf, ClusterNews, seen } from "./news.tsx";
-import { Count, EmptyRow, Paused, SortHead, Table, TableControls, TakeOffButton } from "./parts.tsx";
+import { bytesText, Count, durationText, EmptyRow, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { type Columns, tablePart, tableView } from "./table.ts";
-import { nodeTopicRows, TOPIC_COLUMNS, TOPIC_FIELDS } from "./topic_rows.ts";
+
+const MS_PER_S = 1000;
 
 /** What nodes can be sorted by. */
 const NODE_COLUMNS: Columns<WatchedNode> = {
@@ -27,6 +29,8 @@ const NODE_COLUMNS: Columns<WatchedNode> = {
   waiting: ({ numbers }) => numbers?.totals.waiting ?? 0,
   in: ({ numbers }) => numbers?.totals.inRate ?? 0,
   consumers: ({ numbers }) => numbers?.totals.consumers ?? 0,
+  memory: ({ numbers }) => numbers?.facts?.memory.inUseBytes ?? 0,
+  started: ({ numbers }) => numbers?.facts?.startTimeS ?? 0,
   lookupds: ({ node }) => node.remote_addresses?.length ?? 0,
 };
 
@@ -40,13 +44,6 @@ const STATE_TEXTS: Readonly<Record<NodeState, string>> = {
   gone: "gone",
 };
 
-const STATE_WORDS: Readonly<Record<NodeState, string>> = {
-  ...STATE_TEXTS,
-  new: "has not been asked yet",
-  late: "is late",
-  gone: "is gone",
-};
-
 /** A row in a file. */
 const NODE_FIELDS: Fields<WatchedNode> = {
   ...NODE_COLUMNS,
@@ -54,6 +51,7 @@ const NODE_FIELDS: Fields<WatchedNode> = {
   region: ({ node }) => node.topology_region,
   zone: ({ node }) => node.topology_zone,
   state: ({ state }) => state,
+  health: ({ numbers }) => numbers?.facts?.health,
 };
 
 /** `GET /nodes` */
@@ -91,6 +89,8 @@ export async function nodesPage(request: PageRequest): Promise<Markup | Answer> 
             <SortHead {...head} column="waiting">Waiting</SortHead>
             <SortHead {...head} column="in">In/s</SortHead>
             <SortHead {...head} column="consumers">Consumers</SortHead>
+            <SortHead {...head} column="memory">Memory</SortHead>
+            <SortHead {...head} column="started">Runs for</SortHead>
           </tr>
         </thead>
         <tbody>
@@ -117,6 +117,7 @@ export async function nodesPage(request: PageRequest): Promise<Markup | Answer> 
                   )}
                 </td>
                 <td class="n">
+                  {numbers?.facts !== undefined && <NodeMarks of={numbers.facts} />}
                   {state === "up" ? STATE_TEXTS.up : (
                     <>
                       <strong class="mark">{STATE_TEXTS[state]}</strong>{" "}
@@ -127,11 +128,13 @@ export async function nodesPage(request: PageRequest): Promise<Markup | Answer> 
                 <Count of={numbers?.totals.waiting ?? 0} />
                 <td class="n">{rounded(numbers?.totals.inRate ?? 0)}</td>
                 <Count of={numbers?.totals.consumers ?? 0} />
+                <td class="n">{bytesText(numbers?.facts?.memory.inUseBytes)}</td>
+                <td class="n">{runsFor(request, watched)}</td>
               </tr>
             );
           })}
           {part.rows.length === 0 && (
-            <EmptyRow columns={11}>
+            <EmptyRow columns={13}>
               {poller.failures.length > 0 ? "Nobody has answered." : "There is none."}
             </EmptyRow>
           )}
@@ -157,84 +160,19 @@ function ToldBy({ node, of: count }: { readonly node: ClusterNode; readonly of: 
   );
 }
 
-/** `GET /nodes/:node` */
-export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller } = request.admin;
-  const address = request.context.params.node;
-  await seen(request);
-  const watched = poller.node(address);
-  const rows = watched?.numbers === undefined ? [] : nodeTopicRows(watched.numbers);
-  const view = tableView(request.query, TOPIC_COLUMNS);
-  const part = await tablePart(rows, view, { columns: TOPIC_COLUMNS, nameOf: ({ name }) => name });
-  const tables = { topics: fileOf(part.found, TOPIC_FIELDS) };
-  const file = exported(request, tables, poller.failures);
-  if (file) return await file;
-  const head = { request, view };
+/** For how long it has been running, as it says; nothing if it does not. */
+export function runsFor({ admin: { clock } }: PageRequest, { numbers }: WatchedNode): string {
+  const startTimeS = numbers?.facts?.startTimeS ?? 0;
+  return startTimeS === 0 ? "" : durationText(clock.nowMs() - startTimeS * MS_PER_S);
+}
+
+/** What is unusual about a node that answers. */
+function NodeMarks({ of: { health, own } }: { readonly of: NodeFacts }): Markup {
   return (
-    <Layout request={request} title={`Node ${address}`} live>
-      <h1>Node {watched === undefined ? address : `${watched.node.hostname} (${address})`}</h1>
-      <ClusterNews request={request} />
-      {watched === undefined ? <p>Nobody who has answered tells of this node.</p> : (
-        <>
-          <p>
-            nsqd v{watched.node.version}, TCP port {watched.node.tcp_port}; it{" "}
-            {STATE_WORDS[watched.state]}. It was heard of{" "}
-            {watched.answered === undefined ? "never" : agoOf(request, watched.answered.monotonicMs)}:{" "}
-            {(watched.numbers?.totals.waiting ?? 0).toLocaleString("en")} messages waiting,{" "}
-            {part.all.reduce((sum, { consumers }) => sum + consumers, 0).toLocaleString("en")} consumers.
-          </p>
-          <TableControls
-            request={request}
-            view={view}
-            part={part}
-            what={part.countInAll === 1 ? "topic" : "topics"}
-          />
-          <Table caption="Topics of the node">
-            <thead>
-              <tr>
-                <SortHead {...head} column="name">Topic</SortHead>
-                <SortHead {...head} column="depth">Depth</SortHead>
-                <SortHead {...head} column="channel-depth">Deepest channel</SortHead>
-                <SortHead {...head} column="in">In/s</SortHead>
-                <SortHead {...head} column="out">Out/s</SortHead>
-                <SortHead {...head} column="in-flight">In flight</SortHead>
-                <SortHead {...head} column="deferred">Deferred</SortHead>
-                <SortHead {...head} column="messages">Messages</SortHead>
-                <SortHead {...head} column="consumers">Consumers</SortHead>
-                {request.may("tombstone") && <th scope="col">Actions</th>}
-              </tr>
-            </thead>
-            <tbody>
-              {part.rows.map((row) => (
-                <tr>
-                  <th scope="row" class="name">
-                    <a href={request.paths.topic(row.name)}>{row.name}</a> <Paused is={row.paused} />
-                  </th>
-                  <Count of={row.depth} />
-                  <Count of={row.channelDepth} />
-                  <td class="n">{rounded(row.inRate)}</td>
-                  <td class="n">{rounded(row.outRate)}</td>
-                  <Count of={row.inFlight} />
-                  <Count of={row.deferred} />
-                  <Count of={row.messages} />
-                  <Count of={row.consumers} />
-                  {request.may("tombstone") && (
-                    <td>
-                      <TakeOffButton request={request} topic={row.name} node={address} />
-                    </td>
-                  )}
-                </tr>
-              ))}
-              {part.rows.length === 0 && (
-                <EmptyRow columns={10}>
-                  {watched.numbers === undefined ? "It has not answered." : "There is none."}
-                </EmptyRow>
-              )}
-            </tbody>
-          </Table>
-          <ExportLinks request={request} />
-        </>
-      )}
-    </Layout>
+    <>
+      {health !== "" && health !== "OK" && <strong class="mark">not well</strong>}{" "}
+      {own?.state === "draining" && <strong class="mark">draining</strong>}
+      {" "}
+    </>
   );
 }

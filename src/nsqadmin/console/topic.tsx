@@ -69,7 +69,12 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
       <ActionsOnAllNodes request={request} to={request.paths.topic(topic)} paused={sum.paused} />
       {stats.length === 0 ? <p>No node that has answered has this topic.</p> : (
         <>
-          <Charts request={request} series={request.admin.poller.find(topic)} fields={CHARTS} />
+          <Charts
+            request={request}
+            history={request.admin.poller.history}
+            of={request.admin.poller.find(topic)}
+            fields={CHARTS}
+          />
           <NodesTable request={request} sum={sum} />
           <ExportLinks request={request} table="nodes" />
           <ChannelsTable request={request} sum={sum} />

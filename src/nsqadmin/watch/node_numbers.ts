@@ -6,6 +6,7 @@
  */
 
 import type { Slice } from "../../base/time_slice.ts";
+import { type NodeFacts, nodeFacts } from "../../cluster/node_facts.ts";
 import { type ChannelNumbers, type TopicNumbers, topicNumbers } from "../../cluster/topic_numbers.ts";
 import { AT, type Field, FIELDS, type Series, type SeriesSet } from "./series.ts";
 
@@ -20,9 +21,30 @@ export interface NodeTotals {
   readonly topics: number;
   /** In topics and channels. */
   readonly waiting: number;
+  /** Of these, those that are on no disk; without what is ephemeral. */
+  readonly inMemory: number;
+  readonly inFlight: number;
+  readonly deferred: number;
+  /** What is in ephemeral topics and channels: waiting, in flight and deferred. */
+  readonly ephemeral: number;
   readonly inRate: number;
+  readonly outRate: number;
   readonly consumers: number;
 }
+
+const NOTHING: NodeTotals = {
+  topics: 0,
+  waiting: 0,
+  inMemory: 0,
+  inFlight: 0,
+  deferred: 0,
+  ephemeral: 0,
+  inRate: 0,
+  outRate: 0,
+  consumers: 0,
+};
+/** What the names of topics and channels end with that are never on a disk. */
+const EPHEMERAL = "#ephemeral";
 
 /** What a node said once. */
 export class NodeNumbers {
@@ -32,7 +54,10 @@ export class NodeNumbers {
   readonly atMs: number;
   /** Topics and channels for which there was no room. */
   leftOut = 0;
-  #totals: NodeTotals = { topics: 0, waiting: 0, inRate: 0, consumers: 0 };
+  #totals = NOTHING;
+  #facts: NodeFacts | undefined;
+  #inMemory = 0;
+  #ephemeral = 0;
   #numbers = new Float64Array(SERIES_AT_FIRST * FIELDS.length);
   #previous: NodeNumbers | undefined;
   #places: Map<Series, number> | undefined;
@@ -54,6 +79,7 @@ export class NodeNumbers {
   ): Promise<NodeNumbers> {
     const numbers = new NodeNumbers(atMs, previous);
     try {
+      numbers.#facts = nodeFacts(answer);
       let steps = 0;
       for (const topic of topicNumbers(answer)) {
         const index = numbers.#addTopic(topic, set);
@@ -74,6 +100,11 @@ export class NodeNumbers {
   /** Over all topics. */
   get totals(): NodeTotals {
     return this.#totals;
+  }
+
+  /** What it said of itself. */
+  get facts(): NodeFacts | undefined {
+    return this.#facts;
   }
 
   /** They are not needed any more. */
@@ -105,6 +136,7 @@ export class NodeNumbers {
     const before = this.#before(index);
     const numbers = this.#numbers;
     numbers[from + AT.depth] = counted(topic.depth);
+    this.#note(topic, { isEphemeral: topic.name.endsWith(EPHEMERAL), held: 0 });
     numbers[from + AT.messages] = messages;
     numbers[from + AT.paused] = topic.paused ? 1 : 0;
     if (before !== undefined) {
@@ -132,6 +164,10 @@ export class NodeNumbers {
     numbers[from + AT.consumers] = counted(channel.consumers);
     numbers[from + AT.paused] = channel.paused ? 1 : 0;
     numbers[from + AT.oldestS] = counted(channel.oldestS);
+    this.#note(channel, {
+      isEphemeral: channel.name.endsWith(EPHEMERAL) || topic.name.endsWith(EPHEMERAL),
+      held: counted(channel.inFlight) + counted(channel.deferred),
+    });
     const before = this.#before(index);
     if (before !== undefined) {
       numbers[from + AT.inRate] = this.#rate(
@@ -155,6 +191,15 @@ export class NodeNumbers {
     numbers[topicFrom + AT.requeueRate] += numbers[from + AT.requeueRate];
     numbers[topicFrom + AT.oldestS] = Math.max(numbers[topicFrom + AT.oldestS], numbers[from + AT.oldestS]);
     numbers[topicFrom + AT.channels]++;
+  }
+
+  /** Notes what of it is lost with the process, whatever ends it, and what may be. */
+  #note(
+    { depth, backendDepth }: Pick<TopicNumbers, "depth" | "backendDepth">,
+    { isEphemeral, held }: { readonly isEphemeral: boolean; readonly held: number },
+  ): void {
+    if (isEphemeral) this.#ephemeral += counted(depth) + held;
+    else this.#inMemory += counted(depth - backendDepth);
   }
 
   #add(series: Series): number {
@@ -197,12 +242,15 @@ export class NodeNumbers {
   }
 
   #sumUp(): NodeTotals {
-    const sum = { topics: 0, waiting: 0, inRate: 0, consumers: 0 };
+    const sum = { ...NOTHING, inMemory: this.#inMemory, ephemeral: this.#ephemeral };
     for (let i = 0; i < this.series.length; i++) {
       sum.waiting += this.at(i, "depth");
       if (this.series[i].topic !== undefined) continue;
       sum.topics++;
+      sum.inFlight += this.at(i, "inFlight");
+      sum.deferred += this.at(i, "deferred");
       sum.inRate += this.at(i, "inRate");
+      sum.outRate += this.at(i, "outRate");
       sum.consumers += this.at(i, "consumers");
     }
     return sum;

@@ -18,7 +18,7 @@ import { inSlices } from "../../base/time_slice.ts";
 import { DAEMONS_MAX, type Failure, UnansweredError } from "../../cluster/asked.ts";
 import type { Cluster, RegistryAnswer } from "../../cluster/cluster.ts";
 import { byText, type ClusterNode, httpAddressOf } from "../../cluster/cluster_nodes.ts";
-import { History } from "./history.ts";
+import { nodeHistory, seriesHistory } from "./history.ts";
 import { NodeNumbers } from "./node_numbers.ts";
 import { type Series, SeriesSet } from "./series.ts";
 import { NODE_STATES, type NodeState, WatchedNode } from "./watched_node.ts";
@@ -61,7 +61,8 @@ export interface PollerOptions {
 
 /** See above. */
 export class Poller {
-  readonly history = new History();
+  readonly history = seriesHistory();
+  readonly nodeHistory = nodeHistory((node) => this.counts(node));
   readonly #options: PollerOptions;
   readonly #set = new SeriesSet();
   readonly #nodes = new Map<string, WatchedNode>();
@@ -225,7 +226,11 @@ export class Poller {
       if (node.counts(nowMs, this.#ageMaxMs)) node.numbers?.addToSums();
     });
     for (const series of this.#set.all()) series.publish();
-    if (keepsHistory) await this.history.record(this.#set, clock.nowMs());
+    if (keepsHistory) {
+      const atMs = clock.nowMs();
+      await this.history.record(this.#set.all(), atMs);
+      await this.nodeHistory.record(this.#nodes.values(), atMs);
+    }
     this.#ended = momentOf(clock);
     this.#lastRoundMs = this.#ended.monotonicMs - startMs;
     this.#firstRound.resolve();

@@ -26,6 +26,8 @@ export class WatchedNode {
   numbers: NodeNumbers | undefined;
   /** When it did. */
   answered: Moment | undefined;
+  /** See history.ts. */
+  history: Float32Array | undefined;
   /** Its answer has been waited for in vain. */
   isLate = false;
   /** Since when nobody tells of it. */

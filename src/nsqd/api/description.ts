@@ -579,6 +579,11 @@ export const ENDPOINTS: readonly EndpointDescription[] = [
       { name: "channel", text: "Only those of this name." },
       { name: "include_clients", text: "`false` leaves clients out." },
       { name: "include_mem", text: "`false` leaves the use of memory out." },
+      {
+        name: "include_node",
+        text:
+          "`true` for `node`, in JSON: what `/health/ready` answers, with `store` (`files`, `memory` or `kv`), `resident_memory_bytes` and, where they can be known, `data_path_free_bytes` and `data_path_size_bytes`. NSQ has no such parameter.",
+      },
     ],
     answers: { 200: "JSON, or text." },
     errors: [],

@@ -23,6 +23,7 @@ import { healthPages } from "../../http/health_pages.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { Router } from "../../http/router.ts";
+import { diskRoom } from "../stats/disk_room.ts";
 import { errorStats } from "../stats/errors.ts";
 import { memoryStats } from "../stats/stats.ts";
 import { formatStats } from "../stats/text.ts";
@@ -229,6 +230,20 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
     refused_connections: refused.tcp + refused.http > 0 ? refused : undefined,
     // The same.
     errors: errorStats(nsqd.errors),
+    // Only for who asks for it.
+    node: boolParam(params.get("include_node")) ? await nodeStats(nsqd) : undefined,
+  };
+}
+
+/** What NSQ does not tell of a node as a whole: what it is doing, where messages are kept, and how much room there is. */
+async function nodeStats(nsqd: ApiContext): Promise<unknown> {
+  const room = await diskRoom(nsqd.node.dataPath);
+  return {
+    ...nsqd.readiness(),
+    store: nsqd.inspection === undefined ? "kv" : nsqd.node.dataPath === "" ? "memory" : "files",
+    resident_memory_bytes: Deno.memoryUsage().rss,
+    data_path_free_bytes: room?.freeBytes,
+    data_path_size_bytes: room?.sizeBytes,
   };
 }
 

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import * as files from "node:fs/promises";
 import type { Moment } from "../../base/clock.ts";
 import { labelText, type MetricFamily, single } from "../../base/exposition.ts";
 import { FixedHistogram } from "../../base/fixed_histogram.ts";
@@ -11,6 +10,7 @@ import type { LoopLag } from "../../base/loop_lag.ts";
 import type { BackgroundWork } from "../../broker/broker.ts";
 import { buildInfo, processMetrics } from "../../http/process_metrics.ts";
 import type { RequestCounts } from "../../http/request_counts.ts";
+import { diskRoom } from "./disk_room.ts";
 
 const SYNC_BOUNDS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 
@@ -106,24 +106,16 @@ function backgroundMetrics({ broker }: NodeSource): MetricFamily[] {
   ];
 }
 
-/** The disk that the data path is on, as far as the runtime lets it be seen. */
 async function diskMetrics(path: string): Promise<MetricFamily[]> {
-  // Earlier runtimes have no such function (Deno 2.5).
-  if (path === "" || !("statfs" in files)) return [];
-  try {
-    const { bsize, blocks, bavail } = await files.statfs(path);
-    return [
-      single("gauge", "nsq_data_path_free_bytes", "Bytes that can still be written there.", bsize * bavail),
-      single(
-        "gauge",
-        "nsq_data_path_size_bytes",
-        "Size of the file system with the data path.",
-        bsize * blocks,
-      ),
-    ];
-  } catch (error) {
-    // Under Deno's permissions it takes one of its own; and a disk that is gone shows in the health.
-    if (error instanceof Deno.errors.NotCapable || error instanceof Error && "code" in error) return [];
-    throw error;
-  }
+  const room = await diskRoom(path);
+  if (room === undefined) return [];
+  return [
+    single("gauge", "nsq_data_path_free_bytes", "Bytes that can still be written there.", room.freeBytes),
+    single(
+      "gauge",
+      "nsq_data_path_size_bytes",
+      "Size of the file system with the data path.",
+      room.sizeBytes,
+    ),
+  ];
 }

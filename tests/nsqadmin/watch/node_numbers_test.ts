@@ -52,7 +52,10 @@ Deno.test("NodeNumbers.read() has a topic's own numbers, and those of its channe
   assertEquals(all(numbers, "inFlight"), { t: 7, c: 2, d: 5 });
   assertEquals(all(numbers, "paused"), { t: 1, c: 0, d: 0 });
   assertEquals(all(numbers, "channels"), { t: 2, c: 0, d: 0 });
-  assertEquals(numbers.totals, { topics: 1, waiting: 10, inRate: 0, consumers: 3 });
+  assertEquals(numbers.totals, {
+    ...{ topics: 1, waiting: 10, inMemory: 10, inFlight: 7, deferred: 0, ephemeral: 0 },
+    ...{ inRate: 0, outRate: 0, consumers: 3 },
+  });
 });
 
 Deno.test("NodeNumbers.read() has rates by what the node said before, also when the order is another", async () => {
@@ -166,4 +169,30 @@ Deno.test("NodeNumbers.read() has what was requeued in a second, and the age of 
   assertEquals(all(numbers, "requeueRate"), { t: 30, c: 10, d: 20 });
   assertEquals(all(previous, "oldestS"), { t: 7, c: 0, d: 7 });
   assertEquals(all(numbers, "oldestS"), { t: 9, c: 9, d: 7 });
+});
+
+Deno.test("NodeNumbers.read() has what is on no disk, and apart from it what is ephemeral", async () => {
+  const numbers = await read(
+    new SeriesSet(),
+    answer(
+      {
+        name: "t",
+        ...{ depth: 10, backend_depth: 4 },
+        channels: [
+          { name: "c", depth: 5, backend_depth: 5, in_flight_count: 1, deferred_count: 2 },
+          { name: "d#ephemeral", depth: 3, in_flight_count: 1, deferred_count: 1 },
+        ],
+      },
+      { name: "e#ephemeral", depth: 7, channels: [{ name: "c", depth: 2, in_flight_count: 1 }] },
+    ),
+  );
+
+  const { waiting, inMemory, inFlight, deferred, ephemeral } = numbers.totals;
+  assertEquals({ waiting, inMemory, inFlight, deferred, ephemeral }, {
+    waiting: 27,
+    inMemory: 6,
+    inFlight: 3,
+    deferred: 3,
+    ephemeral: 15,
+  });
 });

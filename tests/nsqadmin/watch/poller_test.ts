@@ -10,7 +10,7 @@ Deno.test("Pages ask nobody anything as long as what is known is not old", async
   await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
     for (const path of ["/", "/nodes", "/counter", `/nodes/${node.address}`, "/"]) await pageAt(admin, path);
 
-    assertEquals(node.asked, ["GET /stats?format=json&include_clients=false"]);
+    assertEquals(node.asked, ["GET /stats?format=json&include_clients=false&include_node=true"]);
     assertEquals(lookupd.asked, ["GET /nodes", "GET /info"]);
   });
 });

@@ -321,3 +321,16 @@ Deno.test("GET /stats tells what goes on behind the answers, while something doe
   const later = await api.request("GET", "/stats?format=json&include_mem=false");
   assertEquals("background" in JSON.parse(later.text), false);
 });
+
+Deno.test("GET /stats?include_node=true has what NSQ does not tell of a node, behind what it does", async () => {
+  const api = httpApi();
+  const target = "/stats?format=json&include_mem=false&include_node=true";
+
+  const { node, ...others } = await api.json(target) as { node: Record<string, unknown> };
+
+  const { resident_memory_bytes, data_path_free_bytes, data_path_size_bytes, ...rest } = node;
+  assertEquals(rest, { ready: true, state: "running", reasons: [], store: "files" });
+  assert(Number(resident_memory_bytes) > 1e6);
+  assert(Number(data_path_size_bytes) >= Number(data_path_free_bytes));
+  assertEquals(others, await api.json("/stats?format=json&include_mem=false"));
+});

@@ -1,0 +1,180 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { stopTexts } from "../../../src/nsqadmin/console/node.tsx";
+import { fakeNode, lookupdOf, pageAt, press } from "../../support/console_pages.ts";
+import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
+import { publish, withCluster, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+
+const NO_TOTALS = {
+  ...{ topics: 0, waiting: 0, inMemory: 0, inFlight: 0, deferred: 0, ephemeral: 0 },
+  ...{ inRate: 0, outRate: 0, consumers: 0 },
+};
+const OWN = {
+  ...{ state: "running", store: "files", residentBytes: 1, freeBytes: undefined, sizeBytes: undefined },
+  drain: undefined,
+};
+/** As Go tells it. */
+const GO_STATS = {
+  ...{ version: "1.2.1", health: "OK", start_time: 1_700_000_000, producers: null },
+  topics: [{
+    topic_name: "t",
+    depth: 4,
+    backend_depth: 1,
+    channels: [{ channel_name: "c", in_flight_count: 2 }],
+  }],
+  memory: {
+    ...{ heap_objects: 12_345, heap_idle_bytes: 1, heap_in_use_bytes: 5 * 2 ** 20, heap_released_bytes: 1 },
+    ...{
+      gc_pause_usec_100: 900,
+      gc_pause_usec_99: 800,
+      gc_pause_usec_95: 700,
+      next_gc_bytes: 1,
+      gc_total_runs: 42,
+    },
+  },
+};
+
+Deno.test("The page of a node of NSQ shows its memory, its collector, and what a stop would mean", async () => {
+  await using node = fakeNode(() => Response.json(GO_STATS));
+  await withNsqadmin({ nsqdHttpAddresses: [node.address], history: true }, async (admin) => {
+    const page = await pageAt(admin, `/nodes/${node.address}`);
+
+    for (
+      const text of [
+        "It was started at 2023-11-14 22:13:20 UTC .",
+        "memory of the heap 5 MiB",
+        "objects on the heap 12,345",
+        "garbage collections 42",
+        "their pauses, 99 %, µs 800 the longest, µs 900",
+        "Yes, if it is stopped in order and started again: nothing is lost.",
+        "6 messages wait on it until it is started again: nobody else has them.",
+        "Up to 5 of them are in memory only",
+        "Waiting, in topics and channels: 4 at most 4",
+      ]
+    ) assertStringIncludes(page.text, text);
+    assert(!page.text.includes("Drain…") && !page.text.includes("memory of the process"));
+  });
+});
+
+Deno.test("The page of a node of ours shows its memory and disk, and drains it when that is confirmed", async () => {
+  await withCluster({}, async ({ admin, nsqds: [nsqd], topic }) => {
+    await topic("t", "c");
+    await publish(nsqd, "t", "body");
+    const address = `127.0.0.1:${nsqd.nsqd.httpPort}`;
+    const path = `/nodes/${encodeURIComponent(address)}`;
+
+    const page = await pageAt(admin, path);
+
+    assertMatch(page.text, /memory of the process [\d.,]+ [MG]iB free on the disk [\d.]+ .iB of [\d.]+ .iB/);
+    assertStringIncludes(page.text, "1 messages wait on it until it is started again");
+    const asked = await press(admin, path, { page, button: "Drain…" });
+    assertEquals([asked.status, asked.page.all("h1")], [200, [`Drain node ${address}?`]]);
+    const state = async () => (await (await fetch(`${nsqd.httpUrl}/health/ready`)).json()).state;
+    assertEquals(await state(), "running");
+    const done = await press(admin, path, { page: asked.page, button: "Drain" });
+
+    assertEquals([done.status, done.location], [303, `${path}?done=drain`]);
+    assertEquals(await state(), "draining");
+    await admin.nsqadmin.poller.refresh();
+    const draining = await pageAt(admin, path);
+    assertStringIncludes(draining.text, "It is being drained: 1 messages are left.");
+    assert(!draining.text.includes("Drain…"));
+    assertStringIncludes((await pageAt(admin, "/nodes")).text, "draining answers");
+    const [activity] = admin.nsqadmin.activity.newestFirst;
+    assertEquals([activity.action, activity.node, activity.outcome], ["drain", address, "done"]);
+  });
+});
+
+Deno.test("A node of NSQ is not drained, and the page says why; neither is one that nobody tells of", async () => {
+  await using node = fakeNode(({ method }) =>
+    method === "POST" ? Response.json({ message: "NOT_FOUND" }, { status: 404 }) : Response.json(GO_STATS)
+  );
+  const stranger = new FakeHttp();
+  await using _stranger = stranger;
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    for (
+      const [address, reason] of [[node.address, "this nsqd does not offer it (404)"], [
+        stranger.address,
+        "nobody tells of such a node",
+      ]]
+    ) {
+      const { status, text } = await admin.ask("POST", `/nodes/${address}`, { body: "action=drain" });
+      assertEquals(status, 200);
+      assertStringIncludes(text, "Drain: not done");
+      assertStringIncludes(text, reason);
+    }
+    assertEquals(stranger.requests, []);
+  });
+});
+
+Deno.test("The page of a node that cannot be reached says what may be the cause", async () => {
+  const dead = deadAddress();
+  await using lookupd = lookupdOf(() => [dead]);
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    const page = await pageAt(admin, `/nodes/${dead}`);
+
+    assertStringIncludes(page.text, "it does not answer. It was heard of never");
+    assertStringIncludes(page.text, "Nobody listens there: the program does not run");
+  });
+});
+
+Deno.test("A node's pages say that it is not well, and that others are of other versions", async () => {
+  await using ill = fakeNode(() => Response.json({ health: "NOK - disk <full>", topics: [] }));
+  await using other = fakeNode(() => Response.json({ topics: [] }));
+  const producers = [[ill, "1.3.0"], [other, "1.2.1"]].map(([node, version]) => {
+    const { address } = node as FakeHttp;
+    const port = Number(address.split(":")[1]);
+    return { hostname: "h", broadcast_address: "127.0.0.1", http_port: port, tcp_port: port, version };
+  });
+  await using lookupd = new FakeHttp(() => Response.json({ producers }));
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    const page = await pageAt(admin, `/nodes/${ill.address}`);
+
+    assertStringIncludes(page.text, "It says that it is not well: NOK - disk <full>");
+    assertStringIncludes(page.text, "Other nodes are of other versions: v1.2.1 (1).");
+    assertEquals(
+      (await pageAt(admin, "/nodes")).rows.filter(([, address]) => address === ill.address)[0][7],
+      "not well answers",
+    );
+  });
+});
+
+Deno.test("The page of a node with very many topics shows a hundred of them, and finds the others", async () => {
+  const topics = Array.from({ length: 20_000 }, (_, i) => ({ topic_name: `t${i}`, depth: i }));
+  await using node = fakeNode(() => Response.json({ topics }));
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    const page = await pageAt(admin, `/nodes/${node.address}?sort=-depth`);
+
+    assertEquals([page.rows.length, page.rows[1][0]], [101, "t19999"]);
+    assertEquals((await pageAt(admin, `/nodes/${node.address}?filter=t1234`)).rows.length, 12);
+  });
+});
+
+const STOPS:
+  readonly (readonly [what: string, args: Parameters<typeof stopTexts>, said: readonly RegExp[]])[] = [
+    ["nothing", [NO_TOTALS, OWN], [/^Yes: there is no message/]],
+    ["what is in a database", [{ ...NO_TOTALS, waiting: 9 }, { ...OWN, store: "kv" }], [/^Yes: .*database/]],
+    ["what is in memory only", [{ ...NO_TOTALS, deferred: 1234 }, { ...OWN, store: "memory" }], [
+      /^No: .*all 1,234 are lost/,
+    ]],
+    ["what is ephemeral", [{ ...NO_TOTALS, waiting: 3, ephemeral: 3 }, OWN], [/^Not quite: 3 messages/]],
+    ["what is on the disk", [{ ...NO_TOTALS, waiting: 3 }, OWN], [/^Yes, if/, /^3 messages wait/]],
+    ["what is partly in memory", [{ ...NO_TOTALS, waiting: 3, inMemory: 2, inFlight: 1 }, OWN], [
+      /^Yes, if/,
+      /^4 /,
+      /^Up to 2 /,
+    ]],
+    ["what NSQ's nsqd has in flight", [{ ...NO_TOTALS, inFlight: 1 }, undefined], [
+      /^Yes, if/,
+      /^1 /,
+      /^Up to 1 /,
+    ]],
+  ];
+
+for (const [what, args, said] of STOPS) {
+  Deno.test(`stopTexts() of ${what}`, () => {
+    const texts = stopTexts(...args);
+
+    assertEquals(texts.length, said.length, texts.join("\n"));
+    said.forEach((pattern, i) => assertMatch(texts[i], pattern));
+  });
+}
