@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { PAGE_MESSAGES, SHOWN_BODY_SIZE, WORD_LENGTH_MAX } from "../../../src/cluster/messages.ts";
 import { fakeNode, pageAt } from "../../support/console_pages.ts";
+import { eventually } from "../../support/eventually.ts";
 import { deadAddress, FakeHttp, type FakeHttpRequest } from "../../support/fake_http.ts";
 import { HtmlPage } from "../../support/html_page.ts";
 import {
@@ -150,7 +151,10 @@ messagesTest("A message is deleted when that is confirmed, and the search is kep
 
 messagesTest("A deferred message is requeued at once", async ({ admin, nsqds: [nsqd] }) => {
   await (await fetch(`${nsqd.httpUrl}/pub?topic=t&defer=600000`, { method: "POST", body: "later" })).text();
-  const page = await pageAt(admin, `${PAGE}?state=deferred`);
+  const page = await eventually("it is the channel's", async () => {
+    const page = await pageAt(admin, `${PAGE}?state=deferred`);
+    return messagesOf(page).length > 0 && page;
+  });
   assertMatch(messagesOf(page)[0][STATE], /^deferred, due in (10m0s|9m\d\ds)$/);
 
   const { status, location } = await press(admin, page, "Deliver now");
