@@ -6,12 +6,17 @@
  */
 
 import { errorText } from "../base/error_text.ts";
-import type { Daemon } from "./daemon_client.ts";
+import { othersFirst } from "../base/every.ts";
+import { type Daemon, RefusedError } from "./daemon_client.ts";
 
 /** A daemon that has not answered, or not with what was asked for. */
 export interface Failure {
   readonly daemon: Daemon;
   readonly reason: string;
+  /** What it gives as the reason, where it has refused: `TOPIC_NOT_FOUND`. */
+  readonly code?: string;
+  /** It was told to do something, and not asked. */
+  readonly wasTold?: boolean;
 }
 
 /** What came of asking. */
@@ -34,6 +39,9 @@ export class UnansweredError extends Error {
 
 /** Daemons that are asked in one go: as many as a cluster may well have, and no more because somebody says so. */
 export const DAEMONS_MAX = 5000;
+
+/** Daemons of those that begin to be asked in one turn. */
+const BEGUN_IN_TURN = 16;
 
 /**
  * Asks all daemons.
@@ -59,16 +67,26 @@ export async function tell<T>(
 ): Promise<{ readonly answers: readonly T[]; readonly failures: readonly Failure[] }> {
   const answers: T[] = [];
   const failures: Failure[] = [];
-  const asked = await Promise.all(addresses.map(async (address, i) => {
+  const one = async (address: string, i: number) => {
     const daemon: Daemon = { kind, address };
     try {
       if (i >= DAEMONS_MAX) throw new Error(`not asked: there are more than ${DAEMONS_MAX} of them`);
       return { answer: await ask(daemon) };
     } catch (error) {
-      return { daemon, reason: errorText(error) };
+      return {
+        daemon,
+        reason: errorText(error),
+        ...error instanceof RefusedError && error.code !== undefined && { code: error.code },
+      };
     }
-  }));
-  for (const each of asked) {
+  };
+  const asking: ReturnType<typeof one>[] = [];
+  for (const [i, address] of addresses.entries()) {
+    // To begin a request takes a while: hundreds would hold up all others.
+    if (i > 0 && i % BEGUN_IN_TURN === 0) await othersFirst();
+    asking.push(one(address, i));
+  }
+  for (const each of await Promise.all(asking)) {
     if ("answer" in each) answers.push(each.answer);
     else failures.push(each);
   }

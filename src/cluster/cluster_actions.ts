@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Answered, type Failure, tell } from "./asked.ts";
+import { type Answered, type Failure, tell, UnansweredError } from "./asked.ts";
 import { type Cluster, queryEscape } from "./cluster.ts";
 import { type ClusterNode, httpAddressOf } from "./cluster_nodes.ts";
 import type { Daemon } from "./daemon_client.ts";
@@ -40,6 +40,56 @@ export interface Done {
   readonly done: readonly Daemon[];
   /** Of those that have not, or could not be asked who else there is. */
   readonly failures: readonly Failure[];
+}
+
+/** What is left of a change that was not made everywhere. */
+export interface Rest {
+  /** Those that were told, and have not done it. */
+  readonly failed: readonly Daemon[];
+  /** Nodes that have done it, and are not told again. */
+  readonly done: readonly Daemon[];
+  /** Somebody has not said which nodes there are. */
+  readonly isPartlyKnown: boolean;
+}
+
+/** What is left of it. */
+export function restOf({ done, failures }: Done): Rest {
+  return {
+    failed: failures.filter(({ wasTold }) => wasTold).map(({ daemon }) => daemon),
+    done: done.filter(({ kind }) => kind === "nsqd"),
+    isPartlyKnown: failures.some(({ wasTold }) => !wasTold),
+  };
+}
+
+/** Tries the rest again: never rejects, and tells nobody who has done it. */
+export async function finish(
+  cluster: Cluster,
+  action: Action | "delete",
+  target: Target,
+  rest: Rest,
+): Promise<Done> {
+  const path = pathOf(action, target);
+  const nodes = rest.isPartlyKnown ? await unknownNodes(cluster, target.topic) : NOBODY;
+  const failedAt = (wanted: Daemon["kind"]) =>
+    rest.failed.filter(({ kind }) => kind === wanted).map(({ address }) => address);
+  const addresses = new Set([...failedAt("nsqd"), ...nodes.value.map(httpAddressOf)]);
+  for (const { address } of rest.done) addresses.delete(address);
+  const onLookupds = await order(cluster, "nsqlookupd", failedAt("nsqlookupd"), path);
+  return joined([nodes, onLookupds, await order(cluster, "nsqd", [...addresses], path)]);
+}
+
+const NOBODY: Answered<readonly ClusterNode[]> = { value: [], failures: [] };
+
+/** The nodes that have the topic, as far as somebody tells of them. */
+async function unknownNodes(cluster: Cluster, topic: string): Promise<Answered<readonly ClusterNode[]>> {
+  const { value, failures } = await cluster.topicNodes(topic).catch(
+    (error): Answered<readonly ClusterNode[]> => {
+      if (!(error instanceof UnansweredError)) throw error;
+      return { value: [], failures: error.failures };
+    },
+  );
+  // Who has deleted it knows of no nodes.
+  return { value, failures: failures.filter(({ code }) => code !== "TOPIC_NOT_FOUND") };
 }
 
 /**
@@ -160,7 +210,7 @@ async function order(
     await cluster.client.post(daemon, path);
     return daemon;
   });
-  return { done: answers, failures };
+  return { done: answers, failures: failures.map((failure) => ({ ...failure, wasTold: true })) };
 }
 
 function pathOf(action: Action | "create" | "delete", { topic, channel }: Target): string {

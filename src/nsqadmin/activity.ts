@@ -15,9 +15,11 @@ import { userOf } from "./access.ts";
 import type { AdminContext } from "./context.ts";
 
 /** Activities that are kept. */
-export const ACTIVITIES_MAX = 1000;
+export const ACTIVITIES_MAX = 2000;
 /** Of these, such as were refused: who tries again and again does not push out what was done. */
 export const REFUSED_MAX = 500;
+/** The same of such as were one of many changes that somebody has asked for at once. */
+export const BULK_ACTIVITIES_MAX = 1000;
 /** Daemons of a change that are named, those that failed first. */
 export const RESULTS_MAX = 50;
 /** The longest text of an activity, in characters. */
@@ -58,9 +60,19 @@ export interface Activity extends Subject {
   /** Of the answer. */
   readonly status: number;
   readonly outcome: Outcome;
+  /** It is one of many that were asked for at once. */
+  readonly isOfBulk: boolean;
   readonly results: readonly Result[];
   /** Further results that are not kept. */
   readonly resultsLeftOut: number;
+}
+
+/** Who has done something. */
+export interface ActivityAuthor {
+  readonly user: string | undefined;
+  /** With the port. */
+  readonly address: string;
+  readonly userAgent: string;
 }
 
 /** What was tried on behalf of a request. */
@@ -73,7 +85,6 @@ interface Attempt {
 export class ActivityLog {
   #kept: Activity[] = [];
   #count = 0;
-  #refused = 0;
   readonly #attempts = new WeakMap<RequestContext, Attempt>();
 
   /** All that are kept, the newest first. */
@@ -97,13 +108,42 @@ export class ActivityLog {
     const { method, rawPath, params, remoteAddress, request } = context;
     const subject = attempt?.subject ??
       { action: `${method} ${rawPath}`, topic: params.topic, channel: params.channel, node: params.node };
-    const { results, leftOut } = resultsOf(attempt?.result);
-    this.#add({
+    const userAgent = request.headers.get("user-agent") ?? "";
+    this.#add({ user, address: remoteAddress, userAgent }, {
+      ...{ subject, result: attempt?.result, status, atMs, isOfBulk: false },
+    });
+  }
+
+  /** One of many changes, which no request is about alone, was tried, and that has come of it. */
+  noteOfBulk(
+    by: ActivityAuthor,
+    tried: {
+      readonly subject: Subject;
+      readonly result: Done;
+      readonly status: number;
+      readonly atMs: number;
+    },
+  ): void {
+    this.#add(by, { ...tried, isOfBulk: true });
+  }
+
+  #add(
+    { user, address, userAgent }: ActivityAuthor,
+    { subject, result, status, atMs, isOfBulk }: {
+      readonly subject: Subject;
+      readonly result: Done | undefined;
+      readonly status: number;
+      readonly atMs: number;
+      readonly isOfBulk: boolean;
+    },
+  ): void {
+    const { results, leftOut } = resultsOf(result);
+    this.#kept.push({
       number: ++this.#count,
       atMs,
       user: cut(user),
-      address: remoteAddress,
-      userAgent: cut(request.headers.get("user-agent")) ?? "",
+      address,
+      userAgent: cut(userAgent) ?? "",
       action: cut(subject.action) ?? "",
       topic: cut(subject.topic),
       channel: cut(subject.channel),
@@ -111,22 +151,21 @@ export class ActivityLog {
       message: cut(subject.message),
       client: cut(subject.client),
       status,
-      outcome: outcomeOf(status, attempt?.result),
+      outcome: outcomeOf(status, result),
+      isOfBulk,
       results,
       resultsLeftOut: leftOut,
     });
+    this.#dropAbove(REFUSED_MAX, ({ outcome }) => outcome === "refused");
+    this.#dropAbove(BULK_ACTIVITIES_MAX, ({ isOfBulk }) => isOfBulk);
+    this.#dropAbove(ACTIVITIES_MAX, () => true);
   }
 
-  #add(activity: Activity): void {
-    this.#kept.push(activity);
-    if (activity.outcome === "refused") this.#refused++;
-    if (this.#refused > REFUSED_MAX) this.#drop(this.#kept.findIndex(({ outcome }) => outcome === "refused"));
-    if (this.#kept.length > ACTIVITIES_MAX) this.#drop(0);
-  }
-
-  #drop(index: number): void {
-    const [dropped] = this.#kept.splice(index, 1);
-    if (dropped.outcome === "refused") this.#refused--;
+  /** Drops the oldest of a sort if there is one too many. */
+  #dropAbove(most: number, isOfSort: (activity: Activity) => boolean): void {
+    let count = 0;
+    for (const activity of this.#kept) if (isOfSort(activity)) count++;
+    if (count > most) this.#kept.splice(this.#kept.findIndex(isOfSort), 1);
   }
 }
 

@@ -12,28 +12,37 @@ import {
   create,
   type Done,
   drain,
+  finish,
   type MessageAction,
   type Publication,
   publish,
   remove,
+  type Rest,
   type Target,
   tombstone,
 } from "../cluster/cluster_actions.ts";
 import { kick, type KickTarget } from "../cluster/kick.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import type { MessageTarget } from "../cluster/messages.ts";
 import { UnansweredError } from "../cluster/asked.ts";
 import { HttpError } from "../http/http_error.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { type Right, userOf } from "./access.ts";
-import type { Subject } from "./activity.ts";
+import type { ActivityAuthor, Subject } from "./activity.ts";
 import type { AdminContext } from "./context.ts";
 import { clientText } from "./kick_target.ts";
 
 /** A change. */
 export type Change =
-  | { readonly kind: "create" | "delete"; readonly target: Target }
-  /** On all nodes, or on one. */
-  | { readonly kind: Action; readonly target: Target; readonly node?: string | undefined }
+  | { readonly kind: "create"; readonly target: Target }
+  | { readonly kind: "delete"; readonly target: Target; readonly rest?: Rest | undefined }
+  /** On all nodes, or on one; or on those that are left of an earlier try. */
+  | {
+    readonly kind: Action;
+    readonly target: Target;
+    readonly node?: string | undefined;
+    readonly rest?: Rest | undefined;
+  }
   | { readonly kind: "publish"; readonly publication: Publication }
   | { readonly kind: "tombstone"; readonly topic: string; readonly node: string }
   | { readonly kind: "drain"; readonly node: string }
@@ -56,7 +65,7 @@ export async function makeChange(
   const subject = subjectOf(change);
   admin.activity.tried(request, subject);
   try {
-    const done = await made(admin, request, change);
+    const done = await carryOut(admin, authorOf(admin, request), change);
     admin.activity.tried(request, subject, done);
     return done;
   } catch (error) {
@@ -65,6 +74,22 @@ export async function makeChange(
     }
     throw error;
   }
+}
+
+/** Who asks for a change, and how. */
+export interface Author extends ActivityAuthor {
+  /** Of the request. */
+  readonly url: string;
+}
+
+/** Who has made this request. */
+export function authorOf(admin: AdminContext, request: RequestContext): Author {
+  return {
+    user: userOf(admin, request),
+    address: request.remoteAddress,
+    userAgent: request.request.headers.get("user-agent") ?? "",
+    url: urlOf(request),
+  };
 }
 
 /** What one must be allowed to do for a change. */
@@ -82,7 +107,17 @@ export function rightFor({ kind }: Pick<Change, "kind">): Right {
   }
 }
 
-async function made(admin: AdminContext, request: RequestContext, change: Change): Promise<Done> {
+/**
+ * Makes a change, and tells of it; the cluster may be asked by other requests than the admin's own.
+ *
+ * @throws As {@linkcode makeChange}.
+ */
+export async function carryOut(
+  admin: AdminContext,
+  author: Author,
+  change: Change,
+  cluster: Cluster = admin.cluster,
+): Promise<Done> {
   const notify = (
     action: string,
     target: Target | undefined,
@@ -97,13 +132,12 @@ async function made(admin: AdminContext, request: RequestContext, change: Change
       message,
       client,
       timestamp: Math.floor(admin.clock.nowMs() / 1000),
-      user: userOf(admin, request),
-      remote_ip: request.remoteAddress,
-      user_agent: request.request.headers.get("user-agent") ?? "",
-      url: urlOf(request),
+      user: author.user,
+      remote_ip: author.address,
+      user_agent: author.userAgent,
+      url: author.url,
       via: admin.hostname,
     });
-  const { cluster } = admin;
   switch (change.kind) {
     case "create": {
       const { target } = change;
@@ -113,7 +147,10 @@ async function made(admin: AdminContext, request: RequestContext, change: Change
       return done;
     }
     case "delete": {
-      const done = await remove(cluster, change.target);
+      const { target, rest } = change;
+      const done = rest === undefined
+        ? await remove(cluster, target)
+        : await finish(cluster, "delete", target, rest);
       notify(`delete_${suffixOf(change.target)}`, change.target);
       return done;
     }
@@ -121,7 +158,9 @@ async function made(admin: AdminContext, request: RequestContext, change: Change
     case "unpause":
     case "empty":
       try {
-        return await act(cluster, change.kind, change.target, change.node);
+        return change.rest === undefined
+          ? await act(cluster, change.kind, change.target, change.node)
+          : await finish(cluster, change.kind, change.target, change.rest);
       } finally {
         // NSQ compat: whether it could be done or not.
         notify(`${change.kind}_${suffixOf(change.target)}`, change.target, change.node);
@@ -183,7 +222,8 @@ function suffixOf({ channel }: Target): "topic" | "channel" {
   return channel === "" ? "topic" : "channel";
 }
 
-function subjectOf(change: Change): Subject {
+/** What a change is about, for the activity. */
+export function subjectOf(change: Change): Subject {
   const { kind: action } = change;
   if (change.kind === "tombstone") return { action, topic: change.topic, node: change.node };
   if (change.kind === "forget" || change.kind === "drain") return { action, node: change.node };

@@ -12,6 +12,7 @@ import type { Readiness } from "../http/health_pages.ts";
 import type { HttpClient } from "../http/http_client.ts";
 import type { ActivityLog } from "./activity.ts";
 import type { Alerts } from "./alerts/alerts.ts";
+import type { BulkGoes } from "./bulk.ts";
 import type { PageEvents } from "./console/events.ts";
 import type { MetricsSource } from "./metrics.ts";
 import type { AdminAction } from "./notifications.ts";
@@ -40,6 +41,8 @@ export interface AdminContext extends MetricsSource {
   readonly activity: ActivityLog;
   /** In front, those that are known. */
   readonly proxies: TrustedProxies | undefined;
+  /** What is done with many topics or channels at once. */
+  readonly bulk: BulkGoes;
   /** As they are now. */
   readonly options: NsqadminOptions;
   setLogLevel(level: LogLevel): void;

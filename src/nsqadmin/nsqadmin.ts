@@ -31,6 +31,7 @@ import { ActivityLog } from "./activity.ts";
 import { alertJson, Alerts, alertText } from "./alerts/alerts.ts";
 import type { Alert } from "./alerts/found.ts";
 import { DEFAULT_RULES } from "./alerts/rules.ts";
+import { BULK_REQUESTS_MAX, BulkGoes } from "./bulk.ts";
 import { PageEvents } from "./console/events.ts";
 import type { AdminContext } from "./context.ts";
 import { nsqadminHttp } from "./http_api.ts";
@@ -61,6 +62,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly alerts: Alerts;
   readonly events = new PageEvents();
   readonly activity = new ActivityLog();
+  readonly bulk: BulkGoes;
   readonly http: HttpClient;
   readonly proxies: TrustedProxies | undefined;
   readonly hostname = Deno.hostname();
@@ -91,11 +93,19 @@ export class Nsqadmin implements Daemon, AdminContext {
       signal: this.#requests.signal,
     };
     const { rootCa, pair } = tls;
-    this.http = new HttpClient({
+    const secure = {
       ...limits,
       tls: { rootCa, pair, skipVerify: options.httpClientTlsInsecureSkipVerify },
-    });
-    this.cluster = this.#clusterOf((text) => logger.info(text));
+    };
+    this.http = new HttpClient(secure);
+    const onRequest = (text: string) => logger.info(text);
+    this.cluster = this.#clusterOf(onRequest);
+    const bulkHttp = new HttpClient({ ...secure, requestsMax: BULK_REQUESTS_MAX });
+    this.bulk = new BulkGoes(
+      this,
+      this.#clusterOf(onRequest, bulkHttp),
+      (name, run) => this.#group.spawn(name, run),
+    );
     this.poller = new Poller({
       // What is asked every few seconds would fill the log.
       cluster: this.#clusterOf((text) => logger.debug(text)),
@@ -178,7 +188,7 @@ export class Nsqadmin implements Daemon, AdminContext {
     this.logger.info(`reloaded ${reloaded.join(", ") || "nothing: there are no such files"}`);
   }
 
-  /** Stops: pages' events, HTTP, notifications, requests to others, loops. */
+  /** Stops: pages' events, what is done in bulk, HTTP, notifications, requests to others, loops. */
   stop(): Promise<void> {
     return this.#stopping ??= this.#stop();
   }
@@ -235,8 +245,8 @@ export class Nsqadmin implements Daemon, AdminContext {
     warnOfOpenSecrets([httpClientTlsKey, nsqdAuthTokenFile], this.logger);
   }
 
-  #clusterOf(onRequest: (text: string) => void): Cluster {
-    const client = new DaemonClient(this.http, { onRequest, token: () => this.#token });
+  #clusterOf(onRequest: (text: string) => void, http = this.http): Cluster {
+    const client = new DaemonClient(http, { onRequest, token: () => this.#token });
     return new Cluster(client, () => ({
       lookupds: this.#options.lookupdHttpAddresses,
       gossip: this.#options.gossipHttpAddresses,
@@ -257,6 +267,7 @@ export class Nsqadmin implements Daemon, AdminContext {
 
   async #stop(): Promise<void> {
     this.events.end();
+    this.bulk.end();
     await this.#server?.close({ graceMs: HTTP_GRACE_MS });
     this.#notifications?.end();
     this.#webhook?.end();

@@ -21,7 +21,7 @@ import { type FuzzOptions, type FuzzReport, runRounds } from "./campaign.ts";
 
 /** A path that is not in order leads to the one that is, as in NSQ. */
 const REDIRECTIONS = [301, 303, 307];
-const STATUSES = [...REDIRECTIONS, 200, 400, 403, 404, 405, 409, 413, 502];
+const STATUSES = [...REDIRECTIONS, 200, 400, 403, 404, 405, 409, 413, 502, 503];
 const REQUESTS = 12;
 /** A page of 100 rows of whatever names. */
 const PAGE_SIZE_MAX = 2 * 1024 * 1024;
@@ -63,6 +63,7 @@ const PATHS = [
   "/lookup",
   "/alerts",
   "/activity",
+  "/bulk/C",
 ];
 const PARAMETERS = [
   "filter",
@@ -88,6 +89,10 @@ const PARAMETERS = [
   "hostname",
   "client_id",
   "user_agent",
+  "of",
+  "which",
+  "name",
+  "count",
 ];
 const WORDS = [
   "depth",
@@ -107,6 +112,10 @@ const WORDS = [
   "client",
   "each",
   "worker",
+  "topics",
+  "channels",
+  "found",
+  "t/c",
 ];
 const ACTIONS = [
   "pause",
@@ -120,6 +129,8 @@ const ACTIONS = [
   "delete-message",
   "kick",
   "ask-kick",
+  "ask-delete",
+  "ask-pause",
 ];
 /** Whatever else a page has is not ours. */
 const TAGS = new Set(
@@ -160,11 +171,13 @@ async function look(random: Random, admin: NsqadminInProcess, node: string) {
 }
 
 async function submit(random: Random, admin: NsqadminInProcess, node: string) {
-  const paths = ["/topics", "/topics/T", "/topics/T/C", "/nodes/N", "/consumers"];
+  const paths = ["/topics", "/topics/T", "/topics/T/C", "/nodes/N", "/consumers", "/bulk", "/bulk"];
   const target = pathOf(random, random.pick(paths), node);
   // What can be done is often done on a node.
   const fields = random.oneIn(4) ? `node=${encodeURIComponent(node)}` : fieldsOf(random, node);
-  const body = `action=${random.pick(ACTIONS)}&${fields}`;
+  const isBulk = target === "/bulk" && !random.oneIn(4);
+  const bulk = isBulk ? `of=${random.pick(["topics", "channels"])}&which=found&name=t&count=1&` : "";
+  const body = `action=${random.pick(ACTIONS)}&${bulk}${fields}`;
   const headers = { "Content-Type": "application/x-www-form-urlencoded", Origin: admin.url };
   return { what: `POST ${target} ${body}`, answer: await admin.ask("POST", target, { body, headers }) };
 }

@@ -50,6 +50,10 @@ interopTest(
         const { text } = await admin.ask("GET", "/topics/orders/archive/messages");
         const [, message = "none"] = /href="([^"]*\/messages\/[^"]*)"/.exec(text) ?? [];
         assertNotEquals(message, "none");
+        // Of a topic that is not there it tells of a failure.
+        const bulk = await admin.ask("POST", "/bulk", {
+          body: "of=topics&action=unpause&name=orders&name=none",
+        });
         const tab = await chromium.tab();
         for (
           const path of [
@@ -62,6 +66,7 @@ interopTest(
             "/lookup",
             "/alerts",
             "/activity",
+            bulk.headers.get("location") ?? "none",
           ]
         ) {
           for (const look of LOOKS) {
@@ -144,6 +149,42 @@ interopTest(
         assertEquals(tab.errors, []);
       },
     );
+  },
+);
+
+interopTest(
+  "What is ticked by key stays ticked where its row goes, and is what is asked about",
+  () => Chromium.start(),
+  async (chromium) => {
+    await withCluster({ nsqadmin: { ...LIVE } }, async ({ admin, nsqds: [nsqd], topic }) => {
+      await topic("a");
+      await topic("b");
+      await admin.nsqadmin.poller.refresh();
+      const tab = await chromium.tab();
+      await tab.open(`${admin.url}/?sort=-messages`);
+      const order = () =>
+        tab.evaluate(`[...document.querySelectorAll("tbody a")].map((a) => a.textContent).join()`);
+      assertEquals(await order(), "a,b");
+
+      await tab.press("j");
+      await tab.press("x");
+      await publish(nsqd, "b", "body");
+      await eventually("the rows have changed places", async () => await order() === "b,a");
+      assertEquals(
+        await tab.evaluate(
+          `[document.activeElement.textContent, document.querySelector(":checked[name=name]").value].join()`,
+        ),
+        "a,a",
+      );
+      await tab.evaluate(`document.querySelector("#bulk button").click()`);
+
+      await eventually(
+        "it is asked about",
+        async () => await tab.evaluate("document.title") === "Pause 1 topic? · nsqadmin",
+      );
+      assertEquals(await tab.evaluate(`document.querySelector("form input[name=name]").value`), "a");
+      assertEquals(tab.errors, []);
+    });
   },
 );
 

@@ -20,23 +20,34 @@ export async function pageAt(
   return new HtmlPage(text);
 }
 
-/** Presses a button of a page; the answer, or the page that it leads to. */
+/** Presses a button of a page, with fields filled in as given; the answer, or the page that it leads to. */
 export async function press(
   admin: NsqadminInProcess,
   target: string,
-  { page, button }: { readonly page: HtmlPage; readonly button: string },
+  { page, button, fields = {}, headers = {} }: {
+    readonly page: HtmlPage;
+    readonly button: string;
+    /** In place of what the form has; of several of a name all. */
+    readonly fields?: Readonly<Record<string, string | readonly string[]>>;
+    readonly headers?: Readonly<Record<string, string>>;
+  },
 ): Promise<{ readonly status: number; readonly location: string | null; readonly page: HtmlPage }> {
   const { action = target, body } = page.button(button);
+  const form = new URLSearchParams(body);
+  for (const [name, values] of Object.entries(fields)) {
+    form.delete(name);
+    for (const value of [values].flat()) form.append(name, value);
+  }
   const answer = await admin.ask("POST", action, {
-    body,
-    headers: { "Content-Type": "application/x-www-form-urlencoded", Origin: admin.url },
+    body: form.toString(),
+    headers: { "Content-Type": "application/x-www-form-urlencoded", Origin: admin.url, ...headers },
   });
   return { status: answer.status, location: answer.headers.get("location"), page: new HtmlPage(answer.text) };
 }
 
 /** A node that says who it is, `h` at its own address, and answers all else like that. */
-export function fakeNode(answer: (request: FakeHttpRequest) => Response): FakeHttp {
-  const node: FakeHttp = new FakeHttp((request): Response => {
+export function fakeNode(answer: (request: FakeHttpRequest) => Response | Promise<Response>): FakeHttp {
+  const node: FakeHttp = new FakeHttp((request): Response | Promise<Response> => {
     if (request.target !== "/info") return answer(request);
     const port = Number(node.address.split(":")[1]);
     return Response.json({ hostname: "h", broadcast_address: "127.0.0.1", http_port: port });

@@ -19,7 +19,10 @@ export interface HtmlForm {
   readonly method: string;
   /** Undefined where it is the page's own. */
   readonly action: string | undefined;
+  /** Of several of one name, the last. */
   readonly fields: Readonly<Record<string, string>>;
+  /** All of them, in order. */
+  readonly pairs: readonly (readonly [name: string, value: string])[];
   readonly buttons: readonly { readonly name: string; readonly value: string; readonly text: string }[];
 }
 
@@ -72,12 +75,15 @@ export class HtmlPage {
       const tags = tagsOf(source);
       const inputs = tags.filter(({ name }) => name === "input");
       const buttons = tags.filter(({ name, isEnd }) => name === "button" && !isEnd);
+      const pairs = inputs.map(({ attributes }): [string, string] => [
+        attributes.get("name") ?? "",
+        attributes.get("value") ?? "",
+      ]);
       return {
         method: tags[0].attributes.get("method") ?? "get",
         action: tags[0].attributes.get("action"),
-        fields: Object.fromEntries(
-          inputs.map(({ attributes }) => [attributes.get("name") ?? "", attributes.get("value") ?? ""]),
-        ),
+        fields: Object.fromEntries(pairs),
+        pairs,
         buttons: buttons.map(({ attributes, text }) => ({
           name: attributes.get("name") ?? "",
           value: attributes.get("value") ?? "",
@@ -89,10 +95,14 @@ export class HtmlPage {
 
   /** The form with a button of that text, and what the button sends. */
   button(text: string): { readonly action: string | undefined; readonly body: string } {
-    for (const { action, fields, buttons } of this.forms) {
+    for (const { action, pairs, buttons } of this.forms) {
       const button = buttons.find((each) => each.text === text);
       if (button === undefined) continue;
-      return { action, body: new URLSearchParams({ ...fields, [button.name]: button.value }).toString() };
+      return {
+        action,
+        body: new URLSearchParams([...pairs.map(([...pair]) => pair), [button.name, button.value]])
+          .toString(),
+      };
     }
     throw new Error(`No button ${JSON.stringify(text)} in ${this.html}`);
   }

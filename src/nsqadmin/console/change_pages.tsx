@@ -9,6 +9,7 @@ import { type Failure, UnansweredError } from "../../cluster/asked.ts";
 import type { MessageAction, Publication } from "../../cluster/cluster_actions.ts";
 import type { Daemon } from "../../cluster/daemon_client.ts";
 import { HttpError } from "../../http/http_error.ts";
+import type { RequestContext } from "../../http/request_context.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import { requireRight } from "../access.ts";
 import { type Change, makeChange, rightFor } from "../changes.ts";
@@ -45,7 +46,7 @@ interface Wording {
 export async function submitForm(request: PageRequest): Promise<FormAnswer> {
   const { context, admin } = request;
   requireRight(admin, context, "change");
-  const form = await formOf(request);
+  const form = queryOf(await formText(context));
   const action = form.get("action") ?? "";
   const change = changeOf(request, action.replace(/^ask-/, ""), form);
   requireRight(admin, context, rightFor(change));
@@ -72,13 +73,14 @@ export async function submitForm(request: PageRequest): Promise<FormAnswer> {
   }
 }
 
-async function formOf({ context }: PageRequest): Promise<ReadonlyMap<string, string>> {
+/** What a form says, which the audit log is told. @throws {HttpError} 413 */
+export async function formText(context: RequestContext): Promise<string> {
   const body = await context.readBody(FORM_SIZE_MAX);
   if (body === undefined) throw new HttpError(413, "INVALID_BODY");
   const text = new TextDecoder().decode(body);
   // What messages say is nothing for the audit log.
   context.detail = text.replace(/(^|&)body=[^&]*/g, "$1body=");
-  return queryOf(text);
+  return text;
 }
 
 /** @throws {HttpError} 400 for what is no change. */

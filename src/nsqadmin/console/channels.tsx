@@ -7,6 +7,7 @@
 import { formatDuration } from "../../base/duration.ts";
 import type { Answer } from "../../http/answer.ts";
 import type { Series } from "../watch/series.ts";
+import { BulkForm, Tick } from "./bulk_form.tsx";
 import { rounded, Sparkline } from "./charts.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
@@ -61,6 +62,7 @@ export async function channelsPage(request: PageRequest): Promise<Markup | Answe
         part={part}
         what={part.countInAll === 1 ? "channel" : "channels"}
       />
+      <BulkForm request={request} table="channels" />
       <Table caption="Channels, over all nodes">
         <thead>
           <tr>
@@ -99,12 +101,22 @@ function* channelsOf(topics: Iterable<Series>): Generator<Series> {
   }
 }
 
+/** The channels that the filter of such a query lets through, in its order. */
+export async function channelsFound(
+  { admin: { poller } }: PageRequest,
+  query: ReadonlyMap<string, string>,
+): Promise<readonly Series[]> {
+  const view = tableView(query, COLUMNS);
+  return (await tablePart(channelsOf(poller.topics), view, { columns: COLUMNS, nameOf })).found;
+}
+
 function Row({ request, channel }: { readonly request: PageRequest; readonly channel: Series }): Markup {
   const { poller, options } = request.admin;
   const topic = channel.topic?.name ?? "";
   return (
     <tr>
       <th scope="row" class="name">
+        <Tick request={request} target={{ topic, channel: channel.name }} />
         <a href={request.paths.channel(topic, channel.name)}>{nameOf(channel)}</a>{" "}
         <Paused is={channel.sum("paused") > 0} />{" "}
         {channel.sum("depth") > 0 && channel.sum("consumers") === 0 && (

@@ -59,10 +59,32 @@ async function update() {
   }
   const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("main");
   const main = document.querySelector("main");
-  if (fresh !== null && main !== null) patch(main, fresh);
+  if (fresh !== null && main !== null) takeOver(main, fresh);
+}
+function takeOver(main, fresh) {
+  const boxes = () => [
+    ...main.querySelectorAll("input[type=checkbox]")
+  ];
+  const ticked = new Set(boxes().filter(({ checked }) => checked).map(({ value }) => value));
+  const focused = document.activeElement;
+  const of = focused === null ? "" : rowThing(focused);
+  patch(main, fresh);
+  for (const box of boxes()) box.checked = ticked.has(box.value);
+  if (of === "" || focused !== null && rowThing(focused) === of) return;
+  const things = main.querySelectorAll("tbody th a, tbody th input");
+  [
+    ...things
+  ].find((thing) => rowThing(thing) === of)?.focus({
+    preventScroll: true
+  });
+}
+function rowThing(element) {
+  if (element.closest("tbody th") === null) return "";
+  if (element instanceof HTMLInputElement) return `box ${element.value}`;
+  return element instanceof HTMLAnchorElement ? `link ${element.href}` : "";
 }
 function patch(old, fresh) {
-  if (old instanceof HTMLFormElement) return;
+  if (old.matches("input:not([type=hidden], [type=checkbox]), select, textarea")) return;
   for (const { name } of [
     ...old.attributes
   ]) {
@@ -93,7 +115,7 @@ function useKeys() {
   let isGoing = false;
   document.addEventListener("keydown", (event) => {
     const target = event.target;
-    const isTyping = target instanceof HTMLElement && target.closest("input, textarea, select") !== null;
+    const isTyping = target instanceof HTMLElement && target.closest("input:not([type=checkbox]), textarea, select") !== null;
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey || help?.open) return;
     const { key } = event;
     if (isGoing) {
@@ -103,15 +125,19 @@ function useKeys() {
     else if (key === "/") document.querySelector("input[type=search]")?.focus();
     else if (key === "?") help?.showModal();
     else if (key === "j" || key === "k") focusRow(key === "j" ? 1 : -1);
+    else if (key === "x") tickRow();
     else return;
     event.preventDefault();
   });
 }
 function focusRow(step) {
-  const links = [
-    ...document.querySelectorAll("main tbody th a")
-  ];
-  const at = links.findIndex((link) => link === document.activeElement);
+  const rows = [
+    ...document.querySelectorAll("main tbody tr")
+  ].filter((row) => row.querySelector("th a") !== null);
+  const at = rows.findIndex((row) => row.contains(document.activeElement));
   const next = at < 0 ? 0 : at + step;
-  links[next]?.focus();
+  rows[next]?.querySelector("th a")?.focus();
+}
+function tickRow() {
+  document.activeElement?.closest("tbody tr")?.querySelector("input[type=checkbox]")?.click();
 }

@@ -95,6 +95,8 @@ function Done({ kind = "" }: { readonly kind: string | undefined }): Markup {
 const KEYS = [
   ["/", "filter"],
   ["j, k", "to the next row, and back"],
+  ["Enter", "open the row"],
+  ["x", "tick the row, or no more"],
   [
     "g, then t, h, s, n, c, u, l, a or v",
     "to topics, channels, consumers, nodes, the counter, the cluster, lookup, alerts, activity",

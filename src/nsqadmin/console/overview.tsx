@@ -5,8 +5,10 @@
  */
 
 import type { Answer } from "../../http/answer.ts";
+import { BulkForm, Tick } from "./bulk_form.tsx";
 import { rounded, Sparkline } from "./charts.tsx";
 import { exported, ExportLinks, fileOf } from "./export.tsx";
+import type { Series } from "../watch/series.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { ClusterNews, seen } from "./news.tsx";
@@ -39,6 +41,7 @@ export async function overviewPage(request: PageRequest): Promise<Markup | Answe
         part={part}
         what={part.countInAll === 1 ? "topic" : "topics"}
       />
+      <BulkForm request={request} table="topics" />
       <Table caption="Topics, over all nodes">
         <thead>
           <tr>
@@ -68,6 +71,19 @@ export async function overviewPage(request: PageRequest): Promise<Markup | Answe
       {request.may("create") && <CreateForm request={request} />}
     </Layout>
   );
+}
+
+/** The topics that the filter of such a query lets through, in its order. */
+export async function topicsFound(
+  { admin: { poller } }: PageRequest,
+  query: ReadonlyMap<string, string>,
+): Promise<readonly Series[]> {
+  const view = tableView(query, TOPIC_COLUMNS);
+  const { found } = await tablePart(topicRows(poller.topics), view, {
+    columns: TOPIC_COLUMNS,
+    nameOf: ({ name }) => name,
+  });
+  return found.map(({ series }) => series);
 }
 
 /** A form that makes a topic, or a channel. */
@@ -117,6 +133,7 @@ function Row({ request, row }: { readonly request: PageRequest; readonly row: To
   return (
     <tr>
       <th scope="row" class="name">
+        <Tick request={request} target={{ topic: row.name, channel: "" }} />
         <a href={request.paths.topic(row.name)}>{row.name}</a> <Paused is={row.paused} />{" "}
         {row.isLeft && <strong class="mark">no consumers</strong>}
       </th>

@@ -15,7 +15,8 @@ import { recorded } from "../activity.ts";
 import type { AdminContext } from "../context.ts";
 import { activityPage } from "./activity.tsx";
 import { alertsPage } from "./alerts.tsx";
-import { submitForm } from "./change_pages.tsx";
+import { bulkPage, submitBulk, submitBulkGo } from "./bulk.tsx";
+import { type FormAnswer, submitForm } from "./change_pages.tsx";
 import { channelPage } from "./channel.tsx";
 import { channelsPage } from "./channels.tsx";
 import css from "./console.css" with { type: "text" };
@@ -69,13 +70,16 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
       const made = await make(request);
       return made instanceof Answer ? made : pageAnswer(200, made);
     });
-  const submit = responder(admin, async (request) => {
-    const answer = await submitForm(request);
-    return "location" in answer
-      ? new Answer(303, new HeaderBlock([["Location", answer.location], ...COMMON]))
-      : pageAnswer(answer.status, answer.page);
-  });
-  const form = audited(admin.audit, recorded(admin, submit));
+  const submitted = (submit: (request: PageRequest) => Promise<FormAnswer>) => {
+    const responding = responder(admin, async (request) => {
+      const answer = await submit(request);
+      return "location" in answer
+        ? new Answer(303, new HeaderBlock([["Location", answer.location], ...COMMON]))
+        : pageAnswer(answer.status, answer.page);
+    });
+    return audited(admin.audit, recorded(admin, responding));
+  };
+  const form = submitted(submitForm);
   const overview = page(overviewPage);
   return [
     route("GET", "/", overview),
@@ -96,6 +100,9 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("GET", "/events", responder(admin, () => Promise.resolve(admin.events.add()))),
     route("POST", "/nodes/:node", form),
     route("POST", "/consumers", form),
+    route("GET", "/bulk/:go", page(bulkPage)),
+    route("POST", "/bulk", submitted(submitBulk)),
+    route("POST", "/bulk/:go", submitted(submitBulkGo)),
     route("POST", "/topics", form),
     route("POST", "/topics/:topic", form),
     route("POST", "/topics/:topic/:channel", form),
@@ -144,5 +151,12 @@ const REASONS: Readonly<Record<string, string>> = {
   MSG_TOO_BIG: "Messages from here have 64 KiB at most.",
   INVALID_DEFER: "That is no delay: a whole number of milliseconds.",
   INVALID_BODY: "That is too much.",
+  INVALID_NAME: "One of these is no name of a topic or channel.",
+  NOTHING_TICKED: "Nothing is ticked: tick rows of the table, or take all that the filter lets through.",
+  NOTHING_FOUND: "There is nothing that this could be done with.",
+  TOO_MANY_NAMES: "These are too many for one go: 1,000 at most.",
+  TOO_MANY_CHANGES: "Changes of many are being made: two at a time. Wait until one has ended, or stop it.",
+  NO_SUCH_GO:
+    "That is not known any more: the last 20 are kept, as long as nsqadmin runs. The activity may tell of it.",
   TOO_MANY_PAGES: "Too many pages are open.",
 };

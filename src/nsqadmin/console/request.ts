@@ -111,6 +111,16 @@ export class Paths {
     return `${this.#base}/cluster`;
   }
 
+  /** Changes of many at once. */
+  get bulk(): string {
+    return `${this.#base}/bulk`;
+  }
+
+  /** One of them. */
+  bulkGo(id: string): string {
+    return `${this.bulk}/${id}`;
+  }
+
   get lookup(): string {
     return `${this.#base}/lookup`;
   }

@@ -72,12 +72,33 @@ async function update(): Promise<void> {
   }
   const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("main");
   const main = document.querySelector("main");
-  if (fresh !== null && main !== null) patch(main, fresh);
+  if (fresh !== null && main !== null) takeOver(main, fresh);
+}
+
+/** Takes over what has changed. Rows may stand elsewhere then: what is ticked and focused goes with them. */
+function takeOver(main: Element, fresh: Element): void {
+  const boxes = () => [...main.querySelectorAll<HTMLInputElement>("input[type=checkbox]")];
+  const ticked = new Set(boxes().filter(({ checked }) => checked).map(({ value }) => value));
+  const focused = document.activeElement;
+  const of = focused === null ? "" : rowThing(focused);
+  patch(main, fresh);
+  for (const box of boxes()) box.checked = ticked.has(box.value);
+  if (of === "" || focused !== null && rowThing(focused) === of) return;
+  const things = main.querySelectorAll<HTMLElement>("tbody th a, tbody th input");
+  [...things].find((thing) => rowThing(thing) === of)?.focus({ preventScroll: true });
+}
+
+/** What a link or a box in the head of a row is about; nothing for anything else. */
+function rowThing(element: Element): string {
+  if (element.closest("tbody th") === null) return "";
+  if (element instanceof HTMLInputElement) return `box ${element.value}`;
+  return element instanceof HTMLAnchorElement ? `link ${element.href}` : "";
 }
 
 /** Makes an element like another, and leaves alone what is like it. */
 function patch(old: Element, fresh: Element): void {
-  if (old instanceof HTMLFormElement) return;
+  // What is typed or chosen is the reader's.
+  if (old.matches("input:not([type=hidden], [type=checkbox]), select, textarea")) return;
   for (const { name } of [...old.attributes]) {
     // Whether something is open is the reader's.
     if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
@@ -105,7 +126,8 @@ function useKeys(): void {
   let isGoing = false;
   document.addEventListener("keydown", (event) => {
     const target = event.target;
-    const isTyping = target instanceof HTMLElement && target.closest("input, textarea, select") !== null;
+    const isTyping = target instanceof HTMLElement &&
+      target.closest("input:not([type=checkbox]), textarea, select") !== null;
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey || help?.open) return;
     const { key } = event;
     if (isGoing) {
@@ -115,6 +137,7 @@ function useKeys(): void {
     else if (key === "/") document.querySelector<HTMLInputElement>("input[type=search]")?.focus();
     else if (key === "?") help?.showModal();
     else if (key === "j" || key === "k") focusRow(key === "j" ? 1 : -1);
+    else if (key === "x") tickRow();
     else return;
     event.preventDefault();
   });
@@ -122,8 +145,15 @@ function useKeys(): void {
 
 /** Goes from row to row of the tables. */
 function focusRow(step: 1 | -1): void {
-  const links = [...document.querySelectorAll<HTMLAnchorElement>("main tbody th a")];
-  const at = links.findIndex((link) => link === document.activeElement);
+  const rows = [...document.querySelectorAll("main tbody tr")].filter((row) =>
+    row.querySelector("th a") !== null
+  );
+  const at = rows.findIndex((row) => row.contains(document.activeElement));
   const next = at < 0 ? 0 : at + step;
-  links[next]?.focus();
+  rows[next]?.querySelector<HTMLElement>("th a")?.focus();
+}
+
+/** Ticks the row that is focused, or no more. */
+function tickRow(): void {
+  document.activeElement?.closest("tbody tr")?.querySelector<HTMLElement>("input[type=checkbox]")?.click();
 }
