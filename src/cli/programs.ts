@@ -71,4 +71,9 @@ export const PROGRAMS: readonly Program[] = [
     summary: "writes the data path of a stopped nsqd in the form of NSQ's own",
     run: async (args) => (await import("./export_nsq.ts")).runExportNsq(args),
   },
+  {
+    name: "hash-password",
+    summary: "makes of a password what nsqadmin's --user-file holds of it",
+    run: async (args) => (await import("./hash_password.ts")).runHashPassword(args),
+  },
 ];

@@ -48,7 +48,7 @@ export function log(logger: Logger): (handler: Handler) => Handler {
     };
     try {
       const data = await handler(context);
-      line(200);
+      line(data instanceof Answer ? data.status : 200);
       return data;
     } catch (error) {
       if (error instanceof HttpError) line(error.status);

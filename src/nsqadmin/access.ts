@@ -10,7 +10,10 @@ import type { TrustedProxies } from "./proxies.ts";
 import type { NsqadminOptions } from "./options.ts";
 
 /** What somebody is: a viewer sees numbers and names, an operator keeps things going, an admin may destroy what there is. */
-export type Role = "viewer" | "peek" | "operator" | "admin";
+export type Role = typeof ROLES[number];
+
+/** All there are. */
+export const ROLES = ["viewer", "peek", "operator", "admin"] as const;
 
 /** What somebody may do, by the least role that it takes; an admin may all of it. */
 const ROLE_FOR = {
@@ -37,10 +40,18 @@ const ROLE_FOR = {
 /** Something that one may do, or not. */
 export type Right = keyof typeof ROLE_FOR;
 
+/** Somebody of whom it is proven who he is. */
+export interface Identity {
+  readonly user: string;
+  readonly roles: readonly Role[];
+}
+
 /** What the access of requests is decided by. */
 export interface AccessContext {
   readonly options: Pick<NsqadminOptions, "adminUsers" | "aclHttpHeader">;
   readonly proxies: TrustedProxies | undefined;
+  /** Who has logged in; undefined where nobody has to. */
+  readonly logins: { identityOf(request: RequestContext): Identity | undefined } | undefined;
 }
 
 /** Whether somebody with these roles may do that. */
@@ -48,10 +59,13 @@ export function allows(roles: readonly Role[], right: Right): boolean {
   return roles.includes("admin") || roles.includes(ROLE_FOR[right]);
 }
 
-/** Who a proxy says that it is, by the header or by the name of HTTP's Basic; `undefined` if nobody says. */
+/** Who has logged in, or who a proxy says that it is, by the header or by the name of HTTP's Basic; `undefined` if nobody says. */
 export function userOf(access: AccessContext, request: RequestContext): string | undefined {
+  if (access.logins !== undefined) return access.logins.identityOf(request)?.user;
   // What Basic says is proven by nobody here.
-  const named = access.proxies === undefined ? basicAuthUser(request) : undefined;
+  const named = access.proxies === undefined
+    ? basicCredentials(request.request.headers.get("authorization") ?? "")?.name
+    : undefined;
   return named || headerUser(access, request) || undefined;
 }
 
@@ -63,6 +77,7 @@ export function requireRight(access: AccessContext, request: RequestContext, rig
 
 /** What the one who asks is. */
 export function rolesOf(access: AccessContext, request: RequestContext): readonly Role[] {
+  if (access.logins !== undefined) return access.logins.identityOf(request)?.roles ?? [];
   const { adminUsers } = access.options;
   const isAdmin = adminUsers.length === 0 || adminUsers.includes(headerUser(access, request));
   return isAdmin ? ["admin"] : ["viewer"];
@@ -75,12 +90,13 @@ function headerUser({ options, proxies }: AccessContext, { request }: RequestCon
   return users[0] ?? "";
 }
 
-function basicAuthUser(request: RequestContext): string | undefined {
-  const credentials = /^Basic ([A-Za-z0-9+/]*={0,2})$/.exec(
-    request.request.headers.get("authorization") ?? "",
-  );
+/** What HTTP's Basic says (RFC 7617); undefined if it is something else. */
+export function basicCredentials(
+  authorization: string,
+): { readonly name: string; readonly password: string } | undefined {
+  const credentials = /^Basic ([A-Za-z0-9+/]*={0,2})$/.exec(authorization);
   if (credentials === null || credentials[1].length % 4 !== 0) return undefined;
   const text = new TextDecoder().decode(Uint8Array.fromBase64(credentials[1]));
   const colon = text.indexOf(":");
-  return colon < 0 ? undefined : text.slice(0, colon);
+  return colon < 0 ? undefined : { name: text.slice(0, colon), password: text.slice(colon + 1) };
 }

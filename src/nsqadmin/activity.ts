@@ -169,7 +169,7 @@ export class ActivityLog {
   }
 }
 
-type Recorder = Pick<AdminContext, "activity" | "clock" | "options" | "proxies">;
+type Recorder = Pick<AdminContext, "activity" | "clock" | "options" | "proxies" | "logins">;
 
 /** Notes what becomes of requests that change something. */
 export function recorded(admin: Recorder, responder: Responder): Responder {

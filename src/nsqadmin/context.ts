@@ -14,6 +14,7 @@ import type { ActivityLog } from "./activity.ts";
 import type { Alerts } from "./alerts/alerts.ts";
 import type { BulkGoes } from "./bulk.ts";
 import type { PageEvents } from "./console/events.ts";
+import type { Logins } from "./login/logins.ts";
 import type { MetricsSource } from "./metrics.ts";
 import type { AdminAction } from "./notifications.ts";
 import type { NsqadminOptions } from "./options.ts";
@@ -43,6 +44,8 @@ export interface AdminContext extends MetricsSource {
   readonly proxies: TrustedProxies | undefined;
   /** What is done with many topics or channels at once. */
   readonly bulk: BulkGoes;
+  /** Who has logged in; undefined where nobody has to. */
+  readonly logins: Logins | undefined;
   /** As they are now. */
   readonly options: NsqadminOptions;
   setLogLevel(level: LogLevel): void;

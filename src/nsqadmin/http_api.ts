@@ -10,6 +10,7 @@ import { audited } from "../http/audited.ts";
 import { log, plainText, v1 } from "../http/decorators.ts";
 import { HostNames } from "../http/foreign_requests.ts";
 import { healthPages } from "../http/health_pages.ts";
+import type { HttpError } from "../http/http_error.ts";
 import { metricsAnswer } from "../http/metrics_answer.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { route } from "../http/route_table.ts";
@@ -31,6 +32,7 @@ import {
 } from "./api/writes.ts";
 import { PAGE_FILES, pageRoutes } from "./console/pages.tsx";
 import type { AdminContext } from "./context.ts";
+import { forUsers } from "./login/guard.ts";
 import { nsqadminMetrics } from "./metrics.ts";
 
 /** Does the work of one endpoint. */
@@ -41,7 +43,7 @@ export function nsqadminHttp(admin: AdminContext): Router {
   const { basePath, httpAllowedHosts, trustedOrigins } = admin.options;
   const { proxies } = admin;
   const prefix = basePath === "/" ? "" : basePath;
-  const routes = routesOf(admin).map((each) => ({
+  const routes = nsqadminRoutes(admin).map((each) => ({
     ...each,
     path: each.path === "/" && prefix !== "" ? prefix : prefix + each.path,
   }));
@@ -61,20 +63,21 @@ export function nsqadminHttp(admin: AdminContext): Router {
   });
 }
 
-function routesOf(admin: AdminContext): HttpRoute[] {
+/** The table, without the base path. */
+export function nsqadminRoutes(admin: AdminContext): HttpRoute[] {
   const logged = log(admin.logger);
   const api = (operation: Operation) => v1(logged((request) => operation(admin, request)));
   const change = (operation: Operation) => audited(admin.audit, recorded(admin, api(operation)));
   const files = staticFiles(admin, PAGE_FILES);
-  return [
+  const open = [
     route("GET", "/ping", plainText(logged(() => "OK"))),
     ...healthPages(() => admin.readiness),
-    route("GET", "/metrics", plainText(logged((request) => metrics(admin, request)))),
-
-    ...pageRoutes(admin),
-
     route("GET", "/static/:asset", files),
     route("GET", "/fonts/:asset", files),
+  ];
+  const closed = [
+    route("GET", "/metrics", plainText(logged((request) => metrics(admin, request)))),
+    route("GET", "/events", api(events)),
     ...admin.options.proxyGraphite ? [route("GET", "/render", graphiteProxy(admin))] : [],
 
     route("GET", "/api/topics", api(topics)),
@@ -98,6 +101,16 @@ function routesOf(admin: AdminContext): HttpRoute[] {
     route("GET", "/config/:opt", api(showAdminOption)),
     route("PUT", "/config/:opt", change(changeAdminOption)),
   ];
+  const refuse = (context: RequestContext, error: HttpError) =>
+    v1(logged(() => {
+      throw error;
+    }))(context);
+  return [...open, ...pageRoutes(admin), ...forUsers(admin, closed, refuse)];
+}
+
+/** `GET /events` */
+function events({ events, logins }: AdminContext, request: RequestContext): Answer {
+  return events.add(logins && (() => logins.holds(request)));
 }
 
 /** `GET /metrics` */

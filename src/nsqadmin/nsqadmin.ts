@@ -18,11 +18,12 @@ import { versionLine } from "../base/version.ts";
 import { Cluster } from "../cluster/cluster.ts";
 import { DaemonClient } from "../cluster/daemon_client.ts";
 import { parseAddress } from "../config/address.ts";
-import { configValue } from "../config/option.ts";
+import { configValue, OptionError } from "../config/option.ts";
 import { warnOfOpenSecrets } from "../config/secret_files.ts";
 import { compressed } from "../http/compressed.ts";
 import type { Readiness } from "../http/health_pages.ts";
 import { HttpClient } from "../http/http_client.ts";
+import type { RequestContext } from "../http/request_context.ts";
 import { RequestCounts } from "../http/request_counts.ts";
 import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
 import { EVENT_STREAM_BEAT_INTERVAL_MS } from "../http/server_sent_events.ts";
@@ -35,6 +36,7 @@ import { BULK_REQUESTS_MAX, BulkGoes } from "./bulk.ts";
 import { PageEvents } from "./console/events.ts";
 import type { AdminContext } from "./context.ts";
 import { nsqadminHttp } from "./http_api.ts";
+import { Logins } from "./login/logins.ts";
 import { type AdminAction, Notifications } from "./notifications.ts";
 import { NSQADMIN_OPTIONS, type NsqadminConfig, type NsqadminOptions } from "./options.ts";
 import { TrustedProxies } from "./proxies.ts";
@@ -42,6 +44,8 @@ import { readTokenFile } from "./token_file.ts";
 import { Poller } from "./watch/poller.ts";
 
 const CLOCK_INTERVAL_MS = 1000;
+/** How often it is looked whether the file of users has changed. */
+const USER_FILE_INTERVAL_MS = 2000;
 /** How long HTTP requests may take to end when nsqadmin stops. */
 const HTTP_GRACE_MS = 2000;
 /** How long notifications may take that are still to be sent. */
@@ -65,6 +69,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly bulk: BulkGoes;
   readonly http: HttpClient;
   readonly proxies: TrustedProxies | undefined;
+  readonly logins: Logins | undefined;
   readonly hostname = Deno.hostname();
   readonly started = momentOf(this.clock);
   readonly lag = new LoopLag();
@@ -82,10 +87,18 @@ export class Nsqadmin implements Daemon, AdminContext {
   #notifying: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor({ options, tls, token }: NsqadminConfig, logger: Logger) {
+  constructor({ options, tls, token, users }: NsqadminConfig, logger: Logger) {
     this.#options = options;
     this.#token = token;
-    this.proxies = TrustedProxies.of(options.trustedProxies);
+    const proxies = this.proxies = TrustedProxies.of(options.trustedProxies);
+    this.logins = users && new Logins({
+      users,
+      path: options.userFile,
+      clock: this.clock,
+      basePath: options.basePath,
+      isSecure: ({ request }: RequestContext) => proxies?.isSecure(request) ?? request.tls !== undefined,
+      onChange: () => this.events.review(),
+    });
     this.logger = logger;
     const limits = {
       connectTimeoutMs: options.httpClientConnectTimeoutMs,
@@ -164,6 +177,12 @@ export class Nsqadmin implements Daemon, AdminContext {
       "pageEvents",
       (signal) => every(EVENT_STREAM_BEAT_INTERVAL_MS, signal, () => this.events.beat()),
     );
+    if (this.logins) {
+      this.#group.spawn(
+        "userFile",
+        (signal) => every(USER_FILE_INTERVAL_MS, signal, () => this.readUsersIfChanged()),
+      );
+    }
     const notifying = this.#notifying;
     this.#group.spawn("notifications", () => notifying);
   }
@@ -176,14 +195,16 @@ export class Nsqadmin implements Daemon, AdminContext {
     this.#group.spawn(task, () => Promise.reject(error));
   }
 
-  /** Reads the token again, and opens the audit log anew. @throws {Error} If that is not possible; nothing has changed. */
+  /** Reads token and users again, and opens the audit log anew. @throws {Error} If that is not possible; nothing has changed. */
   reload(): void {
     const token = readTokenFile(this.#options.nsqdAuthTokenFile);
+    const useUsers = this.logins?.prepare();
     this.#audit?.prepare()();
+    useUsers?.();
     this.#token = token;
     this.#warnOfOpenSecrets();
-    const reloaded = [token === undefined ? "" : "token", this.#audit ? "audit log" : ""].filter((what) =>
-      what !== ""
+    const reloaded = [token && "token", this.logins && "users", this.#audit && "audit log"].filter((what) =>
+      what !== undefined
     );
     this.logger.info(`reloaded ${reloaded.join(", ") || "nothing: there are no such files"}`);
   }
@@ -233,6 +254,20 @@ export class Nsqadmin implements Daemon, AdminContext {
     this.#notifications?.add(action);
   }
 
+  /** Whoever changes the file needs to tell nobody; a file that cannot be used changes nothing, and is told of once. */
+  async readUsersIfChanged(): Promise<void> {
+    const { logins } = this;
+    if (logins === undefined || !await logins.hasFileChanged()) return;
+    try {
+      logins.prepare()();
+      this.#warnOfOpenSecrets();
+      this.logger.info("reloaded users: their file has changed");
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      this.logger.error(`failed to reload users - ${errorText(error)}`);
+    }
+  }
+
   #tellOf(alert: Alert): void {
     const text = `ALERT: ${alertText(alert)}`;
     if (alert.resolved === undefined) this.logger.warn(text);
@@ -241,8 +276,8 @@ export class Nsqadmin implements Daemon, AdminContext {
   }
 
   #warnOfOpenSecrets(): void {
-    const { httpClientTlsKey, nsqdAuthTokenFile } = this.#options;
-    warnOfOpenSecrets([httpClientTlsKey, nsqdAuthTokenFile], this.logger);
+    const { httpClientTlsKey, nsqdAuthTokenFile, userFile } = this.#options;
+    warnOfOpenSecrets([httpClientTlsKey, nsqdAuthTokenFile, userFile], this.logger);
   }
 
   #clusterOf(onRequest: (text: string) => void, http = this.http): Cluster {

@@ -13,6 +13,7 @@ import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/o
 import { readTlsFiles, type TlsFiles } from "../config/tls_files.ts";
 import { HTTP_OPTIONS, httpRefusal, isOrigin } from "../http/options.ts";
 import { alertRules, DEFAULT_RULES } from "./alerts/rules.ts";
+import { UserFile } from "./login/user_file.ts";
 import { parseAddressOrSubnet, parseSubnet } from "./subnet.ts";
 import { readTokenFile } from "./token_file.ts";
 
@@ -220,6 +221,13 @@ export const NSQADMIN_OPTIONS = {
     description: "User who may change something; may be given several times. Without any, everybody may.",
   }),
 
+  userFile: option({
+    flag: "user-file",
+    kind: string,
+    default: "",
+    description:
+      "Path of a file of users, with their roles (viewer, peek, operator, admin), passwords and tokens as hashes; they must log in then. It is read again when it changes. The form of its lines: docs/nsqadmin.md.",
+  }),
   trustedProxies: option<readonly string[]>({
     flag: "trusted-proxy",
     key: "trusted_proxies",
@@ -256,6 +264,8 @@ export interface NsqadminConfig {
   readonly tls: TlsFiles;
   /** That nsqds are shown. */
   readonly token: string | undefined;
+  /** Who may use it; undefined where nobody has to log in. */
+  readonly users?: UserFile | undefined;
 }
 
 /** Options from the command line and the configuration file, checked; or what to print instead of running. */
@@ -270,7 +280,8 @@ export function loadNsqadminOptions(
     const { httpClientTlsCert: certPath, httpClientTlsKey: keyPath } = loaded.options;
     const tls = readTlsFiles({ certPath, keyPath, rootCaPath: loaded.options.httpClientTlsRootCaFile });
     const options = { ...loaded.options, basePath: normalBasePath(loaded.options.basePath) };
-    return { ...loaded, options, tls, token: readTokenFile(options.nsqdAuthTokenFile) };
+    const token = readTokenFile(options.nsqdAuthTokenFile);
+    return { ...loaded, options, tls, token, users: UserFile.read(options.userFile) };
   });
 }
 
@@ -303,6 +314,9 @@ function refusalOf(options: NsqadminOptions): string | undefined {
   }
   if (allowConfigFromCidr !== "" && parseSubnet(allowConfigFromCidr) === undefined) {
     return `failed to parse --allow-config-from-cidr (${allowConfigFromCidr})`;
+  }
+  if (options.userFile !== "" && options.adminUsers.length > 0) {
+    return "use --user-file, whose users have roles, or --admin-user, of whom a proxy tells, and not both";
   }
   const badProxy = options.trustedProxies.find((text) => parseAddressOrSubnet(text) === undefined);
   if (badProxy !== undefined) {

@@ -21,7 +21,7 @@ export function parseSubnet(text: string): Subnet | undefined {
   list.addSubnet(address, Number(length), family);
   return {
     has(ip) {
-      const plain = ip.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
+      const plain = plainIp(ip);
       return familyOf(plain) === family && list.check(plain, family);
     },
   };
@@ -39,6 +39,28 @@ export function ipOf(address: string): string | undefined {
     ? /^\[([^\]]*)\](?::\d+)?$|^([^:]*):\d+$/.exec(address)?.slice(1).find((each) => each !== undefined)
     : address;
   return ip !== undefined && familyOf(ip) !== undefined ? ip : undefined;
+}
+
+/** What an address is counted by: who has an IPv6 address has the network of 2^64 around it. */
+export function addressKey(address: string): string {
+  const ip = plainIp(ipOf(address) ?? address);
+  if (familyOf(ip) !== "ipv6") return ip;
+  const [head, tail = ""] = ip.split("::");
+  const [first, last] = [groupsOf(head), groupsOf(tail)];
+  const zeros = new Array<string>(Math.max(0, 8 - first.length - last.length)).fill("0");
+  const network = [...first, ...zeros, ...last].slice(0, 4).map((group) =>
+    Number.parseInt(group, 16).toString(16)
+  );
+  return `${network.join(":")}::/64`;
+}
+
+/** An IPv4 address that IPv6 has. */
+function plainIp(ip: string): string {
+  return ip.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
+}
+
+function groupsOf(text: string): string[] {
+  return text === "" ? [] : text.split(":");
 }
 
 function familyOf(ip: string): "ipv4" | "ipv6" | undefined {

@@ -5,6 +5,7 @@ import { ChildDaemon } from "../support/child_daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeHttp } from "../support/fake_http.ts";
 import { TempFolder } from "../support/interop.ts";
+import { PASSWORD, userLines } from "../support/login.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const STATS = { topics: [{ topic_name: "t", depth: 3 }] };
@@ -21,14 +22,18 @@ function infoOf({ address }: FakeHttp): Record<string, unknown> {
   };
 }
 
-/**
- * A test of an nsqadmin under the permission set "nsqadmin" of deno.json, but for its port, and with these daemons in place of
- * its own.
- */
+/** What is allowed beside, or in place of the set's own. */
+interface Allowed {
+  readonly daemons: readonly string[];
+  /** Files that may be read. */
+  readonly read?: readonly string[];
+}
+
+/** A test of an nsqadmin under the permission set "nsqadmin" of deno.json, but for its port and what else is allowed. */
 function permissionsTest(
   name: string,
   test: (
-    start: (daemons: readonly string[], ...args: readonly string[]) => Promise<ChildDaemon>,
+    start: (allowed: Allowed, ...args: readonly string[]) => Promise<ChildDaemon>,
   ) => Promise<void>,
 ): void {
   Deno.test(name, async () => {
@@ -36,7 +41,7 @@ function permissionsTest(
     const { unstable, imports, nodeModulesDir, compilerOptions, permissions } = manifest;
     const { jsx, jsxImportSource } = compilerOptions;
     const own = permissions.nsqadmin.net.filter((address) => address.endsWith(":4171"));
-    await test(async (daemons, ...args) => {
+    await test(async ({ daemons, read = [] }, ...args) => {
       const config = {
         unstable,
         nodeModulesDir,
@@ -47,7 +52,7 @@ function permissionsTest(
         // A copy: with the markup elsewhere than in its own folder, something is added to it.
         lock: { path: "./deno.lock", frozen: false },
         permissions: {
-          nsqadmin: { ...permissions.nsqadmin, net: [...own.map(() => "127.0.0.1:0"), ...daemons] },
+          nsqadmin: { ...permissions.nsqadmin, net: [...own.map(() => "127.0.0.1:0"), ...daemons], read },
         },
       };
       await Deno.copyFile(`${ROOT}deno.lock`, `${folder.path}/deno.lock`);
@@ -73,7 +78,7 @@ permissionsTest(
   "The permission set nsqadmin lets nsqadmin ask, show, and answer /metrics without its descriptors",
   async (start) => {
     await using node: FakeHttp = new FakeHttp(() => Response.json({ ...infoOf(node), ...STATS }));
-    await using nsqadmin = await start([node.address], `--nsqd-http-address=${node.address}`);
+    await using nsqadmin = await start({ daemons: [node.address] }, `--nsqd-http-address=${node.address}`);
     const url = await urlOf(nsqadmin);
 
     assertMatch(await textAt(`${url}/`), /href="\/topics\/t"/);
@@ -90,7 +95,10 @@ permissionsTest(
   async (start) => {
     await using elsewhere = new FakeHttp(() => Response.json(STATS));
     await using lookupd = new FakeHttp(() => Response.json({ producers: [infoOf(elsewhere)] }));
-    await using nsqadmin = await start([lookupd.address], `--lookupd-http-address=${lookupd.address}`);
+    await using nsqadmin = await start(
+      { daemons: [lookupd.address] },
+      `--lookupd-http-address=${lookupd.address}`,
+    );
     const url = await urlOf(nsqadmin);
 
     await textAt(`${url}/`);
@@ -111,11 +119,38 @@ permissionsTest(
 );
 
 permissionsTest(
+  "The permission set nsqadmin, and a file of users to read, is all that users need to log in",
+  async (start) => {
+    await using folder = await TempFolder.make();
+    const userFile = `${folder.path}/users`;
+    await Deno.writeTextFile(userFile, `# nobody yet\n${userLines({ anna: "admin" })}`, { mode: 0o600 });
+    await using nsqadmin = await start(
+      { daemons: [], read: [userFile] },
+      "--nsqd-http-address=127.0.0.1:1",
+      `--user-file=${userFile}`,
+    );
+    const url = await urlOf(nsqadmin);
+    const logIn = async () => {
+      const body = new URLSearchParams({ user: "anna", password: PASSWORD });
+      const answer = await fetch(`${url}/login`, { method: "POST", body, redirect: "manual" });
+      await answer.body?.cancel();
+      return [answer.status, answer.headers.get("location")];
+    };
+    assertEquals(await logIn(), [303, "/"]);
+
+    await Deno.writeTextFile(userFile, userLines({ ben: "viewer" }));
+
+    await nsqadmin.logged(/reloaded (users): their file has changed/);
+    assertEquals(await logIn(), [401, null]);
+  },
+);
+
+permissionsTest(
   "The permission set nsqadmin lets nsqadmin read no file: it says so in a line",
   async (start) => {
     const file = "/nowhere/token";
     await using nsqadmin = await start(
-      [],
+      { daemons: [] },
       "--nsqd-http-address=127.0.0.1:1",
       `--nsqd-auth-token-file=${file}`,
     );

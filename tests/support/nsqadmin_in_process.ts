@@ -7,6 +7,7 @@
 import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
 import { defaultOptions } from "../../src/config/option.ts";
 import type { TlsFiles } from "../../src/config/tls_files.ts";
+import type { UserFile } from "../../src/nsqadmin/login/user_file.ts";
 import { Nsqadmin } from "../../src/nsqadmin/nsqadmin.ts";
 import { NSQADMIN_OPTIONS, type NsqadminOptions } from "../../src/nsqadmin/options.ts";
 import type { NsqdOptions } from "../../src/nsqd/options.ts";
@@ -70,9 +71,10 @@ export class NsqadminInProcess {
 export async function withNsqadmin(
   options: Partial<NsqadminOptions>,
   use: (nsqadmin: NsqadminInProcess) => Promise<void>,
-  { tls = { pair: undefined, rootCa: undefined }, token }: {
+  { tls = { pair: undefined, rootCa: undefined }, token, users }: {
     readonly tls?: TlsFiles;
     readonly token?: string | undefined;
+    readonly users?: UserFile | undefined;
   } = {},
 ): Promise<string[]> {
   const lines: string[] = [];
@@ -84,7 +86,7 @@ export async function withNsqadmin(
   // Nobody is asked for pages' numbers but when a test wants it.
   const quiet = { httpAddress: "127.0.0.1:0", pollIntervalMs: 600_000, history: false };
   const given = { ...defaultOptions(NSQADMIN_OPTIONS), ...quiet, ...options };
-  const nsqadmin = new Nsqadmin({ options: given, tls, token }, logger);
+  const nsqadmin = new Nsqadmin({ options: given, tls, token, users }, logger);
   try {
     await nsqadmin.start();
     try {

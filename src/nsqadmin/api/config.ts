@@ -8,6 +8,7 @@ import { parseLogLevel } from "../../base/logger.ts";
 import { changeOption, parseStringList, required, showOption } from "../../http/config_option.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
+import { requireRight } from "../access.ts";
 import type { AdminContext } from "../context.ts";
 import { ipOf, parseSubnet } from "../subnet.ts";
 
@@ -20,6 +21,8 @@ export function showAdminOption(admin: AdminContext, request: RequestContext): u
 /** `PUT /config/:opt` */
 export async function changeAdminOption(admin: AdminContext, request: RequestContext): Promise<unknown> {
   requireNetwork(admin, request);
+  // NSQ compat: where it is the proxy that knows users, the network decides alone.
+  if (admin.logins !== undefined) requireRight(admin, request, "config");
   const changes = new Map<string, (text: string) => void>([
     ["log_level", (text) => admin.setLogLevel(required(parseLogLevel(text)))],
     ["nsqlookupd_http_addresses", (text) => admin.setLookupdAddresses(required(parseStringList(text)))],

@@ -47,7 +47,7 @@ export function graphiteProxy(admin: AdminContext): Responder {
     const url = new URL(admin.options.graphiteUrl);
     const query = request.rawQuery === "" ? "" : `?${request.rawQuery}`;
     try {
-      const headers = forwardedHeaders(request, url);
+      const headers = forwardedHeaders(admin, request, url);
       return await admin.http.send(
         { method: "GET", url: new URL(request.rawPath + query, url), headers },
         ({ status, headers, pieces }) => new Answer(status, new HeaderBlock(passedOn(headers)), pieces),
@@ -63,6 +63,8 @@ const ACCEPT: readonly Header[] = [["Accept", "application/vnd.nsq; version=1.0"
 
 /** Of what a client says, what graphite may want to know. */
 const FORWARDED: readonly string[] = ["Accept", "Accept-Language", "Authorization", "Cookie", "User-Agent"];
+/** By which users prove who they are, to whom is no business of graphite's. */
+const CREDENTIALS: readonly string[] = ["Authorization", "Cookie"];
 /** Of what graphite says, what is no business of its connection alone. */
 const PASSED_ON: readonly string[] = [
   "Content-Type",
@@ -74,11 +76,16 @@ const PASSED_ON: readonly string[] = [
   "Pragma",
 ];
 
-function forwardedHeaders({ request, remoteAddress }: RequestContext, { username }: URL): Header[] {
+function forwardedHeaders(
+  { logins }: AdminContext,
+  { request, remoteAddress }: RequestContext,
+  { username }: URL,
+): Header[] {
   const headers: Header[] = [["X-Forwarded-For", ipOf(remoteAddress) ?? remoteAddress]];
   for (const name of FORWARDED) {
     const value = request.headers.get(name.toLowerCase());
     if (value === undefined || name === "Authorization" && username !== "") continue;
+    if (logins !== undefined && CREDENTIALS.includes(name)) continue;
     headers.push([name, value]);
   }
   return headers;

@@ -8,6 +8,7 @@
 import { type Failure, UnansweredError } from "../../cluster/asked.ts";
 import type { MessageAction, Publication } from "../../cluster/cluster_actions.ts";
 import type { Daemon } from "../../cluster/daemon_client.ts";
+import type { Header } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
@@ -29,8 +30,8 @@ const DEFER_DIGITS_MAX = 12;
 
 /** What is answered to a form: a page, or where to go on. */
 export type FormAnswer =
-  | { readonly status: number; readonly page: Markup }
-  | { readonly location: string };
+  & ({ readonly status: number; readonly page: Markup } | { readonly location: string })
+  & { readonly headers?: readonly Header[] };
 
 /** A change as people speak of it. */
 interface Wording {
@@ -73,13 +74,16 @@ export async function submitForm(request: PageRequest): Promise<FormAnswer> {
   }
 }
 
-/** What a form says, which the audit log is told. @throws {HttpError} 413 */
-export async function formText(context: RequestContext): Promise<string> {
-  const body = await context.readBody(FORM_SIZE_MAX);
+/** What a form says, which the audit log is told unless it is secret. @throws {HttpError} 413 */
+export async function formText(
+  context: RequestContext,
+  { sizeMax = FORM_SIZE_MAX, isSecret = false } = {},
+): Promise<string> {
+  const body = await context.readBody(sizeMax);
   if (body === undefined) throw new HttpError(413, "INVALID_BODY");
   const text = new TextDecoder().decode(body);
   // What messages say is nothing for the audit log.
-  context.detail = text.replace(/(^|&)body=[^&]*/g, "$1body=");
+  if (!isSecret) context.detail = text.replace(/(^|&)body=[^&]*/g, "$1body=");
   return text;
 }
 

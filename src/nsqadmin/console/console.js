@@ -29,7 +29,10 @@ function keepUpToDate(path) {
     const source = new EventSource(path);
     source.addEventListener("round", () => void update());
     source.addEventListener("open", () => say("", false));
-    source.addEventListener("error", () => say("The connection is lost: numbers are old.", true));
+    source.addEventListener("error", () => {
+      say("The connection is lost: numbers are old.", true);
+      if (source.readyState === EventSource.CLOSED) void update();
+    });
     return source;
   }
   function say(text, isOld) {
@@ -51,6 +54,7 @@ async function update() {
     const response = await fetch(url, {
       cache: "no-store"
     });
+    if (response.redirected) return location.reload();
     if (!response.ok) return;
     text = await response.text();
   } catch (error) {

@@ -24,7 +24,8 @@ const ENCODER = new TextEncoder();
 
 /** All pages that are told. */
 export class PageEvents {
-  readonly #pages = new Set<ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>>();
+  /** With what says whether it may be told. */
+  readonly #pages = new Map<ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>, () => boolean>();
   #isEnded = false;
 
   /** Somebody looks, for as long as that. */
@@ -32,14 +33,14 @@ export class PageEvents {
     return this.#pages.size > 0;
   }
 
-  /** The answer to a page that wants to be told. @throws {HttpError} 503 */
-  add(): Answer {
+  /** The answer to a page that wants to be told, for as long as it may. @throws {HttpError} 503 */
+  add(mayGoOn: () => boolean = () => true): Answer {
     if (this.#isEnded || this.#pages.size >= PAGES_MAX) throw new HttpError(503, "TOO_MANY_PAGES");
     let page: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
     const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
       start: (controller) => {
         page = controller;
-        this.#pages.add(page);
+        this.#pages.set(page, mayGoOn);
         page.enqueue(ENCODER.encode(FIRST_EVENT));
       },
       cancel: () => void this.#pages.delete(page),
@@ -57,16 +58,26 @@ export class PageEvents {
     this.#send(EVENT_STREAM_BEAT);
   }
 
+  /** Leaves those that may not be told any more. */
+  review(): void {
+    for (const [page, mayGoOn] of this.#pages) if (!mayGoOn()) this.#leave(page);
+  }
+
   /** Tells nobody any more. */
   end(): void {
     this.#isEnded = true;
-    for (const page of this.#pages) page.close();
-    this.#pages.clear();
+    for (const page of this.#pages.keys()) this.#leave(page);
+  }
+
+  #leave(page: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): void {
+    this.#pages.delete(page);
+    page.close();
   }
 
   #send(text: string): void {
     const bytes = ENCODER.encode(text);
-    for (const page of this.#pages) {
+    this.review();
+    for (const page of this.#pages.keys()) {
       if ((page.desiredSize ?? 0) > 0) page.enqueue(bytes);
       else {
         this.#pages.delete(page);

@@ -19,7 +19,7 @@ export function Layout(
     readonly children?: Content;
   },
 ): Markup {
-  const { paths, user, may } = request;
+  const { admin, paths, user } = request;
   const links = [
     ["Topics", paths.overview, "t"],
     ["Channels", paths.channels, "h"],
@@ -32,6 +32,7 @@ export function Layout(
     ["Activity", paths.activity, "v"],
   ];
   const here = request.context.rawPath;
+  const isStranger = admin.logins !== undefined && user === undefined;
   return (
     <html lang="en" data-events={live ? paths.events : undefined}>
       <head>
@@ -46,16 +47,18 @@ export function Layout(
         <a class="skip" href="#main">Skip to content</a>
         <header>
           <a class="brand" href={paths.overview}>nsqadmin</a>
-          <nav aria-label="Main">
-            <ul>
-              {links.map(([name, path, key]) => (
-                <li>
-                  <a href={path} data-key={key} aria-current={path === here ? "page" : undefined}>{name}</a>
-                </li>
-              ))}
-            </ul>
-          </nav>
-          <p class="user">{user} {!may("change") && "(may look only)"}</p>
+          {!isStranger && (
+            <nav aria-label="Main">
+              <ul>
+                {links.map(([name, path, key]) => (
+                  <li>
+                    <a href={path} data-key={key} aria-current={path === here ? "page" : undefined}>{name}</a>
+                  </li>
+                ))}
+              </ul>
+            </nav>
+          )}
+          <User request={request} />
         </header>
         <main id="main">
           {live && <AlertStrip request={request} />}
@@ -68,6 +71,24 @@ export function Layout(
         <Keys />
       </body>
     </html>
+  );
+}
+
+/** Who looks at the page, and may end that. */
+function User(
+  { request: { admin, context, paths, user, roles, may } }: { readonly request: PageRequest },
+): Markup {
+  if (admin.logins === undefined) return <p class="user">{user} {!may("change") && "(may look only)"}</p>;
+  if (user === undefined) return NOTHING;
+  return (
+    <div class="user">
+      {user} ({roles.join(", ")}){" "}
+      {admin.logins.hasSession(context) && (
+        <form method="post" action={paths.logout}>
+          <button type="submit" class="plain">Log out</button>
+        </form>
+      )}
+    </div>
   );
 }
 

@@ -9,10 +9,12 @@ import { Answer, type Header, HeaderBlock, statusText } from "../../http/answer.
 import { audited } from "../../http/audited.ts";
 import { log, type Responder } from "../../http/decorators.ts";
 import { HttpError } from "../../http/http_error.ts";
+import type { RequestContext } from "../../http/request_context.ts";
 import { route } from "../../http/route_table.ts";
 import type { HttpRoute } from "../../http/router.ts";
 import { recorded } from "../activity.ts";
 import type { AdminContext } from "../context.ts";
+import { forUsers } from "../login/guard.ts";
 import { activityPage } from "./activity.tsx";
 import { alertsPage } from "./alerts.tsx";
 import { bulkPage, submitBulk, submitBulkGo } from "./bulk.tsx";
@@ -26,6 +28,7 @@ import { counterPage } from "./counter.tsx";
 import script from "./console.js" with { type: "text" };
 import favicon from "./favicon.svg" with { type: "text" };
 import { Layout } from "./layout.tsx";
+import { loginPage, loginPath, submitLogin, submitLogout } from "./login.tsx";
 import { lookupPage } from "./lookup.tsx";
 import type { Markup } from "./markup.ts";
 import { messagePage } from "./message.tsx";
@@ -70,18 +73,25 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
       const made = await make(request);
       return made instanceof Answer ? made : pageAnswer(200, made);
     });
-  const submitted = (submit: (request: PageRequest) => Promise<FormAnswer>) => {
+  const submitted = (submit: (request: PageRequest) => FormAnswer | Promise<FormAnswer>) => {
     const responding = responder(admin, async (request) => {
       const answer = await submit(request);
+      const { headers = [] } = answer;
       return "location" in answer
-        ? new Answer(303, new HeaderBlock([["Location", answer.location], ...COMMON]))
-        : pageAnswer(answer.status, answer.page);
+        ? seeOther(answer.location, headers)
+        : pageAnswer(answer.status, answer.page, headers);
     });
     return audited(admin.audit, recorded(admin, responding));
   };
   const form = submitted(submitForm);
   const overview = page(overviewPage);
-  return [
+  const { logins } = admin;
+  const open = logins === undefined ? [] : [
+    route("GET", "/login", page(loginPage)),
+    route("POST", "/login", submitted((request) => submitLogin(request, logins))),
+    route("POST", "/logout", submitted((request) => submitLogout(request, logins))),
+  ];
+  const pages = [
     route("GET", "/", overview),
     route("GET", "/topics", overview),
     route("GET", "/topics/:topic", page(topicPage)),
@@ -97,7 +107,6 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("GET", "/lookup", page(lookupPage)),
     route("GET", "/alerts", page(alertsPage)),
     route("GET", "/activity", page(activityPage)),
-    route("GET", "/events", responder(admin, () => Promise.resolve(admin.events.add()))),
     route("POST", "/nodes/:node", form),
     route("POST", "/consumers", form),
     route("GET", "/bulk/:go", page(bulkPage)),
@@ -107,6 +116,12 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("POST", "/topics/:topic", form),
     route("POST", "/topics/:topic/:channel", form),
   ];
+  const refuse = (context: RequestContext, error: HttpError) =>
+    responder(admin, ({ paths }) => {
+      if (error.status !== 401 || !looksForPage(context)) return Promise.reject(error);
+      return Promise.resolve(seeOther(loginPath(paths, context)));
+    })(context);
+  return [...open, ...forUsers(admin, pages, refuse)];
 }
 
 /** Answers with a page also what is refused. */
@@ -117,13 +132,25 @@ function responder(admin: AdminContext, work: (request: PageRequest) => Promise<
       return await logged(context) as Answer;
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
-      return pageAnswer(error.status, <RefusalPage request={refusedRequest(admin, context)} error={error} />);
+      const page = <RefusalPage request={refusedRequest(admin, context)} error={error} />;
+      return pageAnswer(error.status, page, error.headers);
     }
   };
 }
 
-function pageAnswer(status: number, page: Markup): Answer {
-  return new Answer(status, PAGE, `<!doctype html>\n${page}`);
+function seeOther(location: string, headers: readonly Header[] = []): Answer {
+  return new Answer(303, new HeaderBlock([["Location", location], ...headers, ...COMMON]));
+}
+
+function pageAnswer(status: number, page: Markup, headers: readonly Header[] = []): Answer {
+  return new Answer(status, PAGE.with(headers), `<!doctype html>\n${page}`);
+}
+
+/** A browser that goes somewhere, and can be sent to the login page; scripts are to see that they were refused. */
+function looksForPage({ method, request: { headers } }: RequestContext): boolean {
+  const accepted = headers.get("accept") ?? "*/*";
+  const isPage = accepted.includes("text/html") || accepted.includes("*/*");
+  return method === "GET" && headers.get("authorization") === undefined && isPage;
 }
 
 function RefusalPage(
@@ -134,12 +161,18 @@ function RefusalPage(
     <Layout request={request} title={text}>
       <h1>{text}</h1>
       <p class="warning" role="alert">{REASONS[error.message] ?? error.message}</p>
+      {error.message === "UNAUTHORIZED" && (
+        <p>
+          <a href={loginPath(request.paths, request.context)}>Log in</a>
+        </p>
+      )}
     </Layout>
   );
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  FORBIDDEN: "You may look at numbers, and change nothing: ask whoever runs this nsqadmin (--admin-user).",
+  UNAUTHORIZED: "You are not logged in, or not any more: nothing was done.",
+  FORBIDDEN: "You may not do that: ask whoever runs this nsqadmin (--user-file, --admin-user).",
   INVALID_TOPIC: "That is no name of a topic: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
   INVALID_CHANNEL: "That is no name of a channel: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
   INVALID_ACTION: "That cannot be done here.",

@@ -7,7 +7,7 @@
 import type { RequestContext } from "../../http/request_context.ts";
 import { parseQuery } from "../../http/query.ts";
 import { HttpError } from "../../http/http_error.ts";
-import { allows, type Right, rolesOf, userOf } from "../access.ts";
+import { allows, type Right, type Role, rolesOf, userOf } from "../access.ts";
 import type { AdminContext } from "../context.ts";
 
 /** A request for a page. */
@@ -19,6 +19,7 @@ export interface PageRequest {
   /** Whether whoever asks may do that. */
   readonly may: (right: Right) => boolean;
   readonly user: string | undefined;
+  readonly roles: readonly Role[];
   readonly paths: Paths;
 }
 
@@ -38,6 +39,7 @@ export function refusedRequest(admin: AdminContext, context: RequestContext): Pa
     query: new Map(),
     may: (right) => allows(roles, right),
     user: userOf(admin, context),
+    roles,
     paths: new Paths(options.basePath),
   };
 }
@@ -119,6 +121,14 @@ export class Paths {
   /** One of them. */
   bulkGo(id: string): string {
     return `${this.bulk}/${id}`;
+  }
+
+  get login(): string {
+    return `${this.#base}/login`;
+  }
+
+  get logout(): string {
+    return `${this.#base}/logout`;
   }
 
   get lookup(): string {

@@ -90,7 +90,7 @@ export class HttpTokens {
    * @throws {OptionError} If it cannot be read, lists no token, or a line is wrong; the message names the line.
    */
   static read(path: string): HttpTokens {
-    return new HttpTokens(parse(readText(path).split("\n"), `file "${path}"`));
+    return new HttpTokens(parse(readText(path).split(/\r?\n/), `file "${path}"`));
   }
 
   /**

@@ -38,6 +38,7 @@ const READ: readonly [name: string, text: string, roles: string[]][] = [
   ["a role that is said twice", `${SHOP} read,read`, ["read"]],
   ["space around and between", `\t ${SHOP} \t read  \r\n`, ["read"]],
   ["comments and blank lines", `# shop\n\n  # more\n${SHOP} read # why\n#${WATCH} admin\n`, ["read"]],
+  ["lines as Windows ends them", `# shop\r\n\r\n${SHOP} read # why\r\n`, ["read"]],
   ["the second line", `${WATCH} admin\n${SHOP} read`, ["read"]],
   ["a name", `${SHOP} web.shop@1 publish,read`, ["publish", "read"]],
   ["a byte order mark", `\ufeff${SHOP} read`, ["read"]],

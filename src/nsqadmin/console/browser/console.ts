@@ -38,7 +38,11 @@ function keepUpToDate(path: string): void {
     const source = new EventSource(path);
     source.addEventListener("round", () => void update());
     source.addEventListener("open", () => say("", false));
-    source.addEventListener("error", () => say("The connection is lost: numbers are old.", true));
+    source.addEventListener("error", () => {
+      say("The connection is lost: numbers are old.", true);
+      // It was refused: who has to log in sees it by the page.
+      if (source.readyState === EventSource.CLOSED) void update();
+    });
     return source;
   }
 
@@ -63,6 +67,8 @@ async function update(): Promise<void> {
   let text: string;
   try {
     const response = await fetch(url, { cache: "no-store" });
+    // To the login page.
+    if (response.redirected) return location.reload();
     if (!response.ok) return;
     text = await response.text();
   } catch (error) {
