@@ -37,6 +37,10 @@ const SPILL_TOPICS_AT_ONCE = 100;
 /** Bytes of segments that may be being read at the same time. */
 const READING_BYTES_MAX = 32 * 1024 * 1024;
 
+/** What a commit mostly comes to. */
+const NONE_FAILED: Commit["failed"] = new Map();
+const NONE_PENDING: Commit["pending"] = new Map();
+
 const ENOUGH_MEMORY: MemoryState = { isShort: false, refusal: undefined };
 
 /** Keeps the topics' stores. */
@@ -203,25 +207,26 @@ export class Broker {
 
   /** Publishes what was appended to topics. */
   commit(): Commit {
-    const failed = new Map<Topic, unknown>();
-    const pending = new Map<Topic, Promise<void>>();
+    let failed: Map<Topic, unknown> | undefined;
+    let pending: Map<Topic, Promise<void>> | undefined;
     for (const topic of this.#added) {
       try {
         topic.commit();
         const kept = topic.kept();
-        if (kept) pending.set(topic, kept);
+        if (kept) (pending ??= new Map()).set(topic, kept);
       } catch (error) {
-        failed.set(topic, error);
+        (failed ??= new Map()).set(topic, error);
       }
+      this.#added.delete(topic);
     }
-    this.#added.clear();
-    return { failed, pending };
+    return { failed: failed ?? NONE_FAILED, pending: pending ?? NONE_PENDING };
   }
 
   /** Delivers what can be delivered, up to a bound; `onWork` is called for the rest. `nowMs` is monotonic. */
   pump(nowMs: number): void {
-    const whole = new PumpBudget(PUMP_MESSAGES_MAX, PUMP_BYTES_MAX);
     const awake = this.#awake;
+    if (awake.length === 0) return;
+    const whole = new PumpBudget(PUMP_MESSAGES_MAX, PUMP_BYTES_MAX);
     this.#awake = [];
     for (const channel of awake) channel.isAwake = false;
     const unfinished: Channel[] = [];

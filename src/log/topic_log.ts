@@ -210,7 +210,7 @@ export class TopicLog {
       const end = count === left ? to : endOfMessages(block, start, count, facts.own);
       const segment = this.#room(kind.stored, count, end - start, facts);
       if (!segment) continue;
-      segment.append(block, start, end, { ...facts, count });
+      segment.append(block, start, end, count === facts.count ? facts : { ...facts, count });
       if (this.#uncommitted.at(-1) !== segment) this.#uncommitted.push(segment);
       if (!segment.stored) this.#memoryBudget -= count;
       this.end = segment.end;

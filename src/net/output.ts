@@ -6,6 +6,8 @@
  * @module
  */
 
+import { KeptView } from "../base/kept_view.ts";
+
 const SIZE_MIN = 512;
 /** Larger buffers are given back after use, in bytes: above what a busy consumer's output comes to. */
 const SIZE_KEPT_MAX = 512 * 1024;
@@ -19,6 +21,9 @@ export class Output {
   bytes = new Uint8Array(SIZE_MIN);
   length = 0;
   #spare = new Uint8Array(SIZE_MIN);
+  /** What was taken last of each. */
+  #view = new KeptView();
+  #spareView = new KeptView();
 
   /** Makes room for that many bytes and counts them as put in; returns where they are to go. */
   reserve(size: number): number {
@@ -51,13 +56,18 @@ export class Output {
     if (this.length > 0) return;
     this.bytes = new Uint8Array(SIZE_MIN);
     this.#spare = new Uint8Array(SIZE_MIN);
+    this.#view.clear();
+    this.#spareView.clear();
   }
 
   /** All that was put in; it stays as it is until the next `take()`. */
   take(): Uint8Array<ArrayBuffer> {
-    const taken = this.bytes.subarray(0, this.length);
+    const taken = this.#view.of(this.bytes, 0, this.length);
+    const isLarge = this.bytes.length > SIZE_KEPT_MAX;
+    if (isLarge) this.#view.clear();
+    [this.#view, this.#spareView] = [this.#spareView, this.#view];
     const spare = this.#spare;
-    this.#spare = this.bytes.length > SIZE_KEPT_MAX ? new Uint8Array(SIZE_MIN) : this.bytes;
+    this.#spare = isLarge ? new Uint8Array(SIZE_MIN) : this.bytes;
     this.bytes = spare;
     this.length = 0;
     return taken;

@@ -28,8 +28,11 @@ export class Wire {
   readonly #pendingMax: number;
   #connection: Connection;
   #closed = false;
-  #writing: Promise<void> | undefined;
-  #writingBytes = 0;
+  /** What is being written, and how much of that has been. */
+  #writing: Uint8Array | undefined;
+  #written = 0;
+  /** Settles when nothing is being written any more. */
+  #idle: PromiseWithResolvers<void> | undefined;
   /** When the write that is under way began, or something of it was taken. */
   #progressMs = 0;
   /** Another layer is being put on the connection: nothing is sent meanwhile. */
@@ -51,7 +54,7 @@ export class Wire {
 
   /** False while more output waits than should. */
   get writable(): boolean {
-    return !this.#closed && this.output.length + this.#writingBytes < this.#pendingMax;
+    return !this.#closed && this.output.length + (this.#writing?.length ?? 0) < this.#pendingMax;
   }
 
   /** For how long nothing has been taken of the write that is under way; 0 without one. */
@@ -72,12 +75,17 @@ export class Wire {
   /** Begins to send the output. */
   flush(): void {
     if (this.#writing || this.#closed || this.held || this.#upgrading || this.output.length === 0) return;
-    this.#writing = this.#write();
+    this.#writing = this.output.take();
+    this.#written = 0;
+    this.#write(this.#writing);
   }
 
   /** Sends all of the output. */
   async drain(): Promise<void> {
-    for (this.flush(); this.#writing; this.flush()) await this.#writing;
+    for (this.flush(); this.#writing; this.flush()) {
+      this.#idle ??= Promise.withResolvers();
+      await this.#idle.promise;
+    }
   }
 
   /** Gives memory back that is not in use. */
@@ -106,28 +114,40 @@ export class Wire {
     this.#connection.close();
   }
 
-  async #write(): Promise<void> {
+  /** Most writes are done in one step: an asynchronous function for each would cost as much as the publish that it answers. */
+  #write(bytes: Uint8Array): void {
+    this.progressed();
+    this.#connection.write(bytes).then(this.#taken, this.#failed);
+  }
+
+  readonly #taken = (count: number): void => {
+    const bytes = this.#writing;
+    if (bytes === undefined) return;
+    this.#written += count;
+    if (this.#written < bytes.length) return this.#write(bytes.subarray(this.#written));
     try {
-      while (this.output.length > 0 && !this.#closed && !this.held && !this.#upgrading) {
-        const bytes = this.output.take();
-        this.#writingBytes = bytes.length;
-        this.progressed();
-        for (let sent = 0; sent < bytes.length;) {
-          sent += await this.#connection.write(bytes.subarray(sent));
-          if (sent < bytes.length) this.progressed();
-        }
-        // Asked for here, because output may have come, and filled the wire, since the write began.
-        const wasWritable = this.writable;
-        this.#writingBytes = 0;
-        if (!wasWritable) this.#owner.writable();
-      }
-      if (this.output.length === 0 && !this.#closed) this.#owner.sent();
-    } catch (error) {
-      if (!this.#closed) this.#owner.writeFailed(error);
-    } finally {
-      // At once, not a step later: a `flush()` in between would be lost.
+      // Asked for here, because output may have come, and filled the wire, since the write began.
+      const wasWritable = this.writable;
       this.#writing = undefined;
+      if (!wasWritable) this.#owner.writable();
+      this.flush();
+      if (!this.#writing && this.output.length === 0 && !this.#closed) this.#owner.sent();
+    } catch (error) {
+      this.#failed(error);
     }
+    this.#noteIdle();
+  };
+
+  readonly #failed = (error: unknown): void => {
+    this.#writing = undefined;
+    if (!this.#closed) this.#owner.writeFailed(error);
+    this.#noteIdle();
+  };
+
+  #noteIdle(): void {
+    if (this.#writing) return;
+    this.#idle?.resolve();
+    this.#idle = undefined;
   }
 }
 

@@ -13,6 +13,7 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../base/clock.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Topic } from "../broker/topic.ts";
+import type { Timestamp } from "../log/segment_image.ts";
 
 /** A connection, as far as a turn is concerned. */
 export interface TurnMember {
@@ -26,16 +27,20 @@ export interface TurnMember {
 
 /** Gathers the work of a turn. */
 export class Turn {
-  readonly #clock: Pick<Clock, "monotonicMs">;
+  readonly #clock: Pick<Clock, "monotonicMs" | "timestamp">;
   readonly #onError: (error: unknown) => void;
   #broker: Broker | undefined;
   #scheduled = false;
   #running = false;
-  readonly #publishers = new Set<TurnMember>();
-  readonly #withOutput = new Set<TurnMember>();
+  /** Arrays, because each says by itself that it is here, and a set costs more than what is said. */
+  readonly #publishers: TurnMember[] = [];
+  readonly #withOutput: TurnMember[] = [];
+  /** When the turn is, once it was asked for; 0 is not known yet. */
+  #monotonicMs = 0;
+  #timestamp: Timestamp | undefined;
 
   /** `onError` is told of a fault in the work of a turn: the program cannot go on then. */
-  constructor(clock: Pick<Clock, "monotonicMs">, onError: (error: unknown) => void = rethrow) {
+  constructor(clock: Pick<Clock, "monotonicMs" | "timestamp">, onError: (error: unknown) => void = rethrow) {
     this.#clock = clock;
     this.#onError = onError;
   }
@@ -43,6 +48,25 @@ export class Turn {
   /** Says whose work it is. */
   attach(broker: Broker): void {
     this.#broker = broker;
+  }
+
+  /** Now, by the monotonic clock. Looking at one costs as much as a short command: it is done once a turn. */
+  get monotonicMs(): number {
+    if (this.#monotonicMs === 0) {
+      this.#monotonicMs = this.#clock.monotonicMs();
+      // With whose end the time is another.
+      if (!this.#running) this.schedule();
+    }
+    return this.#monotonicMs;
+  }
+
+  /** The same by the wall clock: messages that come in one turn have it in common, and cost less for it. */
+  get timestamp(): Timestamp {
+    if (this.#timestamp === undefined) {
+      this.#timestamp = this.#clock.timestamp();
+      if (!this.#running) this.schedule();
+    }
+    return this.#timestamp;
   }
 
   /** There is work: it is done when the connections that have something now have had their say. */
@@ -54,15 +78,15 @@ export class Turn {
     else queueMicrotask(this.#runSafely);
   }
 
-  /** The member has published something in this turn. */
+  /** The member has published something in this turn; it is to say so once. */
   published(member: TurnMember): void {
-    this.#publishers.add(member);
+    this.#publishers.push(member);
     this.schedule();
   }
 
-  /** The member has output. */
+  /** The member has output; it is to say so once, until it is to send it. */
   hasOutput(member: TurnMember): void {
-    this.#withOutput.add(member);
+    this.#withOutput.push(member);
     this.schedule();
   }
 
@@ -71,22 +95,24 @@ export class Turn {
    * of the one must not be refused because of the other, or the other way round.
    */
   commit(): void {
-    if (this.#broker && this.#publishers.size > 0) this.#commit(this.#broker);
+    if (this.#broker && this.#publishers.length > 0) this.#commit(this.#broker);
   }
 
   /** Does the work. */
   run(): void {
-    this.#scheduled = false;
-    const broker = this.#broker;
-    if (!broker) return;
     this.#running = true;
     try {
-      this.#commit(broker);
-      broker.pump(this.#clock.monotonicMs());
+      // What a commit comes to is work for this turn.
+      this.#scheduled = true;
+      if (this.#broker) this.#commit(this.#broker);
+      this.#scheduled = false;
+      this.#broker?.pump(this.monotonicMs);
       for (const member of this.#withOutput) member.flush();
-      this.#withOutput.clear();
+      this.#withOutput.length = 0;
     } finally {
       this.#running = false;
+      this.#monotonicMs = 0;
+      this.#timestamp = undefined;
     }
   }
 
@@ -104,7 +130,7 @@ export class Turn {
       if (failed.size > 0) member.publishFailed(failed);
       member.publishKept(pending);
     }
-    this.#publishers.clear();
+    this.#publishers.length = 0;
   }
 }
 

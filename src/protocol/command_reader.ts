@@ -9,9 +9,8 @@
  *
  * Owns no socket: whoever reads one puts bytes into {@linkcode CommandReader.space} and says how many with
  * {@linkcode CommandReader.received}. The reader hands out offsets into its one large reused buffer instead
- * of objects: on the path of every message there is no allocation, and an MPUB stays one block. (Measured with
- * bench/read_strategies.ts: lines alone, through `@std/streams`, take three times the processor time, and a full read of
- * each body comes on top. On the hot path a large reused buffer wins.)
+ * of objects: on the path of every message there is no allocation, and an MPUB stays one block. (Lines alone, through
+ * `@std/streams`, take three times the processor time, and each body a full read: bench/read_strategies.ts.)
  *
  * A command is taken in steps: `nextLine()`, then `takeSize()`, `takeBody()` or `takeMpub()` as the command
  * asks. A step that answers false needs more bytes than have come: call `retry()` and begin the command
@@ -20,6 +19,7 @@
  * @module
  */
 
+import { KeptView } from "../base/kept_view.ts";
 import { type ErrorCode, ProtocolError } from "./errors.ts";
 import { readI32 } from "./frames.ts";
 import { MESSAGE_ID_LENGTH } from "./message_id.ts";
@@ -86,6 +86,7 @@ export class CommandReader {
   #needed = 0;
   #ended = false;
   #shrinks = false;
+  readonly #space = new KeptView();
 
   /** Bytes that have come and are not part of a finished command. */
   get pendingBytes(): number {
@@ -106,17 +107,18 @@ export class CommandReader {
     } else if (this.#start + Math.min(wanted, this.bytes.length) > this.bytes.length) {
       this.#move(this.bytes);
     }
-    return this.bytes.subarray(this.#end);
+    return this.#space.of(this.bytes, this.#end, this.bytes.length);
   }
 
-  /** Says how many bytes were put into `space()`. */
-  received(count: number): void {
+  /** Says how many bytes were put into `space()`; true when they fill it. */
+  received(count: number): boolean {
     const full = this.#end + count === this.bytes.length;
     this.#end += count;
     // A read that filled the buffer says that more is waiting: larger reads cost less.
     if (full && this.bytes.length < BUFFER_SIZE_MAX) {
       this.#move(new Uint8Array(Math.min(4 * this.bytes.length, BUFFER_SIZE_MAX)));
     }
+    return full;
   }
 
   /**
@@ -300,10 +302,8 @@ export class CommandReader {
         throw new ProtocolError("E_BAD_MESSAGE", `MPUB invalid message(${index}) body size ${size}`);
       }
       if (size > limits.maxMsgSizeBytes) {
-        throw new ProtocolError(
-          "E_BAD_MESSAGE",
-          `MPUB message too big ${size} > ${limits.maxMsgSizeBytes}`,
-        );
+        const description = `MPUB message too big ${size} > ${limits.maxMsgSizeBytes}`;
+        throw new ProtocolError("E_BAD_MESSAGE", description);
       }
       if (this.#end - offset - 4 < size) {
         this.#walked(offset - start, index, total);

@@ -11,13 +11,16 @@ function noted(
     failed?: ReadonlyMap<Topic, unknown>;
     pending?: ReadonlyMap<Topic, Promise<void>>;
     pump?: () => void;
+    commit?: () => void;
   } = {},
 ) {
   const notes: string[] = [];
-  const turn = new Turn(new FakeClock(), (error) => notes.push(`error: ${(error as Error).message}`));
+  const clock = new FakeClock();
+  const turn = new Turn(clock, (error) => notes.push(`error: ${(error as Error).message}`));
   const broker = {
     commit: (): Commit => {
       notes.push("commit");
+      options.commit?.();
       const { failed = new Map(), pending = new Map() } = options;
       return { failed, pending };
     },
@@ -35,7 +38,7 @@ function noted(
     },
     flush: () => notes.push(`${name} flush`),
   });
-  return { turn, notes, member };
+  return { turn, notes, member, clock };
 }
 
 function nextTurn(): Promise<void> {
@@ -104,6 +107,31 @@ Deno.test("Turn does what came while it worked in the next turn", async () => {
 
   assertEquals(first, ["commit", "pump"]);
   assertEquals(notes, ["commit", "pump", "commit", "pump"]);
+});
+
+Deno.test("Turn does what its commit has come to itself", async () => {
+  const { turn, notes } = noted({ commit: () => turn.schedule() });
+
+  turn.schedule();
+  await nextTurn();
+  await nextTurn();
+
+  assertEquals(notes, ["commit", "pump"]);
+});
+
+Deno.test("Turn has one time by each clock, and the next turn another", async () => {
+  const { turn, clock } = noted();
+  const times = () => ({ monotonicMs: turn.monotonicMs, timestamp: turn.timestamp });
+  const begin = times();
+
+  clock.advance(1);
+  const later = times();
+  await nextTurn();
+  const next = times();
+
+  assertEquals(later, begin);
+  assertEquals(next, { monotonicMs: begin.monotonicMs + 1, timestamp: clock.timestamp() });
+  await nextTurn();
 });
 
 Deno.test("Turn tells of a fault in its work instead of throwing where nobody catches", async () => {

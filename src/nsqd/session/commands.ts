@@ -210,12 +210,17 @@ async function askAuthServers(session: Session, secret: string): Promise<AuthSta
  * @throws {ProtocolError} When it may not.
  */
 function isAllowed(session: Session, command: string, topic: string, channel = ""): boolean {
-  const { auth, context, carrier } = session;
+  const { context, carrier } = session;
   const role = channel === "" ? "publish" : "consume";
   if (carrier?.permits !== undefined && !carrier.permits(role, topic, channel)) {
     throw new ProtocolError("E_UNAUTHORIZED", `token is not for ${command} on "${topic}" "${channel}"`);
   }
-  if (context.options.authHttpAddresses.length === 0) return true;
+  return context.options.authHttpAddresses.length === 0 || isPermitted(session, command, topic, channel);
+}
+
+/** Checks that the auth server has allowed the client to do this; as `isAllowed()`. */
+function isPermitted(session: Session, command: string, topic: string, channel: string): boolean {
+  const { auth } = session;
   if (!auth) throw new ProtocolError("E_AUTH_FIRST", `AUTH required before ${command}`);
   if (auth.state.expiresMs < session.monotonicMs()) {
     session.suspend(async () => void await askAuthServers(session, auth.secret));
@@ -380,7 +385,11 @@ function publishOne(session: Session, command: "PUB" | "DPUB", name: string, def
   const topic = topicOf(session, command, name);
   // The size before the body belongs to the log's form of a message too.
   const { bytes, bodyStart, bodyEnd } = reader;
-  topic.append(bytes, bodyStart - 4, bodyEnd, { count: 1, deferMs, timestamp: session.readTime });
+  topic.append(bytes, bodyStart - 4, bodyEnd, {
+    count: 1,
+    deferMs,
+    timestamp: session.context.turn.timestamp,
+  });
   answerPublish(session, command, topic, 1);
   return true;
 }
@@ -410,7 +419,7 @@ function mpub(session: Session): boolean {
     session.suspend(() => publishInParts(session, name, { bytes, all }));
     return true;
   }
-  const timestamp = session.readTime;
+  const { timestamp } = session.context.turn;
   topic.append(bytes, bodyStart, bodyEnd, { count: messageCount, deferMs: 0, timestamp });
   answerPublish(session, "MPUB", topic, messageCount);
   return true;

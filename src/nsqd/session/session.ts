@@ -56,6 +56,7 @@ const CLIENT_TIMEOUT_MS = 60_000;
 const COMMANDS_BETWEEN_LOOKS = 16;
 /** Bodies up to this length are copied by hand: it costs less than making a view, in bytes. */
 const SMALL_BODY_LENGTH = 48;
+const NO_TOPICS: Topic[] = [];
 
 /** The end of the turn of the event loop, as sessions use it. */
 export interface SessionTurn {
@@ -65,6 +66,10 @@ export interface SessionTurn {
   hasOutput(session: Session): void;
   /** Ends the turn now. */
   run(): void;
+  /** When this turn is, by the monotonic clock. */
+  readonly monotonicMs: number;
+  /** The same by the wall clock, as messages have it. */
+  readonly timestamp: Timestamp;
 }
 
 /** What a client that is not connected over TCP has shown and agreed on before its session begins. */
@@ -133,11 +138,9 @@ export class Session implements MessageSink, WireOwner {
   subscription: { readonly channel: Channel; readonly consumer: Consumer } | undefined;
   /** Messages that it has asked for more time for. */
   touchCount = 0;
-  /** When the bytes came that are being worked on: asked for once a read, not once a message. */
+  /** When the bytes came that are being worked on. */
   readMs: number;
 
-  /** The same by the wall clock, as messages have it that were published then, once it was asked for. */
-  #readTime: Timestamp | undefined;
   /** Messages published, by topic, but for those of the last. */
   readonly #pubCounts = new Map<string, number>();
   #lastPublished: Topic | undefined;
@@ -169,7 +172,9 @@ export class Session implements MessageSink, WireOwner {
   /** Length of the output before the first answer to a publish of this turn, or -1. */
   #publishMark = -1;
   #publishCommand = "";
-  readonly #publishTopics = new Set<Topic>();
+  /** Where to: mostly to one topic, for which no list is to be made. */
+  #publishTopic: Topic | undefined;
+  #furtherTopics: Topic[] = NO_TOPICS;
   /** Settles when the publishes are kept that the client waits for. Never rejects. */
   #keeping: Promise<void> | undefined;
 
@@ -237,13 +242,8 @@ export class Session implements MessageSink, WireOwner {
     return this.#pubCounts;
   }
 
-  /** When the messages came that are being published: they have it in common, and cost less for it. */
-  get readTime(): Timestamp {
-    return this.#readTime ??= this.context.clock.timestamp();
-  }
-
   monotonicMs(): number {
-    return this.context.clock.monotonicMs();
+    return this.context.turn.monotonicMs;
   }
 
   /** Serves the client until one side ends the connection. */
@@ -318,8 +318,11 @@ export class Session implements MessageSink, WireOwner {
       this.#wire.held = true;
       this.context.turn.published(this);
     }
-    // Mostly it is the same as before, and neither a set nor a map is to be asked for each message.
-    if (isFirst || topic !== this.#lastPublished) this.#publishTopics.add(topic);
+    if (isFirst) this.#publishTopic = topic;
+    else if (topic !== this.#publishTopic && !this.#furtherTopics.includes(topic)) {
+      this.#furtherTopics = [...this.#furtherTopics, topic];
+    }
+    // Mostly it is the same as before, and no map is to be asked for each message.
     if (topic !== this.#lastPublished) this.#countPublished();
     this.#lastPublished = topic;
     this.#lastPublishedCount += count;
@@ -338,7 +341,7 @@ export class Session implements MessageSink, WireOwner {
 
   /** Takes the answers to this turn's publishes back, if they were to one of the topics. */
   publishFailed(failed: ReadonlyMap<Topic, unknown>): void {
-    for (const topic of this.#publishTopics) {
+    for (const topic of this.#publishTopics()) {
       if (!failed.has(topic)) continue;
       // The answers were not sent yet: they give way to the error.
       this.#wire.output.truncate(this.#publishMark);
@@ -351,13 +354,16 @@ export class Session implements MessageSink, WireOwner {
 
   /** The publishes of this turn are kept, once those of `pending` topics are. */
   publishKept(pending: ReadonlyMap<Topic, Promise<void>>): void {
-    const waits = pending.size === 0 ? [] : [...this.#publishTopics].filter((topic) => pending.has(topic));
+    const waits = pending.size === 0
+      ? NO_TOPICS
+      : this.#publishTopics().filter((topic) => pending.has(topic));
     if (waits.length > 0) {
       this.#keeping = this.#keep(waits, pending);
       return;
     }
     this.#publishMark = -1;
-    this.#publishTopics.clear();
+    this.#publishTopic = undefined;
+    this.#furtherTopics = NO_TOPICS;
     this.#wire.held = false;
   }
 
@@ -484,7 +490,7 @@ export class Session implements MessageSink, WireOwner {
     const { logger } = this.context;
     let magic = this.reader.takeMagic();
     while (magic === undefined) {
-      if (!await this.#read()) {
+      if (!this.#received(await this.#wire.read(this.reader.space()))) {
         if (this.#wire.closed) return false;
         const isSilent = this.reader.pendingBytes === 0;
         throw new (isSilent ? SilentError : Error)("failed to read protocol version - unexpected EOF");
@@ -504,7 +510,7 @@ export class Session implements MessageSink, WireOwner {
     try {
       do {
         if (!this.#executeAtOnce()) await this.#executeCommands();
-      } while (!this.#failed && await this.#read());
+      } while (!this.#failed && this.#received(await this.#wire.read(this.reader.space())));
       if (!this.#failed && !this.#wire.closed) {
         // What was cut off in the middle is answered with the error that NSQ has for it.
         this.reader.end();
@@ -603,21 +609,18 @@ export class Session implements MessageSink, WireOwner {
     }
   }
 
-  async #read(): Promise<boolean> {
-    try {
-      const space = this.reader.space();
-      const count = await this.#wire.read(space);
-      if (count === null || this.#wire.closed) return false;
-      this.reader.received(count);
-      // It has no heartbeats to answer, with which others give back what they needed once.
-      if (this.settings.heartbeatIntervalMs === 0 && count < space.length) this.#shrink();
-      this.readMs = this.monotonicMs();
-      this.#readTime = undefined;
-      return true;
-    } catch (error) {
-      if (this.#wire.closed && isDisconnect(error)) return false;
-      throw error;
-    }
+  /** Notes that so many bytes have been read; false when there are none any more. */
+  #received(count: number | null): boolean {
+    if (count === null || this.#wire.closed) return false;
+    const isFull = this.reader.received(count);
+    // It has no heartbeats to answer, with which others give back what they needed once.
+    if (this.settings.heartbeatIntervalMs === 0 && !isFull) this.#shrink();
+    this.readMs = this.monotonicMs();
+    return true;
+  }
+
+  #publishTopics(): Topic[] {
+    return this.#publishTopic === undefined ? NO_TOPICS : [this.#publishTopic, ...this.#furtherTopics];
   }
 
   #noteOutput(): void {
