@@ -28,6 +28,8 @@ export type Read<T> = (answer: unknown, slice: Slice) => T | Promise<T>;
 export interface DaemonClientOptions {
   /** Is told of each request before it is made, and gets a line for the log. */
   readonly onRequest?: (text: string) => void;
+  /** How long a daemon that is asked may take, in ms, where that is less than others may. */
+  readonly timeoutMs?: (daemon: Daemon) => number | undefined;
   /** The token that nsqds are shown, as it is now. */
   readonly token?: () => string | undefined;
 }
@@ -62,36 +64,37 @@ export class DaemonClient {
 
   async #ask<T>(
     method: "GET" | "POST",
-    { kind, address }: Daemon,
+    daemon: Daemon,
     path: string,
     use: (answer: ClientAnswer) => T | Promise<T>,
     body?: string,
   ): Promise<T> {
+    const { kind, address } = daemon;
     this.#options.onRequest?.(`CI: querying ${kind} http://${address}${path}`);
     const token = kind === "nsqd" ? this.#options.token?.() : undefined;
     const headers: readonly Header[] = token === undefined
       ? HEADERS
       : [...HEADERS, ["Authorization", `Bearer ${token}`]];
-    const first = await this.#send({ method, scheme: "http", address, path, headers, body }, use);
+    // What is to be done is done, however long it takes.
+    const timeoutMs = method === "GET" ? this.#options.timeoutMs?.(daemon) : undefined;
+    const request = { method, path, headers, body, timeoutMs };
+    const first = await this.#send({ ...request, scheme: "http", address }, use);
     if ("value" in first) return first.value;
-    const second = await this.#send(
-      { method, scheme: "https", address: first.secureAddress, path, headers, body },
-      use,
-    );
+    const second = await this.#send({ ...request, scheme: "https", address: first.secureAddress }, use);
     if ("value" in second) return second.value;
     throw new TypeError("HTTPS is asked for once");
   }
 
   /** What use makes of the answer, or where to ask over HTTPS. */
   async #send<T>(
-    { method, scheme, address, path, headers, body }: Target,
+    { method, scheme, address, path, headers, body, timeoutMs }: Target,
     use: (answer: ClientAnswer) => T | Promise<T>,
   ): Promise<{ readonly value: T } | { readonly secureAddress: string }> {
     const url = `${scheme}://${address}${path}`;
     try {
       if (!ADDRESS.test(address)) throw new Error("invalid address");
       return await this.#http.send(
-        { method, url: new URL(url), headers, ...body !== undefined && { body } },
+        { method, url: new URL(url), headers, body, timeoutMs },
         async (answer) => {
           const { status } = answer;
           if (status === 200) return { value: await use(answer) };
@@ -139,6 +142,7 @@ interface Target {
   readonly path: string;
   readonly headers: readonly Header[];
   readonly body: string | undefined;
+  readonly timeoutMs: number | undefined;
 }
 
 /** It was asked, and has said no. */

@@ -53,7 +53,9 @@ export interface ClientRequest {
   /** HTTP or HTTPS; with name and password, these are sent. */
   readonly url: URL;
   readonly headers?: readonly Header[];
-  readonly body?: string;
+  readonly body?: string | undefined;
+  /** How long it may take, if that is less than any may. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** An answer, whatever its status. */
@@ -144,7 +146,8 @@ class Exchange {
     };
     const onAbort = () => fail("context canceled");
     signal.addEventListener("abort", onAbort);
-    const whole = timer(requestTimeoutMs, () => fail(this.#waitsFor));
+    const limitsMs = [requestTimeoutMs, this.#request.timeoutMs ?? 0].filter((ms) => ms > 0);
+    const whole = timer(Math.min(...limitsMs), () => fail(this.#waitsFor));
     const connecting = timer(connectTimeoutMs, () => fail(`dial tcp ${this.#peer}: i/o timeout`));
     outgoing.on("socket", (socket) => {
       socket.once("connect", () => {

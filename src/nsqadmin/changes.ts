@@ -118,6 +118,19 @@ export async function carryOut(
   change: Change,
   cluster: Cluster = admin.cluster,
 ): Promise<Done> {
+  try {
+    return await carriedOut(admin, author, { change, cluster });
+  } finally {
+    // Whoever has made a change is to see it, also one that was made in part.
+    admin.views.forget();
+  }
+}
+
+async function carriedOut(
+  admin: AdminContext,
+  author: Author,
+  { change, cluster }: { readonly change: Change; readonly cluster: Cluster },
+): Promise<Done> {
   const notify = (
     action: string,
     target: Target | undefined,

@@ -13,6 +13,7 @@ import type { HttpClient } from "../http/http_client.ts";
 import type { ActivityLog } from "./activity.ts";
 import type { Alerts } from "./alerts/alerts.ts";
 import type { BulkGoes } from "./bulk.ts";
+import type { ClusterViews } from "./console/cluster_views.ts";
 import type { PageEvents } from "./console/events.ts";
 import type { Logins } from "./login/logins.ts";
 import type { MetricsSource } from "./metrics.ts";
@@ -28,6 +29,8 @@ export interface AdminContext extends MetricsSource {
   readonly cluster: Cluster;
   /** What the pages are made of. */
   readonly poller: Poller;
+  /** The same, of what the poller does not know. */
+  readonly views: ClusterViews;
   /** What is wrong by rules. */
   readonly alerts: Alerts;
   /** Tells open pages of its rounds. */

@@ -16,7 +16,7 @@ import type { Logger, LogLevel } from "../base/logger.ts";
 import { LoopLag } from "../base/loop_lag.ts";
 import { versionLine } from "../base/version.ts";
 import { Cluster } from "../cluster/cluster.ts";
-import { DaemonClient } from "../cluster/daemon_client.ts";
+import { DaemonClient, type DaemonClientOptions } from "../cluster/daemon_client.ts";
 import { parseAddress } from "../config/address.ts";
 import { configValue, OptionError } from "../config/option.ts";
 import { warnOfOpenSecrets } from "../config/secret_files.ts";
@@ -33,6 +33,7 @@ import { alertJson, Alerts, alertText } from "./alerts/alerts.ts";
 import type { Alert } from "./alerts/found.ts";
 import { DEFAULT_RULES } from "./alerts/rules.ts";
 import { BULK_REQUESTS_MAX, BulkGoes } from "./bulk.ts";
+import { ClusterViews } from "./console/cluster_views.ts";
 import { PageEvents } from "./console/events.ts";
 import type { AdminContext } from "./context.ts";
 import { nsqadminHttp } from "./http_api.ts";
@@ -41,7 +42,7 @@ import { type AdminAction, Notifications } from "./notifications.ts";
 import { NSQADMIN_OPTIONS, type NsqadminConfig, type NsqadminOptions } from "./options.ts";
 import { TrustedProxies } from "./proxies.ts";
 import { readTokenFile } from "./token_file.ts";
-import { Poller } from "./watch/poller.ts";
+import { DOUBTFUL_MS, Poller } from "./watch/poller.ts";
 
 const CLOCK_INTERVAL_MS = 1000;
 /** How often it is looked whether the file of users has changed. */
@@ -63,6 +64,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly logger: Logger;
   readonly cluster: Cluster;
   readonly poller: Poller;
+  readonly views: ClusterViews;
   readonly alerts: Alerts;
   readonly events = new PageEvents();
   readonly activity = new ActivityLog();
@@ -111,17 +113,16 @@ export class Nsqadmin implements Daemon, AdminContext {
       tls: { rootCa, pair, skipVerify: options.httpClientTlsInsecureSkipVerify },
     };
     this.http = new HttpClient(secure);
-    const onRequest = (text: string) => logger.info(text);
-    this.cluster = this.#clusterOf(onRequest);
+    this.cluster = this.#clusterOf({});
     const bulkHttp = new HttpClient({ ...secure, requestsMax: BULK_REQUESTS_MAX });
     this.bulk = new BulkGoes(
       this,
-      this.#clusterOf(onRequest, bulkHttp),
+      this.#clusterOf({}, bulkHttp),
       (name, run) => this.#group.spawn(name, run),
     );
     this.poller = new Poller({
       // What is asked every few seconds would fill the log.
-      cluster: this.#clusterOf((text) => logger.debug(text)),
+      cluster: this.#clusterOf({ onRequest: (text) => logger.debug(text) }),
       clock: this.clock,
       logger,
       intervalMs: options.pollIntervalMs,
@@ -134,6 +135,14 @@ export class Nsqadmin implements Daemon, AdminContext {
         this.events.tell(round);
       },
     });
+    this.views = new ClusterViews(
+      this.#clusterOf({
+        onRequest: (text) => logger.debug(text),
+        // Whoever looks does not wait for those of whom it is known that they do not answer.
+        timeoutMs: (daemon) => this.poller.doubts(daemon) ? DOUBTFUL_MS : undefined,
+      }),
+      { clock: this.clock, rounds: () => this.poller.rounds },
+    );
     this.alerts = new Alerts({
       rules: [...options.alertDefaults ? DEFAULT_RULES : [], ...options.alertRules],
       clock: this.clock,
@@ -168,7 +177,10 @@ export class Nsqadmin implements Daemon, AdminContext {
     const server = this.#server = this.#listen();
     this.#group.spawn("httpServer", () => server.finished);
     this.#group.spawn("clockLoop", (signal) => {
-      return every(CLOCK_INTERVAL_MS, signal, () => void this.clock.adjust());
+      return every(CLOCK_INTERVAL_MS, signal, () => {
+        this.clock.adjust();
+        this.views.dropOld();
+      });
     });
     this.#group.spawn("lagLoop", (signal) => this.lag.run(signal));
     this.#notifying = Promise.all([this.#notifications?.run(), this.#webhook?.run()]).then(() => {});
@@ -244,6 +256,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   setLookupdAddresses(lookupdHttpAddresses: readonly string[]): void {
     this.#options = { ...this.#options, lookupdHttpAddresses };
     this.poller.rediscover();
+    this.views.forget();
   }
 
   optionValue(key: string): unknown {
@@ -280,8 +293,9 @@ export class Nsqadmin implements Daemon, AdminContext {
     warnOfOpenSecrets([httpClientTlsKey, nsqdAuthTokenFile, userFile], this.logger);
   }
 
-  #clusterOf(onRequest: (text: string) => void, http = this.http): Cluster {
-    const client = new DaemonClient(http, { onRequest, token: () => this.#token });
+  #clusterOf(how: Omit<DaemonClientOptions, "token">, http = this.http): Cluster {
+    const onRequest = (text: string) => this.logger.info(text);
+    const client = new DaemonClient(http, { onRequest, ...how, token: () => this.#token });
     return new Cluster(client, () => ({
       lookupds: this.#options.lookupdHttpAddresses,
       gossip: this.#options.gossipHttpAddresses,

@@ -117,6 +117,61 @@ interopTest(
 );
 
 interopTest(
+  "Two browsers show the same change of a topic within a tick, with the buttons that belong to it",
+  () => Chromium.start(),
+  async (chromium) => {
+    await withCluster({ nsqadmin: LIVE }, async ({ admin, nsqds: [nsqd], topic }) => {
+      await topic("orders", "archive");
+      const tabs = [await chromium.tab(), await chromium.tab()];
+      for (const tab of tabs) await tab.open(`${admin.url}/topics/orders/archive`);
+      const shown = (text: string) => async () => {
+        const found = await Promise.all(
+          tabs.map((tab) => tab.evaluate(`document.querySelector("main").innerText.includes("${text}")`)),
+        );
+        return found.every((is) => is === true);
+      };
+
+      await publish(nsqd, "orders", ...Array.from({ length: 3 }, () => "body"));
+      await eventually("both show it", shown("3"));
+      await admin.ask("POST", "/api/topics/orders/archive", { body: { action: "pause" } });
+      await eventually("both show that it is paused", shown("paused"));
+
+      for (const tab of tabs) {
+        const buttons = await tab.evaluate(
+          `[...document.querySelectorAll("main button")].map((button) => button.value + " " + button.innerText)`,
+        );
+        assertEquals((buttons as string[]).filter((text) => /pause/i.test(text)), [
+          "unpause Unpause",
+          "unpause Unpause here",
+        ]);
+        assertEquals(tab.errors, []);
+      }
+    });
+  },
+);
+
+interopTest(
+  "What somebody fills in stays as it is while the page changes around it",
+  () => Chromium.start(),
+  async (chromium) => {
+    await withCluster({ nsqadmin: LIVE }, async ({ admin, nsqds: [nsqd], topic }) => {
+      await topic("orders");
+      const tab = await chromium.tab();
+      await tab.open(`${admin.url}/topics/orders`);
+      await tab.evaluate(`document.querySelector("main textarea").value = "half a message"`);
+
+      await publish(nsqd, "orders", "a", "b", "c", "d");
+      await eventually("it shows them", async () => {
+        return (await tab.evaluate(`document.querySelector("main tr.total td").innerText`)) === "4";
+      });
+
+      assertEquals(await tab.evaluate(`document.querySelector("main textarea").value`), "half a message");
+      assertEquals(tab.errors, []);
+    });
+  },
+);
+
+interopTest(
   "An alert comes into the strip that is read aloud, and what does not change in it stays",
   () => Chromium.start(),
   async (chromium) => {

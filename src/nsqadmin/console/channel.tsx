@@ -4,9 +4,8 @@
  * @module
  */
 
-import { type ChannelStats, sumChannels } from "../../cluster/topic_stats.ts";
+import type { ChannelStats } from "../../cluster/topic_stats.ts";
 import type { Answer } from "../../http/answer.ts";
-import { Asking } from "./asking.ts";
 import { CHANNEL_FIELDS, ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
 import { channelConsumers, CLIENT_FIELDS } from "./channel_consumers.tsx";
 import { Charts } from "./charts.tsx";
@@ -14,6 +13,7 @@ import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
+import { GoneWith } from "./news.tsx";
 import { ActionsOnAllNodes, ActionsOnNode, Failures, NodeHead, Paused, Table } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 
@@ -35,25 +35,19 @@ const NODE_FIELDS: Fields<ChannelStats> = {
 
 /** `GET /topics/:topic/:channel` */
 export async function channelPage(request: PageRequest): Promise<Markup | Answer> {
-  const { cluster } = request.admin;
+  const { poller, views } = request.admin;
   const { topic, channel } = request.context.params;
-  const asking = new Asking();
-  const nodes = await asking.ask(cluster.topicNodes(topic), []);
-  const query = { topic, channel, includeClients: true };
-  const stats = nodes.length === 0 ? [] : await asking.ask(cluster.topicStats(nodes, query), []);
-  const parts = stats.flatMap(({ channels }) => channels ?? []).filter(({ channel_name }) =>
-    channel_name === channel
-  );
-  const sum = parts.length === 0 ? undefined : await sumChannels(parts);
-  request.admin.poller.note();
+  const { sum, failures } = await views.channel(topic, channel, request);
+  poller.note();
+  const series = poller.find(topic, channel);
   const file = exported(request, {
     nodes: fileOf(sum?.nodes ?? [], NODE_FIELDS),
     consumers: fileOf(sum?.clients ?? [], CLIENT_FIELDS),
-  }, asking.failures);
+  }, failures);
   if (file) return await file;
   const consumers = sum && await channelConsumers(request, sum);
   return (
-    <Layout request={request} title={`Channel ${channel} of ${topic}`}>
+    <Layout request={request} title={`Channel ${channel} of ${topic}`} live>
       <p>
         Topic <a href={request.paths.topic(topic)}>{topic}</a>
         {request.may("peek") && (
@@ -66,7 +60,8 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
       <h1>
         Channel {channel} <Paused is={sum?.paused ?? false} />
       </h1>
-      <Failures of={asking.failures} shown="What is known there only is missing in the numbers below." />
+      <Failures of={failures} shown="What is known there only is missing in the numbers below." />
+      <GoneWith request={request} series={series} />
       <ActionsOnAllNodes
         request={request}
         to={request.paths.channel(topic, channel)}
@@ -74,12 +69,7 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
       />
       {sum === undefined ? <p>No node that has answered has this channel.</p> : (
         <>
-          <Charts
-            request={request}
-            history={request.admin.poller.history}
-            of={request.admin.poller.find(topic, channel)}
-            fields={CHARTS}
-          />
+          <Charts request={request} history={poller.history} of={series} fields={CHARTS} />
           <NodesTable request={request} sum={sum} />
           <ExportLinks request={request} table="nodes" />
           {consumers}

@@ -46,13 +46,31 @@ function keepUpToDate(path) {
   document.addEventListener("visibilitychange", show);
   show();
 }
+var isUpdating = false;
+var isBehind = false;
 async function update() {
+  isBehind = true;
+  if (isUpdating) return;
+  isUpdating = true;
+  try {
+    while (isBehind) {
+      isBehind = false;
+      await load();
+    }
+  } finally {
+    isUpdating = false;
+  }
+}
+async function load() {
   const url = new URL(location.href);
   url.searchParams.delete("done");
   let text;
   try {
     const response = await fetch(url, {
-      cache: "no-store"
+      cache: "no-store",
+      headers: {
+        "X-Nsqadmin-Update": "1"
+      }
     });
     if (response.redirected) return location.reload();
     if (!response.ok) return;

@@ -1,13 +1,12 @@
 /**
  * Every process that consumes from the cluster: what it is, how it is connected and to what, and whether it gets on. The
- * nodes are asked when the page is: what the poller asks them is without clients.
+ * nodes are asked when somebody looks: what the poller asks them is without clients.
  *
  * @module
  */
 
-import { type Consumer, Consumers } from "../../cluster/consumers.ts";
+import type { Consumer } from "../../cluster/consumers.ts";
 import type { Answer } from "../../http/answer.ts";
-import { Asking } from "./asking.ts";
 import {
   attributesOf,
   connectedMs,
@@ -57,23 +56,19 @@ const FIELDS: Fields<ConsumerRow> = {
 
 /** `GET /consumers` */
 export async function consumersPage(request: PageRequest): Promise<Markup | Answer> {
-  const { cluster } = request.admin;
-  const asking = new Asking();
-  const consumers = new Consumers();
-  const nodes = await asking.ask(cluster.nodesOnly(), []);
-  if (nodes.length > 0) {
-    await asking.ask(cluster.eachChannel(nodes, (channel, slice) => consumers.add(channel, slice)), []);
-  }
+  const { poller, views } = request.admin;
+  const { consumers, failures, failed } = await views.consumers(request);
+  poller.note();
   const view = tableView(request.query, COLUMNS);
   const rows = consumers.all.values().map((consumer) => consumerRow(consumer, channelNames(consumer)));
   const part = await tablePart(rows, view, { columns: COLUMNS, nameOf: ({ text }) => text });
-  const file = exported(request, { consumers: fileOf(part.found, FIELDS) }, asking.failures);
+  const file = exported(request, { consumers: fileOf(part.found, FIELDS) }, failures);
   if (file) return await file;
   const head = { request, view };
   return (
-    <Layout request={request} title="Consumers">
+    <Layout request={request} title="Consumers" live>
       <h1>Consumers</h1>
-      <Failures of={asking.failures} shown="Connections to these are missing below." />
+      <Failures of={failures} shown="Connections to these are missing below." />
       {consumers.leftOut > 0 && (
         <p class="warning" role="alert">
           There is more than can be shown: {consumers.leftOut.toLocaleString("en")}{" "}
@@ -101,7 +96,7 @@ export async function consumersPage(request: PageRequest): Promise<Markup | Answ
           {part.rows.map((row) => <Row request={request} row={row} />)}
           {part.rows.length === 0 && (
             <EmptyRow columns={request.may("kick") ? 12 : 11}>
-              {asking.failed ? "Nobody has answered." : "There is none."}
+              {failed ? "Nobody has answered." : "There is none."}
             </EmptyRow>
           )}
         </tbody>

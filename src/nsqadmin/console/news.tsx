@@ -5,6 +5,7 @@
  */
 
 import { formatDuration } from "../../base/duration.ts";
+import type { Series } from "../watch/series.ts";
 import type { WatchedNode } from "../watch/watched_node.ts";
 import { type Markup, NOTHING } from "./markup.ts";
 import { Failures } from "./parts.tsx";
@@ -68,6 +69,35 @@ function Gone(
           </li>
         ))}
         {nodes.length > listed.length && <li>and {nodes.length - listed.length} more</li>}
+      </ul>
+    </section>
+  );
+}
+
+/** Which nodes that are gone had a topic or channel, and what of it. */
+export function GoneWith(
+  { request, series }: { readonly request: PageRequest; readonly series: Series | undefined },
+): Markup {
+  if (series === undefined) return NOTHING;
+  const gone = request.admin.poller.nodes.flatMap((node) => {
+    const at = node.gone === undefined ? -1 : node.numbers?.series.indexOf(series) ?? -1;
+    return at < 0 ? [] : [{ node, depth: node.numbers?.at(at, "depth") ?? 0 }];
+  });
+  if (gone.length === 0) return NOTHING;
+  const listed = gone.slice(0, GONE_SHOWN_MAX);
+  return (
+    <section class="warning">
+      <h2>{gone.length === 1 ? "One node that had it is" : `${gone.length} nodes that had it are`} gone</h2>
+      <p>Nobody tells of them any more; what they had is missing below.</p>
+      <ul>
+        {listed.map(({ node, depth }) => (
+          <li>
+            <a href={request.paths.node(node.address)}>{node.node.hostname}</a> <code>{node.address}</code>,
+            {" "}
+            {agoOf(request, node.gone?.monotonicMs)}, where {depth.toLocaleString("en")} messages waited
+          </li>
+        ))}
+        {gone.length > listed.length && <li>and {gone.length - listed.length} more</li>}
       </ul>
     </section>
   );

@@ -10,6 +10,9 @@ import { HttpError } from "../../http/http_error.ts";
 import { allows, type Right, type Role, rolesOf, userOf } from "../access.ts";
 import type { AdminContext } from "../context.ts";
 
+/** The script says by it that it brings a page up to date. */
+const UPDATE_HEADER = "x-nsqadmin-update";
+
 /** A request for a page. */
 export interface PageRequest {
   readonly admin: AdminContext;
@@ -20,6 +23,8 @@ export interface PageRequest {
   readonly may: (right: Right) => boolean;
   readonly user: string | undefined;
   readonly roles: readonly Role[];
+  /** The page brings itself up to date (browser/console.ts). */
+  readonly isUpdate: boolean;
   readonly paths: Paths;
 }
 
@@ -40,6 +45,7 @@ export function refusedRequest(admin: AdminContext, context: RequestContext): Pa
     may: (right) => allows(roles, right),
     user: userOf(admin, context),
     roles,
+    isUpdate: context.request.headers.get(UPDATE_HEADER) !== undefined,
     paths: new Paths(options.basePath),
   };
 }

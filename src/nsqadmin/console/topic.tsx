@@ -4,15 +4,15 @@
  * @module
  */
 
-import { sumTopics, type TopicStats } from "../../cluster/topic_stats.ts";
+import type { TopicStats } from "../../cluster/topic_stats.ts";
 import type { Answer } from "../../http/answer.ts";
-import { Asking } from "./asking.ts";
 import { CHANNEL_FIELDS, ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
 import { Charts } from "./charts.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import type { Markup } from "./markup.ts";
+import { GoneWith } from "./news.tsx";
 import {
   ActionsOnAllNodes,
   ActionsOnNode,
@@ -47,34 +47,27 @@ const NODE_FIELDS: Fields<TopicStats> = {
 
 /** `GET /topics/:topic` */
 export async function topicPage(request: PageRequest): Promise<Markup | Answer> {
-  const { cluster } = request.admin;
+  const { poller, views } = request.admin;
   const { topic } = request.context.params;
-  const asking = new Asking();
-  const nodes = await asking.ask(cluster.topicNodes(topic), []);
-  const query = { topic, channel: "", includeClients: false };
-  const stats = nodes.length === 0 ? [] : await asking.ask(cluster.topicStats(nodes, query), []);
-  const sum = await sumTopics(topic, stats);
-  request.admin.poller.note();
+  const { sum, nodes, failures } = await views.topic(topic, request);
+  poller.note();
+  const series = poller.find(topic);
   const file = exported(request, {
     nodes: fileOf(sum.nodes ?? [], NODE_FIELDS),
     channels: fileOf(sum.channels ?? [], { channel: ({ channel_name }) => channel_name, ...CHANNEL_FIELDS }),
-  }, asking.failures);
+  }, failures);
   if (file) return await file;
   return (
-    <Layout request={request} title={`Topic ${topic}`}>
+    <Layout request={request} title={`Topic ${topic}`} live>
       <h1>
         Topic {topic} <Paused is={sum.paused} />
       </h1>
-      <Failures of={asking.failures} shown="What is known there only is missing in the numbers below." />
+      <Failures of={failures} shown="What is known there only is missing in the numbers below." />
+      <GoneWith request={request} series={series} />
       <ActionsOnAllNodes request={request} to={request.paths.topic(topic)} paused={sum.paused} />
-      {stats.length === 0 ? <p>No node that has answered has this topic.</p> : (
+      {nodes === 0 ? <p>No node that has answered has this topic.</p> : (
         <>
-          <Charts
-            request={request}
-            history={request.admin.poller.history}
-            of={request.admin.poller.find(topic)}
-            fields={CHARTS}
-          />
+          <Charts request={request} history={poller.history} of={series} fields={CHARTS} />
           <NodesTable request={request} sum={sum} />
           <ExportLinks request={request} table="nodes" />
           <ChannelsTable request={request} sum={sum} />

@@ -18,6 +18,7 @@ import { inSlices } from "../../base/time_slice.ts";
 import { DAEMONS_MAX, type Failure, UnansweredError } from "../../cluster/asked.ts";
 import type { Cluster, RegistryAnswer } from "../../cluster/cluster.ts";
 import { byText, type ClusterNode, httpAddressOf } from "../../cluster/cluster_nodes.ts";
+import type { Daemon } from "../../cluster/daemon_client.ts";
 import { nodeHistory, seriesHistory } from "./history.ts";
 import { NodeNumbers } from "./node_numbers.ts";
 import { type Series, SeriesSet } from "./series.ts";
@@ -28,8 +29,8 @@ import { WatchedRegistry } from "./watched_registry.ts";
 export const ASKED_MAX = 4;
 /** How long a round waits for a node, in ms. */
 export const LATE_MS = 1000;
-/** How long it waits for one that did not answer the time before, in ms. */
-const DOUBTFUL_MS = 100;
+/** How long it, and whoever looks, waits for one that did not answer the time before, in ms. */
+export const DOUBTFUL_MS = 100;
 /** How often those who tell of nodes are asked for them, in ms. */
 const DISCOVERY_INTERVAL_MS = 10_000;
 /** How long somebody looks who has asked for a page, in ms. */
@@ -103,11 +104,10 @@ export class Poller {
   /** Somebody looks: settles when there is something to be seen that is not old. */
   async look(): Promise<void> {
     this.note();
-    const nowMs = this.#lookedMs;
     if (this.#ended === undefined) {
       if (this.#rounds.isRunning) await this.#firstRound.promise;
       else await this.#rounds.request();
-    } else if (nowMs - this.#ended.monotonicMs > this.#ageMaxMs) await this.refresh();
+    } else if (this.#isOld(this.#ended)) await this.refresh();
   }
 
   /** Somebody looks, who does not wait. */
@@ -146,6 +146,12 @@ export class Poller {
   /** A node, by its address. */
   node(address: string): WatchedNode | undefined {
     return this.#nodes.get(address);
+  }
+
+  /** It did not answer the last time, which is not long ago. */
+  doubts({ address }: Daemon): boolean {
+    if (this.#ended === undefined || this.#isOld(this.#ended)) return false;
+    return this.#nodes.get(address)?.isDoubtful || this.#registries.get(address)?.reason !== undefined;
   }
 
   /** Those who tell of nodes, as they are configured; none where there is a list of nsqds. */
@@ -210,6 +216,10 @@ export class Poller {
   /** Topics and channels that are known. */
   get seriesCount(): number {
     return this.#set.size;
+  }
+
+  #isOld({ monotonicMs }: Moment): boolean {
+    return this.#options.clock.monotonicMs() - monotonicMs > this.#ageMaxMs;
   }
 
   get #ageMaxMs(): number {

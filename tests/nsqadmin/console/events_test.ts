@@ -72,7 +72,7 @@ Deno.test("PageEvents leaves a browser that does not read", async () => {
   await assertRejects(() => body.getReader().read(), Deno.errors.TimedOut);
 });
 
-Deno.test("Pages that are made of what the poller knows are kept up to date, others are not", async () => {
+Deno.test("Pages with numbers are kept up to date, others are not", async () => {
   await withNsqadmin({ lookupdHttpAddresses: [deadAddress()] }, async (admin) => {
     const live: string[] = [];
     for (
@@ -82,6 +82,7 @@ Deno.test("Pages that are made of what the poller knows are kept up to date, oth
         "/topics/t",
         "/topics/t/c",
         "/channels",
+        "/consumers",
         "/nodes",
         "/nodes/n:1",
         "/counter",
@@ -93,7 +94,17 @@ Deno.test("Pages that are made of what the poller knows are kept up to date, oth
       assertMatch(html, /<script type="module" src="\/static\/console\.js"><\/script>/);
       if (html.includes('data-events="/events"')) live.push(path);
     }
-    assertEquals(live, ["/", "/topics", "/channels", "/nodes", "/nodes/n:1", "/counter"]);
+    assertEquals(live, [
+      "/",
+      "/topics",
+      "/topics/t",
+      "/topics/t/c",
+      "/channels",
+      "/consumers",
+      "/nodes",
+      "/nodes/n:1",
+      "/counter",
+    ]);
   });
 });
 

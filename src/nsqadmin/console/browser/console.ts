@@ -59,14 +59,34 @@ function keepUpToDate(path: string): void {
   show();
 }
 
-/** Loads the page anew, and takes over what has changed. */
+let isUpdating = false;
+/** Something has happened since the page is being loaded anew. */
+let isBehind = false;
+
+/** Brings the page up to date, as often as there is something new; one load at a time, however long each takes. */
 async function update(): Promise<void> {
+  isBehind = true;
+  if (isUpdating) return;
+  isUpdating = true;
+  try {
+    while (isBehind) {
+      isBehind = false;
+      await load();
+    }
+  } finally {
+    isUpdating = false;
+  }
+}
+
+/** Loads the page anew, and takes over what has changed. */
+async function load(): Promise<void> {
   // What was done is not to be said again and again.
   const url = new URL(location.href);
   url.searchParams.delete("done");
   let text: string;
   try {
-    const response = await fetch(url, { cache: "no-store" });
+    // The cluster need not be asked again for what other pages have just been told.
+    const response = await fetch(url, { cache: "no-store", headers: { "X-Nsqadmin-Update": "1" } });
     // To the login page.
     if (response.redirected) return location.reload();
     if (!response.ok) return;

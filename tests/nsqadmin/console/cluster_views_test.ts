@@ -1,0 +1,121 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fakeNode, lookupdOf, pageAt, press } from "../../support/console_pages.ts";
+import { FakeHttp } from "../../support/fake_http.ts";
+import { type NsqadminInProcess, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+
+/** As the script asks when a page is told of a round. */
+const UPDATE = { "X-Nsqadmin-Update": "1" };
+const PATHS = ["/topics/t", "/topics/t/c", "/consumers"];
+
+/** A node with a topic and a channel, in which as many messages wait, and which are paused, as it says. */
+function nodeWith(state: { depth: number; paused: boolean }): FakeHttp {
+  return fakeNode(({ target }) => {
+    if (target.startsWith("/topic/pause")) state.paused = true;
+    const clients = [{ hostname: "h", client_id: String(state.depth), user_agent: "u" }];
+    const channels = [{
+      channel_name: "c",
+      depth: state.depth,
+      paused: state.paused,
+      clients,
+      client_count: 1,
+    }];
+    return Response.json({ topics: [{ topic_name: "t", channels, paused: state.paused }] });
+  });
+}
+
+/** What a page says of the state. */
+async function textOf(admin: NsqadminInProcess, path: string, headers = {}): Promise<string> {
+  return (await pageAt(admin, path, headers)).rows.flat().join(" ");
+}
+
+Deno.test("Pages that bring themselves up to date ask the cluster once in a round, however many they are", async () => {
+  const state = { depth: 1234, paused: false };
+  await using node = nodeWith(state);
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    for (const path of PATHS) {
+      await admin.nsqadmin.poller.refresh();
+      state.depth = 1234;
+      const before = await textOf(admin, path, UPDATE);
+      state.depth = 5678;
+      const asked = node.requests.length;
+      const same = await Promise.all([textOf(admin, path, UPDATE), textOf(admin, path, UPDATE)]);
+      assertEquals(node.requests.length, asked);
+      await admin.nsqadmin.poller.refresh();
+      const after = await textOf(admin, path, UPDATE);
+
+      assertMatch(before, /1,?234/);
+      assertEquals(same, [before, before]);
+      assertMatch(after, /5,?678/);
+    }
+  });
+});
+
+Deno.test("A page that somebody loads is what the nodes say then", async () => {
+  const state = { depth: 1234, paused: false };
+  await using node = nodeWith(state);
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    for (const path of PATHS) {
+      state.depth = 1234;
+      assertMatch(await textOf(admin, path), /1,?234/);
+      state.depth = 5678;
+      assertMatch(await textOf(admin, path), /5,?678/);
+    }
+  });
+});
+
+Deno.test("Who has changed something sees it at once, and so do all others who look", async () => {
+  await using node = nodeWith({ depth: 1, paused: false });
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    const page = await pageAt(admin, "/topics/t", UPDATE);
+    assertEquals((await press(admin, "/topics/t", { page, button: "Pause" })).status, 303);
+
+    const after = await pageAt(admin, "/topics/t", UPDATE);
+
+    assertStringIncludes(after.all("h1").join(""), "paused");
+  });
+});
+
+Deno.test("A node of which it is known that it does not answer delays no page of a topic, channel or consumers", async () => {
+  await using hung = new FakeHttp(() => new Promise(() => {}));
+  await using node = nodeWith({ depth: 1, paused: false });
+  await using lookupd = lookupdOf(() => [hung.address, node.address]);
+  const options = {
+    lookupdHttpAddresses: [lookupd.address],
+    // Longer than the test may take.
+    httpClientRequestTimeoutMs: 600_000,
+  };
+  await withNsqadmin(options, async (admin) => {
+    await admin.nsqadmin.poller.refresh();
+
+    for (const path of PATHS) {
+      const page = await pageAt(admin, path);
+
+      assertStringIncludes(page.text, `nsqd ${hung.address} : Get "http://${hung.address}/`);
+      assertEquals(page.rows.length > 1, true);
+    }
+  });
+});
+
+Deno.test("Pages of a topic and channel tell of nodes that are gone, and of what they had", async () => {
+  await using node = nodeWith({ depth: 1, paused: false });
+  const gone = nodeWith({ depth: 4321, paused: false });
+  let addresses = [node.address, gone.address];
+  await using lookupd = lookupdOf(() => addresses);
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    const { poller } = admin.nsqadmin;
+    await poller.refresh();
+    assertEquals((await pageAt(admin, "/topics/t/c")).text.includes("gone"), false);
+    await gone[Symbol.asyncDispose]();
+    addresses = [node.address];
+    poller.rediscover();
+    await poller.refresh();
+
+    for (const path of ["/topics/t", "/topics/t/c"]) {
+      assertStringIncludes((await pageAt(admin, path)).text, `One node that had it is gone`);
+    }
+    assertMatch(
+      (await pageAt(admin, "/topics/t/c")).text,
+      /host-\d+ 127\.0\.0\.1:\d+ , \S+ ago, where 4,321 messages waited/,
+    );
+  });
+});
