@@ -94,7 +94,7 @@ function headerUser({ options, proxies }: AccessContext, { request }: RequestCon
 export function basicCredentials(
   authorization: string,
 ): { readonly name: string; readonly password: string } | undefined {
-  const credentials = /^Basic ([A-Za-z0-9+/]*={0,2})$/.exec(authorization);
+  const credentials = /^Basic ([A-Za-z0-9+/]*={0,2})$/i.exec(authorization);
   if (credentials === null || credentials[1].length % 4 !== 0) return undefined;
   const text = new TextDecoder().decode(Uint8Array.fromBase64(credentials[1]));
   const colon = text.indexOf(":");

@@ -5,11 +5,10 @@
  * @module
  */
 
-import { shortened } from "../../base/shortened.ts";
 import type { Header } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
-import { type Logins, NAME_LENGTH_MAX } from "../login/logins.ts";
+import type { Logins } from "../login/logins.ts";
 import { type FormAnswer, formText } from "./change_pages.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
@@ -42,9 +41,10 @@ export async function submitLogin(request: PageRequest, logins: Logins): Promise
   const { admin, context, paths } = request;
   admin.activity.tried(context, { action: "log in" });
   const form = queryOf(await formText(context, { sizeMax: LOGIN_FORM_SIZE_MAX, isSecret: true }));
-  const [name = "", password = ""] = [form.get("user"), form.get("password")];
+  // Phones put a space behind what they have completed.
+  const [name, password] = [(form.get("user") ?? "").trim(), form.get("password") ?? ""];
   const next = localPath(form.get("next"));
-  context.client = shortened(name, NAME_LENGTH_MAX);
+  context.client = logins.shownName(name);
   try {
     const headers = await logins.logIn(context, { name, password });
     return { location: next ?? paths.overview, headers };

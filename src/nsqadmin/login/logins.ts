@@ -31,18 +31,29 @@ import { fileState, type User, UserFile } from "./user_file.ts";
 export const CHECKS_MAX = 2;
 /** Passwords that are checked, or wait for that. */
 export const LOGINS_MAX = 40;
-/** Of a name that nobody may have, so much is told, in characters. */
-export const NAME_LENGTH_MAX = 64;
+/** Of a name that nobody has, so much is told, in characters. */
+export const UNKNOWN_NAME_LENGTH_MAX = 3;
+/** Of a name, so much is counted by, in characters: nobody's is as long. */
+const NAME_KEY_LENGTH_MAX = 65;
 
 /** Tells a client how to say who it is. A browser does not ask anybody for `Bearer`. */
 export const CHALLENGE: Header = ["Www-Authenticate", "Bearer"];
+/** As much is looked at of the cookies of a request, in characters. */
+const COOKIES_LENGTH_MAX = 64 * 1024;
 const COOKIE = "nsqadmin_session";
+const SESSION_COOKIES = /(?<=^|;) *nsqadmin_session(_\d+|)=([0-9a-f]{32}) *(?=;|$)/g;
 
 /** Somebody whose name and password were right, or who has a session or a token. */
 interface Holder extends Identity {
   /** Whether he could prove it again in the same way. */
   readonly isStill: () => boolean;
   readonly isOfSession: boolean;
+}
+
+/** By what wrong passwords are counted. */
+interface Who {
+  readonly user: string;
+  readonly address: string;
 }
 
 /** Whose password it was. */
@@ -89,6 +100,12 @@ export class Logins {
   /** Who has made the request, once that was found out. */
   identityOf(request: RequestContext): Identity | undefined {
     return this.#holders.get(request);
+  }
+
+  /** A name as others may see it: it could be a password in the wrong place. */
+  shownName(name: string): string {
+    if (this.#users.get(name) !== undefined || name.length <= UNKNOWN_NAME_LENGTH_MAX) return name;
+    return `${shortened(name, UNKNOWN_NAME_LENGTH_MAX)}…`;
   }
 
   /** Whether it was found out by a session, which can be ended. */
@@ -177,7 +194,7 @@ export class Logins {
     }
     const credentials = basicCredentials(authorization);
     if (credentials === undefined) throw unauthorized("INVALID_CREDENTIALS");
-    request.client = shortened(credentials.name, NAME_LENGTH_MAX);
+    request.client = this.shownName(credentials.name);
     const { user, passwordText } = await this.#prove(request, credentials.name, credentials.password);
     return holderOf(user, () => this.#users.get(user.name)?.passwordText === passwordText);
   }
@@ -192,32 +209,39 @@ export class Logins {
 
   /** The user, if that is his password. @throws {HttpError} */
   async #prove(request: RequestContext, name: string, password: string): Promise<Proven> {
-    const keys = [
-      [this.#byUser, shortened(name, NAME_LENGTH_MAX + 1)],
-      [this.#byAddress, addressKey(request.remoteAddress)],
-    ] as const;
-    const refuseIfThrottled = () => {
-      const nowMs = this.#nowMs();
-      const waitMs = Math.max(...keys.map(([throttle, key]) => throttle.waitMs(key, nowMs)));
-      if (waitMs > 0) throw refused(429, "TOO_MANY_WRONG_LOGINS", Math.ceil(waitMs / 1000));
-    };
-    refuseIfThrottled();
+    const who = { user: shortened(name, NAME_KEY_LENGTH_MAX), address: addressKey(request.remoteAddress) };
+    this.#refuseHeldUp(who);
     if (this.#underWay >= LOGINS_MAX) throw refused(503, "TOO_MANY_LOGINS", 1);
     this.#underWay++;
     try {
       using _place = await this.#checks.take(1);
       // Others have tried in the meantime.
-      refuseIfThrottled();
+      this.#refuseHeldUp(who);
       const proven = await this.#check(name, password);
-      for (const [throttle, key] of keys) {
-        if (proven === undefined) throttle.failed(key, this.#nowMs());
-        else throttle.succeeded(key);
-      }
+      this.#count(who, proven !== undefined);
       if (proven === undefined) throw unauthorized("INVALID_CREDENTIALS");
       return proven;
     } finally {
       this.#underWay--;
     }
+  }
+
+  #refuseHeldUp({ user, address }: Who): void {
+    const nowMs = this.#nowMs();
+    const waitMs = Math.max(this.#byUser.waitMs(user, nowMs), this.#byAddress.waitMs(address, nowMs));
+    if (waitMs > 0) throw refused(429, "TOO_MANY_WRONG_LOGINS", Math.ceil(waitMs / 1000));
+  }
+
+  #count({ user, address }: Who, isRight: boolean): void {
+    if (isRight) {
+      this.#byUser.succeeded(user);
+      this.#byAddress.succeeded(address);
+      return;
+    }
+    const nowMs = this.#nowMs();
+    // Who guesses from one address does not keep the user out for ever.
+    if (!this.#byAddress.holdsUp(address, nowMs)) this.#byUser.failed(user, nowMs);
+    this.#byAddress.failed(address, nowMs);
   }
 
   async #check(name: string, password: string): Promise<Proven | undefined> {
@@ -253,7 +277,9 @@ export class Logins {
     const secure = this.#options.isSecure(request) ? "; Secure" : "";
     return [
       "Set-Cookie",
-      `${COOKIE}=${value}; Path=${this.#options.basePath}; HttpOnly; SameSite=Lax${secure}${more}`,
+      `${COOKIE}${
+        portOf(request)
+      }=${value}; Path=${this.#options.basePath}; HttpOnly; SameSite=Lax${secure}${more}`,
     ];
   }
 }
@@ -262,9 +288,15 @@ function holderOf({ name, roles }: User, isStill: () => boolean): Holder {
   return { user: name, roles, isStill, isOfSession: false };
 }
 
-function sessionIdOf({ request }: RequestContext): string {
-  return /(?:^|;) *nsqadmin_session=([0-9a-f]{32}) *(?:;|$)/.exec(request.headers.get("cookie") ?? "")?.[1] ??
-    "";
+function sessionIdOf(request: RequestContext): string {
+  const port = portOf(request);
+  const cookies = (request.request.headers.get("cookie") ?? "").slice(0, COOKIES_LENGTH_MAX);
+  return cookies.matchAll(SESSION_COOKIES).find(([, ofPort]) => ofPort === port)?.[2] ?? "";
+}
+
+/** Browsers keep cookies by host, and there may be another nsqadmin at another port of it. */
+function portOf({ request }: RequestContext): string {
+  return /:\d+$/.exec(request.headers.get("host") ?? "")?.[0].replace(":", "_") ?? "";
 }
 
 function unauthorized(text: string): HttpError {

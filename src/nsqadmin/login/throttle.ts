@@ -25,6 +25,13 @@ export class Throttle {
   /** In the order of the last time. */
   readonly #wrong = new Map<string, Wrong>();
 
+  /** Whether there were too many in a row. */
+  holdsUp(key: string, nowMs: number): boolean {
+    const wrong = this.#wrong.get(key);
+    return wrong !== undefined && wrong.count >= WRONG_LOGINS_MAX &&
+      nowMs - wrong.atMs < WRONG_LOGINS_KEPT_MS;
+  }
+
   /** How long it is until the next login may be tried, in ms. */
   waitMs(key: string, nowMs: number): number {
     const wrong = this.#wrong.get(key);

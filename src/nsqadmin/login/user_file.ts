@@ -39,9 +39,14 @@ export const USERS_MAX = 1000;
 /** Tokens of a user. */
 export const TOKENS_MAX = 20;
 /** The largest file, in bytes. */
-export const USER_FILE_SIZE_MAX = 1024 * 1024;
+export const USER_FILE_SIZE_MAX = 256 * 1024;
+/** Its lines, with those that say nothing. */
+export const LINES_MAX = 5000;
 /** A shorter token could be guessed: it is never the right one. */
 export const TOKEN_LENGTH_MIN = 16;
+
+/** Of the text of a user's roles, in characters: each of them, twice. */
+const ROLES_LENGTH_MAX = 2 * ROLES.join().length;
 
 const NAME = /^[\w.@-]{1,64}$/;
 const TOKEN_HASH = /^sha256:[0-9a-f]{64}$/;
@@ -84,7 +89,9 @@ export class UserFile {
     const entries: Entry[] = [];
     const lineOfName = new Map<string, number>();
     const lineOfToken = new Map<string, number>();
-    for (const [i, raw] of text.split(/\r?\n/).entries()) {
+    const lines = text.replace(/\n$/, "").split(/\r?\n/, LINES_MAX + 1);
+    if (lines.length > LINES_MAX) throw refuse(LINES_MAX + 1, `there are more than ${LINES_MAX} lines`);
+    for (const [i, raw] of lines.entries()) {
       const line = i + 1;
       const content = raw.replace(/(^|\s)#.*$/, "").trim();
       if (content === "") continue;
@@ -153,11 +160,13 @@ function readText(path: string): { readonly text: string; readonly state: string
 
 /** What the line says, or what is wrong with it, in which is nothing of it. */
 function parseLine(content: string): Entry | string {
-  const [name, list, ...secrets] = content.split(/\s+/);
+  // One more than there may be.
+  const [name, list, ...secrets] = content.split(/\s+/, 2 + 1 + TOKENS_MAX + 1);
   if (list === undefined || secrets.length === 0) return FORM;
   if (!NAME.test(name)) {
     return "the name has more than 64 characters, or others than letters, digits, and . _ @ -";
   }
+  if (list.length > ROLES_LENGTH_MAX) return "there are more roles than there can be";
   const roles: Role[] = [];
   for (const [i, text] of list.split(",").entries()) {
     const role = ROLES.find((role) => role === text);

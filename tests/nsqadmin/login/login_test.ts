@@ -106,7 +106,7 @@ loginTest(
     const answer = await submitLogin(admin, { ...page.forms[0].fields, user: "olga", password: PASSWORD });
     assertEquals([answer.status, answer.headers.get("location")], [303, "/topics/t?page=2"]);
     const cookie = answer.headers.get("set-cookie") ?? "";
-    assertMatch(cookie, /^nsqadmin_session=[0-9a-f]{32}; Path=\/; HttpOnly; SameSite=Lax$/);
+    assertMatch(cookie, /^nsqadmin_session_\d+=[0-9a-f]{32}; Path=\/; HttpOnly; SameSite=Lax$/);
 
     const headers = { Cookie: `theme=dark; ${cookie.split(";")[0]}; other=1` };
     const overview = await pageAt(admin, "/", headers);
@@ -116,9 +116,9 @@ loginTest(
     const { action, body } = overview.button("Log out");
     const out = await admin.ask("POST", action ?? "", { body, headers });
     assertEquals([out.status, out.headers.get("location")], [303, "/login"]);
-    assertEquals(
-      out.headers.get("set-cookie"),
-      "nsqadmin_session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0",
+    assertMatch(
+      out.headers.get("set-cookie") ?? "",
+      /^nsqadmin_session_\d+=; Path=\/; HttpOnly; SameSite=Lax; Max-Age=0$/,
     );
     assertEquals((await admin.ask("GET", "/api/topics", { headers })).status, 401);
   },
@@ -324,7 +324,8 @@ Deno.test("Logins, right and wrong, stand in the activity and in the audit log, 
   const lines = await withNsqadmin({ nsqdHttpAddresses: [deadAddress()], auditLog }, async (admin) => {
     const headers = await logIn(admin, "vera");
     await admin.ask("POST", "/logout", { headers });
-    await submitLogin(admin, { user: "v".repeat(100), password: "hunter2-hunter2" });
+    // In the wrong field.
+    await submitLogin(admin, { user: "hunter2-hunter2", password: "vera" });
     await admin.ask("GET", "/api/topics", { headers: basic("vera", "hunter2-hunter2") });
     await admin.ask("GET", "/api/topics", { headers: { Authorization: "Bearer hunter2-hunter2" } });
     // Who has not tried, and who is right again and again, is no news.
@@ -338,7 +339,7 @@ Deno.test("Logins, right and wrong, stand in the activity and in the audit log, 
     [
       [undefined, "log in", 401, "refused"],
       ["vera", "log in", 401, "refused"],
-      ["v".repeat(64), "log in", 401, "refused"],
+      ["hun…", "log in", 401, "refused"],
       ["vera", "log out", 303, "done"],
       ["vera", "log in", 303, "done"],
     ],
@@ -352,7 +353,7 @@ Deno.test("Logins, right and wrong, stand in the activity and in the audit log, 
     [
       "admin vera POST /login 303",
       "admin vera POST /logout 303",
-      `admin ${"v".repeat(64)} POST /login 401`,
+      "admin hun… POST /login 401",
       "refused vera GET /api/topics 401 INVALID_CREDENTIALS",
       "refused  GET /api/topics 401 INVALID_TOKEN",
       "admin vera POST /login 303",

@@ -82,6 +82,37 @@ for (
   });
 }
 
+Deno.test("Who guesses from one address keeps the user out for a minute, and not for ever", async () => {
+  const { logins, clock } = setUp();
+  const guess = () => refusal(logins.identify(withBasic("10.0.0.1:1", "anna", "wrong")));
+  for (let i = 0; i < WRONG_LOGINS_MAX; i++) await guess();
+  assertEquals((await refusal(logins.identify(withBasic("192.0.2.1:1", "anna"))))[0], 429);
+
+  clock.advance(LOGIN_WAIT_MS);
+  assertEquals([(await guess())[0], (await guess())[0]], [401, 429]);
+
+  await logins.identify(withBasic("192.0.2.1:1", "anna"));
+});
+
+Deno.test("A session is that of its host's port", async () => {
+  const { logins } = setUp();
+  const at = (host: string, cookie = "") => from("1.1.1.1:1", { host, cookie });
+  const cookies: string[] = [];
+  for (const host of ["h:4171", "[::1]:4172", "h"]) {
+    const [[, value]] = await logins.logIn(at(host), { name: "anna", password: PASSWORD });
+    cookies.push(value.split(";")[0]);
+  }
+
+  assertEquals(cookies.map((cookie) => cookie.split("=")[0]), [
+    "nsqadmin_session_4171",
+    "nsqadmin_session_4172",
+    "nsqadmin_session",
+  ]);
+  for (const host of ["h:4171", "h:4172", "h"]) await logins.identify(at(host, cookies.join("; ")));
+  assertEquals((await refusal(logins.identify(at("h:4173", cookies.join("; ")))))[0], 401);
+  assertEquals((await refusal(logins.identify(at("h", `x${cookies[2]}`))))[0], 401);
+});
+
 Deno.test("Logins counts those who try at the same time one after the other", async () => {
   const { logins } = setUp();
   for (let i = 0; i < WRONG_LOGINS_MAX - 1; i++) {

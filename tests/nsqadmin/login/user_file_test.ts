@@ -1,22 +1,19 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { createHash } from "node:crypto";
 import { OptionError } from "../../../src/config/option.ts";
 import {
   fileState,
+  LINES_MAX,
   TOKENS_MAX,
   USER_FILE_SIZE_MAX,
   UserFile,
   USERS_MAX,
 } from "../../../src/nsqadmin/login/user_file.ts";
 import { TempFolder } from "../../support/interop.ts";
+import { tokenHash } from "../../support/login.ts";
 import { Random } from "../../support/random.ts";
 
 const HASH = `$scrypt$ln=14,r=8,p=1$${"A".repeat(22)}$${"B".repeat(43)}`;
 const TOKEN = "0123456789abcdef";
-
-function tokenHash(token: string): string {
-  return `sha256:${createHash("sha256").update(token).digest("hex")}`;
-}
 
 Deno.test("UserFile.parse() reads names, roles, passwords and tokens, beside comments", () => {
   const users = UserFile.parse(
@@ -48,6 +45,7 @@ const REFUSED: readonly (readonly [text: string, problem: string])[] = [
   [`${"a".repeat(65)} admin ${HASH}`, "line 1: the name has more than 64 characters"],
   [`anna secret ${HASH}`, "line 1: role 1 is none of viewer, peek, operator, admin"],
   [`anna admin,,peek ${HASH}`, "line 1: role 2 is none of"],
+  [`anna ${"admin,".repeat(100)}admin ${HASH}`, "line 1: there are more roles than there can be"],
   [`anna admin secret`, "line 1: hash 1 is none of a password"],
   [`anna admin ${HASH} secret`, "line 1: hash 2 is none of a password"],
   [`anna admin ${HASH.replace("ln=14", "ln=17")}`, "line 1: hash 1 is none of a password"],
@@ -89,6 +87,18 @@ Deno.test("UserFile.parse() takes as many users, and tokens of one, as there may
     `line ${USERS_MAX + 1}: there are more than ${USERS_MAX} users`,
   );
   assertEquals(UserFile.parse(`anna admin ${tokens(TOKENS_MAX)}`, "").get("anna")?.roles, ["admin"]);
+});
+
+Deno.test("UserFile.parse() reads as many lines as there may be", () => {
+  const text = `anna admin ${HASH}${"\n#".repeat(LINES_MAX - 1)}`;
+
+  assertEquals(UserFile.parse(`${text}\n`, "").get("anna")?.name, "anna");
+  assertThrows(
+    () => UserFile.parse(`${text}\n#`, ""),
+    OptionError,
+    `line ${LINES_MAX + 1}: there are more than ${LINES_MAX} lines`,
+  );
+  assertThrows(() => UserFile.parse(`${text}\n\n`, ""), OptionError, "there are more than");
 });
 
 Deno.test("UserFile.parse() takes any text, or refuses it with a line and without what it says", () => {
