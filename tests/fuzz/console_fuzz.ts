@@ -64,6 +64,7 @@ const PATHS = [
   "/alerts",
   "/activity",
   "/bulk/C",
+  "/search",
 ];
 const PARAMETERS = [
   "filter",
@@ -91,6 +92,7 @@ const PARAMETERS = [
   "user_agent",
   "of",
   "which",
+  "q",
   "name",
   "count",
 ];

@@ -11,7 +11,7 @@ import { axeSource } from "../support/axe.ts";
 import { Chromium } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { interopTest } from "../support/interop.ts";
-import { publish, withCluster } from "../support/nsqadmin_in_process.ts";
+import { publish, statsOf, withCluster } from "../support/nsqadmin_in_process.ts";
 
 const LOOKS = [390, 1280].flatMap((width) =>
   (["light", "dark"] as const).map((scheme) => ({ width, scheme }))
@@ -64,6 +64,7 @@ interopTest(
             "/counter",
             "/cluster",
             "/lookup",
+            "/search?q=o",
             "/alerts",
             "/activity",
             bulk.headers.get("location") ?? "none",
@@ -243,6 +244,78 @@ interopTest(
   },
 );
 
+interopTest(
+  "The palette finds what is typed, goes there by keys alone, and gives the focus back",
+  () => Chromium.start(),
+  async (chromium) => {
+    await withCluster({ nsqadmin: { ...LIVE } }, async ({ admin, topic }) => {
+      await topic("orders", "archive");
+      await topic("others");
+      await admin.nsqadmin.poller.refresh();
+      const axe = await axeSource();
+      const tab = await chromium.tab();
+      await tab.open(admin.url);
+      const found = () =>
+        tab.evaluate(`[...document.querySelectorAll("#palette li a")].map((a) => a.textContent).join()`);
+      const focused = () => tab.evaluate("document.activeElement.textContent || document.activeElement.name");
+      const search = async (text: string, expected: string) => {
+        await tab.hit("k", { isCtrl: true });
+        await tab.write(text);
+        await eventually("it is found", async () => await found() === expected);
+      };
+
+      await tab.press("j");
+      await search("order", "orders,orders/archive");
+      await tab.evaluate(`${axe};0`);
+      const violations = await tab.evaluate(
+        `axe.run().then(({ violations }) => violations.map(({ id }) => id))`,
+      );
+      assertEquals(violations, []);
+      await tab.hit("ArrowDown");
+      await tab.hit("ArrowDown");
+      assertEquals(await focused(), "orders/archive");
+      await tab.hit("ArrowUp");
+      await tab.hit("Escape");
+      assertEquals(await tab.evaluate(`document.querySelector("dialog[open]")`), null);
+      assertEquals(await focused(), "orders");
+
+      await search("archive", "orders/archive");
+      await tab.hit("Enter");
+      await eventually("it is there", async () => {
+        return await tab.evaluate("document.title") === "Channel archive of orders · nsqadmin";
+      });
+      assertEquals(tab.errors, []);
+    });
+  },
+);
+
+interopTest("Pausing by key asks first", () => Chromium.start(), async (chromium) => {
+  await withCluster({ nsqadmin: { ...LIVE } }, async ({ admin, nsqds: [nsqd], topic }) => {
+    await topic("a");
+    await topic("b");
+    await admin.nsqadmin.poller.refresh();
+    const tab = await chromium.tab();
+    const titled = (title: string) =>
+      eventually(`${title} is there`, async () => {
+        return await tab.evaluate("document.title + document.readyState") === `${title} · nsqadmincomplete`;
+      });
+
+    await tab.open(`${admin.url}/topics/a`);
+    await tab.press("p");
+    await titled("Pause?");
+    assertEquals((await statsOf(nsqd, "a"))?.paused, false);
+    await tab.hit("Enter");
+    await titled("Topic a");
+    assertEquals((await statsOf(nsqd, "a"))?.paused, true);
+
+    await tab.open(admin.url);
+    for (const key of ["j", "j", "p"]) await tab.press(key);
+    await titled("Pause 1 topic?");
+    assertStringIncludes(String(await tab.evaluate("document.body.textContent")), "b 0 waiting");
+    assertEquals(tab.errors, []);
+  });
+});
+
 interopTest("Pages can be used by keys", () => Chromium.start(), async (chromium) => {
   await withCluster({ nsqadmin: { ...LIVE } }, async ({ admin, topic }) => {
     await topic("a");
@@ -261,10 +334,11 @@ interopTest("Pages can be used by keys", () => Chromium.start(), async (chromium
     assertEquals(await focused(), "filter");
     await tab.press("j");
     assertEquals(await tab.evaluate("document.activeElement.value"), "j");
-    await tab.evaluate("document.activeElement.blur()");
+    await tab.hit("Escape");
     await tab.press("?");
-    assertEquals(await tab.evaluate(`document.querySelector("dialog").open`), true);
-    await tab.evaluate(`document.querySelector("dialog").close()`);
+    assertEquals(await tab.evaluate(`document.querySelector("dialog[open]").id`), "keys");
+    await tab.hit("Escape");
+    assertEquals(await tab.evaluate(`document.querySelector("dialog[open]")`), null);
     await tab.press("g");
     await tab.press("n");
     await eventually("the nodes' page is there", async () => {

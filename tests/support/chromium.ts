@@ -110,6 +110,17 @@ export class Chromium implements AsyncDisposable {
   }
 }
 
+/** Codes of keys, and what the browser makes of them. */
+const KEYS = {
+  Tab: [9, ""],
+  Enter: [13, "\r"],
+  Escape: [27, ""],
+  ArrowUp: [38, ""],
+  ArrowDown: [40, ""],
+  k: [75, ""],
+} as const;
+const CTRL = 2;
+
 /** A tab. */
 export class ChromiumTab {
   /** What went wrong in its pages: errors, refusals by their policy, files that are not there. */
@@ -163,6 +174,19 @@ export class ChromiumTab {
   async press(text: string): Promise<void> {
     await this.#send("Input.dispatchKeyEvent", { type: "keyDown", key: text, text });
     await this.#send("Input.dispatchKeyEvent", { type: "keyUp", key: text });
+  }
+
+  /** Presses a key that writes nothing, or one with Ctrl. */
+  async hit(key: keyof typeof KEYS, { isCtrl = false }: { readonly isCtrl?: boolean } = {}): Promise<void> {
+    const [windowsVirtualKeyCode, text] = KEYS[key];
+    const event = { key, code: key, windowsVirtualKeyCode, modifiers: isCtrl ? CTRL : 0 };
+    await this.#send("Input.dispatchKeyEvent", { ...event, type: text ? "keyDown" : "rawKeyDown", text });
+    await this.#send("Input.dispatchKeyEvent", { ...event, type: "keyUp" });
+  }
+
+  /** Writes a text where the focus is. */
+  async write(text: string): Promise<void> {
+    await this.#send("Input.insertText", { text });
   }
 
   /** The page's picture, as PNG. */

@@ -258,7 +258,7 @@ function AskPage(
         {isTyped(action) && (
           <label>
             To say yes, type how many these are, {targets.length}:{" "}
-            <input type="text" name="count" inputmode="numeric" required autocomplete="off" />
+            <input type="text" name="count" inputmode="numeric" required autocomplete="off" autofocus />
           </label>
         )}
         <button type="submit" name="action" value={action} class={isTyped(action) ? "danger" : "plain"}>

@@ -72,6 +72,7 @@ export function BulkForm(
           type="submit"
           name="action"
           value={`ask-${action}`}
+          data-key={action === "pause" ? "p" : undefined}
           class={action === "empty" || action === "delete" ? "danger" : "plain"}
         >
           {BULK_WORDS[action]}…

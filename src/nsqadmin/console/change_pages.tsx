@@ -178,7 +178,15 @@ function ConfirmPage(
       <p>{meaning}</p>
       <form method="post" class="actions">
         <ChangeFields change={change} at={at} />
-        <button type="submit" name="action" value={change.kind} class="danger">{button}</button>
+        <button
+          type="submit"
+          name="action"
+          value={change.kind}
+          class="danger"
+          autofocus={change.kind === "pause" || change.kind === "unpause"}
+        >
+          {button}
+        </button>
         <a href={pathOf(request, change, at)}>Do not</a>
       </form>
     </Layout>

@@ -1,3 +1,81 @@
+// src/nsqadmin/console/browser/palette.ts
+function usePalette() {
+  const dialog = document.querySelector("dialog#palette");
+  const form = dialog?.querySelector("form");
+  const input = dialog?.querySelector("input");
+  const list = dialog?.querySelector("ul");
+  const state = dialog?.querySelector("[role=status]");
+  if (!dialog || !form || !input || !list || !state) return () => {
+  };
+  const links = () => [
+    ...list.querySelectorAll("a")
+  ];
+  let asking = new AbortController();
+  const find = async () => {
+    asking.abort();
+    const { signal } = asking = new AbortController();
+    const url = new URL(form.action);
+    url.search = String(new URLSearchParams({
+      q: input.value,
+      format: "json"
+    }));
+    try {
+      const response = await fetch(url, {
+        signal,
+        cache: "no-store"
+      });
+      if (!response.ok) return show([], `That cannot be searched now: ${response.status}.`);
+      const { rows } = await response.json();
+      show(rows, `${rows.length} found`);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof TypeError)) throw error;
+      show([], "The connection is lost.");
+    }
+  };
+  const show = (found, text) => {
+    list.replaceChildren(...found.map(({ kind, name, path }) => {
+      const link = Object.assign(document.createElement("a"), {
+        href: path,
+        textContent: name
+      });
+      const what = Object.assign(document.createElement("span"), {
+        className: "quiet",
+        textContent: kind
+      });
+      const item = document.createElement("li");
+      item.append(link, " ", what);
+      return item;
+    }));
+    state.textContent = text;
+  };
+  input.addEventListener("input", () => void find());
+  form.addEventListener("submit", (event) => {
+    const [first] = links();
+    if (first === void 0) return;
+    event.preventDefault();
+    first.click();
+  });
+  dialog.addEventListener("keydown", (event) => {
+    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (step === 0) return;
+    event.preventDefault();
+    const places = [
+      input,
+      ...links()
+    ];
+    const at = places.findIndex((place) => place === document.activeElement);
+    places[(at + step + places.length) % places.length].focus();
+  });
+  return () => {
+    if (dialog.open) return;
+    for (const other of document.querySelectorAll("dialog[open]")) other.close();
+    dialog.showModal();
+    input.select();
+    void find();
+  };
+}
+
 // src/nsqadmin/console/browser/console.ts
 var root = document.documentElement;
 var eventsPath = root.dataset.events;
@@ -134,20 +212,28 @@ function patch(old, fresh) {
 }
 function useKeys() {
   const help = document.querySelector("dialog#keys");
+  const openPalette = usePalette();
   let isGoing = false;
   document.addEventListener("keydown", (event) => {
-    const target = event.target;
+    const { key, target } = event;
+    if (key === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
+      event.preventDefault();
+      return openPalette();
+    }
     const isTyping = target instanceof HTMLElement && target.closest("input:not([type=checkbox]), textarea, select") !== null;
-    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || help?.open) return;
-    const { key } = event;
+    if (isTyping && key === "Escape") target.blur();
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (document.querySelector("dialog[open]") !== null) return;
     if (isGoing) {
       isGoing = false;
       document.querySelector(`a[data-key="${CSS.escape(key)}"]`)?.click();
     } else if (key === "g") isGoing = true;
-    else if (key === "/") document.querySelector("input[type=search]")?.focus();
+    else if (key === "/") document.querySelector("main input[type=search]")?.focus();
     else if (key === "?") help?.showModal();
     else if (key === "j" || key === "k") focusRow(key === "j" ? 1 : -1);
     else if (key === "x") tickRow();
+    else if (key === "p") askToPause();
+    else if (key === "Enter" && isBox(target)) target.closest("tr")?.querySelector("a")?.click();
     else return;
     event.preventDefault();
   });
@@ -160,6 +246,25 @@ function focusRow(step) {
   const next = at < 0 ? 0 : at + step;
   rows[next]?.querySelector("th a")?.focus();
 }
+function rowBox() {
+  return document.activeElement?.closest("tbody tr")?.querySelector("input[type=checkbox]");
+}
 function tickRow() {
-  document.activeElement?.closest("tbody tr")?.querySelector("input[type=checkbox]")?.click();
+  rowBox()?.click();
+}
+function isBox(target) {
+  return target instanceof HTMLInputElement && target.type === "checkbox";
+}
+function askToPause() {
+  const button = document.querySelector("main button[data-key=p]");
+  const form = button?.form;
+  if (!button || !form) return;
+  if (document.querySelector("tbody input:checked") === null) rowBox()?.click();
+  const action = `ask-${button.value.replace(/^ask-/, "")}`;
+  form.append(Object.assign(document.createElement("input"), {
+    type: "hidden",
+    name: "action",
+    value: action
+  }));
+  form.submit();
 }

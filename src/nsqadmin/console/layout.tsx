@@ -20,17 +20,6 @@ export function Layout(
   },
 ): Markup {
   const { admin, paths, user } = request;
-  const links = [
-    ["Topics", paths.overview, "t"],
-    ["Channels", paths.channels, "h"],
-    ["Consumers", paths.consumers, "s"],
-    ["Nodes", paths.nodes, "n"],
-    ["Counter", paths.counter, "c"],
-    ["Cluster", paths.cluster, "u"],
-    ["Lookup", paths.lookup, "l"],
-    ["Alerts", paths.alerts, "a"],
-    ["Activity", paths.activity, "v"],
-  ];
   const here = request.context.rawPath;
   const isStranger = admin.logins !== undefined && user === undefined;
   return (
@@ -50,7 +39,7 @@ export function Layout(
           {!isStranger && (
             <nav aria-label="Main">
               <ul>
-                {links.map(([name, path, key]) => (
+                {pageLinks(request).map(({ name, path, key }) => (
                   <li>
                     <a href={path} data-key={key} aria-current={path === here ? "page" : undefined}>{name}</a>
                   </li>
@@ -68,7 +57,8 @@ export function Layout(
         <footer>
           <p>denosq v{DENOSQ_VERSION} (NSQ v{NSQ_VERSION})</p>
         </footer>
-        <Keys />
+        {!isStranger && <Palette request={request} />}
+        <Keys request={request} />
       </body>
     </html>
   );
@@ -90,6 +80,24 @@ function User(
       )}
     </div>
   );
+}
+
+/** The pages that every page leads to, each with the key that goes there after `g`. */
+export function pageLinks(
+  { paths }: PageRequest,
+): readonly { readonly name: string; readonly path: string; readonly key: string }[] {
+  return [
+    { name: "Topics", path: paths.overview, key: "t" },
+    { name: "Channels", path: paths.channels, key: "h" },
+    { name: "Consumers", path: paths.consumers, key: "s" },
+    { name: "Nodes", path: paths.nodes, key: "n" },
+    { name: "Counter", path: paths.counter, key: "c" },
+    { name: "Cluster", path: paths.cluster, key: "u" },
+    { name: "Lookup", path: paths.lookup, key: "l" },
+    { name: "Alerts", path: paths.alerts, key: "a" },
+    { name: "Activity", path: paths.activity, key: "v" },
+    { name: "Search", path: paths.search, key: "f" },
+  ];
 }
 
 const DONE: Readonly<Record<string, string>> = {
@@ -115,23 +123,38 @@ function Done({ kind = "" }: { readonly kind: string | undefined }): Markup {
 
 const KEYS = [
   ["/", "filter"],
+  ["Ctrl+K", "search topics, channels, nodes and pages; arrows and Enter choose"],
   ["j, k", "to the next row, and back"],
   ["Enter", "open the row"],
   ["x", "tick the row, or no more"],
-  [
-    "g, then t, h, s, n, c, u, l, a or v",
-    "to topics, channels, consumers, nodes, the counter, the cluster, lookup, alerts, activity",
-  ],
+  ["p", "pause, or go on with, what the page is about, or the rows that are ticked: asks first"],
+  ["Esc", "close this, or leave the field"],
   ["?", "this list"],
 ] as const;
 
+/** The form of the search, which the script shows, with what it finds. */
+function Palette({ request }: { readonly request: PageRequest }): Markup {
+  return (
+    <dialog id="palette" aria-label="Search">
+      <form method="get" action={request.paths.search} role="search">
+        <label>
+          Topics, channels, nodes, pages <input type="search" name="q" autocomplete="off" />
+        </label>
+      </form>
+      <p role="status" class="quiet"></p>
+      <ul></ul>
+    </dialog>
+  );
+}
+
 /** Keys of the script, which shows it. */
-function Keys(): Markup {
+function Keys({ request }: { readonly request: PageRequest }): Markup {
+  const goes = pageLinks(request).map(({ name, key }) => [`g, then ${key}`, `to ${name}`] as const);
   return (
     <dialog id="keys" aria-labelledby="keys-title">
       <h2 id="keys-title">Keys</h2>
       <dl>
-        {KEYS.map(([key, meaning]) => (
+        {[...KEYS, ...goes].map(([key, meaning]) => (
           <div>
             <dt>
               <kbd>{key}</kbd>

@@ -37,6 +37,7 @@ import { nodePage } from "./node.tsx";
 import { nodesPage } from "./nodes.tsx";
 import { overviewPage } from "./overview.tsx";
 import { type PageRequest, pageRequest, refusedRequest } from "./request.ts";
+import { searchPage } from "./search.tsx";
 import { topicPage } from "./topic.tsx";
 
 /** Files that the pages load, by name. */
@@ -107,6 +108,7 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("GET", "/lookup", page(lookupPage)),
     route("GET", "/alerts", page(alertsPage)),
     route("GET", "/activity", page(activityPage)),
+    route("GET", "/search", page(searchPage)),
     route("POST", "/nodes/:node", form),
     route("POST", "/consumers", form),
     route("GET", "/bulk/:go", page(bulkPage)),

@@ -92,8 +92,10 @@ const FAILURES_SHOWN_MAX = 20;
 
 /** A button that asks for a change, of the page that it is on or of another. */
 export function ChangeButton(
-  { action, to, danger = false, fields = {}, children }: {
+  { action, to, danger = false, fields = {}, hotkey, children }: {
     readonly action: string;
+    /** The key that asks for it; undefined for none. */
+    readonly hotkey?: string;
     /** Path of the page that makes the change. */
     readonly to: string;
     /** What it does cannot be undone: it is asked about first. */
@@ -110,6 +112,7 @@ export function ChangeButton(
         name="action"
         value={danger ? `ask-${action}` : action}
         class={danger ? "danger" : "plain"}
+        data-key={hotkey}
       >
         {children}
       </button>
@@ -129,7 +132,7 @@ export function ActionsOnAllNodes(
   return (
     <div class="actions" role="group" aria-label="Actions on all nodes">
       {may("pause") && (
-        <ChangeButton to={to} action={paused ? "unpause" : "pause"}>
+        <ChangeButton to={to} action={paused ? "unpause" : "pause"} hotkey="p">
           {paused ? "Unpause" : "Pause"}
         </ChangeButton>
       )}

@@ -119,6 +119,10 @@ export class Paths {
     return `${this.#base}/cluster`;
   }
 
+  get search(): string {
+    return `${this.#base}/search`;
+  }
+
   /** Changes of many at once. */
   get bulk(): string {
     return `${this.#base}/bulk`;

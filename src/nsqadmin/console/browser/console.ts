@@ -9,6 +9,8 @@
  */
 /// <reference lib="dom" />
 
+import { usePalette } from "./palette.ts";
+
 const root = document.documentElement;
 const eventsPath = root.dataset.events;
 
@@ -149,21 +151,29 @@ function patch(old: Element, fresh: Element): void {
 /** Keys; the page lists them (layout.tsx). */
 function useKeys(): void {
   const help = document.querySelector<HTMLDialogElement>("dialog#keys");
+  const openPalette = usePalette();
   let isGoing = false;
   document.addEventListener("keydown", (event) => {
-    const target = event.target;
+    const { key, target } = event;
+    if (key === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
+      event.preventDefault();
+      return openPalette();
+    }
     const isTyping = target instanceof HTMLElement &&
       target.closest("input:not([type=checkbox]), textarea, select") !== null;
-    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || help?.open) return;
-    const { key } = event;
+    if (isTyping && key === "Escape") target.blur();
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (document.querySelector("dialog[open]") !== null) return;
     if (isGoing) {
       isGoing = false;
       document.querySelector<HTMLAnchorElement>(`a[data-key="${CSS.escape(key)}"]`)?.click();
     } else if (key === "g") isGoing = true;
-    else if (key === "/") document.querySelector<HTMLInputElement>("input[type=search]")?.focus();
+    else if (key === "/") document.querySelector<HTMLInputElement>("main input[type=search]")?.focus();
     else if (key === "?") help?.showModal();
     else if (key === "j" || key === "k") focusRow(key === "j" ? 1 : -1);
     else if (key === "x") tickRow();
+    else if (key === "p") askToPause();
+    else if (key === "Enter" && isBox(target)) target.closest("tr")?.querySelector("a")?.click();
     else return;
     event.preventDefault();
   });
@@ -179,7 +189,30 @@ function focusRow(step: 1 | -1): void {
   rows[next]?.querySelector<HTMLElement>("th a")?.focus();
 }
 
+/** The box of the row that is focused. */
+function rowBox(): HTMLInputElement | null | undefined {
+  return document.activeElement?.closest("tbody tr")?.querySelector<HTMLInputElement>("input[type=checkbox]");
+}
+
 /** Ticks the row that is focused, or no more. */
 function tickRow(): void {
-  document.activeElement?.closest("tbody tr")?.querySelector<HTMLElement>("input[type=checkbox]")?.click();
+  rowBox()?.click();
+}
+
+function isBox(target: EventTarget | null): target is HTMLInputElement {
+  return target instanceof HTMLInputElement && target.type === "checkbox";
+}
+
+/** Asks whether what the page is about is to be paused, or to go on; of a table's rows, those that are ticked, or else the focused one. */
+function askToPause(): void {
+  const button = document.querySelector<HTMLButtonElement>("main button[data-key=p]");
+  const form = button?.form;
+  if (!button || !form) return;
+  if (document.querySelector("tbody input:checked") === null) rowBox()?.click();
+  // By the button it would be done at once; a key is soon hit.
+  const action = `ask-${button.value.replace(/^ask-/, "")}`;
+  form.append(
+    Object.assign(document.createElement("input"), { type: "hidden", name: "action", value: action }),
+  );
+  form.submit();
 }
