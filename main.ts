@@ -4,7 +4,6 @@
  *
  * @module
  */
-import process from "node:process";
 import { runProgram } from "./src/cli/command.ts";
 
-if (import.meta.main) Deno.exit(await runProgram({ calledAs: process.argv0, args: Deno.args }));
+if (import.meta.main) Deno.exit(await runProgram(Deno.args));

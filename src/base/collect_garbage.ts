@@ -5,8 +5,10 @@
  * @module
  */
 
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { fromNode } from "./from_node.ts";
+
+const v8 = fromNode("node:v8");
+const vm = fromNode("node:vm");
 
 /** `minor`: of what was made lately, in a few ms; `major`: of everything, in some ms for each 10 MiB that are in use. */
 export type Collection = "minor" | "major";
@@ -21,12 +23,12 @@ export function collectGarbage(type: Collection): void {
 
 function exposed(): (options: { readonly type: Collection }) => void {
   // Nothing else gets hold of it: the flag counts for contexts that are made while it is set.
-  setFlagsFromString("--expose-gc");
+  v8().setFlagsFromString("--expose-gc");
   try {
-    const gc: unknown = runInNewContext("gc");
+    const gc: unknown = vm().runInNewContext("gc");
     if (typeof gc === "function") return (options) => void gc(options);
     throw new Error("the runtime has no way to collect garbage");
   } finally {
-    setFlagsFromString("--no-expose-gc");
+    v8().setFlagsFromString("--no-expose-gc");
   }
 }

@@ -5,40 +5,63 @@
  * @module
  */
 
-import inspector from "node:inspector";
 import type { Logger } from "./logger.ts";
+
+/** What it is looked at with; it is loaded when the program has begun. */
+type Inspector = typeof import("node:inspector");
 
 /** It opens a little later than the signal is heard of: it is looked for so often, and for so long. */
 const LOOK_INTERVAL_MS = 5;
 const LOOK_FOR_MS = 1000;
+/** When it is found out whether one is open already: nobody who waits for the program to begin waits for that. */
+const FIRST_LOOK_MS = 20;
 
 /** Closes an inspector that nobody has asked for. */
 export class InspectorGuard implements Disposable {
   readonly #logger: Logger;
-  /** Somebody has: `--inspect`. */
-  readonly #isWanted: boolean;
+  /** Somebody has: `--inspect`. Undefined until it is looked for. */
+  #isWanted: boolean | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #untilMs = 0;
+  #disposed = false;
 
   constructor(logger: Logger) {
     this.#logger = logger;
-    this.#isWanted = isOpen() === true;
+    this.#timer = setTimeout(() => void this.#lookFirst(), FIRST_LOOK_MS);
   }
 
   /** Closes the inspector that is about to open. */
   close(): void {
+    // With a signal that comes so early, nobody can tell one that is wanted.
+    this.#isWanted ??= false;
     if (this.#isWanted) return;
     this.#untilMs = performance.now() + LOOK_FOR_MS;
-    this.#timer ??= setInterval(() => this.#look(), LOOK_INTERVAL_MS);
+    void this.#watch();
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.#rest();
+  }
+
+  #rest(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
-  #look(): void {
-    const found = isOpen();
+  async #lookFirst(): Promise<void> {
+    const isOpenNow = isOpen(await import("node:inspector")) === true;
+    this.#isWanted ??= isOpenNow;
+  }
+
+  async #watch(): Promise<void> {
+    const inspector = await import("node:inspector");
+    this.#rest();
+    if (!this.#disposed) this.#timer = setInterval(() => this.#look(inspector), LOOK_INTERVAL_MS);
+  }
+
+  #look(inspector: Inspector): void {
+    const found = isOpen(inspector);
     if (found === true) {
       inspector.close();
       this.#logger.info("SIGUSR1: closed the runtime's inspector");
@@ -48,12 +71,12 @@ export class InspectorGuard implements Disposable {
         "SIGUSR1 may have opened the runtime's inspector; closing it takes the permission --allow-sys=inspector",
       );
     }
-    if (found !== false || performance.now() > this.#untilMs) this[Symbol.dispose]();
+    if (found !== false || performance.now() > this.#untilMs) this.#rest();
   }
 }
 
 /** Undefined without the permission to find out. */
-function isOpen(): boolean | undefined {
+function isOpen(inspector: Inspector): boolean | undefined {
   try {
     return inspector.url() !== undefined;
   } catch (error) {

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import type { Clock } from "./clock.ts";
 import { othersFirst } from "./every.ts";
 
@@ -75,7 +74,7 @@ export class SharedSlice implements Slice {
     if (this.#begun) return;
     this.#begun = true;
     this.#endMs = this.#clock.monotonicMs() + SLICE_MS;
-    setImmediate(() => this.#begun = false);
+    globalThis.setImmediate(() => this.#begun = false);
   }
 
   get isOver(): boolean {

@@ -24,10 +24,16 @@ export interface Output {
 
 const CONSOLE: Output = { out: (text) => console.log(text), err: (text) => console.error(text) };
 
-/** Runs what a call means, as a process of its own; the result is the exit code. */
-export async function runProgram(call: Call): Promise<number> {
+/** Runs what the call of this process means; the result is the exit code. */
+export async function runProgram(args: readonly string[]): Promise<number> {
   ignoreEnvironment();
-  return await runCommand(call);
+  return await runCommand({ calledAs: calledAs(), args });
+}
+
+/** What runs from its source is called by the name of the runtime. */
+function calledAs(): string {
+  // Not imported: to load Node's process costs each start more than all modules here do.
+  return Deno.build.standalone ? globalThis.process.argv0 : "";
 }
 
 /** Runs what a call means; the result is the exit code. */

@@ -4,10 +4,13 @@
  *
  * @module
  */
+import type { Buffer } from "node:buffer";
 import { errorText } from "../base/error_text.ts";
-import { Buffer } from "node:buffer";
-import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { fromNode } from "../base/from_node.ts";
 import { OptionError } from "./option.ts";
+
+const buffer = fromNode("node:buffer");
+const nodeCrypto = fromNode("node:crypto");
 
 /** Contents of the files, in PEM form; `undefined` where no file was named. */
 export interface TlsFiles {
@@ -32,7 +35,7 @@ export function readTlsFiles(
 
 /** When the first certificate of a PEM text expires, in ms since 1970. It must be one that {@linkcode readTlsFiles} has read. */
 export function expiryOf(pem: string): number {
-  return Date.parse(new X509Certificate(firstBlock(pem, "CERTIFICATE")).validTo);
+  return Date.parse(new (nodeCrypto().X509Certificate)(firstBlock(pem, "CERTIFICATE")).validTo);
 }
 
 function readPair(certPath: string, keyPath: string): { cert: string; key: string } {
@@ -40,11 +43,11 @@ function readPair(certPath: string, keyPath: string): { cert: string; key: strin
   const key = readPem(keyPath, "key");
   const certificate = certificateBytes(cert, `certificate "${certPath}"`);
   const privateKey = attempt(`Cannot use key "${keyPath}"`, () => {
-    return createPrivateKey(firstBlock(key, "(?:[A-Z]+ )?PRIVATE KEY"));
+    return nodeCrypto().createPrivateKey(firstBlock(key, "(?:[A-Z]+ )?PRIVATE KEY"));
   });
   // A certificate contains its public key in just this form. X509Certificate's checkPrivateKey() and publicKey
   // would be plainer, but not every Deno we run on has the one, and the other for all types of keys.
-  const publicKey = createPublicKey(privateKey).export({ type: "spki", format: "der" });
+  const publicKey = nodeCrypto().createPublicKey(privateKey).export({ type: "spki", format: "der" });
   if (!certificate.includes(publicKey)) {
     throw new OptionError(`Key "${keyPath}" is not the key of certificate "${certPath}"`);
   }
@@ -61,8 +64,8 @@ function readRootCa(path: string): string {
 function certificateBytes(pem: string, what: string): Buffer {
   return attempt(`Cannot use ${what}`, () => {
     const block = firstBlock(pem, "CERTIFICATE");
-    new X509Certificate(block);
-    return Buffer.from(block.replaceAll(/-----.*-----/g, ""), "base64");
+    new (nodeCrypto().X509Certificate)(block);
+    return buffer().Buffer.from(block.replaceAll(/-----.*-----/g, ""), "base64");
   });
 }
 

@@ -4,15 +4,17 @@
  *
  * @module
  */
-import { Session } from "node:inspector/promises";
-import v8 from "node:v8";
 import { hideCredentials } from "../base/credentials.ts";
+import { fromNode } from "../base/from_node.ts";
 import { plainText } from "./decorators.ts";
 import { HttpError } from "./http_error.ts";
 import type { RequestContext } from "./request_context.ts";
 import { requestParams } from "./request_params.ts";
 import { route } from "./route_table.ts";
 import type { HttpRoute } from "./router.ts";
+
+const inspector = fromNode("node:inspector/promises");
+const v8 = fromNode("node:v8");
 
 /** What {@linkcode debugPages} needs of a program. */
 export interface DebugPagesOptions {
@@ -69,7 +71,7 @@ function symbol(): string {
 }
 
 function heap(): string {
-  const use = { memory: Deno.memoryUsage(), heap: v8.getHeapStatistics() };
+  const use = { memory: Deno.memoryUsage(), heap: v8().getHeapStatistics() };
   return JSON.stringify(use, null, 2) + "\n";
 }
 
@@ -81,7 +83,7 @@ function tasks(names: readonly string[]): string {
 async function profile(context: RequestContext): Promise<string> {
   const asked = Number(requestParams(context).get("seconds"));
   const timeS = Number.isInteger(asked) && asked > 0 ? Math.min(asked, PROFILE_TIME_MAX_S) : PROFILE_TIME_S;
-  const session = new Session();
+  const session = new (inspector().Session)();
   try {
     session.connect();
   } catch (cause) {

@@ -10,13 +10,16 @@
  */
 
 import type { Buffer } from "node:buffer";
-import http from "node:http";
-import https from "node:https";
+import type { ClientRequest as OutgoingRequest } from "node:http";
 import { Budget } from "../base/budget.ts";
 import { errorText } from "../base/error_text.ts";
+import { fromNode } from "../base/from_node.ts";
 import { hostPort } from "../base/host_port.ts";
 import type { Header } from "./answer.ts";
 import { BodyBudget } from "./body_budget.ts";
+
+const http = fromNode("node:http");
+const https = fromNode("node:https");
 
 /** How certificates of servers are verified, and what is shown to them. */
 export interface ClientTls {
@@ -179,14 +182,14 @@ class Exchange {
     }
   }
 
-  #begin(): http.ClientRequest {
+  #begin(): OutgoingRequest {
     const { url, method, headers = [] } = this.#request;
     const isSecure = url.protocol === "https:";
     const { rootCa, pair, skipVerify = false } = this.#options.tls ?? {};
     const auth = url.username === "" && url.password === ""
       ? undefined
       : `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-    return (isSecure ? https : http).request({
+    return (isSecure ? https() : http()).request({
       agent: false,
       method,
       host: this.#host,

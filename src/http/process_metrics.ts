@@ -4,11 +4,13 @@
  *
  * @module
  */
-import process from "node:process";
 import { labelText, type MetricFamily, single } from "../base/exposition.ts";
+import { fromNode } from "../base/from_node.ts";
 import type { LoopLag } from "../base/loop_lag.ts";
 import { DENOSQ_VERSION, NSQ_VERSION } from "../base/version.ts";
 import { descriptorLimit } from "../net/descriptors.ts";
+
+const process = fromNode("node:process");
 
 const US_PER_S = 1e6;
 
@@ -27,7 +29,7 @@ export function buildInfo(prefix: string): MetricFamily {
 export async function processMetrics(
   { prefix, startMs, lag }: { readonly prefix: string; readonly startMs: number; readonly lag: LoopLag },
 ): Promise<MetricFamily[]> {
-  const { user, system } = process.cpuUsage();
+  const { user, system } = process().cpuUsage();
   const { rss, heapUsed, heapTotal, external } = Deno.memoryUsage();
   const open = await openDescriptors();
   const limit = descriptorLimit();

@@ -11,12 +11,14 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { concat } from "@std/bytes/concat";
+import { fromNode } from "../base/from_node.ts";
 import { type Connection, isDisconnect, writeAll } from "../net/connection.ts";
 import { HeaderBlock, Takeover } from "./answer.ts";
 import { HttpError } from "./http_error.ts";
 import type { HttpRequest, UpgradeOptions } from "./http_request.ts";
+
+const nodeCrypto = fromNode("node:crypto");
 
 /** What every WebSocket's key is hashed with (RFC 6455, 1.3). */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -83,7 +85,7 @@ export function checkHandshake(
 /** The answer that makes a connection of our own a WebSocket. @throws {HttpError} */
 export function takeoverFor(request: HttpRequest, { protocol, serve }: UpgradeOptions): Takeover {
   const { key, isOffered } = checkHandshake(request, protocol);
-  const accept = createHash("sha1").update(key + GUID).digest("base64");
+  const accept = nodeCrypto().createHash("sha1").update(key + GUID).digest("base64");
   const headers = new HeaderBlock([
     ["Upgrade", "websocket"],
     ["Connection", "Upgrade"],

@@ -3,11 +3,14 @@
  *
  * @module
  */
-import { createSocket, type Socket } from "node:dgram";
-import { lookup } from "node:dns";
-import { isIP } from "node:net";
+import type { Socket } from "node:dgram";
+import { fromNode } from "../base/from_node.ts";
 import { hostPort } from "../base/host_port.ts";
 import { isGranted } from "../base/platform.ts";
+
+const dgram = fromNode("node:dgram");
+const dns = fromNode("node:dns");
+const net = fromNode("node:net");
 
 /** Where to. */
 export interface DatagramTarget {
@@ -25,7 +28,7 @@ export class DatagramSender implements Disposable {
   private constructor(port: number, { address, family }: { address: string; family: number }) {
     this.#port = port;
     this.#address = address;
-    this.#socket = createSocket(family === 6 ? "udp6" : "udp4");
+    this.#socket = dgram().createSocket(family === 6 ? "udp6" : "udp4");
     // Of what comes of a packet, `send` tells; without a listener anything else would end the program.
     this.#socket.on("error", noted);
   }
@@ -55,10 +58,10 @@ export class DatagramSender implements Disposable {
 }
 
 function addressOf(hostname: string): Promise<{ address: string; family: number }> {
-  const family = isIP(hostname);
+  const family = net().isIP(hostname);
   if (family !== 0) return Promise.resolve({ address: hostname, family });
   return new Promise((resolve, reject) => {
-    lookup(hostname, (error, address, family) => error ? reject(error) : resolve({ address, family }));
+    dns().lookup(hostname, (error, address, family) => error ? reject(error) : resolve({ address, family }));
   });
 }
 

@@ -17,14 +17,21 @@ import { isGranted } from "../base/platform.ts";
 export const KEEP_ALIVE_S = 15;
 
 /** The same numbers on every kind of processor that this runtime is made for. */
-const LINUX = { SOL_SOCKET: 1, SO_KEEPALIVE: 9, IPPROTO_TCP: 6, TCP_KEEPIDLE: 4, TCP_KEEPINTVL: 5 };
+const LINUX = {
+  ...{ SOL_SOCKET: 1, SO_KEEPALIVE: 9, SO_ACCEPTCONN: 30 },
+  ...{ IPPROTO_TCP: 6, TCP_KEEPIDLE: 4, TCP_KEEPINTVL: 5 },
+};
 /** The C libraries that Linux systems have, glibc's and musl's. */
 const C_LIBRARIES = ["libc.so.6", "libc.so"];
-const SET_SOCKET_OPTION = {
+const SOCKET_FUNCTIONS = {
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
 } as const;
-/** What /proc calls a socket that listens. */
-const LISTENING = "0A";
+type Library = Deno.DynamicLibrary<typeof SOCKET_FUNCTIONS>;
+/** Bytes of an address of any family, which it begins with: those of IPv4 and IPv6. Then comes the port, its high byte first. */
+const ADDRESS_SIZE = 128;
+const INTERNET_FAMILIES: readonly number[] = [2, 10];
 
 /**
  * Lets all connections that are accepted on a port have keep-alive.
@@ -33,18 +40,18 @@ const LISTENING = "0A";
  */
 export function keepAliveOnPort(port: number): boolean {
   if (Deno.build.os !== "linux" || !maySetOptions()) return false;
-  const inodes = inodesOfListeners(port);
-  const descriptors = descriptorsOf(inodes);
-  const library = descriptors.length === 0 ? undefined : openLibrary();
+  const library = openLibrary();
   if (library === undefined) return false;
   try {
+    const listening = socketsOfProcess().filter((descriptor) => listensOn(port, descriptor, library));
     const set = (descriptor: number, level: number, name: number, value: number) =>
       library.symbols.setsockopt(descriptor, level, name, new Int32Array([value]), 4) === 0;
-    return descriptors.every((descriptor) =>
-      set(descriptor, LINUX.SOL_SOCKET, LINUX.SO_KEEPALIVE, 1) &&
-      set(descriptor, LINUX.IPPROTO_TCP, LINUX.TCP_KEEPIDLE, KEEP_ALIVE_S) &&
-      set(descriptor, LINUX.IPPROTO_TCP, LINUX.TCP_KEEPINTVL, KEEP_ALIVE_S)
-    );
+    return listening.length > 0 &&
+      listening.every((descriptor) =>
+        set(descriptor, LINUX.SOL_SOCKET, LINUX.SO_KEEPALIVE, 1) &&
+        set(descriptor, LINUX.IPPROTO_TCP, LINUX.TCP_KEEPIDLE, KEEP_ALIVE_S) &&
+        set(descriptor, LINUX.IPPROTO_TCP, LINUX.TCP_KEEPINTVL, KEEP_ALIVE_S)
+      );
   } finally {
     library.close();
   }
@@ -57,35 +64,15 @@ function maySetOptions(): boolean {
   return needed.every(isGranted);
 }
 
-/** Inodes of the sockets that listen on a port, of whatever process of this network namespace. */
-function inodesOfListeners(port: number): Set<string> {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  const inodes = new Set<string>();
-  for (const table of ["/proc/self/net/tcp", "/proc/self/net/tcp6"]) {
-    for (const line of readIfThere(table).split("\n")) {
-      const fields = line.trim().split(/\s+/);
-      if (fields[3] === LISTENING && fields[1].endsWith(suffix)) inodes.add(`socket:[${fields[9]}]`);
-    }
-  }
-  return inodes;
-}
-
-/** A machine without IPv6 has no table of it. */
-function readIfThere(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
-}
-
-/** Descriptors of this process that stand for one of the inodes. */
-function descriptorsOf(inodes: ReadonlySet<string>): number[] {
+/**
+ * Descriptors of this process's sockets. The kernel's tables of sockets would say which of them listen where, but those have
+ * all of the machine, and take a second where there are many.
+ */
+function socketsOfProcess(): number[] {
   const folder = "/proc/self/fd";
   return [...Deno.readDirSync(folder)].flatMap(({ name }) => {
     try {
-      return inodes.has(Deno.readLinkSync(`${folder}/${name}`)) ? [Number(name)] : [];
+      return Deno.readLinkSync(`${folder}/${name}`).startsWith("socket:") ? [Number(name)] : [];
     } catch (error) {
       // Closed in between: the folder itself was open while it was listed.
       if (error instanceof Deno.errors.NotFound) return [];
@@ -94,10 +81,23 @@ function descriptorsOf(inodes: ReadonlySet<string>): number[] {
   });
 }
 
-function openLibrary(): Deno.DynamicLibrary<typeof SET_SOCKET_OPTION> | undefined {
+function listensOn(port: number, descriptor: number, { symbols }: Library): boolean {
+  const value = new Int32Array(1);
+  const valueSize = new Uint32Array([value.byteLength]);
+  const { SOL_SOCKET, SO_ACCEPTCONN } = LINUX;
+  if (symbols.getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, value, valueSize) !== 0) return false;
+  if (value[0] === 0) return false;
+  const address = new Uint8Array(ADDRESS_SIZE);
+  const addressSize = new Uint32Array([ADDRESS_SIZE]);
+  if (symbols.getsockname(descriptor, address, addressSize) !== 0) return false;
+  const [family] = new Uint16Array(address.buffer);
+  return INTERNET_FAMILIES.includes(family) && new DataView(address.buffer).getUint16(2) === port;
+}
+
+function openLibrary(): Library | undefined {
   for (const name of C_LIBRARIES) {
     try {
-      return Deno.dlopen(name, SET_SOCKET_OPTION);
+      return Deno.dlopen(name, SOCKET_FUNCTIONS);
     } catch (error) {
       // Another C library: the next name, or none.
       if (!(error instanceof Error)) throw error;

@@ -6,8 +6,6 @@
  */
 
 import { type Connection, UnreadConnection } from "./connection.ts";
-import { DeflateConnection } from "./deflate.ts";
-import { SnappyConnection } from "./snappy.ts";
 import type { TlsServer, TlsUpgrade } from "./tls_server.ts";
 
 /** A layer, and with what. */
@@ -35,8 +33,14 @@ export async function putLayer(
 ): Promise<Layered> {
   if (connection.putLayer) return await connection.putLayer(layer, unread);
   const below = unread.length > 0 ? new UnreadConnection(connection, unread) : connection;
-  if (layer.kind === "snappy") return { connection: new SnappyConnection(below) };
-  if (layer.kind === "deflate") return { connection: new DeflateConnection(below, layer.level) };
+  if (layer.kind === "snappy") {
+    const { SnappyConnection } = await import("./snappy.ts");
+    return { connection: new SnappyConnection(below) };
+  }
+  if (layer.kind === "deflate") {
+    const { DeflateConnection } = await import("./deflate.ts");
+    return { connection: new DeflateConnection(below, layer.level) };
+  }
   const { connection: above, state, refusal } = await layer.server.upgrade(below);
   return { connection: above, tls: { state, refusal } };
 }

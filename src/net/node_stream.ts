@@ -4,9 +4,12 @@
  * @module
  */
 
-import { Duplex, type Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
+import { fromNode } from "../base/from_node.ts";
 import { ReadSize } from "../base/read_size.ts";
 import { type Connection, writeAll } from "./connection.ts";
+
+const stream = fromNode("node:stream");
 
 /** Bytes that are asked for at once from the connection below at most. */
 const READ_SIZE_MAX = 64 * 1024;
@@ -36,9 +39,9 @@ export class ReadGate {
 /** A stream over a connection, which is read while the gate is open. Destroying the one closes the other. */
 export function streamOf(connection: Connection, gate: ReadGate): Duplex {
   const readSize = new ReadSize(READ_SIZE_MAX);
-  const stream: Duplex = new Duplex({
+  const duplex: Duplex = new (stream().Duplex)({
     read() {
-      read(connection, gate, readSize).then((bytes) => stream.push(bytes), (error) => stream.destroy(error));
+      read(connection, gate, readSize).then((bytes) => duplex.push(bytes), (error) => duplex.destroy(error));
     },
     write(chunk: Uint8Array, _encoding, done) {
       writeAll(connection, chunk).then(() => done(), done);
@@ -48,7 +51,7 @@ export function streamOf(connection: Connection, gate: ReadGate): Duplex {
       done(error);
     },
   });
-  return stream;
+  return duplex;
 }
 
 async function read(connection: Connection, gate: ReadGate, readSize: ReadSize): Promise<Uint8Array | null> {

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
 import { AsyncGroup } from "../base/async_group.ts";
 import { AuditLog } from "../base/audit_log.ts";
 import { momentOf, SystemClock } from "../base/clock.ts";
 import type { Daemon } from "../base/daemon.ts";
 import { errorText } from "../base/error_text.ts";
 import { every } from "../base/every.ts";
+import { fromNode } from "../base/from_node.ts";
 import type { Logger, LogLevel } from "../base/logger.ts";
 import { LoopLag } from "../base/loop_lag.ts";
 import { versionLine } from "../base/version.ts";
@@ -43,6 +43,8 @@ import { NSQADMIN_OPTIONS, type NsqadminConfig, type NsqadminOptions } from "./o
 import { TrustedProxies } from "./proxies.ts";
 import { readTokenFile } from "./token_file.ts";
 import { DOUBTFUL_MS, Poller } from "./watch/poller.ts";
+
+const dns = fromNode("node:dns/promises");
 
 const CLOCK_INTERVAL_MS = 1000;
 /** How often it is looked whether the file of users has changed. */
@@ -349,7 +351,7 @@ async function resolveAll(flag: string, addresses: readonly string[]): Promise<v
     const address = parseAddress(text);
     if (address?.kind !== "tcp") throw refuse("no address with a port");
     try {
-      if (address.hostname !== "") await lookup(address.hostname);
+      if (address.hostname !== "") await dns().lookup(address.hostname);
     } catch (cause) {
       throw refuse(errorText(cause), cause);
     }

@@ -4,7 +4,9 @@
  * @module
  */
 
-import { BlockList, isIPv4, isIPv6 } from "node:net";
+import { fromNode } from "../base/from_node.ts";
+
+const net = fromNode("node:net");
 
 /** A network. */
 export interface Subnet {
@@ -17,7 +19,7 @@ export function parseSubnet(text: string): Subnet | undefined {
   const [, address = "", length = ""] = /^(.+)\/(\d{1,3})$/.exec(text) ?? [];
   const family = familyOf(address);
   if (family === undefined || Number(length) > (family === "ipv4" ? 32 : 128)) return undefined;
-  const list = new BlockList();
+  const list = new (net().BlockList)();
   list.addSubnet(address, Number(length), family);
   return {
     has(ip) {
@@ -64,5 +66,5 @@ function groupsOf(text: string): string[] {
 }
 
 function familyOf(ip: string): "ipv4" | "ipv6" | undefined {
-  return isIPv4(ip) ? "ipv4" : isIPv6(ip) ? "ipv6" : undefined;
+  return net().isIPv4(ip) ? "ipv4" : net().isIPv6(ip) ? "ipv6" : undefined;
 }

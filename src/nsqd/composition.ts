@@ -27,7 +27,7 @@ import { HttpAuth } from "./api/http_auth.ts";
 import { diskOf } from "./disk.ts";
 import { Drain } from "./drain.ts";
 import { Flush } from "./flush.ts";
-import { Gossip } from "./gossip/gossip.ts";
+import type { Gossip } from "./gossip/gossip.ts";
 import { isGossipOn } from "./gossip/options.ts";
 import { Health } from "./health.ts";
 import { Listeners } from "./listeners.ts";
@@ -114,10 +114,12 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     nodeInfo,
   });
   /** Makes the part that the options ask for, if they do. @throws {OptionError} If a secret cannot be used. */
-  const makeGossip = () => {
+  const makeGossip = async () => {
+    if (!isGossipOn(start.options)) return;
+    const { Gossip } = await import("./gossip/gossip.ts");
     const { topics } = broker;
     const httpsPort = listeners.https?.port;
-    gossip = Gossip.of({ options: start.options, logger, clock, topics, nodeInfo: nodeInfo(), httpsPort });
+    gossip = new Gossip({ options: start.options, logger, clock, topics, nodeInfo: nodeInfo(), httpsPort });
   };
 
   // Topics, and where they are kept
@@ -404,6 +406,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     }).handle;
   const openHttp = async () => {
     const { options } = settings;
+    await tls.open();
     await listeners.openHttp({
       logger,
       clock,

@@ -108,8 +108,9 @@ export class KvNode implements Daemon {
     const hosts = HostNames.of(options.httpAllowedHosts);
     const api = (withoutAdmin: boolean) =>
       nsqdHttpApi(context, { guard, audit, hosts, origins: options.httpAllowOrigins, withoutAdmin }).handle;
-    this.#openListeners = () =>
-      this.#listeners.openHttp({
+    this.#openListeners = async () => {
+      await this.#tls.open();
+      await this.#listeners.openHttp({
         logger,
         clock,
         options: this.#settings.options,
@@ -118,6 +119,7 @@ export class KvNode implements Daemon {
         adminHandler: api(false),
         onError: this.#errors.note,
       });
+    };
   }
 
   /** @throws {Error} Why it cannot start; everything is released then. */

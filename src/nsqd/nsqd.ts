@@ -74,7 +74,7 @@ export class Nsqd implements Daemon {
       await this.#parts.openHttp();
       await this.#load();
       this.#parts.openTcp();
-      this.#parts.makeGossip();
+      await this.#parts.makeGossip();
     } catch (error) {
       await this.#release();
       throw error;

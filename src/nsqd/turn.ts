@@ -9,7 +9,6 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import type { Clock } from "../base/clock.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Topic } from "../broker/topic.ts";
@@ -74,7 +73,7 @@ export class Turn {
     if (this.#scheduled) return;
     this.#scheduled = true;
     // What a turn leaves to the next must let the loop go on: a turn is as long as it may be.
-    if (this.#running) setImmediate(this.#runSafely);
+    if (this.#running) globalThis.setImmediate(this.#runSafely);
     else queueMicrotask(this.#runSafely);
   }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { KEEP_ALIVE_S, keepAliveOnPort } from "../../src/net/keep_alive.ts";
+import { TempFolder } from "../support/interop.ts";
 
 /** How many seconds until the kernel asks the peer of a port's connection, which it is to do in that many at most. */
 function secondsUntilAsked(port: number): number | undefined {
@@ -27,6 +28,18 @@ Deno.test({
     const seconds = secondsUntilAsked(port);
     assert(isSet);
     assert(seconds !== undefined && seconds > 0 && seconds <= KEEP_ALIVE_S, `in ${seconds} s`);
+  },
+});
+
+Deno.test({
+  name: "keepAliveOnPort() takes no path of a socket for a port",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    await using folder = await TempFolder.make();
+    const path = `${folder.path}/socket`;
+    using _listener = Deno.listen({ transport: "unix", path });
+
+    assertEquals(keepAliveOnPort(path.charCodeAt(0) << 8 | path.charCodeAt(1)), false);
   },
 });
 

@@ -14,8 +14,8 @@
  * @module
  */
 
-import { createHmac } from "node:crypto";
 import { Budget } from "../../base/budget.ts";
+import { fromNode } from "../../base/from_node.ts";
 import { shortened } from "../../base/shortened.ts";
 import type { Header } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
@@ -26,6 +26,8 @@ import { decoyHash, isPassword, PASSWORD_LENGTH_MAX, type PasswordHash } from ".
 import { Sessions } from "./sessions.ts";
 import { Throttle } from "./throttle.ts";
 import { fileState, type User, UserFile } from "./user_file.ts";
+
+const nodeCrypto = fromNode("node:crypto");
 
 /** Passwords that are checked at a time: each takes a thread and 16 MiB, or what the file says. */
 export const CHECKS_MAX = 2;
@@ -259,7 +261,7 @@ export class Logins {
 
   /** What a name without a password is held against: of the same cost as some user's, and always that of the same user. */
   #decoyFor(name: string): PasswordHash {
-    const number = createHmac("sha256", this.#decoyKey).update(name).digest().readUInt32LE();
+    const number = nodeCrypto().createHmac("sha256", this.#decoyKey).update(name).digest().readUInt32LE();
     const { ln, p } = this.#users.somePassword(number) ?? this.#decoy;
     return { ...this.#decoy, ln, p };
   }

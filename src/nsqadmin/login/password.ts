@@ -10,7 +10,9 @@
  * @module
  */
 
-import { scrypt, timingSafeEqual } from "node:crypto";
+import { fromNode } from "../../base/from_node.ts";
+
+const nodeCrypto = fromNode("node:crypto");
 
 /** A hash with what it was made from, beside the password. */
 export interface PasswordHash {
@@ -57,7 +59,7 @@ export async function passwordHash(password: string, ln: number = LN): Promise<s
 
 /** Whether that is the password; it takes as long if it is not. */
 export async function isPassword(password: string, of: PasswordHash): Promise<boolean> {
-  return timingSafeEqual(await derive(password, of), of.hash);
+  return nodeCrypto().timingSafeEqual(await derive(password, of), of.hash);
 }
 
 /** A hash that no password has. */
@@ -72,7 +74,7 @@ function derive(password: string, { ln, p, salt, hash }: PasswordHash): Promise<
   // Twice what it needs, for what is beside the large table.
   const cost = { N, r: R, p, maxmem: 2 * 128 * R * N };
   // Not every keyboard writes an é in the same way.
-  scrypt(password.normalize("NFC"), salt, size, cost, (error, key) => {
+  nodeCrypto().scrypt(password.normalize("NFC"), salt, size, cost, (error, key) => {
     if (error === null) resolve(key);
     else reject(error);
   });

@@ -18,11 +18,13 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { errorText } from "../../base/error_text.ts";
+import { fromNode } from "../../base/from_node.ts";
 import { OptionError } from "../../config/option.ts";
 import { type Role, ROLES } from "../access.ts";
 import { parsePasswordHash, type PasswordHash } from "./password.ts";
+
+const nodeCrypto = fromNode("node:crypto");
 
 /** Somebody who may log in. */
 export interface User {
@@ -120,7 +122,7 @@ export class UserFile {
   /** Whose token it is. To look it up tells nothing of tokens: of their hashes nobody can choose any part. */
   holderOf(token: string): User | undefined {
     if (token.length < TOKEN_LENGTH_MIN) return undefined;
-    return this.#byTokenHash.get(`sha256:${createHash("sha256").update(token).digest("hex")}`);
+    return this.#byTokenHash.get(`sha256:${nodeCrypto().createHash("sha256").update(token).digest("hex")}`);
   }
 
   /** The hash of some user's password, the same for the same number. */

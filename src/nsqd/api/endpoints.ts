@@ -26,25 +26,13 @@ import { Router } from "../../http/router.ts";
 import { diskRoom } from "../stats/disk_room.ts";
 import { errorStats } from "../stats/errors.ts";
 import { memoryStats } from "../stats/stats.ts";
-import { formatStats } from "../stats/text.ts";
 import { finish, receive, requeue, touch } from "./consume.ts";
 import { debugEndpoints } from "./debug.ts";
-import { subscribe } from "./event_stream.ts";
 import { type Endpoint, endpoint, type HttpGuard } from "./guard.ts";
 import { boolParam, paramsOf } from "./params.ts";
 import type { ApiContext } from "./context.ts";
 import { lookupEndpoints } from "./lookup.ts";
-import {
-  cancelMessage,
-  deleteMessage,
-  kickClient,
-  messagePage,
-  requeueMessage,
-  wholeMessage,
-} from "./messages.ts";
-import { metrics } from "./metrics.ts";
 import { publish, publishBatch } from "./publish.ts";
-import { openSocket } from "./socket.ts";
 import {
   createChannel,
   createTopic,
@@ -144,12 +132,12 @@ export function nsqdEndpoints(nsqd: ApiContext): Endpoint[] {
 
     ...nsqd.inspection
       ? [
-        endpoint("peek", "GET", "/messages", api(messagePage)),
-        endpoint("peek", "GET", "/message", api(wholeMessage)),
-        endpoint("admin", "POST", "/message/delete", api(deleteMessage)),
-        endpoint("admin", "POST", "/message/requeue", api(requeueMessage)),
-        endpoint("admin", "POST", "/message/cancel", api(cancelMessage)),
-        endpoint("admin", "POST", "/client/kick", api(kickClient)),
+        endpoint("peek", "GET", "/messages", api(onMessages((to) => to.messagePage))),
+        endpoint("peek", "GET", "/message", api(onMessages((to) => to.wholeMessage))),
+        endpoint("admin", "POST", "/message/delete", api(onMessages((to) => to.deleteMessage))),
+        endpoint("admin", "POST", "/message/requeue", api(onMessages((to) => to.requeueMessage))),
+        endpoint("admin", "POST", "/message/cancel", api(onMessages((to) => to.cancelMessage))),
+        endpoint("admin", "POST", "/client/kick", api(onMessages((to) => to.kickClient))),
       ]
       : [],
 
@@ -162,6 +150,27 @@ export function nsqdEndpoints(nsqd: ApiContext): Endpoint[] {
 
     ...debugEndpoints(nsqd),
   ];
+}
+
+// What a daemon may do without for long is loaded with the first request for it.
+
+function onMessages(operation: (to: typeof import("./messages.ts")) => Operation): Operation {
+  return async (nsqd, request) => await operation(await import("./messages.ts"))(nsqd, request);
+}
+
+/** `GET /metrics` */
+async function metrics(nsqd: ApiContext, request: RequestContext): Promise<unknown> {
+  return await (await import("./metrics.ts")).metrics(nsqd, request);
+}
+
+/** `GET /subscribe` */
+async function subscribe(nsqd: ApiContext, request: RequestContext): Promise<unknown> {
+  return await (await import("./event_stream.ts")).subscribe(nsqd, request);
+}
+
+/** `GET /v2` */
+async function openSocket(nsqd: ApiContext, request: RequestContext): Promise<unknown> {
+  return await (await import("./socket.ts")).openSocket(nsqd, request);
 }
 
 /** `GET /ping` */
@@ -211,6 +220,7 @@ async function stats(nsqd: ApiContext, request: RequestContext): Promise<unknown
     const { wallMs: startTimeMs } = started;
     const { certificateExpiresMs } = nsqd;
     const times = { startTimeMs, uptimeMs, certificateExpiresMs };
+    const { formatStats } = await import("../stats/text.ts");
     return await formatStats({ program, health, ...times, stats: collected, memory, background, gossip });
   }
   const refused = nsqd.refused();

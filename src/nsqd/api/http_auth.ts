@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error_text.ts";
+import { fromNode } from "../../base/from_node.ts";
 import type { Logger } from "../../base/logger.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
@@ -15,6 +15,8 @@ import type { AuthState } from "../session/auth.ts";
 import type { AskedClient } from "../session/authorizer.ts";
 import { hostOf } from "../../net/connection.ts";
 import { bearerToken } from "./guard.ts";
+
+const nodeCrypto = fromNode("node:crypto");
 
 /** Clients whose permissions are remembered while they are valid. */
 export const REMEMBERED_MAX = 1000;
@@ -53,7 +55,7 @@ export class HttpAuth {
     const { remoteAddress } = request;
     const { tls } = request.request;
     const told = [secret, hostOf(remoteAddress), tls !== undefined, tls?.commonName];
-    const key = createHash("sha256").update(JSON.stringify(told)).digest("base64");
+    const key = nodeCrypto().createHash("sha256").update(JSON.stringify(told)).digest("base64");
     const last = this.#states.get(key);
     const known = last && await last.catch(() => undefined);
     if (known !== undefined && known.expiresMs >= this.#context.clock.monotonicMs()) return known;

@@ -3,13 +3,15 @@
  *
  * @module
  */
-import { isUtf8 } from "node:buffer";
+import { fromNode } from "../../base/from_node.ts";
 import { TimeSlice } from "../../base/time_slice.ts";
 import { Answer, HeaderBlock } from "../../http/answer.ts";
 import { V1_JSON } from "../../http/decorators.ts";
 import { FRAME_TYPE, MESSAGE_HEADER_LENGTH, writeU32 } from "../../protocol/frames.ts";
 import { MESSAGE_ID_LENGTH } from "../../protocol/message_id.ts";
 import type { LeasedMessage } from "../queue/queue.ts";
+
+const buffer = fromNode("node:buffer");
 
 /** One of the forms. */
 export type MessageForm = "json" | "raw" | "frames";
@@ -52,7 +54,7 @@ export function messagesAnswer(
 /** A message as JSON, in one line: a body that is not UTF-8 is base64, and said to be so. */
 export function messageJson(message: LeasedMessage): string {
   const { id, lease, attempts, timestampNs, expiresInMs, traceparent, body } = message;
-  const content = isUtf8(body)
+  const content = buffer().isUtf8(body)
     ? `"body":${JSON.stringify(DECODER.decode(body))}`
     : `"body":"${body.toBase64()}","encoding":"base64"`;
   const context = traceparent === undefined ? "" : `"traceparent":"${traceparent}",`;

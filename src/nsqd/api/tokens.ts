@@ -19,9 +19,11 @@
  *
  * @module
  */
-import { createHash, timingSafeEqual } from "node:crypto";
 import { errorText } from "../../base/error_text.ts";
+import { fromNode } from "../../base/from_node.ts";
 import { OptionError } from "../../config/option.ts";
+
+const nodeCrypto = fromNode("node:crypto");
 
 const ROLES = ["publish", "consume", "peek", "read", "admin"] as const;
 /** Roles that can be limited to topics. */
@@ -107,7 +109,7 @@ export class HttpTokens {
     const hash = hashOf(token);
     let holder: TokenHolder | undefined;
     for (const entry of this.#entries) {
-      if (timingSafeEqual(entry.hash, hash)) holder = entry.holder;
+      if (nodeCrypto().timingSafeEqual(entry.hash, hash)) holder = entry.holder;
     }
     return holder;
   }
@@ -181,11 +183,11 @@ function isWithin(name: string | undefined, limit: string | undefined): boolean 
 }
 
 function repetition(entry: Entry, earlier: readonly Entry[]): string | undefined {
-  const same = earlier.find(({ hash }) => timingSafeEqual(hash, entry.hash));
+  const same = earlier.find(({ hash }) => nodeCrypto().timingSafeEqual(hash, entry.hash));
   return same && `the token is that of line ${same.line} again`;
 }
 
 /** Hashes are of one length, and comparing them tells nothing of how much of a token was right. */
 function hashOf(token: string): Uint8Array {
-  return createHash("sha256").update(token).digest();
+  return nodeCrypto().createHash("sha256").update(token).digest();
 }

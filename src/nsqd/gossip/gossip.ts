@@ -33,7 +33,7 @@ import { nodeNameOf, TAG_NAMES, tagsOf, toProducerInfo } from "./event.ts";
 import { GossipJoin } from "./join.ts";
 import { type AgentSource, type SerfLink, SerfLinks, type SerfWorld } from "./link.ts";
 import { GossipListener } from "./listener.ts";
-import { type GossipOptions, isGossipOn, readGossipSecrets, tcpAddressOf } from "./options.ts";
+import { type GossipOptions, readGossipSecrets, tcpAddressOf } from "./options.ts";
 import { GossipSender, type GossipTopics } from "./sender.ts";
 import { GossipView } from "./view.ts";
 
@@ -125,11 +125,6 @@ export class Gossip {
       memberGone: () => this.#join.memberGone(),
     });
     for (const { topic, channel } of this.#sender.everything()) this.#view.addOwn(topic, channel);
-  }
-
-  /** The gossip that the options ask for, if they do. @throws {OptionError} If a secret cannot be used. */
-  static of(context: GossipContext): Gossip | undefined {
-    return isGossipOn(context.options) ? new Gossip(context) : undefined;
   }
 
   /** What is to be run, each until its signal aborts. */

@@ -24,11 +24,12 @@ export interface KvRuntime {
 export async function openKv(
   options: KvOptions & { readonly store: Store; readonly takesKv: boolean },
   logger: Pick<Logger, "info">,
-  runtime: KvRuntime = thisRuntime(),
+  given?: KvRuntime,
 ): Promise<Kv | undefined> {
   const { store, takesKv: isOptional } = options;
   const place = isOptional ? "" : kvPlaceOf(options);
   if (place === undefined) return undefined;
+  const runtime = given ?? thisRuntime();
   if (place === "" && !runtime.isOnDeploy) {
     throw new Error(
       "--store=kv has a database attached on Deno Deploy only; elsewhere say which: kv:<path or URL>",

@@ -6,7 +6,7 @@
 import { string, tlsRequired, tlsVersion } from "../../config/kind.ts";
 import { option, type OptionsOf } from "../../config/option.ts";
 import { expiryOf, readTlsFiles, type TlsFiles } from "../../config/tls_files.ts";
-import { TlsServer } from "../../net/tls_server.ts";
+import type { TlsServer } from "../../net/tls_server.ts";
 
 /** The table. */
 export const TLS_OPTIONS = {
@@ -76,14 +76,22 @@ export class NodeTls {
   readonly #options: TlsOptions;
   #files: TlsFiles;
   #server: TlsServer | undefined;
+  /** What a server is of; loaded where there is a certificate. */
+  #serverClass: typeof TlsServer | undefined;
 
   constructor(options: TlsOptions, files: TlsFiles) {
     this.#options = options;
     this.#files = files;
-    this.#server = tlsServerOf(options, files);
   }
 
-  /** What upgrades connections; absent without a certificate. */
+  /** Makes ready for connections, if there is a certificate. @throws {Error} When TLS cannot be served with the options. */
+  async open(): Promise<void> {
+    if (!this.#files.pair) return;
+    this.#serverClass = (await import("../../net/tls_server.ts")).TlsServer;
+    this.#server = this.#serverOf(this.#files);
+  }
+
+  /** What upgrades connections; absent without a certificate, and before {@linkcode NodeTls.open}. */
   get server(): TlsServer | undefined {
     return this.#server;
   }
@@ -107,23 +115,23 @@ export class NodeTls {
   /** Reads the files again; what is returned puts them in force. @throws {OptionError} If one cannot be used. */
   prepare(): () => void {
     const files = tlsFilesOf(this.#options);
-    const server = tlsServerOf(this.#options, files);
+    const server = this.#serverOf(files);
     return () => {
       this.#files = files;
       this.#server = server;
     };
   }
-}
 
-function tlsServerOf(options: TlsOptions, files: TlsFiles): TlsServer | undefined {
-  if (!files.pair) return undefined;
-  const { tlsClientAuthPolicy } = options;
-  const verified = tlsClientAuthPolicy === "require" || tlsClientAuthPolicy === "require-verify";
-  return new TlsServer({
-    ...files.pair,
-    rootCa: files.rootCa,
-    // NSQ compat: any other word means none, though it makes TLS required.
-    clientAuth: verified ? tlsClientAuthPolicy : "none",
-    minVersion: options.tlsMinVersion === "tls1.3" ? "TLSv1.3" : "TLSv1.2",
-  });
+  #serverOf(files: TlsFiles): TlsServer | undefined {
+    if (!files.pair || !this.#serverClass) return undefined;
+    const { tlsClientAuthPolicy, tlsMinVersion } = this.#options;
+    const verified = tlsClientAuthPolicy === "require" || tlsClientAuthPolicy === "require-verify";
+    return new this.#serverClass({
+      ...files.pair,
+      rootCa: files.rootCa,
+      // NSQ compat: any other word means none, though it makes TLS required.
+      clientAuth: verified ? tlsClientAuthPolicy : "none",
+      minVersion: tlsMinVersion === "tls1.3" ? "TLSv1.3" : "TLSv1.2",
+    });
+  }
 }

@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { isUtf8 } from "node:buffer";
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error_text.ts";
+import { fromNode } from "../../base/from_node.ts";
 import type { Logger } from "../../base/logger.ts";
 import { SharedSlice } from "../../base/time_slice.ts";
 import type { Broker } from "../../broker/broker.ts";
@@ -20,6 +20,8 @@ import { MESSAGE_ID_LENGTH, messageIdPosition, messageIdText } from "../../proto
 import type { NodeOptions } from "../node/options.ts";
 import type { BodySearch } from "./body_search.ts";
 import { channelNotFound, tooMany, topicNotFound } from "./refusals.ts";
+
+const buffer = fromNode("node:buffer");
 
 /** Looks at messages that go on at the same time. */
 export const PEEKS_MAX = 4;
@@ -230,7 +232,7 @@ export class Inspection {
     const leftMs = slot ? slot.keyMs - clock.monotonicMs() : dueMs - clock.nowMs();
     const isDeferred = state === "deferred" || state === "parked";
     const shown = body.subarray(0, cutAt(body, bodyMax));
-    const isText = isUtf8(shown);
+    const isText = buffer().isUtf8(shown);
     return {
       id: foreignAt === 0
         ? ownId

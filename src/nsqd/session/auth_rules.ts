@@ -6,7 +6,7 @@
  * @module
  */
 
-import { RE2JS } from "re2js";
+import type { RE2JS } from "re2js";
 import type { Clock } from "../../base/clock.ts";
 import { writtenOut } from "../../base/pattern_size.ts";
 import { inSlices, TimeSlice } from "../../base/time_slice.ts";
@@ -118,10 +118,11 @@ class Patterns {
   }
 
   async compile(): Promise<void> {
+    const { RE2JS } = await import("re2js");
     let size = 0;
     const slice = new TimeSlice(this.#clock);
     for (const text of this.#numbers.keys()) {
-      const pattern = compile(text);
+      const pattern = compile(RE2JS, text);
       size += pattern.programSize();
       if (size > PATTERNS_SIZE_MAX) throw new Error("answer's patterns are too large together");
       this.#compiled.push(pattern);
@@ -192,9 +193,9 @@ function authorizationOf(value: unknown, patterns: Patterns): Authorization {
 }
 
 /** Patterns are Go's regular expressions, which a package reads as Go does, in linear time. */
-function compile(text: string): RE2JS {
+function compile(language: typeof RE2JS, text: string): RE2JS {
   try {
-    return RE2JS.compile(text);
+    return language.compile(text);
   } catch (cause) {
     throw new Error(`unable to compile ${JSON.stringify(shownText(text))}`, { cause });
   }
