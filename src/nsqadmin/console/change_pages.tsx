@@ -5,20 +5,21 @@
  * @module
  */
 
-import { type Failure, UnansweredError } from "../../cluster/asked.ts";
-import type { MessageAction, Publication } from "../../cluster/cluster_actions.ts";
-import type { Daemon } from "../../cluster/daemon_client.ts";
+import { UnansweredError } from "../../cluster/asked.ts";
+import type { Done, Publication } from "../../cluster/cluster_actions.ts";
 import type { Header } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import { requireRight } from "../access.ts";
 import { type Change, makeChange, rightFor } from "../changes.ts";
-import { clientText, kickFields, kickTarget } from "../kick_target.ts";
+import { kickFields, kickTarget } from "../kick_target.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { type MessagesView, messagesView, viewQuery } from "./messages_view.ts";
 import { Failures } from "./parts.tsx";
+import { restAfter, restFields, restIn } from "./rest_form.ts";
+import { isOfMessage, wordingOf } from "./wording.ts";
 import { type PageRequest, queryOf } from "./request.ts";
 
 /** The largest form, in bytes. */
@@ -33,22 +34,14 @@ export type FormAnswer =
   & ({ readonly status: number; readonly page: Markup } | { readonly location: string })
   & { readonly headers?: readonly Header[] };
 
-/** A change as people speak of it. */
-interface Wording {
-  /** What is about to be done, as a question's end. */
-  readonly question: string;
-  /** What it means. */
-  readonly meaning: string;
-  /** What the button says. */
-  readonly button: string;
-}
-
 /** `POST /topics`, `/topics/:topic`, `/topics/:topic/:channel`, `/nodes/:node` and `/consumers` */
 export async function submitForm(request: PageRequest): Promise<FormAnswer> {
   const { context, admin } = request;
   requireRight(admin, context, "change");
   const form = queryOf(await formText(context));
   const action = form.get("action") ?? "";
+  // Who may be told again are the nodes that are known.
+  if (form.has("partly")) await admin.poller.look();
   const change = changeOf(request, action.replace(/^ask-/, ""), form);
   requireRight(admin, context, rightFor(change));
   const at = messagesView(queryOf(form.get("at") ?? ""));
@@ -56,20 +49,21 @@ export async function submitForm(request: PageRequest): Promise<FormAnswer> {
     return { status: 200, page: <ConfirmPage request={request} change={change} at={at} /> };
   }
   try {
-    const { done, failures } = await makeChange(admin, context, change);
+    const done = await makeChange(admin, context, change);
+    const { failures } = done;
     if (failures.length === 0) return { location: pathAfter(request, change, at) };
     admin.logger.warn(failures.map(({ reason }) => reason).join("\n"));
     return {
       status: 200,
-      page: <PartlyDonePage request={request} change={change} at={at} done={done} failures={failures} />,
+      page: <PartlyDonePage request={request} change={change} at={at} done={done} />,
     };
   } catch (error) {
     if (!(error instanceof UnansweredError)) throw error;
     admin.logger.error(`failed to ${change.kind} - ${error.message}`);
-    const { failures } = error;
+    const done = { done: [], failures: error.failures };
     return {
       status: 502,
-      page: <PartlyDonePage request={request} change={change} at={at} done={[]} failures={failures} />,
+      page: <PartlyDonePage request={request} change={change} at={at} done={done} />,
     };
   }
 }
@@ -88,7 +82,8 @@ export async function formText(
 }
 
 /** @throws {HttpError} 400 for what is no change. */
-function changeOf({ context }: PageRequest, kind: string, form: ReadonlyMap<string, string>): Change {
+function changeOf(request: PageRequest, kind: string, form: ReadonlyMap<string, string>): Change {
+  const { context } = request;
   if (context.params.node !== undefined) return nodeChangeOf(kind, context.params.node);
   const { topic = form.get("topic") ?? "", channel = form.get("channel") ?? "" } = context.params;
   if (kind === "kick") {
@@ -107,13 +102,16 @@ function changeOf({ context }: PageRequest, kind: string, form: ReadonlyMap<stri
     case "pause":
     case "unpause":
     case "empty":
-      if (isOfPage) return { kind, target: { topic, channel }, node: form.get("node") || undefined };
+      if (isOfPage) {
+        const node = form.get("node") || undefined;
+        return { kind, target: { topic, channel }, node, rest: restIn(request, form) };
+      }
       break;
     case "publish":
       if (isOfPage && channel === "") return { kind, publication: publicationOf(topic, form) };
       break;
     case "delete":
-      if (isOfPage) return { kind, target: { topic, channel } };
+      if (isOfPage) return { kind, target: { topic, channel }, rest: restIn(request, form) };
       break;
     case "tombstone": {
       const node = form.get("node") ?? "";
@@ -161,7 +159,15 @@ function pathAfter(request: PageRequest, change: Change, at: MessagesView): stri
     : change.target.channel === ""
     ? paths.overview
     : paths.topic(change.target.topic);
-  return `${path}?done=${change.kind}`;
+  const node = nodeOf(change);
+  return `${path}?done=${change.kind}${node === undefined ? "" : `&on=${encodeURIComponent(node)}`}`;
+}
+
+/** The one node that a change was made on; undefined if it may have been several. */
+function nodeOf(change: Change): string | undefined {
+  if (change.kind === "publish") return change.publication.node;
+  if (change.kind === "kick") return change.consumer.node || undefined;
+  return "node" in change ? change.node : undefined;
 }
 
 function ConfirmPage(
@@ -194,20 +200,21 @@ function ConfirmPage(
 }
 
 function PartlyDonePage(
-  { request, change, at, done, failures }: {
+  { request, change, at, done }: {
     readonly request: PageRequest;
     readonly change: Change;
     readonly at: MessagesView;
-    readonly done: readonly Daemon[];
-    readonly failures: readonly Failure[];
+    /** Of this try. */
+    readonly done: Done;
   },
 ): Markup {
   const { button } = wordingOf(change);
-  const names = new Set(done.map(({ kind, address }) => `${kind} ${address}`));
+  const rest = restAfter(change, done);
+  const names = new Set([...rest?.done ?? [], ...done.done].map(({ kind, address }) => `${kind} ${address}`));
   return (
     <Layout request={request} title={`${button}: not everywhere`}>
       <h1>{button}: {names.size === 0 ? "not done" : "not done everywhere"}</h1>
-      <Failures of={failures} shown="There it has not been done, as far as is known." />
+      <Failures of={done.failures} shown="There it has not been done, as far as is known." />
       {names.size > 0 && (
         <section class="done">
           <p>It was done by:</p>
@@ -228,7 +235,13 @@ function PartlyDonePage(
           </>
         )}
         <ChangeFields change={change} at={at} />
-        <button type="submit" name="action" value={change.kind} class="plain">Try again</button>
+        {rest !== undefined &&
+          Object.entries(restFields(rest)).map(([name, value]) => (
+            <input type="hidden" name={name} value={value} />
+          ))}
+        <button type="submit" name="action" value={change.kind} class="plain">
+          {rest === undefined ? "Try again" : "Try again where it was not done"}
+        </button>
         <a href={pathOf(request, change, at)}>Go on</a>
       </form>
     </Layout>
@@ -264,12 +277,6 @@ function ChangeFields({ change, at }: { readonly change: Change; readonly at: Me
   );
 }
 
-type MessageChange = Extract<Change, { readonly kind: `${MessageAction}-message` }>;
-
-function isOfMessage(change: Change): change is MessageChange {
-  return change.kind.endsWith("-message");
-}
-
 /** The page that shows what the change is about; `at` is how messages were looked at. */
 function pathOf({ paths }: PageRequest, change: Change, at: MessagesView): string {
   if (isOfMessage(change)) {
@@ -283,106 +290,4 @@ function pathOf({ paths }: PageRequest, change: Change, at: MessagesView): strin
   if (change.kind === "kick" && change.consumer.topic === "") return paths.consumers;
   const { topic, channel } = change.kind === "kick" ? change.consumer : change.target;
   return channel === "" ? paths.topic(topic) : paths.channel(topic, channel);
-}
-
-function wordingOf(change: Change): Wording {
-  if (change.kind === "tombstone") {
-    const { topic, node } = change;
-    return {
-      question: `Take topic ${topic} off node ${node}`,
-      meaning:
-        "The node deletes the topic with its channels and the messages in them, and consumers are not told of the node for a while, in which they find others.",
-      button: "Take off",
-    };
-  }
-  if (change.kind === "drain") {
-    return {
-      question: `Drain node ${change.node}`,
-      meaning:
-        "It takes no more messages, nobody is told of it any more, consumers finish what it has, and then it ends. That cannot be taken back: it must be started anew.",
-      button: "Drain",
-    };
-  }
-  if (change.kind === "forget") {
-    return {
-      question: `Forget node ${change.node}`,
-      meaning:
-        "It is not said any more that it is gone, and alerts about that are over; what it had last is not shown any more. If somebody tells of it again, it is there again.",
-      button: "Forget",
-    };
-  }
-  if (change.kind === "publish") {
-    const { topic, node } = change.publication;
-    return {
-      question: `Publish a message to topic ${topic} on node ${node}`,
-      meaning: "Each channel of the topic has it on this node.",
-      button: "Publish",
-    };
-  }
-  if (change.kind === "kick") {
-    const { consumer } = change;
-    const { topic, channel, node, address } = consumer;
-    const of = topic === "" ? "" : ` from channel ${channel} of topic ${topic}`;
-    const on = node === "" ? "" : ` on node ${node}`;
-    return {
-      question: `Cut ${clientText(consumer) || "who says nothing of itself"} off${of}${on}`,
-      meaning: `${
-        address === undefined ? "All connections that are called so are ended" : "This connection is ended"
-      }. What is in flight there times out, and is delivered again. Clients connect again as soon as they like.`,
-      button: "Cut off",
-    };
-  }
-  const { topic, channel } = change.target;
-  if (isOfMessage(change)) {
-    const { node, id } = change.target;
-    const what = `message ${id} of channel ${channel} of topic ${topic} on node ${node}`;
-    if (change.kind === "cancel-message") {
-      return {
-        question: `Cancel ${what}`,
-        meaning: "It is gone from this channel, unless it is due by then.",
-        button: "Cancel message",
-      };
-    }
-    return change.kind === "delete-message"
-      ? {
-        question: `Delete ${what}`,
-        meaning: "It is gone from this channel, also if a consumer has it in flight.",
-        button: "Delete message",
-      }
-      : {
-        question: `Requeue ${what}`,
-        meaning: "It is the next to be delivered, also if a consumer has it in flight.",
-        button: "Requeue message",
-      };
-  }
-  const node = "node" in change ? change.node : undefined;
-  const what = (channel === "" ? `topic ${topic}` : `channel ${channel} of topic ${topic}`) +
-    (node === undefined ? "" : ` on node ${node}`);
-  switch (change.kind) {
-    case "empty":
-      return {
-        question: `Empty ${what}`,
-        meaning: `Messages that wait in it are dropped, on ${
-          node === undefined ? "all nodes" : "this node only"
-        }.`,
-        button: "Empty",
-      };
-    case "delete":
-      return {
-        question: `Delete ${what}`,
-        meaning:
-          "It is deleted on all nodes, with the messages that wait in it. Consumers of it are cut off.",
-        button: "Delete",
-      };
-    case "pause":
-      return { question: `Pause ${what}`, meaning: "Messages are kept until it goes on.", button: "Pause" };
-    case "unpause":
-      return { question: `Unpause ${what}`, meaning: "Messages flow again.", button: "Unpause" };
-    case "create":
-      return {
-        question: `Create ${what}`,
-        meaning: "Consumers and producers are told of it.",
-        button: "Create",
-      };
-  }
 }

@@ -51,7 +51,7 @@ export function Layout(
         </header>
         <main id="main">
           {live && <AlertStrip request={request} />}
-          <Done kind={request.query.get("done")} />
+          <Done kind={request.query.get("done")} on={request.query.get("on")} />
           {children}
         </main>
         <footer>
@@ -108,17 +108,32 @@ const DONE: Readonly<Record<string, string>> = {
   empty: "It is emptied.",
   publish: "The message is published.",
   tombstone: "It is taken off the node.",
-  drain: "The node is drained: it ends when consumers have finished what it has.",
-  forget: "The node is forgotten.",
+  drain: "It is drained: it ends when consumers have finished what it has.",
+  forget: "It is forgotten.",
   "requeue-message": "The message is the next to be delivered.",
   "delete-message": "The message is deleted.",
   "cancel-message": "The message is canceled.",
   kick: "It is cut off.",
 };
 
-/** What was done just before. */
-function Done({ kind = "" }: { readonly kind: string | undefined }): Markup {
-  return Object.hasOwn(DONE, kind) ? <p class="done" role="status">{DONE[kind]}</p> : NOTHING;
+/** Of a node, and so that nobody can be told just anything by a link. */
+const ADDRESS = /^[\w.:[\]%-]{1,300}$/;
+
+/** What was done just before, and on which node, if it was one. */
+function Done(
+  { kind = "", on = "" }: { readonly kind: string | undefined; readonly on: string | undefined },
+): Markup {
+  if (!Object.hasOwn(DONE, kind)) return NOTHING;
+  return (
+    <p class="done" role="status">
+      {ADDRESS.test(on) && (
+        <>
+          Node <code>{on}</code>:{" "}
+        </>
+      )}
+      {DONE[kind]}
+    </p>
+  );
 }
 
 const KEYS = [

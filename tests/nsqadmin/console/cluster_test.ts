@@ -108,9 +108,12 @@ goneTest(
     assertEquals(admin.nsqadmin.poller.node(address)?.state, "gone");
     const done = await press(admin, path, { page: asked.page, button: "Forget" });
 
-    assertEquals([done.status, done.location], [303, "/cluster?done=forget"]);
-    const after = await pageAt(admin, "/cluster?done=forget");
-    assertStringIncludes(after.text, "The node is forgotten.");
+    assertEquals([done.status, done.location], [
+      303,
+      `/cluster?done=forget&on=${encodeURIComponent(address)}`,
+    ]);
+    const after = await pageAt(admin, done.location ?? "");
+    assertStringIncludes(after.text, `Node ${address} : It is forgotten.`);
     assertStringIncludes(after.text, "None, in the last day.");
     assertEquals(admin.nsqadmin.alerts.firing, []);
     const [activity] = admin.nsqadmin.activity.newestFirst;

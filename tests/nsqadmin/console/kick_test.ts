@@ -58,7 +58,10 @@ Deno.test("A channel's page cuts one connection off when that is confirmed, and 
     assertEquals(await consumersOf(nsqd, 2), { c: ["bad", "good"] });
     const done = await press(admin, CHANNEL, { page: asked.page, button: "Cut off" });
 
-    assertEquals([done.status, done.location], [303, `${CHANNEL}?done=kick`]);
+    assertEquals([done.status, done.location], [
+      303,
+      `${CHANNEL}?done=kick&on=127.0.0.1%3A${nsqd.nsqd.httpPort}`,
+    ]);
     assertEquals(await consumersOf(nsqd, 1), { c: ["good"] });
     const { activity: [{ action, topic: of, channel, client, outcome, results }] } = await admin.json(
       "/api/activity",

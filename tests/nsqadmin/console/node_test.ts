@@ -72,7 +72,7 @@ Deno.test("The page of a node of ours shows its memory and disk, and drains it w
     assertEquals(await state(), "running");
     const done = await press(admin, path, { page: asked.page, button: "Drain" });
 
-    assertEquals([done.status, done.location], [303, `${path}?done=drain`]);
+    assertEquals([done.status, done.location], [303, `${path}?done=drain&on=${encodeURIComponent(address)}`]);
     assertEquals(await state(), "draining");
     await admin.nsqadmin.poller.refresh();
     const draining = await pageAt(admin, path);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { FORM_SIZE_MAX } from "../../../src/nsqadmin/console/change_pages.tsx";
 import { PAGE_ROWS } from "../../../src/nsqadmin/console/table.ts";
-import { pageAt, press } from "../../support/console_pages.ts";
+import { fakeNode, pageAt, press } from "../../support/console_pages.ts";
 import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
 import { identify } from "../../support/frames.ts";
 import { HtmlPage } from "../../support/html_page.ts";
@@ -263,7 +263,10 @@ pageTest("A topic is taken off a node when that is confirmed", async ({ admin, n
 
   const done = await press(admin, "/topics/t", { page: asked.page, button: "Take off" });
 
-  assertEquals([done.status, done.location], [303, "/topics/t?done=tombstone"]);
+  assertEquals([done.status, done.location], [
+    303,
+    `/topics/t?done=tombstone&on=127.0.0.1%3A${nsqd.nsqd.httpPort}`,
+  ]);
   assertEquals(await statsOf(nsqd, "t"), undefined);
 });
 
@@ -276,30 +279,103 @@ pageTest("A topic and channel are created by a form", async ({ admin, lookupd })
   assertEquals(await lookupd.json("/channels?topic=new"), { channels: ["d#ephemeral"] });
 });
 
-Deno.test("What one node could not do has a page that names it, and another try", async () => {
-  await using refusing: FakeHttp = new FakeHttp(({ method, target }): Response => {
-    if (method === "POST") return new Response("no", { status: 500 });
-    const port = Number(refusing.address.split(":")[1]);
-    const info = { hostname: "h", broadcast_address: "127.0.0.1", http_port: port };
-    return Response.json(target === "/info" ? info : { topics: [{ topic_name: "t" }] });
+/** A node with the topic `t` that does what it is told once it is well. */
+function failingNode(isWell: () => boolean): FakeHttp {
+  return fakeNode(({ method }) => {
+    if (method === "POST" && !isWell()) return new Response("no", { status: 500 });
+    return Response.json({ topics: [{ topic_name: "t" }] });
   });
-  await withCluster({ listed: true, nsqadmin: {} }, async ({ nsqds: [nsqd], topic }) => {
-    await topic("t");
-    const good = `127.0.0.1:${nsqd.nsqd.httpPort}`;
-    await withNsqadmin({ nsqdHttpAddresses: [good, refusing.address] }, async (admin) => {
-      const answer = await press(admin, "/topics/t", {
-        page: await pageAt(admin, "/topics/t"),
-        button: "Pause",
-      });
+}
 
-      assertEquals([answer.status, answer.page.all("h1")], [200, ["Pause: not done everywhere"]]);
-      assertStringIncludes(
-        answer.page.text,
-        `nsqd ${refusing.address} : got response 500 Internal Server Error "no"`,
-      );
-      assertStringIncludes(answer.page.text, `It was done by: nsqd ${good}`);
-      assertEquals(answer.page.button("Try again").body, "action=pause");
+/** What a node was told to do. */
+function orders({ asked }: FakeHttp): string[] {
+  return asked.filter((each) => each.startsWith("POST "));
+}
+
+Deno.test("What one node could not do has a page that names it, and another try asks nobody who has done it", async () => {
+  let isWell = false;
+  await using failing = failingNode(() => isWell);
+  await using good = failingNode(() => true);
+  await withNsqadmin({ nsqdHttpAddresses: [good.address, failing.address] }, async (admin) => {
+    const asked = await press(admin, "/topics/t", {
+      page: await pageAt(admin, "/topics/t"),
+      button: "Empty…",
     });
+
+    const answer = await press(admin, "/topics/t", { page: asked.page, button: "Empty" });
+
+    assertEquals([answer.status, answer.page.all("h1")], [200, ["Empty: not done everywhere"]]);
+    assertStringIncludes(
+      answer.page.text,
+      `nsqd ${failing.address} : got response 500 Internal Server Error "no"`,
+    );
+    assertStringIncludes(answer.page.text, `It was done by: nsqd ${good.address}`);
+    const button = "Try again where it was not done";
+    const second = await press(admin, "/topics/t", { page: answer.page, button });
+    assertStringIncludes(second.page.text, `It was done by: nsqd ${good.address}`);
+    isWell = true;
+    const third = await press(admin, "/topics/t", { page: second.page, button });
+
+    assertEquals([third.status, third.location], [303, "/topics/t?done=empty"]);
+    const order = "POST /topic/empty?topic=t";
+    assertEquals([orders(good), orders(failing)], [[order], [order, order, order]]);
+  });
+});
+
+Deno.test("A topic that nsqlookupds have deleted and a node has not is deleted there by another try", async () => {
+  let isWell = false;
+  let isKnown = true;
+  await using failing = failingNode(() => isWell);
+  const [broadcast_address, port] = failing.address.split(":");
+  const producers = [{ broadcast_address, http_port: Number(port), tcp_port: 1, topics: ["t"] }];
+  await using lookupd = new FakeHttp(({ method, target }): Response => {
+    if (method === "POST") isKnown = false;
+    return target.startsWith("/lookup") && !isKnown
+      ? Response.json({ message: "TOPIC_NOT_FOUND" }, { status: 404 })
+      : Response.json({ producers, version: "1.3.0" });
+  });
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    await admin.nsqadmin.poller.look();
+    const { text } = await admin.ask("POST", "/topics/t", { body: "action=delete" });
+    const page = new HtmlPage(text);
+    assertEquals(page.all("h1"), ["Delete: not done everywhere"]);
+    isWell = true;
+
+    const done = await press(admin, "/topics/t", { page, button: "Try again where it was not done" });
+
+    assertEquals([done.status, done.location], [303, "/?done=delete"]);
+    const order = "POST /topic/delete?topic=t";
+    assertEquals([orders(lookupd), orders(failing)], [[order], [order, order]]);
+  });
+});
+
+Deno.test("Another try tells nobody that nobody tells of, whatever address somebody brings", async () => {
+  await using stranger = new FakeHttp();
+  await using node = failingNode(() => true);
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    const body = new URLSearchParams({ action: "delete", failed: `nsqd ${stranger.address}`, partly: "true" })
+      .toString();
+
+    const { status } = await admin.ask("POST", "/topics/t", { body });
+
+    assertEquals([status, stranger.requests, orders(node)], [303, [], ["POST /topic/delete?topic=t"]]);
+  });
+});
+
+Deno.test("After a change on one node the page names it", async () => {
+  await using node = failingNode(() => true);
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    const page = await pageAt(admin, "/topics/t");
+    const { location } = await press(admin, "/topics/t", { page, button: "Pause here" });
+
+    assertEquals(location, `/topics/t?done=pause&on=${encodeURIComponent(node.address)}`);
+    assertStringIncludes(
+      (await pageAt(admin, location ?? "")).text,
+      `Node ${node.address} : It is paused.`,
+    );
+    const lie = await pageAt(admin, "/topics/t?done=pause&on=call+0900+123");
+    assertStringIncludes(lie.text, "It is paused.");
+    assert(!lie.text.includes("0900"));
   });
 });
 

@@ -29,7 +29,10 @@ publishTest("A topic's page publishes to the node that is chosen", async ({ admi
   const body = publication({ node, defer: "60000", body: "one\r\ntwo é" });
   const { status, headers } = await admin.ask("POST", "/topics/t", { body });
 
-  assertEquals([status, headers.get("location")], [303, "/topics/t?done=publish"]);
+  assertEquals([status, headers.get("location")], [
+    303,
+    `/topics/t?done=publish&on=${encodeURIComponent(node)}`,
+  ]);
   const answer = await fetch(`${nsqd.httpUrl}/messages?topic=t&channel=c`);
   const { messages } = await answer.json() as { messages: { body: string; state: string }[] };
   assertEquals(messages.map(({ body, state }) => [body, state]), [["one\ntwo é", "deferred"]]);
