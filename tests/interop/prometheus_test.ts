@@ -10,7 +10,7 @@ import dashboard from "../../contrib/grafana/denosq.json" with { type: "json" };
 import { eventually } from "../support/eventually.ts";
 import { pub } from "../support/frames.ts";
 import { interopTest, runProgram } from "../support/interop.ts";
-import { withNsqadmin } from "../support/nsqadmin_in_process.ts";
+import { type NsqadminInProcess, withNsqadmin } from "../support/nsqadmin_in_process.ts";
 import { type NsqdInProcess, withDataPath, withNsqd } from "../support/nsqd_in_process.ts";
 import { type NsqlookupdInProcess, withNsqlookupd } from "../support/nsqlookupd_in_process.ts";
 import { ALERTS_FILE, checkMetrics, findPrometheus, Prometheus } from "../support/prometheus.ts";
@@ -83,43 +83,60 @@ metricsTest("promtool has nothing to say of nsqadmin's /metrics", async (_, { ht
 });
 
 metricsTest(
-  "Prometheus scrapes both, evaluates every alert rule, and has series for every query of the dashboard",
+  "Prometheus scrapes all three, evaluates every alert rule, and has series for every query of the dashboard",
   async (nsqd, nsqlookupd) => {
-    const address = nsqd.httpUrl.replace("http://", "");
-    await using prometheus = await Prometheus.start([
-      { job: "nsqd", address },
-      { job: "nsqlookupd", address: nsqlookupd.httpAddress },
-      { job: "exporter", address, params: { names: ["exporter"] } },
-      { job: "statsd", address, params: { names: ["statsd"] } },
-    ]);
-
-    await eventually("all targets are up", async () => {
-      assertEquals(await prometheus.scrapeErrors(), { nsqd: "", nsqlookupd: "", exporter: "", statsd: "" });
-      return true;
-    }, PATIENCE);
-    const rules = await eventually("all rules are evaluated", async () => {
-      const rules = await prometheus.rules();
-      return rules.every(({ health }) => health !== "unknown") && rules;
-    }, PATIENCE);
-    assertEquals(
-      rules.filter(({ health }) => health !== "ok").map(({ name, lastError }) => [name, lastError]),
-      [],
-    );
-    assert(rules.length > 15, `only ${rules.length} rules`);
-
-    for (const expression of dashboardQueries()) {
-      await eventually(`series for ${expression}`, async () => {
-        return (await prometheus.query(expression)).length > 0;
-      }, PATIENCE);
-    }
-    const values = async (query: string) => (await prometheus.query(query)).map(({ value }) => value[1]);
-    assertEquals(await values('nsq_channel_finished_total{topic="orders",channel="billing"}'), ["1"]);
-    assertEquals(await values('nsq_topic_depth{topic="dotted.name",job="nsqd"}'), ["0"]);
-    assertEquals(await values('nsq_topic_channel_message_count{job="statsd",channel="billing"}'), ["2"]);
-    assertEquals(await values('nsq_channel_client_count{job="exporter",channel="billing"}'), ["1"]);
-    assertEquals(await values('nsqlookupd_producers{job="nsqlookupd"}'), ["1"]);
+    const options = { lookupdHttpAddresses: [nsqlookupd.httpAddress], history: true, pollIntervalMs: 1000 };
+    await withNsqadmin(options, (admin) => scrapeAll(nsqd, nsqlookupd, admin));
   },
 );
+
+async function scrapeAll(
+  nsqd: NsqdInProcess,
+  nsqlookupd: NsqlookupdInProcess,
+  admin: NsqadminInProcess,
+): Promise<void> {
+  const address = nsqd.httpUrl.replace("http://", "");
+  await using prometheus = await Prometheus.start([
+    { job: "nsqd", address },
+    { job: "nsqlookupd", address: nsqlookupd.httpAddress },
+    { job: "nsqadmin", address: admin.url.replace("http://", "") },
+    { job: "exporter", address, params: { names: ["exporter"] } },
+    { job: "statsd", address, params: { names: ["statsd"] } },
+  ]);
+
+  await eventually("all targets are up", async () => {
+    assertEquals(await prometheus.scrapeErrors(), {
+      nsqd: "",
+      nsqlookupd: "",
+      nsqadmin: "",
+      exporter: "",
+      statsd: "",
+    });
+    return true;
+  }, PATIENCE);
+  const rules = await eventually("all rules are evaluated", async () => {
+    const rules = await prometheus.rules();
+    return rules.every(({ health }) => health !== "unknown") && rules;
+  }, PATIENCE);
+  assertEquals(
+    rules.filter(({ health }) => health !== "ok").map(({ name, lastError }) => [name, lastError]),
+    [],
+  );
+  assert(rules.length > 15, `only ${rules.length} rules`);
+
+  for (const expression of dashboardQueries()) {
+    await eventually(`series for ${expression}`, async () => {
+      return (await prometheus.query(expression)).length > 0;
+    }, PATIENCE);
+  }
+  const values = async (query: string) => (await prometheus.query(query)).map(({ value }) => value[1]);
+  assertEquals(await values('nsq_channel_finished_total{topic="orders",channel="billing"}'), ["1"]);
+  assertEquals(await values('nsq_topic_depth{topic="dotted.name",job="nsqd"}'), ["0"]);
+  assertEquals(await values('nsq_topic_channel_message_count{job="statsd",channel="billing"}'), ["2"]);
+  assertEquals(await values('nsq_channel_client_count{job="exporter",channel="billing"}'), ["1"]);
+  assertEquals(await values('nsqlookupd_producers{job="nsqlookupd"}'), ["1"]);
+  assertEquals(await values('nsqadmin_nodes{job="nsqadmin",state="up"}'), ["1"]);
+}
 
 interopTest(
   "promtool finds that each alert comes when it should, and not before",
