@@ -62,7 +62,7 @@ export async function shakeHands(
   const answer = await talk.ask("IDENTIFY", identityOf(address, options), MAGIC_V2);
   const said = answer.startsWith("{") ? JSON.parse(answer) as Readonly<Record<string, unknown>> : {};
 
-  if (asksForTls(address, options) && said.tls_v1 !== true) {
+  if (asksForTls(address, options) && said.tls_v1 !== true && tlsOptions(options).optional !== true) {
     throw new ConnectionError(address.text, "The node does not offer TLS");
   }
   if (said.tls_v1 === true) {

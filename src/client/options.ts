@@ -22,6 +22,8 @@ export interface TlsOptions {
   readonly serverName?: string;
   /** Whether the node's certificate is verified. @default {true} */
   readonly rejectUnauthorized?: boolean;
+  /** Whether the connection goes on without TLS where the node does not offer it. @default {false} */
+  readonly optional?: boolean;
   /** The oldest version that is spoken. */
   readonly minVersion?: "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3";
 }

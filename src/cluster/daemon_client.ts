@@ -15,8 +15,8 @@ import { type Header, statusText } from "../http/answer.ts";
 import type { ClientAnswer, HttpClient } from "../http/http_client.ts";
 import { SHOWN_LENGTH_MAX, shownText } from "../protocol/quote.ts";
 
-/** A host or IP address, IPv6 in brackets, and a port. */
-const ADDRESS = /^(?:\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[\w.-]+):\d{1,5}$/;
+/** A host or IP address, IPv6 in brackets, and a port: what others may say of where a daemon is. */
+export const ADDRESS = /^(?:\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[\w.-]+):\d{1,5}$/;
 
 /** Answers are read at the same time up to so many bytes: what they are read to takes several times as much. */
 const READ_SIZE_MAX = 8 * 1024 * 1024;

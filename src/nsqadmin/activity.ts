@@ -38,6 +38,8 @@ export interface Subject {
   readonly message?: string | undefined;
   /** A consumer, by what it calls itself or its address. */
   readonly client?: string | undefined;
+  /** The topic that messages go to. */
+  readonly to?: string | undefined;
 }
 
 /** What a daemon has made of it. */
@@ -150,6 +152,7 @@ export class ActivityLog {
       node: cut(subject.node),
       message: cut(subject.message),
       client: cut(subject.client),
+      to: cut(subject.to),
       status,
       outcome: outcomeOf(status, result),
       isOfBulk,
@@ -184,8 +187,8 @@ export function noteActivity(admin: Recorder, context: RequestContext, status: n
 
 /** The texts of an activity by which it is found. */
 export function textOf({ user, address, outcome, ...activity }: Activity): string {
-  const { action, topic, channel, node, message, client } = activity;
-  return [user, address, action, topic, channel, node, message, client, outcome].filter((text) =>
+  const { action, topic, channel, node, message, client, to } = activity;
+  return [user, address, action, topic, channel, node, message, client, to, outcome].filter((text) =>
     text !== undefined
   ).join(" ");
 }

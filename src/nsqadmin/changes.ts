@@ -31,6 +31,7 @@ import { type Right, userOf } from "./access.ts";
 import type { ActivityAuthor, Subject } from "./activity.ts";
 import type { AdminContext } from "./context.ts";
 import { clientText } from "./kick_target.ts";
+import { planRedrive, type RedriveOrder } from "./redrive/plan.ts";
 
 /** A change. */
 export type Change =
@@ -49,13 +50,16 @@ export type Change =
   /** Nothing is said any more of a node that is gone. */
   | { readonly kind: "forget"; readonly node: string }
   | { readonly kind: `${MessageAction}-message`; readonly target: MessageTarget }
-  | { readonly kind: "kick"; readonly consumer: KickTarget };
+  | { readonly kind: "kick"; readonly consumer: KickTarget }
+  | { readonly kind: "redrive"; readonly order: RedriveOrder }
+  | { readonly kind: "cancel-redrive"; readonly id: string };
 
 /**
  * Makes a change that the request asks for.
  *
  * @throws {UnansweredError} If nothing could be done, or next to nothing.
- * @throws {HttpError} 409 if a node is to be forgotten that is not gone; 404 if nobody is there to be kicked.
+ * @throws {HttpError} 409 if a node is to be forgotten that is not gone; 404 if nobody is there to be kicked; 404, 409 or 503 if a
+ * redrive cannot begin or end now.
  */
 export async function makeChange(
   admin: AdminContext,
@@ -102,6 +106,8 @@ export function rightFor({ kind }: Pick<Change, "kind">): Right {
     case "delete-message":
     case "cancel-message":
       return "delete";
+    case "cancel-redrive":
+      return "redrive";
     default:
       return kind;
   }
@@ -135,7 +141,11 @@ async function carriedOut(
     action: string,
     target: Target | undefined,
     node?: string,
-    { message, client }: { readonly message?: string; readonly client?: string } = {},
+    { message, client, to }: {
+      readonly message?: string;
+      readonly client?: string;
+      readonly to?: string;
+    } = {},
   ) =>
     admin.notify({
       action,
@@ -144,6 +154,7 @@ async function carriedOut(
       node,
       message,
       client,
+      to,
       timestamp: Math.floor(admin.clock.nowMs() / 1000),
       user: author.user,
       remote_ip: author.address,
@@ -222,6 +233,19 @@ async function carriedOut(
       }
       return done;
     }
+    case "redrive": {
+      const { order } = change;
+      admin.redrives.check(order);
+      const plan = await planRedrive(cluster, order);
+      admin.redrives.start(order, plan, author.user);
+      notify("redrive", order, undefined, { to: order.to });
+      return { done: plan.nodes.map((address) => ({ kind: "nsqd", address })), failures: plan.failures };
+    }
+    case "cancel-redrive": {
+      const { order } = admin.redrives.cancel(change.id);
+      notify("cancel_redrive", order, undefined, { to: order.to });
+      return { done: [], failures: [] };
+    }
   }
 }
 
@@ -244,6 +268,11 @@ export function subjectOf(change: Change): Subject {
     const { topic, node } = change.publication;
     return { action, topic, node };
   }
+  if (change.kind === "redrive") {
+    const { topic, channel, to } = change.order;
+    return { action, topic, channel, to };
+  }
+  if (change.kind === "cancel-redrive") return { action, message: change.id };
   if (change.kind === "kick") {
     const { consumer } = change;
     const { topic, channel, node } = consumer;

@@ -20,6 +20,7 @@ import type { MetricsSource } from "./metrics.ts";
 import type { AdminAction } from "./notifications.ts";
 import type { NsqadminOptions } from "./options.ts";
 import type { TrustedProxies } from "./proxies.ts";
+import type { Redrives } from "./redrive/redrives.ts";
 import type { Poller } from "./watch/poller.ts";
 
 /** See above. */
@@ -35,6 +36,8 @@ export interface AdminContext extends MetricsSource {
   readonly alerts: Alerts;
   /** Tells open pages of its rounds. */
   readonly events: PageEvents;
+  /** Messages that are being published again. */
+  readonly redrives: Redrives;
   /** Makes requests to others than daemons. */
   readonly http: HttpClient;
   readonly hostname: string;

@@ -21,6 +21,7 @@ import { alerts } from "./api/alerts.ts";
 import { changeAdminOption, showAdminOption } from "./api/config.ts";
 import { graphiteProxy, graphiteRate } from "./api/graphite.ts";
 import { channel, counter, node, nodes, topic, topics } from "./api/reads.ts";
+import { cancelRedrive, redrive, redrives } from "./api/redrives.ts";
 import { staticFiles } from "./api/static_files.ts";
 import {
   actOnTopicOrChannel,
@@ -93,6 +94,9 @@ export function nsqadminRoutes(admin: AdminContext): HttpRoute[] {
     route("DELETE", "/api/topics/:topic/:channel", change(deleteTopicOrChannel)),
     route("DELETE", "/api/cluster/nodes/:node", change(forgetNode)),
     route("POST", "/api/consumers/kick", change(kickConsumer)),
+    route("GET", "/api/redrives", api(redrives)),
+    route("POST", "/api/redrives", change(redrive)),
+    route("DELETE", "/api/redrives/:id", change(cancelRedrive)),
     route("GET", "/api/counter", api(counter)),
     route("GET", "/api/alerts", api(alerts)),
     route("GET", "/api/activity", api(activity)),

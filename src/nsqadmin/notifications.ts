@@ -26,6 +26,8 @@ export interface AdminAction {
   readonly message?: string | undefined;
   /** Who was cut off; of no change that NSQ has. */
   readonly client?: string | undefined;
+  /** The topic that messages go to; of no change that NSQ has. */
+  readonly to?: string | undefined;
   /** In s. */
   readonly timestamp: number;
   readonly user: string | undefined;

@@ -38,9 +38,11 @@ import { PageEvents } from "./console/events.ts";
 import type { AdminContext } from "./context.ts";
 import { nsqadminHttp } from "./http_api.ts";
 import { Logins } from "./login/logins.ts";
+import { nodeConnection } from "./node_connections.ts";
 import { type AdminAction, Notifications } from "./notifications.ts";
 import { NSQADMIN_OPTIONS, type NsqadminConfig, type NsqadminOptions } from "./options.ts";
 import { TrustedProxies } from "./proxies.ts";
+import { Redrives } from "./redrive/redrives.ts";
 import { readTokenFile } from "./token_file.ts";
 import { DOUBTFUL_MS, Poller } from "./watch/poller.ts";
 
@@ -71,6 +73,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly events = new PageEvents();
   readonly activity = new ActivityLog();
   readonly bulk: BulkGoes;
+  readonly redrives: Redrives;
   readonly http: HttpClient;
   readonly proxies: TrustedProxies | undefined;
   readonly logins: Logins | undefined;
@@ -151,6 +154,18 @@ export class Nsqadmin implements Daemon, AdminContext {
       registries: () => this.cluster.registries,
       onChange: (alert) => this.#tellOf(alert),
     });
+    this.redrives = new Redrives({
+      logger,
+      clock: this.clock,
+      connection: () =>
+        nodeConnection({
+          tls,
+          skipVerify: options.httpClientTlsInsecureSkipVerify,
+          token: this.#token,
+          connectTimeoutMs: options.httpClientConnectTimeoutMs,
+        }),
+      spawn: (run) => this.#group.spawn("redrive", run),
+    });
     // NSQ compat: what is said of TLS is for daemons and graphite.
     const http = new HttpClient(limits);
     const { notificationHttpEndpoint: endpoint, alertWebhook } = options;
@@ -223,7 +238,7 @@ export class Nsqadmin implements Daemon, AdminContext {
     this.logger.info(`reloaded ${reloaded.join(", ") || "nothing: there are no such files"}`);
   }
 
-  /** Stops: pages' events, what is done in bulk, HTTP, notifications, requests to others, loops. */
+  /** Stops: pages' events, what is done in bulk, HTTP, redrives, notifications, requests to others, loops. */
   stop(): Promise<void> {
     return this.#stopping ??= this.#stop();
   }
@@ -320,6 +335,7 @@ export class Nsqadmin implements Daemon, AdminContext {
     this.events.end();
     this.bulk.end();
     await this.#server?.close({ graceMs: HTTP_GRACE_MS });
+    await this.redrives.stop();
     this.#notifications?.end();
     this.#webhook?.end();
     await this.#notified();

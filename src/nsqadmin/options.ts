@@ -91,6 +91,15 @@ export const NSQADMIN_OPTIONS = {
       "Keep the numbers of a day in memory, for graphs; if not, nsqd nodes are asked only while somebody looks.",
   }),
 
+  deadLetterSuffixes: option({
+    flag: "dead-letter-suffix",
+    key: "dead_letter_suffixes",
+    kind: stringList,
+    default: [".failed", ".dead", ".dlq"],
+    description:
+      "What the name of a topic ends in that holds the dead letters of the topic without it; may be given several times.",
+  }),
+
   graphiteUrl: option({
     flag: "graphite-url",
     kind: url,

@@ -7,13 +7,13 @@
 import { formatDuration } from "../base/duration.ts";
 import { errorText } from "../base/error_text.ts";
 import { sleep } from "../base/every.ts";
+import { RateLimit } from "../base/rate_limit.ts";
 import { Producer } from "../client/mod.ts";
 import { BatchSender, type Sending } from "./batch_sender.ts";
 import { follow } from "./connecting.ts";
 import { checkAddresses, producerOptions, usable } from "./options.ts";
 import { PositionFile } from "./position_file.ts";
 import { Progress } from "./progress.ts";
-import { RateLimit } from "./rate_limit.ts";
 import { InputError, type InputRecord, recordReader } from "./records.ts";
 import { Routing } from "./routing.ts";
 import {

@@ -62,6 +62,27 @@ Deno.test("Producer refuses a node that does not offer the TLS which it asks for
     });
   }));
 
+Deno.test("Producer goes on without TLS where it is optional and the node does not offer it", () =>
+  withDataPath(async (dataPath) => {
+    await withNsqd(dataPath, {}, async ({ tcpAddress }) => {
+      await using producer = new Producer({ nsqd: [tcpAddress], tls: { optional: true } });
+
+      assertEquals(await producer.publish("layers", "a"), { node: tcpAddress });
+    });
+  }));
+
+certificateTest(
+  "Producer verifies the certificate of a node that offers TLS, also where it is optional",
+  async (made) => {
+    await using nsqd = await startNsqd({ args: tlsFlags(made) });
+    await using producer = new Producer({ nsqd: [nsqd.tcpAddress], tls: { optional: true } });
+
+    const error = await connectFailure(producer);
+
+    assertMatch(error.message, /certificate|issuer/i);
+  },
+);
+
 Deno.test("Producer shows its secret to a node that demands one", () =>
   withDataPath(async (dataPath) => {
     await using server = new AuthServer(() => Response.json(ALLOW_ALL));

@@ -56,6 +56,7 @@ const PATHS = [
   "/topics/T/C/messages/C",
   "/channels",
   "/consumers",
+  "/redrives",
   "/nodes",
   "/nodes/N",
   "/counter",
@@ -95,6 +96,9 @@ const PARAMETERS = [
   "q",
   "name",
   "count",
+  "to",
+  "rate",
+  "messages",
 ];
 const WORDS = [
   "depth",
@@ -133,6 +137,9 @@ const ACTIONS = [
   "ask-kick",
   "ask-delete",
   "ask-pause",
+  "redrive",
+  "ask-redrive",
+  "cancel-redrive",
 ];
 /** Whatever else a page has is not ours. */
 const TAGS = new Set(
@@ -173,7 +180,7 @@ async function look(random: Random, admin: NsqadminInProcess, node: string) {
 }
 
 async function submit(random: Random, admin: NsqadminInProcess, node: string) {
-  const paths = ["/topics", "/topics/T", "/topics/T/C", "/nodes/N", "/consumers", "/bulk", "/bulk"];
+  const paths = ["/topics", "/topics/T", "/topics/T/C", "/nodes/N", "/consumers", "/bulk", "/redrives"];
   const target = pathOf(random, random.pick(paths), node);
   // What can be done is often done on a node.
   const fields = random.oneIn(4) ? `node=${encodeURIComponent(node)}` : fieldsOf(random, node);

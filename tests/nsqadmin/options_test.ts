@@ -39,6 +39,7 @@ Deno.test("loadNsqadminOptions() gives NSQ's defaults", () => {
     gossipHttpAddresses: [],
     pollIntervalMs: 5000,
     history: true,
+    deadLetterSuffixes: [".failed", ".dead", ".dlq"],
     graphiteUrl: "",
     proxyGraphite: false,
     statsdPrefix: "nsq.%s",

@@ -23,6 +23,7 @@ const FIELDS: Fields<Activity> = {
   node: ({ node }) => node,
   message: ({ message }) => message,
   client: ({ client }) => client,
+  to: ({ to }) => to,
   status: ({ status }) => status,
   outcome: ({ outcome }) => outcome,
 };

@@ -78,11 +78,12 @@ export async function kickConsumer(admin: AdminContext, request: RequestContext)
   return await applied(admin, request, { what: "kick client", change: { kind: "kick", consumer } });
 }
 
-async function applied(
+/** Makes a change; what is said of it. */
+export async function applied(
   admin: AdminContext,
   request: RequestContext,
   { what, change }: { readonly what: string; readonly change: Change },
-): Promise<unknown> {
+): Promise<{ readonly message: string }> {
   const upstream = new Upstream(admin);
   await upstream.noting(what, makeChange(admin, request, change));
   return { message: upstream.message };
@@ -97,13 +98,15 @@ function targetOf({ params }: RequestContext): { topic: string; channel: string 
 }
 
 /**
- * Texts in the object that the body is, as Go's decoder finds them: by name without regard to case, the last of each.
+ * Texts in the object that the body is, as Go's decoder finds them: by name without regard to case, the last of each. Of those that
+ * are no texts, numbers and the like are as they are written.
  *
  * @throws {HttpError} 400 for what is none, 413 if it is too long.
  */
-async function bodyTexts<Name extends string>(
+export async function bodyTexts<Name extends string>(
   request: RequestContext,
   names: readonly Name[],
+  noTexts: readonly Name[] = [],
 ): Promise<Partial<Record<Name, string>>> {
   const body = await request.readBody(BODY_SIZE_MAX);
   if (body === undefined) throw new HttpError(413, "INVALID_BODY");
@@ -116,8 +119,11 @@ async function bodyTexts<Name extends string>(
       const name = names.find((each) => each === field.name.toLowerCase());
       const value: unknown = name === undefined ? null : JSON.parse(field.text);
       if (name === undefined || value === null) continue;
-      if (typeof value !== "string") throw new SyntaxError(`json: ${name} is no string`);
-      texts[name] = value;
+      const isText = typeof value === "string";
+      if (!isText && (!noTexts.includes(name) || typeof value === "object")) {
+        throw new SyntaxError(`json: ${name} is no string`);
+      }
+      texts[name] = isText ? value : field.text;
     }
     return texts;
   } catch (cause) {

@@ -82,7 +82,7 @@ function Row({ request, of }: { readonly request: PageRequest; readonly of: Acti
 }
 
 function SubjectLink({ request, of }: { readonly request: PageRequest; readonly of: Activity }): Markup {
-  const { topic, channel, node, message, client } = of;
+  const { topic, channel, node, message, client, to } = of;
   return (
     <>
       {topic !== undefined && <a href={request.paths.topic(topic)}>{topic}</a>}
@@ -94,6 +94,7 @@ function SubjectLink({ request, of }: { readonly request: PageRequest; readonly 
       )}
       {message !== undefined && ` message ${message}`}
       {client !== undefined && ` client ${client}`}
+      {to !== undefined && ` to ${to}`}
       {node !== undefined && ` on ${node}`}
     </>
   );

@@ -14,10 +14,12 @@ import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import { requireRight } from "../access.ts";
 import { type Change, makeChange, rightFor } from "../changes.ts";
 import { kickFields, kickTarget } from "../kick_target.ts";
+import { redriveOrder } from "../redrive/redrives.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { type MessagesView, messagesView, viewQuery } from "./messages_view.ts";
 import { Failures } from "./parts.tsx";
+import { redriveDryRun, RedriveFields } from "./redrive.tsx";
 import { restAfter, restFields, restIn } from "./rest_form.ts";
 import { isOfMessage, wordingOf } from "./wording.ts";
 import { type PageRequest, queryOf } from "./request.ts";
@@ -46,6 +48,7 @@ export async function submitForm(request: PageRequest): Promise<FormAnswer> {
   requireRight(admin, context, rightFor(change));
   const at = messagesView(queryOf(form.get("at") ?? ""));
   if (action.startsWith("ask-")) {
+    if (change.kind === "redrive") return await redriveDryRun(request, change.order);
     return { status: 200, page: <ConfirmPage request={request} change={change} at={at} /> };
   }
   try {
@@ -92,6 +95,7 @@ function changeOf(request: PageRequest, kind: string, form: ReadonlyMap<string, 
     const textOf = (name: string) => name === "topic" || name === "channel" ? params[name] : form.get(name);
     return { kind, consumer: kickTarget(textOf) };
   }
+  if (kind === "cancel-redrive") return { kind, id: form.get("id") ?? "" };
   if (!isValidTopicName(topic)) throw new HttpError(400, "INVALID_TOPIC");
   if (channel !== "" && !isValidChannelName(channel)) throw new HttpError(400, "INVALID_CHANNEL");
   const isOfPage = context.params.topic !== undefined;
@@ -109,6 +113,12 @@ function changeOf(request: PageRequest, kind: string, form: ReadonlyMap<string, 
       break;
     case "publish":
       if (isOfPage && channel === "") return { kind, publication: publicationOf(topic, form) };
+      break;
+    case "redrive":
+      if (context.params.channel !== undefined) {
+        const [to = "", rate = "", messages = ""] = ["to", "rate", "messages"].map((name) => form.get(name));
+        return { kind, order: redriveOrder({ topic, channel, to, rate, messages }) };
+      }
       break;
     case "delete":
       if (isOfPage) return { kind, target: { topic, channel }, rest: restIn(request, form) };
@@ -262,6 +272,8 @@ function ChangeFields({ change, at }: { readonly change: Change; readonly at: Me
           <input type="hidden" name="body" value={change.publication.body} />
         </>
       )}
+      {change.kind === "redrive" && <RedriveFields order={change.order} />}
+      {change.kind === "cancel-redrive" && <input type="hidden" name="id" value={change.id} />}
       {change.kind === "kick" &&
         Object.entries(kickFields(change.consumer)).map(([name, value]) =>
           value !== undefined && <input type="hidden" name={name} value={value} />
@@ -286,6 +298,7 @@ function pathOf({ paths }: PageRequest, change: Change, at: MessagesView): strin
   if (change.kind === "tombstone") return paths.topic(change.topic);
   if (change.kind === "forget") return paths.cluster;
   if (change.kind === "drain") return paths.node(change.node);
+  if (change.kind === "redrive" || change.kind === "cancel-redrive") return paths.redrives;
   if (change.kind === "publish") return paths.topic(change.publication.topic);
   if (change.kind === "kick" && change.consumer.topic === "") return paths.consumers;
   const { topic, channel } = change.kind === "kick" ? change.consumer : change.target;

@@ -15,6 +15,7 @@ import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { GoneWith } from "./news.tsx";
 import { ActionsOnAllNodes, ActionsOnNode, Failures, NodeHead, Paused, Table } from "./parts.tsx";
+import { DeadLetterLinks, RedriveForm } from "./redrive.tsx";
 import type { PageRequest } from "./request.ts";
 
 const CHARTS = [
@@ -60,6 +61,7 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
       <h1>
         Channel {channel} <Paused is={sum?.paused ?? false} />
       </h1>
+      <DeadLetterLinks request={request} topic={topic} />
       <Failures of={failures} shown="What is known there only is missing in the numbers below." />
       <GoneWith request={request} series={series} />
       <ActionsOnAllNodes
@@ -74,6 +76,7 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
           <ExportLinks request={request} table="nodes" />
           {consumers}
           <ExportLinks request={request} table="consumers" />
+          <RedriveForm request={request} topic={topic} channel={channel} />
         </>
       )}
     </Layout>

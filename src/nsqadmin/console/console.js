@@ -191,7 +191,7 @@ function patch(old, fresh) {
     if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) {
-    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   const before = [
     ...old.childNodes

@@ -114,6 +114,8 @@ const DONE: Readonly<Record<string, string>> = {
   "delete-message": "The message is deleted.",
   "cancel-message": "The message is canceled.",
   kick: "It is cut off.",
+  redrive: "It has begun.",
+  "cancel-redrive": "It ends.",
 };
 
 /** Of a node, and so that nobody can be told just anything by a link. */

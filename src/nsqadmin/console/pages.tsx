@@ -36,6 +36,7 @@ import { messagesPage } from "./messages.tsx";
 import { nodePage } from "./node.tsx";
 import { nodesPage } from "./nodes.tsx";
 import { overviewPage } from "./overview.tsx";
+import { redrivesPage } from "./redrives.tsx";
 import { type PageRequest, pageRequest, refusedRequest } from "./request.ts";
 import { searchPage } from "./search.tsx";
 import { topicPage } from "./topic.tsx";
@@ -110,6 +111,8 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("GET", "/activity", page(activityPage)),
     route("GET", "/search", page(searchPage)),
     route("POST", "/nodes/:node", form),
+    route("GET", "/redrives", page(redrivesPage)),
+    route("POST", "/redrives", form),
     route("POST", "/consumers", form),
     route("GET", "/bulk/:go", page(bulkPage)),
     route("POST", "/bulk", submitted(submitBulk)),
@@ -179,6 +182,15 @@ const REASONS: Readonly<Record<string, string>> = {
   INVALID_CHANNEL: "That is no name of a channel: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
   INVALID_ACTION: "That cannot be done here.",
   NODE_NOT_GONE: "This node is not gone, or is forgotten already.",
+  INVALID_TARGET:
+    "That is no topic to publish to: another one than they come from, and none that is ephemeral.",
+  INVALID_RATE: "That is no rate: 1 to 10,000 messages in a second.",
+  INVALID_MESSAGES: "That is no number of messages: 1 to 1,000,000.",
+  NOTHING_TO_REDRIVE: "Nothing waits there any more.",
+  REDRIVE_RUNNING: "Messages of this channel are being redriven already.",
+  REDRIVE_OVER: "It is over already.",
+  REDRIVE_NOT_FOUND: "There is no such redrive.",
+  TOO_MANY_REDRIVES: "There are as many redrives as there can be at a time: wait, or cancel one.",
   CLIENT_NOT_FOUND: "No such consumer is connected any more.",
   INVALID_FORMAT: "That is no format of a table: json or csv.",
   INVALID_TABLE: "There is no such table on this page.",

@@ -133,6 +133,10 @@ export class Paths {
     return `${this.bulk}/${id}`;
   }
 
+  get redrives(): string {
+    return `${this.#base}/redrives`;
+  }
+
   get login(): string {
     return `${this.#base}/login`;
   }

@@ -24,6 +24,7 @@ import {
   TakeOffButton,
 } from "./parts.tsx";
 import { PublishForm } from "./publish_form.tsx";
+import { DeadLetterLinks, NEW_CHANNEL, RedriveForm } from "./redrive.tsx";
 import type { PageRequest } from "./request.ts";
 
 const CHARTS = [
@@ -62,6 +63,7 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
       <h1>
         Topic {topic} <Paused is={sum.paused} />
       </h1>
+      <DeadLetterLinks request={request} topic={topic} />
       <Failures of={failures} shown="What is known there only is missing in the numbers below." />
       <GoneWith request={request} series={series} />
       <ActionsOnAllNodes request={request} to={request.paths.topic(topic)} paused={sum.paused} />
@@ -72,6 +74,7 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
           <ExportLinks request={request} table="nodes" />
           <ChannelsTable request={request} sum={sum} />
           <ExportLinks request={request} table="channels" />
+          {sum.channels === null && <RedriveForm request={request} topic={topic} channel={NEW_CHANNEL} />}
           <PublishForm request={request} topic={topic} nodes={(sum.nodes ?? []).map(({ node }) => node)} />
         </>
       )}

@@ -61,6 +61,21 @@ export function wordingOf(change: Change): Wording {
       button: "Publish",
     };
   }
+  if (change.kind === "redrive") {
+    const { topic, channel, to } = change.order;
+    return {
+      question: `Redrive channel ${channel} of topic ${topic} to topic ${to}`,
+      meaning: "Each message is published there, and is gone from this channel then.",
+      button: "Redrive",
+    };
+  }
+  if (change.kind === "cancel-redrive") {
+    return {
+      question: `Cancel redrive ${change.id}`,
+      meaning: "What is published stays published; all else stays where it is.",
+      button: "Cancel redrive",
+    };
+  }
   if (change.kind === "kick") {
     const { consumer } = change;
     const { topic, channel, node, address } = consumer;

@@ -132,7 +132,7 @@ function patch(old: Element, fresh: Element): void {
     if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) {
-    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   const before = [...old.childNodes];
   const after = [...fresh.childNodes];

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { RateLimit } from "../../src/tools/rate_limit.ts";
+import { RateLimit } from "../../src/base/rate_limit.ts";
 
 Deno.test("RateLimit lets the first through at once, and then so many a second", () => {
   const limit = new RateLimit(10);

@@ -1,0 +1,81 @@
+/**
+ * The redrives that go on, and the last that did.
+ *
+ * @module
+ */
+
+import type { Redrive } from "../redrive/redrive.ts";
+import { OVER_MAX } from "../redrive/redrives.ts";
+import { Layout } from "./layout.tsx";
+import type { Markup } from "./markup.ts";
+import { ChangeButton, Count, EmptyRow, Table, Time } from "./parts.tsx";
+import type { PageRequest } from "./request.ts";
+
+/** `GET /redrives` */
+export function redrivesPage(request: PageRequest): Promise<Markup> {
+  const { redrives } = request.admin;
+  const all = redrives.newestFirst;
+  return Promise.resolve(
+    <Layout request={request} title="Redrives" live>
+      <h1>Redrives</h1>
+      <p>
+        Messages that are published to another topic, and the last {OVER_MAX}{" "}
+        times that some were. They begin on the page of a channel.
+      </p>
+      <Table caption="Redrives, the newest first">
+        <thead>
+          <tr>
+            <th scope="col">Began</th>
+            <th scope="col">Who</th>
+            <th scope="col" class="name">From</th>
+            <th scope="col" class="name">To</th>
+            <th scope="col" class="n">Redriven</th>
+            <th scope="col" class="n">Of</th>
+            <th scope="col" class="n">Put back</th>
+            <th scope="col">State</th>
+            {request.may("redrive") && <th scope="col">Actions</th>}
+          </tr>
+        </thead>
+        <tbody>
+          {all.map((redrive) => <Row request={request} of={redrive} />)}
+          {all.length === 0 && <EmptyRow columns={request.may("redrive") ? 9 : 8}>There is none.</EmptyRow>}
+        </tbody>
+      </Table>
+    </Layout>,
+  );
+}
+
+function Row({ request, of }: { readonly request: PageRequest; readonly of: Redrive }): Markup {
+  const { order: { topic, channel, to, rate }, state, problem } = of;
+  return (
+    <tr>
+      <td>
+        <Time atMs={of.beganMs} />
+      </td>
+      <td>{of.user ?? <span class="quiet">not known</span>}</td>
+      <th scope="row" class="name">
+        <a href={request.paths.channel(topic, channel)}>{`${topic} / ${channel}`}</a>
+      </th>
+      <td class="name">
+        <a href={request.paths.topic(to)}>{to}</a>
+      </td>
+      <Count of={of.redriven} />
+      <Count of={of.count} />
+      <Count of={of.failed} />
+      <td>
+        {state === "failed" ? <strong class="mark">failed</strong> : state}
+        {state === "running" && `, ${rate.toLocaleString("en")} in a second`}
+        {problem !== undefined && `: ${problem}`}
+      </td>
+      {request.may("redrive") && (
+        <td>
+          {state === "running" && (
+            <ChangeButton to={request.paths.redrives} action="cancel-redrive" fields={{ id: of.id }}>
+              Cancel
+            </ChangeButton>
+          )}
+        </td>
+      )}
+    </tr>
+  );
+}
