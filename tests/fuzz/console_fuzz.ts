@@ -66,6 +66,7 @@ const PATHS = [
   "/activity",
   "/bulk/C",
   "/search",
+  "/settings",
 ];
 const PARAMETERS = [
   "filter",
@@ -94,6 +95,9 @@ const PARAMETERS = [
   "of",
   "which",
   "q",
+  "theme",
+  "show",
+  "hide",
   "name",
   "count",
   "to",
@@ -180,7 +184,17 @@ async function look(random: Random, admin: NsqadminInProcess, node: string) {
 }
 
 async function submit(random: Random, admin: NsqadminInProcess, node: string) {
-  const paths = ["/topics", "/topics/T", "/topics/T/C", "/nodes/N", "/consumers", "/bulk", "/redrives"];
+  const paths = [
+    "/topics",
+    "/topics/T",
+    "/topics/T/C",
+    "/nodes/N",
+    "/consumers",
+    "/bulk",
+    "/bulk",
+    "/settings",
+    "/redrives",
+  ];
   const target = pathOf(random, random.pick(paths), node);
   // What can be done is often done on a node.
   const fields = random.oneIn(4) ? `node=${encodeURIComponent(node)}` : fieldsOf(random, node);

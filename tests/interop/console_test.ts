@@ -65,6 +65,7 @@ interopTest(
             "/cluster",
             "/lookup",
             "/search?q=o",
+            "/settings",
             "/alerts",
             "/activity",
             bulk.headers.get("location") ?? "none",
@@ -289,6 +290,36 @@ interopTest(
   },
 );
 
+interopTest(
+  "Colours, columns and whether pages keep themselves up to date are as they are chosen, in this browser",
+  () => Chromium.start(),
+  async (chromium) => {
+    await withCluster({ nsqadmin: { ...LIVE } }, async ({ admin, topic }) => {
+      await topic("a");
+      await admin.nsqadmin.poller.refresh();
+      const tab = await chromium.tab();
+      await tab.look({ width: 1280, scheme: "light" });
+      const ground = () => tab.evaluate("document.body && getComputedStyle(document.body).backgroundColor");
+      await tab.open(`${admin.url}/settings`);
+      assertEquals(await ground(), "rgb(255, 255, 255)");
+      for (const value of ["dark", "off", "topics.depth"]) {
+        await tab.evaluate(`document.querySelector('main input[value="${value}"]').click()`);
+      }
+      await tab.evaluate(`document.querySelector("main button[value=keep]").click()`);
+      await eventually("it is kept", async () => await ground() === "rgb(20, 23, 26)");
+
+      await tab.open(admin.url);
+      const heads = String(await tab.evaluate(`document.querySelector("thead").textContent`));
+      assertEquals([await ground(), heads.startsWith("TopicDeepest channel")], ["rgb(20, 23, 26)", true]);
+      assertStringIncludes(
+        String(await tab.evaluate(`document.querySelector("footer").textContent`)),
+        "Numbers are not updated.Go on updating",
+      );
+      assertEquals([admin.nsqadmin.events.isListened, tab.errors], [false, []]);
+    });
+  },
+);
+
 interopTest("Pausing by key asks first", () => Chromium.start(), async (chromium) => {
   await withCluster({ nsqadmin: { ...LIVE } }, async ({ admin, nsqds: [nsqd], topic }) => {
     await topic("a");
@@ -304,6 +335,9 @@ interopTest("Pausing by key asks first", () => Chromium.start(), async (chromium
     await tab.press("p");
     await titled("Pause?");
     assertEquals((await statsOf(nsqd, "a"))?.paused, false);
+    await eventually("the button is focused", async () => {
+      return await tab.evaluate("document.activeElement.textContent") === "Pause";
+    });
     await tab.hit("Enter");
     await titled("Topic a");
     assertEquals((await statsOf(nsqd, "a"))?.paused, true);

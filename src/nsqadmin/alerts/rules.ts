@@ -13,7 +13,7 @@
 
 import { formatDuration, parseDuration } from "../../base/duration.ts";
 import type { Kind } from "../../config/kind.ts";
-import type { Series } from "../watch/series.ts";
+import { requeuedPercent, type Series } from "../watch/series.ts";
 import { AlertFilter } from "./filter.ts";
 
 /** Rules at most. */
@@ -21,7 +21,7 @@ export const RULES_MAX = 50;
 /** The longest rule, in characters. */
 export const RULE_LENGTH_MAX = 1000;
 
-const PERCENT = 100;
+const HUNDREDTHS = 100;
 const MS_PER_S = 1000;
 
 /** What a limit is written as; `none` where there is nothing to be limited. */
@@ -53,7 +53,11 @@ export const ALERT_KINDS = {
     limit: 0,
     measure: (series) => series.sum("consumers") > 0 ? 0 : series.sum("depth"),
   },
-  requeued: { of: "channels", unit: "percent", measure: requeuedPercent },
+  requeued: {
+    of: "channels",
+    unit: "percent",
+    measure: (series) => requeuedPercent((field) => series.sum(field)),
+  },
   oldest: { of: "channels", unit: "duration", measure: (series) => series.sum("oldestS") * MS_PER_S },
   paused: { of: "series", unit: "none", measure: (series) => series.sum("paused") },
   "node-gone": { of: "nodes", unit: "none" },
@@ -115,7 +119,7 @@ export function parseAlertRule(text: string): AlertRule {
 
 /** Something that was measured, in the unit of the rule's kind. */
 export function formatAlertValue(kind: AlertKindName, value: number): string {
-  const rounded = Math.round(value * PERCENT) / PERCENT;
+  const rounded = Math.round(value * HUNDREDTHS) / HUNDREDTHS;
   switch (ALERT_KINDS[kind].unit) {
     case "duration":
       return shortDuration(value);
@@ -177,10 +181,4 @@ function limitOf(kind: string, { unit, limit }: AlertKind, text: string | undefi
     throw new SyntaxError(`the limit of ${kind} must be ${form}: ${JSON.stringify(text)}`);
   }
   return Number(number[1]);
-}
-
-/** Of what consumers have answered lately, how much they want again. */
-function requeuedPercent(series: Series): number {
-  const requeued = series.sum("requeueRate");
-  return requeued === 0 ? 0 : PERCENT * requeued / (requeued + series.sum("outRate"));
 }

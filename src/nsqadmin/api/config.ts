@@ -31,14 +31,28 @@ export async function changeAdminOption(admin: AdminContext, request: RequestCon
   return await changeOption({ optionValue: (key) => admin.optionValue(key), changes }, request);
 }
 
-function requireNetwork({ options, logger }: AdminContext, { remoteAddress }: RequestContext): void {
+/** Whether options may be seen where the request comes from. */
+export function isOfConfigNetwork(admin: AdminContext, request: RequestContext): boolean {
+  return networkRefusal(admin, request) === undefined;
+}
+
+/** @throws {HttpError} */
+function requireNetwork(admin: AdminContext, request: RequestContext): void {
+  const refusal = networkRefusal(admin, request);
+  if (refusal !== undefined) throw refusal;
+}
+
+function networkRefusal(
+  { options, logger }: AdminContext,
+  { remoteAddress }: RequestContext,
+): HttpError | undefined {
   const subnet = parseSubnet(options.allowConfigFromCidr);
   // None is checked at the start: the option is empty then.
-  if (subnet === undefined) return;
+  if (subnet === undefined) return undefined;
   const ip = ipOf(remoteAddress);
   if (ip === undefined) {
     logger.error(`failed to parse RemoteAddr ${remoteAddress}`);
-    throw new HttpError(400, "INVALID_REMOTE_ADDR");
+    return new HttpError(400, "INVALID_REMOTE_ADDR");
   }
-  if (!subnet.has(ip)) throw new HttpError(403, "FORBIDDEN");
+  return subnet.has(ip) ? undefined : new HttpError(403, "FORBIDDEN");
 }

@@ -12,14 +12,13 @@ import { inSlices } from "../../base/time_slice.ts";
 import type { Target } from "../../cluster/cluster_actions.ts";
 import type { Answer } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
-import { queryPairs } from "../../http/query.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import { requireRight } from "../access.ts";
 import { BULK_ACTIONS, BULK_MAX, type BulkAction, type BulkGo, type BulkItem } from "../bulk.ts";
 import { authorOf, rightFor } from "../changes.ts";
 import type { Series } from "../watch/series.ts";
 import { BULK_WORDS, type BulkTable, targetText } from "./bulk_form.tsx";
-import { type FormAnswer, formText } from "./change_pages.tsx";
+import { type FormAnswer, formText, pairsOf } from "./change_pages.tsx";
 import { channelsFound } from "./channels.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
@@ -353,16 +352,6 @@ function isTarget({ topic, channel }: Target): boolean {
 
 function isTable(text: string): text is BulkTable {
   return Object.hasOwn(TABLES, text);
-}
-
-/** @throws {HttpError} 400 */
-function pairsOf(text: string): readonly (readonly [string, string])[] {
-  try {
-    return [...queryPairs(text)];
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new HttpError(400, cause.message, { cause });
-  }
 }
 
 function countText(table: BulkTable, count: number): string {

@@ -9,6 +9,7 @@ import { UnansweredError } from "../../cluster/asked.ts";
 import type { Done, Publication } from "../../cluster/cluster_actions.ts";
 import type { Header } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
+import { queryPairs } from "../../http/query.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import { requireRight } from "../access.ts";
@@ -82,6 +83,16 @@ export async function formText(
   // What messages say is nothing for the audit log.
   if (!isSecret) context.detail = text.replace(/(^|&)body=[^&]*/g, "$1body=");
   return text;
+}
+
+/** The fields of a form, in their order. @throws {HttpError} 400 */
+export function pairsOf(text: string): readonly (readonly [name: string, value: string])[] {
+  try {
+    return [...queryPairs(text)];
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new HttpError(400, cause.message, { cause });
+  }
 }
 
 /** @throws {HttpError} 400 for what is no change. */

@@ -6,14 +6,15 @@
 
 import { formatDuration } from "../../base/duration.ts";
 import type { Answer } from "../../http/answer.ts";
-import type { Series } from "../watch/series.ts";
+import { type Field, requeuedPercent, type Series } from "../watch/series.ts";
 import { BulkForm, Tick } from "./bulk_form.tsx";
 import { rounded, Sparkline } from "./charts.tsx";
+import { type Column, ColumnHeads, columnsShown } from "./columns.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { ClusterNews, seen } from "./news.tsx";
-import { Count, EmptyRow, Paused, SortHead, Table, TableControls } from "./parts.tsx";
+import { Count, EmptyRow, Paused, Percent, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { type Columns, tablePart, tableView } from "./table.ts";
 
@@ -29,6 +30,7 @@ const COLUMNS: Columns<Series> = {
   "in-flight": (channel) => channel.sum("inFlight"),
   deferred: (channel) => channel.sum("deferred"),
   requeued: (channel) => channel.sum("requeued"),
+  "requeued-percent": (channel) => requeuedPercent((field) => channel.sum(field)),
   "timed-out": (channel) => channel.sum("timedOut"),
   consumers: (channel) => channel.sum("consumers"),
   nodes: ({ nodes }) => nodes,
@@ -43,15 +45,47 @@ const FIELDS: Fields<Series> = {
   paused: (channel) => channel.sum("paused") > 0,
 };
 
+/** A column with a number. */
+function counted(name: string, head: string, field: Field): Column<Series> {
+  return { name, head, cell: (channel) => <Count of={channel.sum(field)} /> };
+}
+
+/** The columns, but for the first. */
+export const CHANNEL_TABLE: readonly Column<Series>[] = [
+  counted("depth", "Depth", "depth"),
+  {
+    name: "line",
+    head: "Depth, 10 min",
+    isSortable: false,
+    isThere: ({ admin }) => admin.options.history,
+    cell: (channel, { admin }) => <Sparkline history={admin.poller.history} series={channel} field="depth" />,
+  },
+  { name: "drain", head: "Empty in", cell: (channel) => <td class="n">{drainText(channel)}</td> },
+  { name: "in", head: "In/s", cell: (channel) => <td class="n">{rounded(channel.sum("inRate"))}</td> },
+  { name: "out", head: "Out/s", cell: (channel) => <td class="n">{rounded(channel.sum("outRate"))}</td> },
+  counted("in-flight", "In flight", "inFlight"),
+  counted("deferred", "Deferred", "deferred"),
+  counted("requeued", "Requeued", "requeued"),
+  {
+    name: "requeued-percent",
+    head: "Requeued now",
+    cell: (channel) => <Percent of={requeuedPercent((field) => channel.sum(field))} />,
+  },
+  counted("timed-out", "Timed out", "timedOut"),
+  counted("consumers", "Consumers", "consumers"),
+  { name: "nodes", head: "Nodes", cell: ({ nodes }) => <Count of={nodes} /> },
+];
+
 /** `GET /channels` */
 export async function channelsPage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller, options } = request.admin;
+  const { poller } = request.admin;
   await seen(request);
   const view = tableView(request.query, COLUMNS);
   const part = await tablePart(channelsOf(poller.topics), view, { columns: COLUMNS, nameOf });
   const file = exported(request, { channels: fileOf(part.found, FIELDS) }, poller.failures);
   if (file) return await file;
   const head = { request, view };
+  const columns = columnsShown(request, "channels", CHANNEL_TABLE);
   return (
     <Layout request={request} title="Channels" live>
       <h1>Channels</h1>
@@ -67,23 +101,15 @@ export async function channelsPage(request: PageRequest): Promise<Markup | Answe
         <thead>
           <tr>
             <SortHead {...head} column="name">Topic and channel</SortHead>
-            <SortHead {...head} column="depth">Depth</SortHead>
-            {options.history && <th scope="col">Depth, 10 min</th>}
-            <SortHead {...head} column="drain">Empty in</SortHead>
-            <SortHead {...head} column="in">In/s</SortHead>
-            <SortHead {...head} column="out">Out/s</SortHead>
-            <SortHead {...head} column="in-flight">In flight</SortHead>
-            <SortHead {...head} column="deferred">Deferred</SortHead>
-            <SortHead {...head} column="requeued">Requeued</SortHead>
-            <SortHead {...head} column="timed-out">Timed out</SortHead>
-            <SortHead {...head} column="consumers">Consumers</SortHead>
-            <SortHead {...head} column="nodes">Nodes</SortHead>
+            <ColumnHeads {...head} columns={columns} />
           </tr>
         </thead>
         <tbody>
-          {part.rows.map((channel) => <Row request={request} channel={channel} />)}
+          {part.rows.map((channel) => <Row request={request} channel={channel} columns={columns} />)}
           {part.rows.length === 0 && (
-            <EmptyRow columns={12}>{poller.hasAnswers ? "There is none." : "Nobody has answered."}</EmptyRow>
+            <EmptyRow columns={1 + columns.length}>
+              {poller.hasAnswers ? "There is none." : "Nobody has answered."}
+            </EmptyRow>
           )}
         </tbody>
       </Table>
@@ -110,8 +136,13 @@ export async function channelsFound(
   return (await tablePart(channelsOf(poller.topics), view, { columns: COLUMNS, nameOf })).found;
 }
 
-function Row({ request, channel }: { readonly request: PageRequest; readonly channel: Series }): Markup {
-  const { poller, options } = request.admin;
+function Row(
+  { request, channel, columns }: {
+    readonly request: PageRequest;
+    readonly channel: Series;
+    readonly columns: readonly Column<Series>[];
+  },
+): Markup {
   const topic = channel.topic?.name ?? "";
   return (
     <tr>
@@ -123,17 +154,7 @@ function Row({ request, channel }: { readonly request: PageRequest; readonly cha
           <strong class="mark">no consumers</strong>
         )}
       </th>
-      <Count of={channel.sum("depth")} />
-      {options.history && <Sparkline history={poller.history} series={channel} field="depth" />}
-      <td class="n">{drainText(channel)}</td>
-      <td class="n">{rounded(channel.sum("inRate"))}</td>
-      <td class="n">{rounded(channel.sum("outRate"))}</td>
-      <Count of={channel.sum("inFlight")} />
-      <Count of={channel.sum("deferred")} />
-      <Count of={channel.sum("requeued")} />
-      <Count of={channel.sum("timedOut")} />
-      <Count of={channel.sum("consumers")} />
-      <Count of={channel.nodes} />
+      {columns.map(({ cell }) => cell(channel, request))}
     </tr>
   );
 }

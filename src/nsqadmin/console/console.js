@@ -83,7 +83,7 @@ if (eventsPath !== void 0) keepUpToDate(eventsPath);
 useKeys();
 function keepUpToDate(path) {
   let events;
-  let isPaused = false;
+  let isPaused = root.dataset.live === "off";
   const state = Object.assign(document.createElement("p"), {
     className: "live"
   });

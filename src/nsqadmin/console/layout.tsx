@@ -19,11 +19,16 @@ export function Layout(
     readonly children?: Content;
   },
 ): Markup {
-  const { admin, paths, user } = request;
+  const { admin, paths, user, settings } = request;
   const here = request.context.rawPath;
   const isStranger = admin.logins !== undefined && user === undefined;
   return (
-    <html lang="en" data-events={live ? paths.events : undefined}>
+    <html
+      lang="en"
+      data-theme={settings.theme === "system" ? undefined : settings.theme}
+      data-events={live ? paths.events : undefined}
+      data-live={settings.isLive ? undefined : "off"}
+    >
       <head>
         <meta charset="utf-8" />
         <title>{title} · nsqadmin</title>
@@ -97,6 +102,7 @@ export function pageLinks(
     { name: "Alerts", path: paths.alerts, key: "a" },
     { name: "Activity", path: paths.activity, key: "v" },
     { name: "Search", path: paths.search, key: "f" },
+    { name: "Settings", path: paths.settings, key: "o" },
   ];
 }
 
@@ -116,6 +122,7 @@ const DONE: Readonly<Record<string, string>> = {
   kick: "It is cut off.",
   redrive: "It has begun.",
   "cancel-redrive": "It ends.",
+  settings: "The pages are as you want them, in this browser.",
 };
 
 /** Of a node, and so that nobody can be told just anything by a link. */

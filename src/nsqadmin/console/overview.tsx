@@ -7,19 +7,45 @@
 import type { Answer } from "../../http/answer.ts";
 import { BulkForm, Tick } from "./bulk_form.tsx";
 import { rounded, Sparkline } from "./charts.tsx";
+import { type Column, ColumnHeads, columnsShown } from "./columns.tsx";
 import { exported, ExportLinks, fileOf } from "./export.tsx";
 import type { Series } from "../watch/series.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { ClusterNews, seen } from "./news.tsx";
-import { Count, EmptyRow, Facts, Paused, SortHead, Table, TableControls } from "./parts.tsx";
+import { Count, EmptyRow, Facts, Paused, Percent, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { tablePart, tableView } from "./table.ts";
 import { TOPIC_COLUMNS, TOPIC_FIELDS, type TopicRow, topicRows } from "./topic_rows.ts";
 
+/** The columns, but for the first. */
+export const TOPIC_TABLE: readonly Column<TopicRow>[] = [
+  { name: "depth", head: "Depth", cell: ({ depth }) => <Count of={depth} /> },
+  { name: "channel-depth", head: "Deepest channel", cell: ({ channelDepth }) => <Count of={channelDepth} /> },
+  {
+    name: "line",
+    head: "Waiting, 10 min",
+    isSortable: false,
+    isThere: ({ admin }) => admin.options.history,
+    cell: ({ series }, { admin }) => (
+      <Sparkline history={admin.poller.history} series={series} field="depth" />
+    ),
+  },
+  { name: "in", head: "In/s", cell: ({ inRate }) => <td class="n">{rounded(inRate)}</td> },
+  { name: "out", head: "Out/s", cell: ({ outRate }) => <td class="n">{rounded(outRate)}</td> },
+  { name: "in-flight", head: "In flight", cell: ({ inFlight }) => <Count of={inFlight} /> },
+  { name: "deferred", head: "Deferred", cell: ({ deferred }) => <Count of={deferred} /> },
+  { name: "requeued", head: "Requeued", cell: ({ requeued }) => <Count of={requeued} /> },
+  { name: "requeued-percent", head: "Requeued now", cell: (row) => <Percent of={row.requeuedPercent} /> },
+  { name: "timed-out", head: "Timed out", cell: ({ timedOut }) => <Count of={timedOut} /> },
+  { name: "messages", head: "Messages", cell: ({ messages }) => <Count of={messages} /> },
+  { name: "consumers", head: "Consumers", cell: ({ consumers }) => <Count of={consumers} /> },
+  { name: "nodes", head: "Nodes", cell: ({ nodes }) => <Count of={nodes} /> },
+];
+
 /** `GET /` and `GET /topics` */
 export async function overviewPage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller, options } = request.admin;
+  const { poller } = request.admin;
   await seen(request);
   const view = tableView(request.query, TOPIC_COLUMNS);
   const part = await tablePart(topicRows(poller.topics), view, {
@@ -30,6 +56,7 @@ export async function overviewPage(request: PageRequest): Promise<Markup | Answe
   const file = exported(request, tables, poller.failures);
   if (file) return await file;
   const head = { request, view };
+  const columns = columnsShown(request, "topics", TOPIC_TABLE);
   return (
     <Layout request={request} title="Topics" live>
       <h1>Topics</h1>
@@ -46,24 +73,15 @@ export async function overviewPage(request: PageRequest): Promise<Markup | Answe
         <thead>
           <tr>
             <SortHead {...head} column="name">Topic</SortHead>
-            <SortHead {...head} column="depth">Depth</SortHead>
-            <SortHead {...head} column="channel-depth">Deepest channel</SortHead>
-            {options.history && <th scope="col">Waiting, 10 min</th>}
-            <SortHead {...head} column="in">In/s</SortHead>
-            <SortHead {...head} column="out">Out/s</SortHead>
-            <SortHead {...head} column="in-flight">In flight</SortHead>
-            <SortHead {...head} column="deferred">Deferred</SortHead>
-            <SortHead {...head} column="requeued">Requeued</SortHead>
-            <SortHead {...head} column="timed-out">Timed out</SortHead>
-            <SortHead {...head} column="messages">Messages</SortHead>
-            <SortHead {...head} column="consumers">Consumers</SortHead>
-            <SortHead {...head} column="nodes">Nodes</SortHead>
+            <ColumnHeads {...head} columns={columns} />
           </tr>
         </thead>
         <tbody>
-          {part.rows.map((row) => <Row request={request} row={row} />)}
+          {part.rows.map((row) => <Row request={request} row={row} columns={columns} />)}
           {part.rows.length === 0 && (
-            <EmptyRow columns={13}>{poller.hasAnswers ? "There is none." : "Nobody has answered."}</EmptyRow>
+            <EmptyRow columns={1 + columns.length}>
+              {poller.hasAnswers ? "There is none." : "Nobody has answered."}
+            </EmptyRow>
           )}
         </tbody>
       </Table>
@@ -128,8 +146,13 @@ function whole(value: number): string {
   return value.toLocaleString("en");
 }
 
-function Row({ request, row }: { readonly request: PageRequest; readonly row: TopicRow }): Markup {
-  const { poller, options } = request.admin;
+function Row(
+  { request, row, columns }: {
+    readonly request: PageRequest;
+    readonly row: TopicRow;
+    readonly columns: readonly Column<TopicRow>[];
+  },
+): Markup {
   return (
     <tr>
       <th scope="row" class="name">
@@ -137,18 +160,7 @@ function Row({ request, row }: { readonly request: PageRequest; readonly row: To
         <a href={request.paths.topic(row.name)}>{row.name}</a> <Paused is={row.paused} />{" "}
         {row.isLeft && <strong class="mark">no consumers</strong>}
       </th>
-      <Count of={row.depth} />
-      <Count of={row.channelDepth} />
-      {options.history && <Sparkline history={poller.history} series={row.series} field="depth" />}
-      <td class="n">{rounded(row.inRate)}</td>
-      <td class="n">{rounded(row.outRate)}</td>
-      <Count of={row.inFlight} />
-      <Count of={row.deferred} />
-      <Count of={row.requeued} />
-      <Count of={row.timedOut} />
-      <Count of={row.messages} />
-      <Count of={row.consumers} />
-      <Count of={row.nodes} />
+      {columns.map(({ cell }) => cell(row, request))}
     </tr>
   );
 }

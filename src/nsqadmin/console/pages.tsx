@@ -39,6 +39,7 @@ import { overviewPage } from "./overview.tsx";
 import { redrivesPage } from "./redrives.tsx";
 import { type PageRequest, pageRequest, refusedRequest } from "./request.ts";
 import { searchPage } from "./search.tsx";
+import { settingsPage, submitSettings } from "./settings_page.tsx";
 import { topicPage } from "./topic.tsx";
 
 /** Files that the pages load, by name. */
@@ -75,16 +76,16 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
       const made = await make(request);
       return made instanceof Answer ? made : pageAnswer(200, made);
     });
-  const submitted = (submit: (request: PageRequest) => FormAnswer | Promise<FormAnswer>) => {
-    const responding = responder(admin, async (request) => {
+  const answering = (submit: (request: PageRequest) => FormAnswer | Promise<FormAnswer>) =>
+    responder(admin, async (request) => {
       const answer = await submit(request);
       const { headers = [] } = answer;
       return "location" in answer
         ? seeOther(answer.location, headers)
         : pageAnswer(answer.status, answer.page, headers);
     });
-    return audited(admin.audit, recorded(admin, responding));
-  };
+  const submitted = (submit: (request: PageRequest) => FormAnswer | Promise<FormAnswer>) =>
+    audited(admin.audit, recorded(admin, answering(submit)));
   const form = submitted(submitForm);
   const overview = page(overviewPage);
   const { logins } = admin;
@@ -109,6 +110,9 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("GET", "/lookup", page(lookupPage)),
     route("GET", "/alerts", page(alertsPage)),
     route("GET", "/activity", page(activityPage)),
+    route("GET", "/settings", page(settingsPage)),
+    // Nothing that others would have to know of.
+    route("POST", "/settings", answering(submitSettings)),
     route("GET", "/search", page(searchPage)),
     route("POST", "/nodes/:node", form),
     route("GET", "/redrives", page(redrivesPage)),

@@ -16,6 +16,12 @@ export function Count({ of: value }: { readonly of: number }): Markup {
   return <td class="n">{value.toLocaleString("en")}</td>;
 }
 
+/** A share, in whole per cent but where it is small; nothing for none. */
+export function Percent({ of: value }: { readonly of: number }): Markup {
+  const text = value.toLocaleString("en", { maximumSignificantDigits: value < 10 ? 2 : 3 });
+  return <td class="n">{value > 0 && `${text} %`}</td>;
+}
+
 /** A moment by the wall clock, to the second. */
 export function Time({ atMs }: { readonly atMs: number }): Markup {
   const time = new Date(atMs).toISOString();

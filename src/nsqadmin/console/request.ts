@@ -9,6 +9,7 @@ import { parseQuery } from "../../http/query.ts";
 import { HttpError } from "../../http/http_error.ts";
 import { allows, type Right, type Role, rolesOf, userOf } from "../access.ts";
 import type { AdminContext } from "../context.ts";
+import { type Settings, settingsOf } from "./settings.ts";
 
 /** The script says by it that it brings a page up to date. */
 const UPDATE_HEADER = "x-nsqadmin-update";
@@ -26,6 +27,7 @@ export interface PageRequest {
   /** The page brings itself up to date (browser/console.ts). */
   readonly isUpdate: boolean;
   readonly paths: Paths;
+  readonly settings: Settings;
 }
 
 /** Reads a request. @throws {HttpError} 400 if its query is none. */
@@ -47,6 +49,7 @@ export function refusedRequest(admin: AdminContext, context: RequestContext): Pa
     roles,
     isUpdate: context.request.headers.get(UPDATE_HEADER) !== undefined,
     paths: new Paths(options.basePath),
+    settings: settingsOf(context),
   };
 }
 
@@ -117,6 +120,10 @@ export class Paths {
 
   get cluster(): string {
     return `${this.#base}/cluster`;
+  }
+
+  get settings(): string {
+    return `${this.#base}/settings`;
   }
 
   get search(): string {

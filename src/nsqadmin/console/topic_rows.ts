@@ -5,7 +5,7 @@
  */
 
 import type { NodeNumbers } from "../watch/node_numbers.ts";
-import type { Field, Series } from "../watch/series.ts";
+import { type Field, requeuedPercent, type Series } from "../watch/series.ts";
 import type { Fields } from "./export.tsx";
 import type { Columns } from "./table.ts";
 
@@ -20,6 +20,7 @@ export interface TopicRow {
   readonly inFlight: number;
   readonly deferred: number;
   readonly requeued: number;
+  readonly requeuedPercent: number;
   readonly timedOut: number;
   readonly messages: number;
   readonly inRate: number;
@@ -39,6 +40,7 @@ export const TOPIC_COLUMNS: Columns<TopicRow> = {
   "in-flight": ({ inFlight }) => inFlight,
   deferred: ({ deferred }) => deferred,
   requeued: ({ requeued }) => requeued,
+  "requeued-percent": ({ requeuedPercent }) => requeuedPercent,
   "timed-out": ({ timedOut }) => timedOut,
   messages: ({ messages }) => messages,
   in: ({ inRate }) => inRate,
@@ -88,6 +90,7 @@ function rowOf(
     inFlight: of("inFlight"),
     deferred: of("deferred"),
     requeued: of("requeued"),
+    requeuedPercent: requeuedPercent(of),
     timedOut: of("timedOut"),
     messages: of("messages"),
     inRate: of("inRate"),

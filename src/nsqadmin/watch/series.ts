@@ -33,6 +33,12 @@ export type Field = (typeof FIELDS)[number];
 /** Where each stands. */
 export const AT = Object.fromEntries(FIELDS.map((field, i) => [field, i])) as Readonly<Record<Field, number>>;
 
+/** Of what consumers have answered lately, how much they want again. */
+export function requeuedPercent(of: (field: Field) => number): number {
+  const requeued = of("requeueRate");
+  return requeued === 0 ? 0 : 100 * requeued / (requeued + of("outRate"));
+}
+
 /** Topics and channels of a whole cluster. */
 export const SERIES_MAX = 50_000;
 /** The longest name that is kept, in characters: of what NSQ allows none is longer than 74. */

@@ -19,7 +19,7 @@ useKeys();
 
 function keepUpToDate(path: string): void {
   let events: EventSource | undefined;
-  let isPaused = false;
+  let isPaused = root.dataset.live === "off";
   const state = Object.assign(document.createElement("p"), { className: "live" });
   state.setAttribute("role", "status");
   const button = Object.assign(document.createElement("button"), { type: "button", className: "plain" });
