@@ -122,3 +122,18 @@ Deno.test("console.js is what `deno task console` makes of browser/console.ts", 
   assertEquals([success, new TextDecoder().decode(stderr)].slice(0, success ? 1 : 2), [true]);
   assertEquals(await Deno.readTextFile(new URL("console.js", console)), await Deno.readTextFile(made));
 });
+
+Deno.test("PageEvents leaves a page that may not be told any more, with the next event at the latest", async () => {
+  const events = new PageEvents();
+  let mayGoOn = true;
+  const [hers, others] = [readerOf(events.add(() => mayGoOn)), readerOf(events.add())];
+  for (const reader of [hers, others]) assertEquals((await reader.read()).value, "retry: 2000\n\n");
+  events.tell(1);
+  assertEquals((await hers.read()).value, "event: round\ndata: 1\n\n");
+
+  mayGoOn = false;
+  events.beat();
+
+  assertEquals([(await hers.read()).done, (await others.read()).value], [true, "event: round\ndata: 1\n\n"]);
+  events.end();
+});
