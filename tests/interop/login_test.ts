@@ -62,13 +62,22 @@ interopTest(
       await eventually("the page is told", () => admin.nsqadmin.events.isListened);
       assertEquals(tab.errors.filter((error) => !error.includes("401")), []);
 
+      const isAt = async (target: string) =>
+        await eventually(`it is at ${target}`, async () => {
+          return await tab.evaluate("location.pathname + location.search") === target;
+        });
       // As from another tab.
-      await tab.evaluate(`void fetch("/logout", { method: "POST" })`);
+      const logOut = () => tab.evaluate(`fetch("/logout", { method: "POST" }).then(() => 0)`);
+      await logOut();
+      await isAt("/login?next=%2Fnodes%3Ffilter%3Dx");
 
-      await eventually("it is at the login", async () => {
-        return await tab.evaluate("location.pathname + location.search") ===
-          "/login?next=%2Fnodes%3Ffilter%3Dx";
-      });
+      await submit(PASSWORD);
+      await isAt("/nodes?filter=x");
+      await tab.open(`${admin.url}/lookup`);
+      await logOut();
+      await tab.hit("k", { isCtrl: true });
+      await tab.write("orders");
+      await isAt("/login?next=%2Flookup");
     }, { users: usersOf({ [USER]: "admin,peek" }) });
   },
 );

@@ -24,6 +24,7 @@ function usePalette() {
         signal,
         cache: "no-store"
       });
+      if (response.redirected) return location.reload();
       if (!response.ok) return show([], `That cannot be searched now: ${response.status}.`);
       const { rows } = await response.json();
       show(rows, `${rows.length} found`);

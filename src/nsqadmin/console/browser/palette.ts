@@ -31,6 +31,8 @@ export function usePalette(): () => void {
     url.search = String(new URLSearchParams({ q: input.value, format: "json" }));
     try {
       const response = await fetch(url, { signal, cache: "no-store" });
+      // To the login page.
+      if (response.redirected) return location.reload();
       if (!response.ok) return show([], `That cannot be searched now: ${response.status}.`);
       const { rows } = await response.json() as { readonly rows: readonly Found[] };
       show(rows, `${rows.length} found`);
