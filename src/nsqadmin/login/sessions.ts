@@ -37,8 +37,7 @@ export class Sessions {
   /** Begins one; returns its id. */
   begin(session: Session, nowMs: number): string {
     this.#expire(nowMs);
-    const ofUser = [...this.#kept].filter(([, kept]) => kept.session.user === session.user);
-    if (ofUser.length >= USER_SESSIONS_MAX) this.#kept.delete(ofUser[0][0]);
+    this.#endOldestOf(session.user);
     const [oldest] = this.#kept.keys();
     if (this.#kept.size >= SESSIONS_MAX) this.#kept.delete(oldest);
     const id = crypto.getRandomValues(new Uint8Array(ID_SIZE)).toHex();
@@ -69,6 +68,18 @@ export class Sessions {
   /** Ends those that may not go on. */
   endUnless(mayGoOn: (session: Session) => boolean): void {
     for (const [id, { session }] of this.#kept) if (!mayGoOn(session)) this.#kept.delete(id);
+  }
+
+  /** If he has as many as he may have. */
+  #endOldestOf(user: string): void {
+    let oldest = "";
+    let count = 0;
+    for (const [id, { session }] of this.#kept) {
+      if (session.user !== user) continue;
+      if (count === 0) oldest = id;
+      count++;
+    }
+    if (count >= USER_SESSIONS_MAX) this.#kept.delete(oldest);
   }
 
   #expire(nowMs: number): void {
