@@ -104,7 +104,7 @@ Deno.test("Pages of a topic and channel tell of nodes that are gone, and of what
   await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
     const { poller } = admin.nsqadmin;
     await poller.refresh();
-    assertEquals((await pageAt(admin, "/topics/t/c")).text.includes("gone"), false);
+    assertEquals((await pageAt(admin, "/topics/t/c")).text.includes("that had it"), false);
     await gone[Symbol.asyncDispose]();
     addresses = [node.address];
     poller.rediscover();
