@@ -13,8 +13,8 @@ type Inspector = typeof import("node:inspector");
 /** It opens a little later than the signal is heard of: it is looked for so often, and for so long. */
 const LOOK_INTERVAL_MS = 5;
 const LOOK_FOR_MS = 1000;
-/** When it is found out whether one is open already: nobody who waits for the program to begin waits for that. */
-const FIRST_LOOK_MS = 20;
+/** When it is found out whether one is open already: after what whoever waits for the program to begin waits for. */
+const FIRST_LOOK_MS = 1000;
 
 /** Closes an inspector that nobody has asked for. */
 export class InspectorGuard implements Disposable {

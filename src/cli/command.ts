@@ -33,7 +33,17 @@ export async function runProgram(args: readonly string[]): Promise<number> {
 /** What runs from its source is called by the name of the runtime. */
 function calledAs(): string {
   // Not imported: to load Node's process costs each start more than all modules here do.
-  return Deno.build.standalone ? globalThis.process.argv0 : "";
+  return Deno.build.standalone ? nameInProc() ?? globalThis.process.argv0 : "";
+}
+
+/** What the kernel says, where it does: Linux, with all permissions. */
+function nameInProc(): string | undefined {
+  try {
+    return Deno.readTextFileSync("/proc/self/cmdline").split("\0", 1)[0];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
 }
 
 /** Runs what a call means; the result is the exit code. */

@@ -10,7 +10,7 @@ import type { TopicStores } from "../broker/broker.ts";
 import { DataPath } from "../storage/data_path.ts";
 import { FileStores } from "../storage/file_stores.ts";
 import { DENO_FILES } from "../storage/file_system.ts";
-import { type Import, importDiskQueues, NO_IMPORT } from "../storage/go_import.ts";
+import type { Import } from "../storage/go_import.ts";
 import { MetadataFile } from "./metadata.ts";
 import type { NsqdOptions } from "./options.ts";
 
@@ -19,9 +19,12 @@ export interface Disk {
   readonly dataPath: Pick<DataPath, keyof DataPath>;
   readonly stores: TopicStores & Pick<FileStores, "names" | "removeDeleted">;
   readonly metadataFile: Pick<MetadataFile, "load" | "persist" | "removeLeftovers">;
-  /** Takes over what another program has left there. `nowMs` is by the wall clock. */
-  takeOver(nowMs: () => number): Promise<Import>;
+  /** Takes over what another program has left there, if there is anything. `nowMs` is by the wall clock. */
+  takeOver(nowMs: () => number): Promise<Import | undefined>;
 }
+
+/** Names of files and folders in a data path that has, or may have, something to take over. */
+const OF_ANOTHER = /^nsq-import\.|\.diskqueue\./;
 
 /** The disk that the options ask for. */
 export function diskOf(
@@ -35,8 +38,11 @@ export function diskOf(
     dataPath: folder,
     stores: new FileStores(path),
     metadataFile: new MetadataFile(path, logger),
-    takeOver: (nowMs) =>
-      importDiskQueues({ dataPath: path, files: DENO_FILES, logger, maxBytesPerFile, nowMs }),
+    takeOver: async (nowMs) => {
+      if (!DENO_FILES.list(path).some(({ name }) => OF_ANOTHER.test(name))) return undefined;
+      const { importDiskQueues } = await import("../storage/go_import.ts");
+      return await importDiskQueues({ dataPath: path, files: DENO_FILES, logger, maxBytesPerFile, nowMs });
+    },
   };
 }
 
@@ -54,7 +60,7 @@ const NO_DISK: Disk = {
   },
   stores: { names: () => [], open: () => undefined, removeDeleted: settled },
   metadataFile: { load: settled, persist: settled, removeLeftovers: () => {} },
-  takeOver: () => Promise.resolve(NO_IMPORT),
+  takeOver: () => Promise.resolve(undefined),
 };
 
 function settled(): Promise<void> {

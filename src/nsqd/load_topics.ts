@@ -22,7 +22,7 @@ export async function loadTopics(
   from: {
     readonly metadata: Pick<MetadataFile, "load">;
     readonly stores: Pick<StoreFactory, "names">;
-    readonly imported?: ReadonlySet<string>;
+    readonly imported?: ReadonlySet<string> | undefined;
     readonly logger: Logger;
     /** @default {as long as others can wait} */
     readonly slice?: Slice;

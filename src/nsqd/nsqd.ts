@@ -267,12 +267,12 @@ export class Nsqd implements Daemon {
     await loadTopics(broker, {
       metadata: metadataFile,
       stores,
-      imported: imported.topics,
+      imported: imported?.topics,
       logger: this.#logger,
     });
     await this.#useDataPath();
     await metadata.follow();
-    await imported.finish();
+    await imported?.finish();
   }
 
   /**

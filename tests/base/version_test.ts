@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { nsqVersionLine, versionLine } from "../../src/base/version.ts";
+import manifest from "../../deno.json" with { type: "json" };
+import { DENOSQ_VERSION, nsqVersionLine, versionLine } from "../../src/base/version.ts";
 
 Deno.test("versionLine() begins as NSQ's does, as clients of NSQ's read it", () => {
   // The pattern of gnsq's tests.
@@ -11,4 +12,8 @@ Deno.test("versionLine() begins as NSQ's does, as clients of NSQ's read it", () 
 Deno.test("versionLine() says in one line what the program really is", () => {
   assertMatch(versionLine("nsqd"), /^nsqd v1\.3\.0 \(built w\/deno\S+\) \(denosq v\d+\.\d+\.\d+\)$/);
   assertEquals(nsqVersionLine("nsqd"), `nsqd v1.3.0 (built w/deno${Deno.version.deno})`);
+});
+
+Deno.test("DENOSQ_VERSION is the version of deno.json", () => {
+  assertEquals(DENOSQ_VERSION, manifest.version);
 });
