@@ -8,10 +8,12 @@
 import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { parseAlertRule } from "../../src/nsqadmin/alerts/rules.ts";
 import { axeSource } from "../support/axe.ts";
-import { Chromium } from "../support/chromium.ts";
+import { Chromium, type Tab } from "../support/chromium.ts";
+import { lookupdOf, nodeWith } from "../support/console_pages.ts";
 import { eventually } from "../support/eventually.ts";
+import { deadAddress } from "../support/fake_http.ts";
 import { interopTest } from "../support/interop.ts";
-import { publish, statsOf, withCluster } from "../support/nsqadmin_in_process.ts";
+import { publish, statsOf, withCluster, withNsqadmin } from "../support/nsqadmin_in_process.ts";
 
 const LOOKS = [390, 1280].flatMap((width) =>
   (["light", "dark"] as const).map((scheme) => ({ width, scheme }))
@@ -71,24 +73,57 @@ interopTest(
             bulk.headers.get("location") ?? "none",
           ]
         ) {
-          for (const look of LOOKS) {
-            await tab.look(look);
-            await tab.open(admin.url + path);
-            await tab.evaluate(`${axe};0`);
-
-            const found = await tab.evaluate(
-              `axe.run().then(({ violations, passes }) => passes.length < 10 ? "few rules were looked at" : violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]))`,
-            );
-            const isTooWide = await tab.evaluate(`document.documentElement.scrollWidth > innerWidth`);
-
-            assertEquals({ path, ...look, found, isTooWide }, { path, ...look, found: [], isTooWide: false });
-          }
+          await checkPage(tab, admin.url, path, axe);
         }
         assertEquals(tab.errors, []);
       },
     );
   },
 );
+
+interopTest(
+  "Pages of what cannot be reached, and of what is gone, are accessible, too",
+  () => Chromium.start(),
+  async (chromium) => {
+    const axe = await axeSource();
+    let told = true;
+    await using gone = nodeWith(() => 5);
+    const dead = deadAddress();
+    await using lookupd = lookupdOf(() => told ? [gone.address, dead] : [dead]);
+    const lookupdHttpAddresses = [lookupd.address, deadAddress()];
+    await withNsqadmin({ ...LIVE, lookupdHttpAddresses }, async (admin) => {
+      const { poller } = admin.nsqadmin;
+      await poller.refresh();
+      told = false;
+      await eventually("the node is gone", async () => {
+        poller.rediscover();
+        await poller.refresh();
+        return poller.node(gone.address)?.gone !== undefined;
+      });
+      const tab = await chromium.tab();
+      for (const path of ["/cluster", "/nodes", `/nodes/${gone.address}`, `/nodes/${dead}`]) {
+        await checkPage(tab, admin.url, path, axe);
+      }
+      assertEquals(tab.errors, []);
+    });
+  },
+);
+
+/** Looks at a page by axe-core's rules, in each of the looks, and whether it is wider than the window. */
+async function checkPage(tab: Tab, url: string, path: string, axe: string): Promise<void> {
+  for (const look of LOOKS) {
+    await tab.look(look);
+    await tab.open(url + path);
+    await tab.evaluate(`${axe};0`);
+
+    const found = await tab.evaluate(
+      `axe.run().then(({ violations, passes }) => passes.length < 10 ? "few rules were looked at" : violations.map(({ id, nodes }) => [id, ...nodes.map(({ html }) => html)]))`,
+    );
+    const isTooWide = await tab.evaluate(`document.documentElement.scrollWidth > innerWidth`);
+
+    assertEquals({ path, ...look, found, isTooWide }, { path, ...look, found: [], isTooWide: false });
+  }
+}
 
 interopTest(
   "The overview shows new numbers by itself, until it is told to stop",

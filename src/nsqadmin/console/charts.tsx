@@ -44,7 +44,8 @@ export function Charts<Item extends Remembered, Name extends string>(
     readonly request: PageRequest;
     readonly history: History<Item, Name>;
     readonly of: Item | undefined;
-    readonly fields: readonly (readonly [field: Name, title: string])[];
+    /** Shown as numbers, unless it is said how. */
+    readonly fields: readonly (readonly [field: Name, title: string, show?: (value: number) => string])[];
   },
 ): Markup {
   if (!request.admin.options.history || of === undefined) return NOTHING;
@@ -62,8 +63,8 @@ export function Charts<Item extends Remembered, Name extends string>(
         ))}
       </nav>
       <div class="charts">
-        {fields.map(([field, title]) => (
-          <Chart title={title} past={history.past(of, field, chosen.span)} span={chosen.text} />
+        {fields.map(([field, title, show = rounded]) => (
+          <Chart title={title} past={history.past(of, field, chosen.span)} span={chosen.text} show={show} />
         ))}
       </div>
     </section>
@@ -71,7 +72,12 @@ export function Charts<Item extends Remembered, Name extends string>(
 }
 
 function Chart(
-  { title, past, span }: { readonly title: string; readonly past: Past; readonly span: string },
+  { title, past, span, show }: {
+    readonly title: string;
+    readonly past: Past;
+    readonly span: string;
+    readonly show: (value: number) => string;
+  },
 ): Markup {
   const known = past.values.filter((value) => !Number.isNaN(value));
   if (known.length === 0) {
@@ -86,7 +92,7 @@ function Chart(
   return (
     <figure>
       <figcaption>
-        {title}: {rounded(last)} <span class="quiet">at most {rounded(max)}</span>
+        {title}: {show(last)} <span class="quiet">at most {show(max)}</span>
       </figcaption>
       <svg class="chart" viewbox={boxOf(CHART)} preserveaspectratio="none" aria-hidden="true">
         <path d={lineOf(past.values, CHART, max)} />
@@ -106,7 +112,7 @@ function Chart(
             {figuresOf(past).map(({ timeMs, value }) => (
               <tr>
                 <th scope="row">{new Date(timeMs).toISOString().slice(0, 19).replace("T", " ")}</th>
-                <td class="n">{Number.isNaN(value) ? "" : rounded(value)}</td>
+                <td class="n">{Number.isNaN(value) ? "" : show(value)}</td>
               </tr>
             ))}
           </tbody>

@@ -11,6 +11,10 @@ const BROADCAST =
 /** The first that fits counts. */
 const CAUSES: readonly (readonly [words: RegExp, cause: string])[] = [
   [
+    /^dial tcp (127\.|localhost:|0\.0\.0\.0:|\[::1?\]:)\S* connect: connection refused$/,
+    "Nobody listens there, and that is the machine that this nsqadmin is on: the program does not run; or it is elsewhere, and must be started with a --broadcast-address that others can reach.",
+  ],
+  [
     /^dial tcp \S+ connect: connection refused$/,
     "Nobody listens there: the program does not run, or listens on another address or port (--http-address).",
   ],

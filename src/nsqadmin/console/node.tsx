@@ -46,7 +46,7 @@ const CHARTS = [
   ["waiting", "Waiting, in topics and channels"],
   ["inRate", "In, messages in a second"],
   ["outRate", "Finished by channels in a second"],
-  ["memory", "Memory of the heap, bytes"],
+  ["memory", "Memory of the heap", bytesText],
 ] as const;
 
 const MS_PER_S = 1000;

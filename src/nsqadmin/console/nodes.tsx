@@ -160,10 +160,10 @@ function ToldBy({ node, of: count }: { readonly node: ClusterNode; readonly of: 
   );
 }
 
-/** For how long it has been running, as it says; nothing if it does not. */
-export function runsFor({ admin: { clock } }: PageRequest, { numbers }: WatchedNode): string {
+/** For how long it has been running, as it says; nothing if it does not, or does not answer any more. */
+export function runsFor({ admin: { clock } }: PageRequest, { numbers, state }: WatchedNode): string {
   const startTimeS = numbers?.facts?.startTimeS ?? 0;
-  return startTimeS === 0 ? "" : durationText(clock.nowMs() - startTimeS * MS_PER_S);
+  return startTimeS === 0 || state !== "up" ? "" : durationText(clock.nowMs() - startTimeS * MS_PER_S);
 }
 
 /** What is unusual about a node that answers. */

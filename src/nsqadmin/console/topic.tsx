@@ -4,10 +4,11 @@
  * @module
  */
 
-import type { TopicStats } from "../../cluster/topic_stats.ts";
+import type { ChannelStats, TopicStats } from "../../cluster/topic_stats.ts";
 import type { Answer } from "../../http/answer.ts";
+import type { Series } from "../watch/series.ts";
 import { CHANNEL_FIELDS, ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
-import { Charts } from "./charts.tsx";
+import { Charts, rounded } from "./charts.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
@@ -16,7 +17,6 @@ import { GoneWith } from "./news.tsx";
 import {
   ActionsOnAllNodes,
   ActionsOnNode,
-  Count,
   Failures,
   NodeHead,
   Paused,
@@ -34,17 +34,40 @@ const CHARTS = [
   ["inFlight", "In flight"],
 ] as const;
 
-/** What a node has of the topic, in a file. */
-const NODE_FIELDS: Fields<TopicStats> = {
-  node: ({ node }) => node,
-  hostname: ({ hostname }) => hostname,
-  depth: ({ depth }) => depth,
-  memory_depth: ({ memory_depth }) => memory_depth,
-  backend_depth: ({ backend_depth }) => backend_depth,
-  messages: ({ message_count }) => message_count,
-  channels: ({ channels }) => channels?.length ?? 0,
-  paused: ({ paused }) => paused,
+/** What a node has of the topic, or all have together. */
+interface Part {
+  readonly stats: TopicStats;
+  /** By the last round; undefined where nobody knows. */
+  readonly inRate: number | undefined;
+  readonly outRate: number | undefined;
+}
+
+const COLUMNS:
+  readonly (readonly [head: string, key: string, valueOf: (part: Part) => number | undefined])[] = [
+    ["Depth", "depth", ({ stats }) => stats.depth],
+    ["In memory", "memory_depth", ({ stats }) => stats.memory_depth],
+    ["On disk", "backend_depth", ({ stats }) => stats.backend_depth],
+    ["In channels", "channel_depth", sumOf(({ depth }) => depth)],
+    ["In flight", "in_flight", sumOf(({ in_flight_count }) => in_flight_count)],
+    ["Deferred", "deferred", sumOf(({ deferred_count }) => deferred_count)],
+    ["In/s", "in", ({ inRate }) => inRate],
+    ["Out/s", "out", ({ outRate }) => outRate],
+    ["Messages", "messages", ({ stats }) => stats.message_count],
+    ["Channels", "channels", ({ stats }) => stats.channels?.length ?? 0],
+  ];
+
+/** A part in a file. */
+const NODE_FIELDS: Fields<Part> = {
+  node: ({ stats }) => stats.node,
+  hostname: ({ stats }) => stats.hostname,
+  ...Object.fromEntries(COLUMNS.map(([, key, valueOf]) => [key, valueOf])),
+  paused: ({ stats }) => stats.paused,
 };
+
+/** A number of all its channels. */
+function sumOf(countOf: (channel: ChannelStats) => number): (part: Part) => number {
+  return ({ stats: { channels } }) => (channels ?? []).reduce((sum, channel) => sum + countOf(channel), 0);
+}
 
 /** `GET /topics/:topic` */
 export async function topicPage(request: PageRequest): Promise<Markup | Answer> {
@@ -53,8 +76,9 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
   const { sum, nodes, failures } = await views.topic(topic, request);
   poller.note();
   const series = poller.find(topic);
+  const parts = (sum.nodes ?? []).map((stats) => partOf(request, stats, series));
   const file = exported(request, {
-    nodes: fileOf(sum.nodes ?? [], NODE_FIELDS),
+    nodes: fileOf(parts, NODE_FIELDS),
     channels: fileOf(sum.channels ?? [], { channel: ({ channel_name }) => channel_name, ...CHANNEL_FIELDS }),
   }, failures);
   if (file) return await file;
@@ -70,7 +94,7 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
       {nodes === 0 ? <p>No node that has answered has this topic.</p> : (
         <>
           <Charts request={request} history={poller.history} of={series} fields={CHARTS} />
-          <NodesTable request={request} sum={sum} />
+          <NodesTable request={request} parts={parts} sum={sum} series={series} />
           <ExportLinks request={request} table="nodes" />
           <ChannelsTable request={request} sum={sum} />
           <ExportLinks request={request} table="channels" />
@@ -82,42 +106,55 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
   );
 }
 
-function NodesTable({ request, sum }: { readonly request: PageRequest; readonly sum: TopicStats }): Markup {
-  const nodes = sum.nodes ?? [];
-  const quantiles = quantilesOf(nodes);
+function partOf({ admin: { poller } }: PageRequest, stats: TopicStats, series: Series | undefined): Part {
+  const numbers = poller.node(stats.node)?.numbers;
+  const index = series === undefined || numbers === undefined ? -1 : numbers.series.indexOf(series);
+  const rateOf = (field: "inRate" | "outRate") => index < 0 ? undefined : numbers?.at(index, field);
+  return { stats, inRate: rateOf("inRate"), outRate: rateOf("outRate") };
+}
+
+function NodesTable(
+  { request, parts, sum, series }: {
+    readonly request: PageRequest;
+    readonly parts: readonly Part[];
+    readonly sum: TopicStats;
+    readonly series: Series | undefined;
+  },
+): Markup {
+  const quantiles = quantilesOf(parts.map(({ stats }) => stats));
+  const total = { stats: sum, inRate: series?.sum("inRate"), outRate: series?.sum("outRate") };
   return (
     <Table caption="Nodes that have the topic">
       <thead>
         <tr>
           <th scope="col" class="name">Node</th>
-          <th scope="col" class="n">Depth</th>
-          <th scope="col" class="n">In memory</th>
-          <th scope="col" class="n">On disk</th>
-          <th scope="col" class="n">Messages</th>
-          <th scope="col" class="n">Channels</th>
+          {COLUMNS.map(([head]) => <th scope="col" class="n">{head}</th>)}
           <LatencyHeads quantiles={quantiles} />
           {request.may("pause") && <th scope="col">Actions</th>}
         </tr>
       </thead>
       <tbody>
-        {nodes.map((node) => (
-          <tr>
-            <NodeHead request={request} of={node} />
-            <Numbers of={node} />
-            <LatencyCells of={node.e2e_processing_latency} quantiles={quantiles} />
-            {request.may("pause") && (
-              <td>
-                <ActionsOnNode request={request} to={request.paths.topic(node.topic_name)} of={node} />
-                {request.may("tombstone") && (
-                  <TakeOffButton request={request} topic={node.topic_name} node={node.node} />
-                )}
-              </td>
-            )}
-          </tr>
-        ))}
+        {parts.map((part) => {
+          const { stats } = part;
+          return (
+            <tr>
+              <NodeHead request={request} of={stats} />
+              <Numbers of={part} />
+              <LatencyCells of={stats.e2e_processing_latency} quantiles={quantiles} />
+              {request.may("pause") && (
+                <td>
+                  <ActionsOnNode request={request} to={request.paths.topic(stats.topic_name)} of={stats} />
+                  {request.may("tombstone") && (
+                    <TakeOffButton request={request} topic={stats.topic_name} node={stats.node} />
+                  )}
+                </td>
+              )}
+            </tr>
+          );
+        })}
         <tr class="total">
           <th scope="row" class="name">Total</th>
-          <Numbers of={sum} />
+          <Numbers of={total} />
           <LatencyCells of={sum.e2e_processing_latency} quantiles={quantiles} />
           {request.may("pause") && <td></td>}
         </tr>
@@ -126,16 +163,9 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
   );
 }
 
-function Numbers({ of: stats }: { readonly of: TopicStats }): Markup {
-  return (
-    <>
-      <Count of={stats.depth} />
-      <Count of={stats.memory_depth} />
-      <Count of={stats.backend_depth} />
-      <Count of={stats.message_count} />
-      <Count of={stats.channels?.length ?? 0} />
-    </>
-  );
+function Numbers({ of: part }: { readonly of: Part }): Markup {
+  const values = COLUMNS.map(([, , valueOf]) => valueOf(part));
+  return <>{values.map((value) => <td class="n">{value !== undefined && rounded(value)}</td>)}</>;
 }
 
 function ChannelsTable(

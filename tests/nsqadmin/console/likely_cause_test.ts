@@ -6,6 +6,12 @@ import { HttpClient } from "../../../src/http/http_client.ts";
 import { deadAddress, FakeHttp, RawAnswerer } from "../../support/fake_http.ts";
 
 const CASES: readonly (readonly [reason: string, cause: RegExp])[] = [
+  [
+    'Get "http://127.0.0.1:1/": dial tcp 127.0.0.1:1: connect: connection refused',
+    /this nsqadmin is on.*--broadcast-address/,
+  ],
+  ['Get "http://[::]:1/": dial tcp [::]:1: connect: connection refused', /this nsqadmin is on/],
+  ['Get "http://127x:1/": dial tcp 127x:1: connect: connection refused', /^Nobody listens there:/],
   ['Get "http://n:4151/info": dial tcp n:4151: connect: connection refused', /^Nobody listens there/],
   [
     'Get "http://db1:4151/info": dial tcp: lookup db1: no such host',

@@ -113,7 +113,7 @@ Deno.test("The page of a node that cannot be reached says what may be the cause"
     const page = await pageAt(admin, `/nodes/${dead}`);
 
     assertStringIncludes(page.text, "it does not answer. It was heard of never");
-    assertStringIncludes(page.text, "Nobody listens there: the program does not run");
+    assertStringIncludes(page.text, "Nobody listens there, and that is the machine that this nsqadmin is on");
   });
 });
 

@@ -123,13 +123,51 @@ pageTest("A topic's page shows its nodes and channels", async ({ admin, nsqds: [
 
   const node = `127.0.0.1:${nsqd.nsqd.httpPort}`;
   assertEquals(page.all("h1"), ["Topic t"]);
+  const NUMBERS = ["0", "0", "0", "1", "0", "0", "", "", "1", "1"];
   assertEquals(page.rows.filter(([name]) => name.endsWith(node)), [
-    [`${Deno.hostname()} ${node}`, "0", "0", "0", "1", "1", "Pause here Empty here… Take off this node…"],
+    [`${Deno.hostname()} ${node}`, ...NUMBERS, "Pause here Empty here… Take off this node…"],
   ]);
   assertEquals(page.rows.filter(([name]) => name.startsWith("c ")), [
     ["c paused", "1", "1", "0", "0", "0", "0", "0", "1", "0"],
   ]);
   assert(page.links.includes("/topics/t/c") && page.links.includes(`/nodes/${encodeURIComponent(node)}`));
+});
+
+Deno.test("A topic's page shows what each node has of it, and how much comes and goes there", async () => {
+  let round = 0;
+  const nodeOf = (rate: number) =>
+    fakeNode(() =>
+      Response.json({
+        topics: [
+          { topic_name: "other" },
+          {
+            ...{ topic_name: "t", depth: rate, message_count: 1000 * rate * round },
+            channels: [{ channel_name: "c", depth: 2, in_flight_count: rate, deferred_count: 1 }],
+          },
+        ],
+      })
+    );
+  await using slow = nodeOf(1);
+  await using fast = nodeOf(1000);
+  await withNsqadmin({ nsqdHttpAddresses: [slow.address, fast.address] }, async (admin) => {
+    await admin.nsqadmin.poller.look();
+    round++;
+    await admin.nsqadmin.poller.refresh();
+
+    const { rows } = await pageAt(admin, "/topics/t");
+
+    const rowOf = (node: FakeHttp) => rows.find(([name]) => name === `h ${node.address}`) ?? [];
+    assertEquals(rowOf(slow).slice(1, 7), ["1", "1", "0", "2", "1", "1"]);
+    assertEquals(rowOf(fast).slice(1, 7), ["1,000", "1,000", "0", "2", "1,000", "1"]);
+    const [slowRate, fastRate] = [slow, fast].map((node) => Number(rowOf(node)[7].replaceAll(",", "")));
+    assert(slowRate > 0 && fastRate > slowRate, `${slowRate} and ${fastRate}`);
+    const total = rows.find(([name]) => name === "Total") ?? [];
+    assertEquals(total.slice(1, 7), ["1,001", "1,001", "0", "4", "1,001", "2"]);
+    const { rows: inFile } = await admin.json("/topics/t?format=json") as {
+      rows: { channel_depth: number }[];
+    };
+    assertEquals(inFile.map(({ channel_depth }) => channel_depth), [2, 2]);
+  });
 });
 
 pageTest("A channel's page shows its nodes and consumers", async ({ admin, nsqds: [nsqd] }) => {
