@@ -14,15 +14,13 @@ import { ipOf, parseSubnet } from "../subnet.ts";
 
 /** `GET /config/:opt` */
 export function showAdminOption(admin: AdminContext, request: RequestContext): unknown {
-  requireNetwork(admin, request);
+  requireAccess(admin, request);
   return showOption(admin, request);
 }
 
 /** `PUT /config/:opt` */
 export async function changeAdminOption(admin: AdminContext, request: RequestContext): Promise<unknown> {
-  requireNetwork(admin, request);
-  // NSQ compat: where it is the proxy that knows users, the network decides alone.
-  if (admin.logins !== undefined) requireRight(admin, request, "config");
+  requireAccess(admin, request);
   const changes = new Map<string, (text: string) => void>([
     ["log_level", (text) => admin.setLogLevel(required(parseLogLevel(text)))],
     ["nsqlookupd_http_addresses", (text) => admin.setLookupdAddresses(required(parseStringList(text)))],
@@ -37,9 +35,11 @@ export function isOfConfigNetwork(admin: AdminContext, request: RequestContext):
 }
 
 /** @throws {HttpError} */
-function requireNetwork(admin: AdminContext, request: RequestContext): void {
+function requireAccess(admin: AdminContext, request: RequestContext): void {
   const refusal = networkRefusal(admin, request);
   if (refusal !== undefined) throw refusal;
+  // NSQ compat: where it is a proxy that knows users, the network decides alone.
+  if (admin.logins !== undefined) requireRight(admin, request, "config");
 }
 
 function networkRefusal(

@@ -291,7 +291,18 @@ const RIGHTS:
     ["POST", "/topics/t", "action=ask-delete", ["anna"]],
     ["DELETE", "/api/topics/t", "", ["anna"]],
     ["DELETE", "/api/nodes/n:1", '{"topic":"t"}', ["anna"]],
+    ["POST", "/bulk", "action=ask-pause&of=topics&name=t", ["olga", "anna", "both"]],
+    ["POST", "/bulk", "action=ask-delete&of=topics&name=t", ["anna"]],
+    ["DELETE", "/api/cluster/nodes/n:1", "", ["olga", "anna", "both"]],
+    ["POST", "/nodes/n:1", "action=ask-drain", ["anna"]],
+    ["POST", "/api/consumers/kick", "{}", ["anna"]],
+    ["POST", "/consumers", "action=ask-kick&topic=t&channel=c&hostname=h", ["anna"]],
+    ["POST", "/api/redrives", "{}", ["anna"]],
+    ["DELETE", "/api/redrives/x", "", ["anna"]],
+    ["GET", "/config/log_level", "", ["anna"]],
     ["PUT", "/config/log_level", "info", ["anna"]],
+    // It is about one's own browser.
+    ["POST", "/settings", "theme=dark", ["vera", "petra", "olga", "anna", "both"]],
   ];
 
 loginTest("Everybody may do what his roles say, and no more", async (admin) => {
@@ -304,6 +315,7 @@ loginTest("Everybody may do what his roles say, and no more", async (admin) => {
       const { status } = await admin.ask(method, target, { headers, body: body === "" ? undefined : body });
       assert(status !== 401, `${name} is logged in`);
       if (status !== 403) may.push(name);
+      assert(status !== 404 || method === "DELETE", `${method} ${target} is there`);
     }
     assertEquals([method, target, body, may], [method, target, body, [...allowed]]);
   }
