@@ -13,8 +13,8 @@ import { type Column, ColumnHeads, columnsShown } from "./columns.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
-import { ClusterNews, seen } from "./news.tsx";
-import { Count, EmptyRow, Paused, Percent, SortHead, Table, TableControls } from "./parts.tsx";
+import { ClusterNews, Known, NodeCount, nodesText, seen } from "./news.tsx";
+import { Count, EmptyRow, Facts, Paused, Percent, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { type Columns, tablePart, tableView } from "./table.ts";
 
@@ -23,16 +23,16 @@ const MS_PER_S = 1000;
 /** What the rows can be sorted by. */
 const COLUMNS: Columns<Series> = {
   name: nameOf,
-  depth: (channel) => channel.sum("depth"),
+  depth: (channel) => channel.known("depth"),
   drain: drainS,
-  in: (channel) => channel.sum("inRate"),
-  out: (channel) => channel.sum("outRate"),
-  "in-flight": (channel) => channel.sum("inFlight"),
-  deferred: (channel) => channel.sum("deferred"),
-  requeued: (channel) => channel.sum("requeued"),
-  "requeued-percent": (channel) => requeuedPercent((field) => channel.sum(field)),
-  "timed-out": (channel) => channel.sum("timedOut"),
-  consumers: (channel) => channel.sum("consumers"),
+  in: (channel) => channel.known("inRate"),
+  out: (channel) => channel.known("outRate"),
+  "in-flight": (channel) => channel.known("inFlight"),
+  deferred: (channel) => channel.known("deferred"),
+  requeued: (channel) => channel.known("requeued"),
+  "requeued-percent": (channel) => requeuedPercent((field) => channel.known(field)),
+  "timed-out": (channel) => channel.known("timedOut"),
+  consumers: (channel) => channel.known("consumers"),
   nodes: ({ nodes }) => nodes,
 };
 
@@ -42,12 +42,13 @@ const FIELDS: Fields<Series> = {
   topic: ({ topic }) => topic?.name,
   channel: ({ name }) => name,
   ...NUMBERS,
-  paused: (channel) => channel.sum("paused") > 0,
+  "silent-nodes": ({ silentNodes }) => silentNodes,
+  paused: (channel) => channel.known("paused") > 0,
 };
 
 /** A column with a number. */
 function counted(name: string, head: string, field: Field): Column<Series> {
-  return { name, head, cell: (channel) => <Count of={channel.sum(field)} /> };
+  return { name, head, cell: (channel) => <Count of={channel.known(field)} /> };
 }
 
 /** The columns, but for the first. */
@@ -61,19 +62,19 @@ export const CHANNEL_TABLE: readonly Column<Series>[] = [
     cell: (channel, { admin }) => <Sparkline history={admin.poller.history} series={channel} field="depth" />,
   },
   { name: "drain", head: "Empty in", cell: (channel) => <td class="n">{drainText(channel)}</td> },
-  { name: "in", head: "In/s", cell: (channel) => <td class="n">{rounded(channel.sum("inRate"))}</td> },
-  { name: "out", head: "Out/s", cell: (channel) => <td class="n">{rounded(channel.sum("outRate"))}</td> },
+  { name: "in", head: "In/s", cell: (channel) => <td class="n">{rounded(channel.known("inRate"))}</td> },
+  { name: "out", head: "Out/s", cell: (channel) => <td class="n">{rounded(channel.known("outRate"))}</td> },
   counted("in-flight", "In flight", "inFlight"),
   counted("deferred", "Deferred", "deferred"),
   counted("requeued", "Requeued", "requeued"),
   {
     name: "requeued-percent",
     head: "Requeued now",
-    cell: (channel) => <Percent of={requeuedPercent((field) => channel.sum(field))} />,
+    cell: (channel) => <Percent of={requeuedPercent((field) => channel.known(field))} />,
   },
   counted("timed-out", "Timed out", "timedOut"),
   counted("consumers", "Consumers", "consumers"),
-  { name: "nodes", head: "Nodes", cell: ({ nodes }) => <Count of={nodes} /> },
+  { name: "nodes", head: "Nodes", cell: (channel) => <NodeCount of={channel} /> },
 ];
 
 /** `GET /channels` */
@@ -90,6 +91,7 @@ export async function channelsPage(request: PageRequest): Promise<Markup | Answe
     <Layout request={request} title="Channels" live>
       <h1>Channels</h1>
       <ClusterNews request={request} />
+      <Facts of={[["nodes", nodesText(request)]]} />
       <TableControls
         request={request}
         view={view}
@@ -118,11 +120,11 @@ export async function channelsPage(request: PageRequest): Promise<Markup | Answe
   );
 }
 
-/** The channels that nodes have that count. */
+/** The channels that nodes have that count; and as they were last known, those of nodes that do not. */
 function* channelsOf(topics: Iterable<Series>): Generator<Series> {
   for (const { channels } of topics) {
     for (const channel of channels.values()) {
-      if (channel.nodes > 0) yield channel;
+      if (channel.nodes > 0 || channel.knownMs !== undefined) yield channel;
     }
   }
 }
@@ -145,14 +147,14 @@ function Row(
 ): Markup {
   const topic = channel.topic?.name ?? "";
   return (
-    <tr>
+    <tr class={channel.knownMs === undefined ? undefined : "old"}>
       <th scope="row" class="name">
         <Tick request={request} target={{ topic, channel: channel.name }} />
         <a href={request.paths.channel(topic, channel.name)}>{nameOf(channel)}</a>{" "}
-        <Paused is={channel.sum("paused") > 0} />{" "}
-        {channel.sum("depth") > 0 && channel.sum("consumers") === 0 && (
+        <Paused is={channel.known("paused") > 0} />{" "}
+        {channel.known("depth") > 0 && channel.known("consumers") === 0 && (
           <strong class="mark">no consumers</strong>
-        )}
+        )} <Known request={request} ms={channel.knownMs} />
       </th>
       {columns.map(({ cell }) => cell(channel, request))}
     </tr>
@@ -165,8 +167,8 @@ function nameOf({ name, topic }: Series): string {
 
 /** In how many s it is empty if all goes on as it does; infinite if it is not getting emptier. */
 function drainS(channel: Series): number {
-  const depth = channel.sum("depth");
-  const rate = channel.sum("outRate") - channel.sum("inRate");
+  const depth = channel.known("depth");
+  const rate = channel.known("outRate") - channel.known("inRate");
   return depth === 0 ? 0 : rate > 0 ? depth / rate : Infinity;
 }
 

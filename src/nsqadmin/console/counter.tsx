@@ -4,14 +4,31 @@
  * @module
  */
 
+import type { Answer } from "../../http/answer.ts";
 import { rounded } from "./charts.tsx";
+import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
-import { ClusterNews, seen } from "./news.tsx";
+import { ClusterNews, nodesText, seen } from "./news.tsx";
 import type { PageRequest } from "./request.ts";
 
+/** All channels together. */
+interface Counter {
+  readonly messages: number;
+  readonly rate: number;
+  readonly channels: number;
+  readonly nodes: number;
+}
+
+const FIELDS: Fields<Counter> = {
+  messages: ({ messages }) => messages,
+  in: ({ rate }) => rate,
+  channels: ({ channels }) => channels,
+  nodes: ({ nodes }) => nodes,
+};
+
 /** `GET /counter` */
-export async function counterPage(request: PageRequest): Promise<Markup> {
+export async function counterPage(request: PageRequest): Promise<Markup | Answer> {
   const { poller } = request.admin;
   await seen(request);
   let messages = 0;
@@ -25,15 +42,19 @@ export async function counterPage(request: PageRequest): Promise<Markup> {
     }
   }
   const nodes = poller.nodes.filter((node) => poller.counts(node)).length;
+  const counter: Counter = { messages, rate, channels: count, nodes };
+  const file = exported(request, { counter: fileOf([counter], FIELDS) }, poller.failures);
+  if (file) return await file;
   return (
     <Layout request={request} title="Counter" live>
       <h1>Messages that channels have had</h1>
       <ClusterNews request={request} />
       <p class="big">{messages.toLocaleString("en")}</p>
       <p class="quiet">
-        On {nodes.toLocaleString("en")} nodes, in {count.toLocaleString("en")}{" "}
+        On {nodesText(request)} nodes, in {count.toLocaleString("en")}{" "}
         channels of them, since each was started; {rounded(rate)} in a second.
       </p>
+      <ExportLinks request={request} />
     </Layout>
   );
 }

@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { Answer } from "../../http/answer.ts";
 import { Asking } from "./asking.ts";
+import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { CreateForm } from "./overview.tsx";
@@ -14,12 +16,20 @@ import { PAGE_ROWS } from "./table.ts";
 
 const NONE: ReadonlyMap<string, readonly string[] | null> = new Map();
 
+/** A topic that no node has, in a file. */
+const FIELDS: Fields<readonly [topic: string, channels: readonly string[] | null]> = {
+  topic: ([topic]) => topic,
+  channels: ([, channels]) => (channels ?? []).join(" "),
+};
+
 /** `GET /lookup` */
-export async function lookupPage(request: PageRequest): Promise<Markup> {
+export async function lookupPage(request: PageRequest): Promise<Markup | Answer> {
   const { cluster } = request.admin;
   const { registries } = cluster;
   const asking = new Asking();
   const inactive = registries === undefined ? NONE : await asking.ask(cluster.inactiveTopics(), NONE);
+  const file = exported(request, { topics: fileOf([...inactive], FIELDS) }, asking.failures);
+  if (file) return await file;
   return (
     <Layout request={request} title="Lookup">
       <h1>Lookup</h1>
@@ -38,9 +48,12 @@ export async function lookupPage(request: PageRequest): Promise<Markup> {
             ))}
           </ul>
           <h2>Topics that no node has</h2>
-          {inactive.size === 0
-            ? <p>{asking.failed ? "Nobody has answered." : "There is none."}</p>
-            : <InactiveTopics request={request} topics={inactive} />}
+          {inactive.size === 0 ? <p>{asking.failed ? "Nobody has answered." : "There is none."}</p> : (
+            <>
+              <InactiveTopics request={request} topics={inactive} />
+              <ExportLinks request={request} />
+            </>
+          )}
         </>
       )}
       {request.may("create") && <CreateForm request={request} />}

@@ -34,6 +34,7 @@ export function ClusterNews(
           of={poller.failures}
           shown="What is known there only is missing below, or older than the rest."
           causes={request.paths.cluster}
+          answeredMs={({ daemon }) => poller.node(daemon.address)?.answered?.wallMs}
         />
       )}
       {isDetailed && gone.length > 0 && <Gone request={request} nodes={gone} />}
@@ -101,6 +102,33 @@ export function GoneWith(
       </ul>
     </section>
   );
+}
+
+/** How many nodes count, of how many where that is not all. */
+export function nodesText({ admin: { poller } }: PageRequest): string {
+  const nodes = poller.nodes.filter(({ gone }) => gone === undefined);
+  const counting = nodes.filter((node) => poller.counts(node)).length;
+  const all = nodes.length.toLocaleString("en");
+  return counting === nodes.length ? all : `${counting.toLocaleString("en")} of ${all}`;
+}
+
+/** On how many nodes something is; of how many where not all of them count. */
+export function NodeCount(
+  { of: { nodes, silentNodes } }: {
+    readonly of: { readonly nodes: number; readonly silentNodes: number };
+  },
+): Markup {
+  const text = nodes.toLocaleString("en");
+  return (
+    <td class="n">{silentNodes === 0 ? text : `${text} of ${(nodes + silentNodes).toLocaleString("en")}`}</td>
+  );
+}
+
+/** How old numbers are that nobody says any more. */
+export function Known(
+  { request, ms }: { readonly request: PageRequest; readonly ms: number | undefined },
+): Markup {
+  return ms === undefined ? NOTHING : <span class="quiet">as it was {agoOf(request, ms)}</span>;
 }
 
 /** How long ago that was, in words; nothing if it never was. */

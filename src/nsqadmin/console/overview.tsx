@@ -12,7 +12,7 @@ import { exported, ExportLinks, fileOf } from "./export.tsx";
 import type { Series } from "../watch/series.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
-import { ClusterNews, seen } from "./news.tsx";
+import { ClusterNews, Known, NodeCount, nodesText, seen } from "./news.tsx";
 import { Count, EmptyRow, Facts, Paused, Percent, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { tablePart, tableView } from "./table.ts";
@@ -40,7 +40,7 @@ export const TOPIC_TABLE: readonly Column<TopicRow>[] = [
   { name: "timed-out", head: "Timed out", cell: ({ timedOut }) => <Count of={timedOut} /> },
   { name: "messages", head: "Messages", cell: ({ messages }) => <Count of={messages} /> },
   { name: "consumers", head: "Consumers", cell: ({ consumers }) => <Count of={consumers} /> },
-  { name: "nodes", head: "Nodes", cell: ({ nodes }) => <Count of={nodes} /> },
+  { name: "nodes", head: "Nodes", cell: (row) => <NodeCount of={row} /> },
 ];
 
 /** `GET /` and `GET /topics` */
@@ -125,13 +125,10 @@ export function CreateForm({ request }: { readonly request: PageRequest }): Mark
 function Totals(
   { request, rows }: { readonly request: PageRequest; readonly rows: readonly TopicRow[] },
 ): Markup {
-  const { poller } = request.admin;
-  const { nodes } = poller;
-  const total = (countOf: (row: TopicRow) => number) => rows.reduce((sum, row) => sum + countOf(row), 0);
-  const all = nodes.filter(({ gone }) => gone === undefined).length;
-  const counting = nodes.filter((node) => poller.counts(node)).length;
+  const current = rows.filter(({ nodes }) => nodes > 0);
+  const total = (countOf: (row: TopicRow) => number) => current.reduce((sum, row) => sum + countOf(row), 0);
   const facts: readonly (readonly [string, string])[] = [
-    ["nodes", counting === all ? whole(all) : `${whole(counting)} of ${whole(all)}`],
+    ["nodes", nodesText(request)],
     ["topics", whole(rows.length)],
     ["waiting in topics", whole(total(({ depth }) => depth))],
     ["messages in a second", rounded(total(({ inRate }) => inRate))],
@@ -154,11 +151,12 @@ function Row(
   },
 ): Markup {
   return (
-    <tr>
+    <tr class={row.knownMs === undefined ? undefined : "old"}>
       <th scope="row" class="name">
         <Tick request={request} target={{ topic: row.name, channel: "" }} />
         <a href={request.paths.topic(row.name)}>{row.name}</a> <Paused is={row.paused} />{" "}
-        {row.isLeft && <strong class="mark">no consumers</strong>}
+        {row.isLeft && <strong class="mark">no consumers</strong>}{" "}
+        <Known request={request} ms={row.knownMs} />
       </th>
       {columns.map(({ cell }) => cell(row, request))}
     </tr>

@@ -67,11 +67,13 @@ export function Paused({ is }: { readonly is: boolean }): Markup {
 
 /** Who has not answered, and why. */
 export function Failures(
-  { of: failures, shown, causes }: {
+  { of: failures, shown, causes, answeredMs = () => undefined }: {
     readonly of: readonly Failure[];
     readonly shown: string;
     /** Path of the page that says what may be the cause. */
     readonly causes?: string;
+    /** When somebody has answered last, by the wall clock; undefined if that is not known. */
+    readonly answeredMs?: (failure: Failure) => number | undefined;
   },
 ): Markup {
   if (failures.length === 0) return NOTHING;
@@ -83,14 +85,24 @@ export function Failures(
         {shown} {causes !== undefined && <a href={causes}>What may be the cause</a>}
       </p>
       <ul>
-        {listed.map(({ daemon, reason }) => (
+        {listed.map((failure) => (
           <li>
-            <code>{daemon.kind} {daemon.address}</code>: {reason}
+            <code>{failure.daemon.kind} {failure.daemon.address}</code>: {failure.reason}
+            <Answered atMs={answeredMs(failure)} />
           </li>
         ))}
         {failures.length > listed.length && <li>and {failures.length - listed.length} more</li>}
       </ul>
     </section>
+  );
+}
+
+function Answered({ atMs }: { readonly atMs: number | undefined }): Markup {
+  if (atMs === undefined) return NOTHING;
+  return (
+    <>
+      , and has answered last at <Time atMs={atMs} />
+    </>
   );
 }
 

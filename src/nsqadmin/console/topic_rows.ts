@@ -27,6 +27,10 @@ export interface TopicRow {
   readonly outRate: number;
   readonly consumers: number;
   readonly nodes: number;
+  /** Nodes that have it, and whose numbers are too old to count. */
+  readonly silentNodes: number;
+  /** When it was last known, where nobody says any more; see series.ts. */
+  readonly knownMs: number | undefined;
   readonly paused: boolean;
   /** There are messages, and a channel of them without consumers. */
   readonly isLeft: boolean;
@@ -50,14 +54,19 @@ export const TOPIC_COLUMNS: Columns<TopicRow> = {
 };
 
 /** A row in a file. */
-export const TOPIC_FIELDS: Fields<TopicRow> = { ...TOPIC_COLUMNS, paused: ({ paused }) => paused };
+export const TOPIC_FIELDS: Fields<TopicRow> = {
+  ...TOPIC_COLUMNS,
+  "silent-nodes": ({ silentNodes }) => silentNodes,
+  paused: ({ paused }) => paused,
+};
 
-/** The topics that nodes have that count, over all of these nodes. */
+/** The topics that nodes have that count, over all of these nodes; and as they were last known, those of nodes that do not. */
 export function* topicRows(topics: Iterable<Series>): Generator<TopicRow> {
   for (const topic of topics) {
-    if (topic.nodes === 0) continue;
-    const channels = Array.from(topic.channels.values(), (channel) => (field: Field) => channel.sum(field));
-    yield rowOf(topic, { of: (field) => topic.sum(field), channels, nodes: topic.nodes });
+    const { nodes, silentNodes, knownMs } = topic;
+    if (nodes === 0 && knownMs === undefined) continue;
+    const channels = Array.from(topic.channels.values(), (channel) => (field: Field) => channel.known(field));
+    yield rowOf(topic, { of: (field) => topic.known(field), channels, nodes, silentNodes, knownMs });
   }
 }
 
@@ -76,10 +85,12 @@ export function* nodeTopicRows(numbers: NodeNumbers): Generator<TopicRow> {
 
 function rowOf(
   series: Series,
-  { of, channels, nodes }: {
+  { of, channels, nodes, silentNodes = 0, knownMs }: {
     readonly of: (field: Field) => number;
     readonly channels: readonly ((field: Field) => number)[];
     readonly nodes: number;
+    readonly silentNodes?: number;
+    readonly knownMs?: number | undefined;
   },
 ): TopicRow {
   return {
@@ -97,6 +108,8 @@ function rowOf(
     outRate: of("outRate"),
     consumers: of("consumers"),
     nodes,
+    silentNodes,
+    knownMs,
     paused: of("paused") > 0,
     isLeft: channels.some((channel) => channel("depth") > 0 && channel("consumers") === 0),
   };

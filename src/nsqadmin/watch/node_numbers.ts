@@ -123,6 +123,11 @@ export class NodeNumbers {
     for (let i = 0; i < this.series.length; i++) this.series[i].add(this.#numbers, i * FIELDS.length);
   }
 
+  /** They are too old for the sums of the round that goes on. */
+  addAsSilent(): void {
+    for (const series of this.series) series.addSilent(this.atMs);
+  }
+
   /** Where it stands, if there is room for it. */
   #addTopic(topic: TopicNumbers, set: SeriesSet): number | undefined {
     const series = set.use(topic.name, { guess: this.#previous?.series[this.series.length] });

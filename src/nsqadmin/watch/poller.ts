@@ -234,6 +234,7 @@ export class Poller {
     const nowMs = clock.monotonicMs();
     await inSlices(this.#nodes.values(), (node) => {
       if (node.counts(nowMs, this.#ageMaxMs)) node.numbers?.addToSums();
+      else if (node.gone === undefined) node.numbers?.addAsSilent();
     });
     for (const series of this.#set.all()) series.publish();
     if (keepsHistory) {

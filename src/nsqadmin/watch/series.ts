@@ -60,6 +60,14 @@ export class Series {
   /** The same of the round that goes on. */
   #nextSums = new Float64Array(FIELDS.length);
   #nextNodes = 0;
+  /** Nodes that have it, and whose numbers are too old to count: as of the last round, and of that which goes on. */
+  #silent = 0;
+  #nextSilent = 0;
+  /** When these have answered last. */
+  #silentMs = -Infinity;
+  #nextSilentMs = -Infinity;
+  /** The last sums that there were, while all nodes that have it are silent. */
+  #last: Float64Array | undefined;
 
   constructor(name: string, topic?: Series) {
     this.name = name;
@@ -76,6 +84,21 @@ export class Series {
     return this.#sums[AT[field]];
   }
 
+  /** Nodes that have it, and have not said for too long what. */
+  get silentNodes(): number {
+    return this.#silent;
+  }
+
+  /** When it was last known, by the monotonic clock, where nobody says any more; undefined where somebody does. */
+  get knownMs(): number | undefined {
+    return this.#last && this.#silentMs;
+  }
+
+  /** A number as it was last known. */
+  known(field: Field): number {
+    return (this.#last ?? this.#sums)[AT[field]];
+  }
+
   /** Adds, for the next round, the numbers of a node, which stand there. */
   add(numbers: Float64Array, from: number): void {
     const next = this.#nextSums;
@@ -85,8 +108,20 @@ export class Series {
     this.#nextNodes++;
   }
 
+  /** A node has it that does not count in the next round, and has answered then, by the monotonic clock. */
+  addSilent(answeredMs: number): void {
+    this.#nextSilent++;
+    this.#nextSilentMs = Math.max(this.#nextSilentMs, answeredMs);
+  }
+
   /** What was added is what there is, and another round begins. */
   publish(): void {
+    if (this.#nextNodes > 0 || this.#nextSilent === 0) this.#last = undefined;
+    else if (this.#nodes > 0) this.#last = this.#sums.slice();
+    this.#silent = this.#nextSilent;
+    this.#silentMs = this.#nextSilentMs;
+    this.#nextSilent = 0;
+    this.#nextSilentMs = -Infinity;
     [this.#sums, this.#nextSums] = [this.#nextSums, this.#sums];
     this.#nodes = this.#nextNodes;
     this.#nextSums.fill(0);

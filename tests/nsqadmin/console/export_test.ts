@@ -3,7 +3,7 @@ import { PAGE_ROWS } from "../../../src/nsqadmin/console/table.ts";
 import { fakeNode } from "../../support/console_pages.ts";
 import { FakeHttp } from "../../support/fake_http.ts";
 import { HtmlPage } from "../../support/html_page.ts";
-import { publish, withCluster, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+import { post, publish, withCluster, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
 
 /** An nsqd that says that it has these topics. */
 function nsqdWith(topics: readonly unknown[]): FakeHttp {
@@ -32,12 +32,26 @@ Deno.test("A table as a file has all rows that the filter lets through, in their
 });
 
 Deno.test("Every table is linked to as files, which are there", async () => {
-  await withCluster({}, async ({ admin, nsqds: [nsqd], topic }) => {
+  await withCluster({}, async ({ admin, nsqds: [nsqd], lookupd, topic }) => {
     await topic("t", "c.csv");
+    for (const channel of ["d", "e"]) {
+      await post(`http://${lookupd.httpAddress}/channel/create?topic=idle&channel=${channel}`);
+    }
     await publish(nsqd, "t", "body");
     const node = `127.0.0.1:${nsqd.nsqd.httpPort}`;
     const found: [string, number, unknown][] = [];
-    for (const path of ["/", "/topics/t", "/topics/t/c.csv", "/channels", "/nodes", `/nodes/${node}`]) {
+    for (
+      const path of [
+        "/",
+        "/topics/t",
+        "/topics/t/c.csv",
+        "/channels",
+        "/nodes",
+        `/nodes/${node}`,
+        "/counter",
+        "/lookup",
+      ]
+    ) {
       const page = new HtmlPage((await admin.ask("GET", `${path}?done=pause`)).text);
       for (const link of page.links.filter((each) => each.includes("format="))) {
         assert(!link.includes("done"));
@@ -66,7 +80,16 @@ Deno.test("Every table is linked to as files, which are there", async () => {
       ["/nodes?format=json", 200, 1],
       [`/nodes/${node}?format=csv`, 200, 1],
       [`/nodes/${node}?format=json`, 200, 1],
+      ["/counter?format=csv", 200, 1],
+      ["/counter?format=json", 200, 1],
+      ["/lookup?format=csv", 200, 1],
+      ["/lookup?format=json", 200, 1],
     ]);
+    assertEquals(
+      (await admin.ask("GET", "/counter?format=csv")).text,
+      "messages,in,channels,nodes\r\n1,0,1,1\r\n",
+    );
+    assertEquals((await admin.ask("GET", "/lookup?format=csv")).text, "topic,channels\r\nidle,d e\r\n");
     assertEquals(await admin.json("/topics/t?format=json&table=channels"), {
       rows: [{
         channel: "c.csv",

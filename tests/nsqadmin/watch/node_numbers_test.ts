@@ -152,6 +152,30 @@ Deno.test("Series.publish() shows the sums of a round, and begins the next at no
   assertEquals(shown(), [[1, 2]]);
 });
 
+Deno.test("A Series of which nobody says anything any more is as it was last known, until somebody does or it is nowhere", async () => {
+  const set = new SeriesSet();
+  const one = await read(set, answer({ name: "t", depth: 1 }), { atMs: 10 });
+  const other = await read(set, answer({ name: "t", depth: 2 }), { atMs: 20 });
+  const [series] = set.all();
+  const round = (...adds: readonly (() => void)[]) => {
+    for (const add of adds) add();
+    series.publish();
+    const { nodes, silentNodes, knownMs } = series;
+    return { nodes, silentNodes, knownMs, depth: [series.sum("depth"), series.known("depth")] };
+  };
+  const counts = (numbers: NodeNumbers) => () => numbers.addToSums();
+  const silent = (numbers: NodeNumbers) => () => numbers.addAsSilent();
+
+  const known = { nodes: 1, silentNodes: 1, knownMs: undefined, depth: [2, 2] };
+  assertEquals(round(counts(other), silent(one)), known);
+  const unknown = { nodes: 0, silentNodes: 2, knownMs: 20, depth: [0, 2] };
+  assertEquals(round(silent(one), silent(other)), unknown);
+  assertEquals(round(silent(other), silent(one)), unknown);
+  assertEquals(round(counts(one), silent(other)), { ...known, depth: [1, 1] });
+  round(silent(one));
+  assertEquals(round(), { nodes: 0, silentNodes: 0, knownMs: undefined, depth: [0, 0] });
+});
+
 Deno.test("NodeNumbers.read() has what was requeued in a second, and the age of the oldest message where it is told", async () => {
   const set = new SeriesSet();
   const said = (requeued: number, age?: number) =>

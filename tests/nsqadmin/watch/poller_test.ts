@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { lookupdOf, nodeWith, pageAt } from "../../support/console_pages.ts";
+import { fakeNode, lookupdOf, nodeWith, pageAt } from "../../support/console_pages.ts";
 import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
 import { eventually } from "../../support/eventually.ts";
 import { withNsqadmin } from "../../support/nsqadmin_in_process.ts";
@@ -67,7 +67,12 @@ Deno.test("A node that fails keeps its numbers for a while, and one that nobody 
     isDead = true;
     await poller.refresh();
     const failing = await pageAt(admin, "/");
-    assertStringIncludes(failing.text, `nsqd ${other.address} : got response 500 Internal Server Error "no"`);
+    assertMatch(
+      failing.text,
+      new RegExp(
+        `nsqd ${other.address} : got response 500 Internal Server Error "no", and has answered last at \\d{4}-`,
+      ),
+    );
     assertStringIncludes(failing.text, "nodes 2 topics 2 waiting in topics 7");
     told = false;
     poller.rediscover();
@@ -92,6 +97,36 @@ Deno.test("A node that fails keeps its numbers for a while, and one that nobody 
     `WARNING: WATCH: ${other.address} does not answer - got response 500 Internal Server Error "no"`,
     `INFO: WATCH: ${other.address} answers again`,
   ]);
+});
+
+Deno.test("Rows of nodes that have not answered for too long are as they were, with how old that is, and in no sums", async () => {
+  const topic = { topic_name: "u", depth: 5, channels: [{ channel_name: "c", depth: 6 }] };
+  await using node = fakeNode(() => Response.json({ topics: [topic] }));
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    const { poller } = admin.nsqadmin;
+    await poller.refresh();
+    const all = [poller.find("u"), poller.find("u", "c")].filter((series) => series !== undefined);
+    const silent = () => {
+      for (const series of all) {
+        series.addSilent(admin.nsqadmin.clock.monotonicMs() - 40_000);
+        series.publish();
+      }
+    };
+
+    silent();
+    const overview = await pageAt(admin, "/");
+    const channels = await pageAt(admin, "/channels");
+    assertMatch(overview.rows[1][0], /^u no consumers as it was 4\ds ago$/);
+    assertEquals([overview.rows[1][1], overview.rows[1].at(-1)], ["5", "0 of 1"]);
+    assertStringIncludes(overview.text, "topics 1 waiting in topics 0");
+    assertMatch(channels.rows[1][0], /^u \/ c no consumers as it was 4\ds ago$/);
+    assertEquals([channels.rows[1][1], channels.rows[1].at(-1)], ["6", "0 of 1"]);
+    for (const { html } of [overview, channels]) assertStringIncludes(html, '<tr class="old">');
+    assertStringIncludes((await pageAt(admin, "/counter")).text, "Messages that channels have had 0");
+
+    await poller.refresh();
+    assertEquals((await pageAt(admin, "/")).rows[1][0], "u no consumers");
+  });
 });
 
 for (
