@@ -21,6 +21,7 @@ import type { AdminAction } from "./notifications.ts";
 import type { NsqadminOptions } from "./options.ts";
 import type { TrustedProxies } from "./proxies.ts";
 import type { Redrives } from "./redrive/redrives.ts";
+import type { Taps } from "./tap/taps.ts";
 import type { Poller } from "./watch/poller.ts";
 
 /** See above. */
@@ -38,6 +39,8 @@ export interface AdminContext extends MetricsSource {
   readonly events: PageEvents;
   /** Messages that are being published again. */
   readonly redrives: Redrives;
+  /** Live looks at messages. */
+  readonly taps: Taps;
   /** Makes requests to others than daemons. */
   readonly http: HttpClient;
   readonly hostname: string;

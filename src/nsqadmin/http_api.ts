@@ -32,6 +32,7 @@ import {
   tombstoneNode,
 } from "./api/writes.ts";
 import { PAGE_FILES, pageRoutes } from "./console/pages.tsx";
+import { tapEvents } from "./console/tap.tsx";
 import type { AdminContext } from "./context.ts";
 import { forUsers } from "./login/guard.ts";
 import { nsqadminMetrics } from "./metrics.ts";
@@ -79,6 +80,7 @@ export function nsqadminRoutes(admin: AdminContext): HttpRoute[] {
   const closed = [
     route("GET", "/metrics", plainText(logged((request) => metrics(admin, request)))),
     route("GET", "/events", api(events)),
+    route("GET", "/tap/:topic/events", recorded(admin, api(tapEvents))),
     ...admin.options.proxyGraphite ? [route("GET", "/render", graphiteProxy(admin))] : [],
 
     route("GET", "/api/topics", api(topics)),

@@ -43,6 +43,7 @@ import { type AdminAction, Notifications } from "./notifications.ts";
 import { NSQADMIN_OPTIONS, type NsqadminConfig, type NsqadminOptions } from "./options.ts";
 import { TrustedProxies } from "./proxies.ts";
 import { Redrives } from "./redrive/redrives.ts";
+import { Taps } from "./tap/taps.ts";
 import { readTokenFile } from "./token_file.ts";
 import { DOUBTFUL_MS, Poller } from "./watch/poller.ts";
 
@@ -74,6 +75,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly activity = new ActivityLog();
   readonly bulk: BulkGoes;
   readonly redrives: Redrives;
+  readonly taps: Taps;
   readonly http: HttpClient;
   readonly proxies: TrustedProxies | undefined;
   readonly logins: Logins | undefined;
@@ -154,17 +156,25 @@ export class Nsqadmin implements Daemon, AdminContext {
       registries: () => this.cluster.registries,
       onChange: (alert) => this.#tellOf(alert),
     });
+    const connection = () =>
+      nodeConnection({
+        tls,
+        skipVerify: options.httpClientTlsInsecureSkipVerify,
+        token: this.#token,
+        connectTimeoutMs: options.httpClientConnectTimeoutMs,
+      });
     this.redrives = new Redrives({
       logger,
       clock: this.clock,
-      connection: () =>
-        nodeConnection({
-          tls,
-          skipVerify: options.httpClientTlsInsecureSkipVerify,
-          token: this.#token,
-          connectTimeoutMs: options.httpClientConnectTimeoutMs,
-        }),
+      connection,
       spawn: (run) => this.#group.spawn("redrive", run),
+    });
+    this.taps = new Taps({
+      // Whether they are alone is asked every few seconds.
+      cluster: this.#clusterOf({ onRequest: (text) => logger.debug(text) }),
+      clock: this.clock,
+      connection,
+      spawn: (run) => this.#group.spawn("tap", run),
     });
     // NSQ compat: what is said of TLS is for daemons and graphite.
     const http = new HttpClient(limits);
@@ -238,7 +248,7 @@ export class Nsqadmin implements Daemon, AdminContext {
     this.logger.info(`reloaded ${reloaded.join(", ") || "nothing: there are no such files"}`);
   }
 
-  /** Stops: pages' events, what is done in bulk, HTTP, redrives, notifications, requests to others, loops. */
+  /** Stops: pages' events and taps, what is done in bulk, HTTP, redrives, notifications, requests to others, loops. */
   stop(): Promise<void> {
     return this.#stopping ??= this.#stop();
   }
@@ -333,9 +343,10 @@ export class Nsqadmin implements Daemon, AdminContext {
 
   async #stop(): Promise<void> {
     this.events.end();
+    this.taps.end();
     this.bulk.end();
     await this.#server?.close({ graceMs: HTTP_GRACE_MS });
-    await this.redrives.stop();
+    await Promise.all([this.redrives.stop(), this.taps.ended()]);
     this.#notifications?.end();
     this.#webhook?.end();
     await this.#notified();

@@ -57,6 +57,7 @@ const PATHS = [
   "/channels",
   "/consumers",
   "/redrives",
+  "/tap/T",
   "/nodes",
   "/nodes/N",
   "/counter",
@@ -103,6 +104,8 @@ const PARAMETERS = [
   "to",
   "rate",
   "messages",
+  "ready",
+  "seconds",
 ];
 const WORDS = [
   "depth",

@@ -77,11 +77,74 @@ function usePalette() {
   };
 }
 
+// src/nsqadmin/console/browser/tap.ts
+var ROWS_MAX = 200;
+function useTap() {
+  const form = document.querySelector("form[data-tap]");
+  const body = document.querySelector("tbody");
+  if (form === null || body === null) return;
+  let events;
+  let isWanted = false;
+  const button = Object.assign(document.createElement("button"), {
+    type: "button",
+    className: "plain"
+  });
+  const state = Object.assign(document.createElement("span"), {
+    className: "live"
+  });
+  state.setAttribute("role", "status");
+  form.append(button, state);
+  function show() {
+    const isOpen = isWanted && !document.hidden;
+    if (isOpen && events === void 0) events = open();
+    else if (!isOpen) {
+      events?.close();
+      events = void 0;
+    }
+    button.textContent = isWanted ? "Stop" : "Watch";
+  }
+  function open() {
+    const query = new URLSearchParams(new FormData(form ?? void 0));
+    const source = new EventSource(`${form?.dataset.tap}?${query}`);
+    source.addEventListener("open", () => state.textContent = "Watching.");
+    source.addEventListener("message", ({ data }) => add(data));
+    source.addEventListener("problem", ({ data }) => state.textContent = data);
+    source.addEventListener("over", ({ data }) => end(data));
+    source.addEventListener("error", () => {
+      if (source.readyState === EventSource.CLOSED) {
+        end("It was refused: there may be too many, or you are logged out.");
+      }
+    });
+    return source;
+  }
+  function end(text) {
+    isWanted = false;
+    show();
+    state.textContent = text;
+  }
+  function add(html) {
+    const table = new DOMParser().parseFromString(`<table><tbody>${html}</tbody></table>`, "text/html");
+    const row = table.querySelector("tr");
+    if (row === null || body === null) return;
+    body.querySelector("td[colspan]")?.closest("tr")?.remove();
+    body.prepend(row);
+    if (body.rows.length > ROWS_MAX) body.lastElementChild?.remove();
+  }
+  button.addEventListener("click", () => {
+    isWanted = !isWanted;
+    state.textContent = "";
+    show();
+  });
+  document.addEventListener("visibilitychange", show);
+  show();
+}
+
 // src/nsqadmin/console/browser/console.ts
 var root = document.documentElement;
 var eventsPath = root.dataset.events;
 if (eventsPath !== void 0) keepUpToDate(eventsPath);
 useKeys();
+useTap();
 function keepUpToDate(path) {
   let events;
   let isPaused = root.dataset.live === "off";

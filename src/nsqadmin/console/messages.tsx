@@ -102,7 +102,8 @@ function Controls(
   );
 }
 
-function Choice(
+/** A choice of a form. */
+export function Choice(
   { label, name, value, of: choices }: {
     readonly label: string;
     readonly name: string;
@@ -227,7 +228,7 @@ export function MessageButtons(
 /** What a message says, as far as is known. */
 export function Body(
   { of: { text, bytes, isCut }, as, sizeMax }: {
-    readonly of: SeenMessage;
+    readonly of: Pick<SeenMessage, "text" | "bytes" | "isCut">;
     /** As in {@linkcode MessagesView}. */
     readonly as: string;
     readonly sizeMax: number;

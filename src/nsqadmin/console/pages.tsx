@@ -40,6 +40,7 @@ import { redrivesPage } from "./redrives.tsx";
 import { type PageRequest, pageRequest, refusedRequest } from "./request.ts";
 import { searchPage } from "./search.tsx";
 import { settingsPage, submitSettings } from "./settings_page.tsx";
+import { gatherTap, tapPage } from "./tap.tsx";
 import { topicPage } from "./topic.tsx";
 
 /** Files that the pages load, by name. */
@@ -115,6 +116,8 @@ export function pageRoutes(admin: AdminContext): HttpRoute[] {
     route("POST", "/settings", answering(submitSettings)),
     route("GET", "/search", page(searchPage)),
     route("POST", "/nodes/:node", form),
+    route("GET", "/tap/:topic", recorded(admin, page(tapPage))),
+    route("POST", "/tap/:topic", submitted(gatherTap)),
     route("GET", "/redrives", page(redrivesPage)),
     route("POST", "/redrives", form),
     route("POST", "/consumers", form),
@@ -195,6 +198,9 @@ const REASONS: Readonly<Record<string, string>> = {
   REDRIVE_OVER: "It is over already.",
   REDRIVE_NOT_FOUND: "There is no such redrive.",
   TOO_MANY_REDRIVES: "There are as many redrives as there can be at a time: wait, or cancel one.",
+  TOO_MANY_TAPS: "There are as many taps as there can be at a time: close one.",
+  INVALID_READY: "That is no number of messages at a time: 1 to 50.",
+  INVALID_SECONDS: "That is no number of seconds: 1 to 10.",
   CLIENT_NOT_FOUND: "No such consumer is connected any more.",
   INVALID_FORMAT: "That is no format of a table: json or csv.",
   INVALID_TABLE: "There is no such table on this page.",

@@ -140,6 +140,15 @@ export class Paths {
     return `${this.bulk}/${id}`;
   }
 
+  /** Of a topic. */
+  tap(topic: string): string {
+    return `${this.#base}/tap/${encodeURIComponent(topic)}`;
+  }
+
+  tapEvents(topic: string): string {
+    return `${this.tap(topic)}/events`;
+  }
+
   get redrives(): string {
     return `${this.#base}/redrives`;
   }

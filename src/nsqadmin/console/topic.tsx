@@ -87,6 +87,11 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
       <h1>
         Topic {topic} <Paused is={sum.paused} />
       </h1>
+      {request.may("peek") && (
+        <p>
+          <a href={request.paths.tap(topic)}>Tap</a>
+        </p>
+      )}
       <DeadLetterLinks request={request} topic={topic} />
       <Failures of={failures} shown="What is known there only is missing in the numbers below." />
       <GoneWith request={request} series={series} />

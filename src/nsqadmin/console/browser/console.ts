@@ -10,12 +10,14 @@
 /// <reference lib="dom" />
 
 import { usePalette } from "./palette.ts";
+import { useTap } from "./tap.ts";
 
 const root = document.documentElement;
 const eventsPath = root.dataset.events;
 
 if (eventsPath !== undefined) keepUpToDate(eventsPath);
 useKeys();
+useTap();
 
 function keepUpToDate(path: string): void {
   let events: EventSource | undefined;

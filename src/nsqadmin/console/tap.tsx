@@ -1,0 +1,180 @@
+/**
+ * A live look at the messages of a topic: as they come where scripts run, and gathered for some seconds otherwise.
+ *
+ * @module
+ */
+
+import { httpAddressOf } from "../../cluster/cluster_nodes.ts";
+import { SHOWN_BODY_SIZE } from "../../cluster/messages.ts";
+import type { Answer } from "../../http/answer.ts";
+import { HttpError } from "../../http/http_error.ts";
+import type { RequestContext } from "../../http/request_context.ts";
+import { allows, requireRight, rolesOf } from "../access.ts";
+import type { AdminContext } from "../context.ts";
+import { READY_MAX, TAP_RATE_MAX, type TapOrder, type TappedMessage } from "../tap/tap.ts";
+import { type Gathered, GATHERED_MAX, GATHERING_MAX_S } from "../tap/taps.ts";
+import { Asking } from "./asking.ts";
+import { type FormAnswer, formText } from "./change_pages.tsx";
+import { Layout } from "./layout.tsx";
+import type { Markup } from "./markup.ts";
+import { Body, Choice, timeOf } from "./messages.tsx";
+import { bodyForm } from "./messages_view.ts";
+import { Count, EmptyRow, Failures, Table } from "./parts.tsx";
+import { type PageRequest, queryOf } from "./request.ts";
+
+/** What is ready where nobody says. */
+const READY_DEFAULT = 10;
+const GATHERING_DEFAULT_S = 5;
+
+/** `GET /tap/:topic` */
+export async function tapPage(request: PageRequest): Promise<Markup> {
+  requireRight(request.admin, request.context, "peek");
+  return await page(request, request.query);
+}
+
+/** `POST /tap/:topic`: what comes within some seconds. */
+export async function gatherTap(request: PageRequest): Promise<FormAnswer> {
+  requireRight(request.admin, request.context, "peek");
+  const form = queryOf(await formText(request.context));
+  const seconds = wholeOf(form, "seconds", { otherwise: GATHERING_DEFAULT_S, max: GATHERING_MAX_S });
+  const gathered = await request.admin.taps.gather(orderOf(request.context, form), {
+    seconds,
+    messages: GATHERED_MAX,
+  });
+  return { status: 200, page: await page(request, form, { ...gathered, seconds }) };
+}
+
+/** `GET /tap/:topic/events` */
+export function tapEvents(admin: AdminContext, context: RequestContext): Answer {
+  requireRight(admin, context, "peek");
+  // A page of another site makes no channels here; browsers say whose it is.
+  const site = context.request.headers.get("sec-fetch-site") ?? "none";
+  if (site !== "same-origin" && site !== "none") throw new HttpError(403, "FOREIGN_ORIGIN");
+  const query = queryOf(context.rawQuery);
+  const as = bodyForm(query.get("as") ?? "");
+  return admin.taps.stream(orderOf(context, query), {
+    textOf: (message) => String(<Row of={message} as={as} />),
+    mayGoOn: () => (admin.logins?.holds(context) ?? true) && allows(rolesOf(admin, context), "peek"),
+  });
+}
+
+/** @throws {HttpError} 400 for what is no order. */
+function orderOf({ params: { topic } }: RequestContext, said: ReadonlyMap<string, string>): TapOrder {
+  return {
+    topic,
+    node: said.get("node") ?? "",
+    ready: wholeOf(said, "ready", { otherwise: READY_DEFAULT, max: READY_MAX }),
+  };
+}
+
+function wholeOf(
+  said: ReadonlyMap<string, string>,
+  name: "ready" | "seconds",
+  { otherwise, max }: { readonly otherwise: number; readonly max: number },
+): number {
+  const text = said.get(name) || String(otherwise);
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1 && number <= max) return number;
+  throw new HttpError(400, name === "ready" ? "INVALID_READY" : "INVALID_SECONDS");
+}
+
+async function page(
+  request: PageRequest,
+  said: ReadonlyMap<string, string>,
+  gathered?: Gathered & { readonly seconds: number },
+): Promise<Markup> {
+  const { admin, context: { params: { topic } }, paths } = request;
+  const asking = new Asking();
+  const addresses = (await asking.ask(admin.cluster.topicNodes(topic), [])).map(httpAddressOf).sort();
+  const as = bodyForm(said.get("as") ?? "");
+  return (
+    <Layout request={request} title={`Tap of ${topic}`}>
+      <p>
+        Topic <a href={paths.topic(topic)}>{topic}</a>
+      </p>
+      <h1>Tap of topic {topic}</h1>
+      <p class="done">
+        This is a copy; nothing is taken away: a channel of its own, which is gone with this page, is given
+        what is published from now on. No more than {TAP_RATE_MAX} messages in a second are shown.
+      </p>
+      <Failures of={asking.failures} shown="Nodes that are known there only are left out." />
+      <form method="post" action={paths.tap(topic)} class="controls" data-tap={paths.tapEvents(topic)}>
+        <Choice
+          label="Node"
+          name="node"
+          value={said.get("node") ?? ""}
+          of={[["", "all"], ...addresses.map((each) => [each, each] as const)]}
+        />
+        <Choice
+          label="Bodies as"
+          name="as"
+          value={as}
+          of={[["", "text"], ["json", "JSON, laid out"], ["hex", "hex"]]}
+        />
+        <label>
+          At a time{" "}
+          <input
+            type="number"
+            name="ready"
+            value={said.get("ready") || READY_DEFAULT}
+            min={1}
+            max={READY_MAX}
+          />
+        </label>
+        <label>
+          Seconds{" "}
+          <input
+            type="number"
+            name="seconds"
+            value={said.get("seconds") || GATHERING_DEFAULT_S}
+            min={1}
+            max={GATHERING_MAX_S}
+          />
+        </label>
+        <button type="submit" class="plain">Gather</button>
+      </form>
+      {gathered !== undefined && gathered.problems.length > 0 && (
+        <section class="warning" role="alert">
+          <ul>{gathered.problems.map((text) => <li>{text}</li>)}</ul>
+        </section>
+      )}
+      <Table caption="Messages">
+        <thead>
+          <tr>
+            <th scope="col">Published</th>
+            <th scope="col">Id</th>
+            <th scope="col" class="name">Node</th>
+            <th scope="col" class="n">Attempts</th>
+            <th scope="col" class="n">Bytes</th>
+            <th scope="col">Body</th>
+          </tr>
+        </thead>
+        <tbody>
+          {gathered?.messages.map((message) => <Row of={message} as={as} />)}
+          {(gathered?.messages.length ?? 0) === 0 && (
+            <EmptyRow columns={6}>
+              {gathered === undefined ? "None yet." : `None came in ${gathered.seconds} s.`}
+            </EmptyRow>
+          )}
+        </tbody>
+      </Table>
+    </Layout>
+  );
+}
+
+function Row({ of, as }: { readonly of: TappedMessage; readonly as: string }): Markup {
+  return (
+    <tr>
+      <td class="n">{timeOf(of.timestamp)}</td>
+      <th scope="row" class="n">
+        <code>{of.id}</code>
+      </th>
+      <td class="name">{of.node}</td>
+      <Count of={of.attempts} />
+      <Count of={of.sizeBytes} />
+      <td>
+        <Body of={of} as={as} sizeMax={SHOWN_BODY_SIZE} />
+      </td>
+    </tr>
+  );
+}
