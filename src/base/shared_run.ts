@@ -17,14 +17,23 @@
 export class SharedRun {
   readonly #work: () => Promise<void>;
   readonly #failsAll: boolean;
+  readonly #before: () => Promise<void> | undefined;
   #waiting: PromiseWithResolvers<void> | undefined;
   #running: Promise<void> | undefined;
 
-  /** With `failsAll`, a run that fails does so for those who wait for the next one, too. */
-  constructor(work: () => Promise<void>, { failsAll = false }: { failsAll?: boolean } = {}) {
+  /**
+   * With `failsAll`, a run that fails does so for those who wait for the next one, too. What `before` returns is waited for
+   * before a run begins: others may come, to share it. It never rejects.
+   */
+  constructor(
+    work: () => Promise<void>,
+    { failsAll = false, before = atOnce }: { failsAll?: boolean; before?: () => Promise<void> | undefined } =
+      {},
+  ) {
     // Async, so that what throws at once is no special case.
     this.#work = async () => await work();
     this.#failsAll = failsAll;
+    this.#before = before;
   }
 
   /** True while the work is being done. */
@@ -33,7 +42,7 @@ export class SharedRun {
   }
 
   /**
-   * Settles as the first run does that begins after the call; at once when none is running. Who asks needs not wait: a
+   * Settles as the first run does that begins after the call; it does so at once when none is running, unless it waits for others. Who asks needs not wait: a
    * rejection that nobody hears of is for the work to report.
    */
   request(): Promise<void> {
@@ -52,12 +61,15 @@ export class SharedRun {
   }
 
   async #run(): Promise<void> {
-    for (let waiting = this.#takeWaiting(); waiting; waiting = this.#takeWaiting()) {
+    while (this.#waiting) {
+      const before = this.#before();
+      if (before) await before;
+      const waiting = this.#takeWaiting();
       try {
         await this.#work();
-        waiting.resolve();
+        waiting?.resolve();
       } catch (error) {
-        waiting.reject(error);
+        waiting?.reject(error);
         if (this.#failsAll) this.#takeWaiting()?.reject(error);
       }
     }
@@ -69,6 +81,10 @@ export class SharedRun {
     this.#waiting = undefined;
     return waiting;
   }
+}
+
+function atOnce(): undefined {
+  return undefined;
 }
 
 function unheard(): void {

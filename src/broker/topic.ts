@@ -25,6 +25,7 @@ import { Channel, type ChannelLimits } from "./channel.ts";
 import { Compaction } from "./compaction.ts";
 import type { Consumer } from "./consumer.ts";
 import type { Durability } from "./durability.ts";
+import { Gathering } from "./gathering.ts";
 import type { Latency } from "./latency.ts";
 import type { Outstanding } from "./outstanding.ts";
 import { type Retired, takeApart } from "./retirement.ts";
@@ -125,7 +126,8 @@ export class Topic {
   readonly #store: SegmentStore | undefined;
   readonly #compaction: Compaction;
   // What was written while a sync ran that fails is in the same segment: a later sync that works does not mean much.
-  readonly #sync = new SharedRun(() => this.#syncStore(), { failsAll: true });
+  readonly #sync = new SharedRun(() => this.#syncStore(), { failsAll: true, before: () => this.#gather() });
+  readonly #gathering: Gathering;
   readonly #saving = new SharedRun(() => this.#writeState());
   /** Messages that were written since they were synced. */
   #unsyncedMessages = 0;
@@ -169,6 +171,7 @@ export class Topic {
     this.name = name;
     this.ephemeral = isEphemeral(name);
     this.#context = context;
+    this.#gathering = new Gathering(context);
     this.#store = store;
     this.durability = store ? context.durabilityOf(name) : "memory";
     this.outstanding = context.outstanding;
@@ -493,6 +496,7 @@ export class Topic {
       try {
         await this.log.save();
         await this.#sync.request();
+        await this.#gathering.ended();
       } finally {
         // What could be saved goes on where it was.
         this.#changed = true;
@@ -610,17 +614,26 @@ export class Topic {
   /** Counts what was written; many messages do not wait until `sync()` is called. */
   #countUnsynced(count: number): void {
     this.#unsyncedMessages += count;
+    this.#gathering.came(count);
     if (this.durability === "fsync" || this.#unsyncedMessages < this.#context.syncEvery) return;
     this.#sync.request();
   }
 
+  /** Who waits for nothing else than the sync may share it with others. */
+  #gather(): Promise<void> | undefined {
+    return this.durability === "fsync" && !this.#closing ? this.#gathering.begin() : undefined;
+  }
+
   async #syncStore(): Promise<void> {
+    const messages = this.#unsyncedMessages;
     this.#unsyncedMessages = 0;
     const { closedEnd } = this.log;
     const startMs = this.monotonicMs();
     try {
       await this.#store?.sync();
-      this.#context.synced(this.monotonicMs() - startMs);
+      const durationMs = this.monotonicMs() - startMs;
+      this.#gathering.synced(messages, durationMs);
+      this.#context.synced(durationMs);
       this.#syncedClosedEnd = closedEnd;
       this.#syncFailure = "";
       // While the store refuses messages there may have been nothing to sync.

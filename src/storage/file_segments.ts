@@ -185,7 +185,7 @@ export class FileSegments implements SegmentStore {
     const some = async () => {
       for (const base of next) await this.#syncSegment(base, left).catch((error) => errors.push(error));
     };
-    await Promise.all(Array.from({ length: SYNC_FILES_MAX }, some));
+    await Promise.all(Array.from({ length: Math.min(bases.length, SYNC_FILES_MAX) }, some));
     this.#leftMeanwhile = undefined;
     if (errors.length > 0) throw errors[0];
   }

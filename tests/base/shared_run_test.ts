@@ -138,3 +138,20 @@ Deno.test("SharedRun.idle() settles when nobody waits any more, whatever has fai
 
   assertEquals(notes, ["first no", "second done", "idle done"]);
 });
+
+Deno.test("SharedRun waits before a run for what it is told to, and all who ask meanwhile share that run", async () => {
+  const work = new Work();
+  const before = Promise.withResolvers<void>();
+  const shared = new SharedRun(work.run, { before: () => before.promise });
+  const notes: string[] = [];
+
+  noted(notes, "first", shared.request());
+  noted(notes, "second", shared.request());
+  const early = [work.runs, shared.isRunning];
+  before.resolve();
+  await Promise.resolve();
+  await work.end();
+
+  assertEquals(early, [0, true]);
+  assertEquals([work.runs, notes], [1, ["first done", "second done"]]);
+});

@@ -70,6 +70,30 @@ Deno.test("Topic.kept() shares the next sync with all who ask while one runs", a
   assertEquals([notes.length, stores.syncs], [20, 2]);
 });
 
+Deno.test("Topic.kept() shares a sync with publishers who come back right after the one before", async () => {
+  const test = testTopic({ durability: "fsync", othersFirst: () => new Promise(() => {}) });
+  const { topic, publish, stores, clock } = test;
+  const notes: string[] = [];
+  const keep = (body: string) => {
+    publish(body);
+    note(notes, body, topic.kept());
+  };
+  stores.holdSyncs();
+  keep("a");
+  await turn();
+  keep("b");
+  clock.advance(10);
+  stores.releaseSyncs();
+  await turn();
+  const waiting = [stores.syncs, [...notes]];
+
+  keep("c");
+  await turn();
+
+  assertEquals(waiting, [1, ["a kept"]]);
+  assertEquals([stores.syncs, notes], [2, ["a kept", "b kept", "c kept"]]);
+});
+
 Deno.test("Topic.kept() begins to sync after what was published before it was called", async () => {
   const { topic, publish, stores } = testTopic({ durability: "fsync" });
   const written: number[] = [];

@@ -57,6 +57,8 @@ const COMMANDS_BETWEEN_LOOKS = 16;
 /** Bodies up to this length are copied by hand: it costs less than making a view, in bytes. */
 const SMALL_BODY_LENGTH = 48;
 const NO_TOPICS: Topic[] = [];
+const NONE_FAILED: ReadonlyMap<Topic, unknown> = new Map();
+const NONE_PENDING: ReadonlyMap<Topic, Promise<void>> = new Map();
 
 /** The end of the turn of the event loop, as sessions use it. */
 export interface SessionTurn {
@@ -175,8 +177,10 @@ export class Session implements MessageSink, WireOwner {
   /** Where to: mostly to one topic, for which no list is to be made. */
   #publishTopic: Topic | undefined;
   #furtherTopics: Topic[] = NO_TOPICS;
-  /** Settles when the publishes are kept that the client waits for. Never rejects. */
-  #keeping: Promise<void> | undefined;
+  /** Answers to publishes are held until these are kept. */
+  #isKeeping = false;
+  /** Settles then, if anybody waits for it. */
+  #kept: PromiseWithResolvers<void> | undefined;
 
   constructor(context: SessionContext, connection: Connection, carrier?: Carrier) {
     const { clock, options } = context;
@@ -233,7 +237,7 @@ export class Session implements MessageSink, WireOwner {
    * others do.
    */
   get hasRoom(): boolean {
-    return this.#wire.writable && !this.#keeping;
+    return this.#wire.writable && !this.#isKeeping;
   }
 
   /** Messages published, by topic. */
@@ -330,8 +334,8 @@ export class Session implements MessageSink, WireOwner {
 
   /** Settles when it is known of every publish so far whether it is kept. */
   async publishesKept(): Promise<void> {
-    if (this.#publishMark >= 0 && !this.#keeping) this.context.turn.run();
-    await this.#keeping;
+    if (this.#publishMark >= 0 && !this.#isKeeping) this.context.turn.run();
+    await this.#keeping();
   }
 
   /** No more commands are carried out: the client has gone, or is told why it must go. */
@@ -358,7 +362,10 @@ export class Session implements MessageSink, WireOwner {
       ? NO_TOPICS
       : this.#publishTopics().filter((topic) => pending.has(topic));
     if (waits.length > 0) {
-      this.#keeping = this.#keep(waits, pending);
+      this.#isKeeping = true;
+      // Mostly it is one topic, and nothing is to be made for each publish.
+      if (waits.length === 1) pending.get(waits[0])?.then(this.#allKept, this.#notKept);
+      else void this.#keep(waits, pending);
       return;
     }
     this.#publishMark = -1;
@@ -423,7 +430,7 @@ export class Session implements MessageSink, WireOwner {
   /** Sends a heartbeat when it is time, and ends the connection of a client that is silent, too slow or does not read. */
   keepAlive(monotonicMs: number): void {
     // An error may take the place of what is held: nothing must come behind it.
-    if (this.#wire.closed || this.#keeping) return;
+    if (this.#wire.closed || this.#isKeeping) return;
     this.#noteAnswers();
     const { options } = this.context;
     const { heartbeatIntervalMs } = this.settings;
@@ -467,6 +474,11 @@ export class Session implements MessageSink, WireOwner {
     this.#lastHeartbeatMs = this.monotonicMs();
   }
 
+  /** As `publishesKept()`, of those that the turn has committed. */
+  #keeping(): Promise<void> | undefined {
+    return this.#isKeeping ? (this.#kept ??= Promise.withResolvers()).promise : undefined;
+  }
+
   /** Lets the answers go when the topics are synced. */
   async #keep(topics: readonly Topic[], pending: ReadonlyMap<Topic, Promise<void>>): Promise<void> {
     const failed = new Map<Topic, unknown>();
@@ -477,13 +489,26 @@ export class Session implements MessageSink, WireOwner {
         failed.set(topic, error);
       }
     }
-    this.#keeping = undefined;
+    this.#endKeeping(failed);
+  }
+
+  readonly #allKept = (): void => this.#endKeeping(NONE_FAILED);
+
+  /** What was published could not be kept. */
+  readonly #notKept = (error: unknown): void => {
+    this.#endKeeping(new Map(this.#publishTopics().map((topic) => [topic, error])));
+  };
+
+  #endKeeping(failed: ReadonlyMap<Topic, unknown>): void {
+    this.#isKeeping = false;
     // It was sent no heartbeats to answer.
     this.readMs = this.monotonicMs();
     if (failed.size > 0) this.publishFailed(failed);
-    this.publishKept(new Map());
+    this.publishKept(NONE_PENDING);
     this.#wire.flush();
     if (this.subscription) this.subscription.channel.awake(this.subscription.consumer);
+    this.#kept?.resolve();
+    this.#kept = undefined;
   }
 
   async #readMagic(): Promise<boolean> {
@@ -523,7 +548,7 @@ export class Session implements MessageSink, WireOwner {
 
   /** As `#executeCommands()`, when nothing has to be waited for, as it mostly is; else false, and that goes on. */
   #executeAtOnce(): boolean {
-    if (this.#keeping) return false;
+    if (this.#isKeeping) return false;
     if (!this.#executeAll() || this.#suspension) return false;
     this.#noteIncomplete();
     return !this.#lacksRoom;
@@ -556,7 +581,8 @@ export class Session implements MessageSink, WireOwner {
   /** Carries out commands while the turn's slice lasts; false when there may be more. */
   async #executeSome(): Promise<boolean> {
     // What else it has to say waits with it; so its publishes fail or succeed before the ones that follow.
-    if (this.#keeping) await this.#pause(this.#keeping);
+    const keeping = this.#keeping();
+    if (keeping) await this.#pause(keeping);
     let isDone = this.#suspension === undefined && this.#executeAll();
     while (this.#suspension) {
       const work = this.#suspension;
