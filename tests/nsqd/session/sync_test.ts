@@ -5,6 +5,7 @@
  */
 import { assertEquals } from "@std/assert";
 import type { NsqdOptions } from "../../../src/nsqd/options.ts";
+import { eventually } from "../../support/eventually.ts";
 import { bodies, failure, identify, ids, mpub, pub, response, withBody } from "../../support/frames.ts";
 import { channelOf, consumer, inMemory, type NsqdInMemory, settle } from "../../support/nsqd_in_memory.ts";
 
@@ -356,10 +357,10 @@ Deno.test(
     await client.send(pub("t", "a"), identify({ feature_negotiation: true, snappy: true }));
     assertEquals(client.frames(), []);
     nsqd.stores.releaseSyncs();
-    await settle();
+    // Its code is loaded only now.
+    await eventually("the upgrade", () => client.session.snappy);
 
     const [ok, negotiated] = client.connection.written;
-    assertEquals(client.session.snappy, true);
     assertEquals(new TextDecoder().decode(ok).includes("OK"), true);
     assertEquals(negotiated === undefined, false);
   }, { durability: "fsync", snappyEnabled: true }),
