@@ -8,6 +8,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { fileURLToPath } from "node:url";
 import { ChildDaemon } from "./support/child_daemon.ts";
 import { interopTest, MissingError, runProgram, TempFolder } from "./support/interop.ts";
@@ -36,6 +37,25 @@ interopTest(
     const body = await nsqd.run(() => consumeOne(nsqd.tcpAddress));
 
     assertEquals(body, "kept");
+
+    // I/O threads have a module of their own; an older runtime says that it cannot have them.
+    assertEquals(Buffer.from(await Deno.readFile(denosq)).includes("io_worker.ts"), true);
+    const threads = ["--io-threads=2", "--tcp-address=127.0.0.1:0", "--http-address=127.0.0.1:0"];
+    await Deno.mkdir(`${folder.path}/threads`);
+    await using threaded = new ChildDaemon([
+      denosq,
+      "nsqd",
+      ...threads,
+      `--data-path=${folder.path}/threads`,
+    ]);
+    if (/deno2\.[0-8]\./.test(stdout)) {
+      await threaded.logged(/(I\/O threads need Deno 2\.9)/);
+    } else {
+      const tcpAddress = await threaded.logged(/TCP: listening on (\S+)/);
+      const posted = `http://${await threaded.logged(/HTTP: listening on (\S+)/)}/pub?topic=t`;
+      assertEquals(await (await fetch(posted, { method: "POST", body: "carried" })).text(), "OK");
+      assertEquals(await consumeOne(tcpAddress), "carried");
+    }
 
     // Pages, and the files that they load, are in the executable.
     await Deno.symlink("denosq", `${folder.path}/nsqadmin`);

@@ -39,15 +39,31 @@ const ANY = "::";
 export interface ListenerOptions {
   /** @default {none} */
   readonly limits?: ConnectionLimits;
+  /** Others listen on the same port, and the system deals the connections out. @default {false} */
+  readonly reusePort?: boolean;
+}
+
+/** Where connections come from. */
+export interface Listening {
+  /** The address as Go prints it. */
+  readonly text: string;
+  /** The TCP port, or -1 of a unix socket. */
+  readonly port: number;
+  /** Connections that there are, and that have been refused. */
+  readonly admission: Pick<Admission, "count" | "refused">;
+  /** Accepts connections until `close()`; each is served as a task of the group. */
+  serve(group: AsyncGroup, client: ListenerClient<Connection>): Promise<void>;
+  /** Stops listening. */
+  close(): void;
 }
 
 /** Who gets the connections of a listener, and what it says. */
-export interface ListenerClient {
+export interface ListenerClient<Served extends Connection = DenoConnection> {
   /** Serves a connection to its end. */
-  serve(connection: DenoConnection): Promise<void>;
+  serve(connection: Served): Promise<void>;
   /** Says no to a connection beyond the limits, and closes it. @default {closes it} */
   refuse?(connection: Connection): void;
-  readonly logger: Logger;
+  readonly logger: Pick<Logger, "info" | "warn" | "error">;
   /** How log lines and kinds of errors begin: `TCP`, `HTTP`. */
   readonly name: string;
   /** Is told of connections beyond the limits. @default {nobody} */
@@ -57,8 +73,9 @@ export interface ListenerClient {
 type AnyListener = Deno.Listener<Deno.Conn>;
 
 /** Listens on a TCP address or a unix socket. */
-export class ConnectionListener {
+export class ConnectionListener implements Listening {
   readonly #address: Address;
+  readonly #reusePort: boolean;
   readonly #admission: Admission;
   #listeners: AnyListener[];
   /** Which socket is ours at the path, if it is one. */
@@ -67,9 +84,13 @@ export class ConnectionListener {
   #closed = false;
 
   /** Throws when the address cannot be listened on. */
-  constructor(address: Address, { limits = { max: 0, perAddressMax: 0 } }: ListenerOptions = {}) {
+  constructor(
+    address: Address,
+    { limits = { max: 0, perAddressMax: 0 }, reusePort = false }: ListenerOptions = {},
+  ) {
     this.#admission = new Admission(limits);
-    this.#listeners = open(address);
+    this.#reusePort = reusePort;
+    this.#listeners = open(address, reusePort);
     const { addr } = this.#listeners[0];
     // Where any port will do, another time it must be the same.
     this.#address = address.kind === "tcp" && "port" in addr ? { ...address, port: addr.port } : address;
@@ -130,7 +151,8 @@ export class ConnectionListener {
           connection.close();
           return;
         }
-        this.#admit(connection, group, client, notes.refused);
+        if (!this.#keepsAlive) connection.keepAlive();
+        admit(connection, group, client, { admission: this.#admission, refused: notes.refused });
       } catch (error) {
         if (error instanceof Deno.errors.BadResource) return;
         if (this.#closed) return;
@@ -142,32 +164,12 @@ export class ConnectionListener {
     }
   }
 
-  #admit(connection: DenoConnection, group: AsyncGroup, client: ListenerClient, refused: Seldom): void {
-    const host = hostOf(connection.peer);
-    const refusal = this.#admission.enter(host);
-    if (refusal !== undefined) {
-      refused.say(`refused client(${connection.peer}): ${refusal.reason}`);
-      client.onError?.(`${client.name}_${LIMIT_CODES[refusal.limit]}`, connection.peer, refusal.reason);
-      if (client.refuse) client.refuse(connection);
-      else connection.close();
-      return;
-    }
-    if (!this.#keepsAlive) connection.keepAlive();
-    group.spawn(`connection ${connection.peer}`, async () => {
-      try {
-        await client.serve(connection);
-      } finally {
-        this.#admission.leave(host);
-      }
-    });
-  }
-
   async #openAgain({ logger, name }: ListenerClient): Promise<void> {
     closeAll(this.#listeners);
     const failed = new Seldom((text) => logger.error(`${name}: cannot listen again - ${text}`));
     while (!this.#closed) {
       try {
-        this.#listeners = open(this.#address);
+        this.#listeners = open(this.#address, this.#reusePort);
         this.#opened();
         logger.info(`${name}: listening again on ${this.text}`);
         return;
@@ -182,6 +184,31 @@ export class ConnectionListener {
     if (this.#address.kind === "tcp") this.#keepsAlive = keepAliveOnPort(this.#address.port);
     else this.#socket = socketAt(this.#address.path);
   }
+}
+
+/** Serves a connection as a task of the group, or refuses it. */
+export function admit<Served extends Connection>(
+  connection: Served,
+  group: AsyncGroup,
+  client: ListenerClient<Served>,
+  { admission, refused }: { readonly admission: Admission; readonly refused: Seldom },
+): void {
+  const host = hostOf(connection.peer);
+  const refusal = admission.enter(host);
+  if (refusal !== undefined) {
+    refused.say(`refused client(${connection.peer}): ${refusal.reason}`);
+    client.onError?.(`${client.name}_${LIMIT_CODES[refusal.limit]}`, connection.peer, refusal.reason);
+    if (client.refuse) client.refuse(connection);
+    else connection.close();
+    return;
+  }
+  group.spawn(`connection ${connection.peer}`, async () => {
+    try {
+      await client.serve(connection);
+    } finally {
+      admission.leave(host);
+    }
+  });
 }
 
 /** Why an address cannot be listened on. */
@@ -205,25 +232,28 @@ function closeAll(listeners: readonly AnyListener[]): void {
   }
 }
 
-function open(address: Address): AnyListener[] {
+function open(address: Address, reusePort: boolean): AnyListener[] {
   if (address.kind === "unix") return [Deno.listen({ transport: "unix", path: address.path })];
   const { hostname, port } = address;
-  if (hostname !== "" && hostname !== ANY_IPV4 && hostname !== ANY) return [Deno.listen({ hostname, port })];
-  return openForAll(port);
+  // Without the runtime's flag for it, merely naming that option ends the process.
+  const listenOn = (hostname: string, at = port) =>
+    Deno.listen({ hostname, port: at, ...reusePort && { reusePort } });
+  if (hostname !== "" && hostname !== ANY_IPV4 && hostname !== ANY) return [listenOn(hostname)];
+  return openForAll(listenOn);
 }
 
-function openForAll(port: number): AnyListener[] {
+function openForAll(listenOn: (hostname: string, port?: number) => AnyListener): AnyListener[] {
   let both: AnyListener;
   try {
-    both = Deno.listen({ hostname: ANY, port });
+    both = listenOn(ANY);
   } catch (error) {
     // The port is taken, or may not be used, whatever the version: other errors are of a machine without IPv6.
     if (error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.PermissionDenied) throw error;
-    return [Deno.listen({ hostname: ANY_IPV4, port })];
+    return [listenOn(ANY_IPV4)];
   }
   try {
     // Where the system keeps the versions apart (net.ipv6.bindv6only), this succeeds; otherwise the port is taken.
-    return [both, Deno.listen({ hostname: ANY_IPV4, port: "port" in both.addr ? both.addr.port : port })];
+    return [both, listenOn(ANY_IPV4, "port" in both.addr ? both.addr.port : undefined)];
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.NotCapable) return [both];
     both.close();

@@ -417,8 +417,8 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
       onError: errors.note,
     });
   };
-  const openTcp = () => {
-    listeners.openTcp(settings.options, logger);
+  const openTcp = async () => {
+    await listeners.openTcp(settings.options, logger);
     settings.findPorts({ tcpPort: listeners.tcpPort, httpPort: listeners.http?.port });
   };
 

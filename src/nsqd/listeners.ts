@@ -16,7 +16,7 @@ import type { HttpOptions } from "../http/options.ts";
 import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
 import type { ConnectionLimits } from "../net/admission.ts";
 import { possibleLimits } from "../net/descriptors.ts";
-import { ConnectionListener } from "../net/listener.ts";
+import { ConnectionListener, type Listening } from "../net/listener.ts";
 import type { TlsServer } from "../net/tls_server.ts";
 import { removeAbandonedSocket } from "../net/unix_socket.ts";
 import { OPEN_FILES_MAX } from "../storage/open_files.ts";
@@ -59,7 +59,7 @@ const NONE: ConnectionLimits = { max: 0, perAddressMax: 0 };
 
 /** All listeners of one nsqd. */
 export class Listeners {
-  #tcp: ConnectionListener | undefined;
+  #tcp: Listening | undefined;
   #http: HttpServer | undefined;
   #https: HttpServer | undefined;
   #admin: HttpServer | undefined;
@@ -98,11 +98,11 @@ export class Listeners {
   }
 
   /** Listens for TCP clients, after HTTP. @throws {Error} If it cannot. */
-  openTcp({ tcpAddress }: Pick<SessionOptions, "tcpAddress">, logger: Logger): void {
-    this.#tcp = listenTcp(parseAddress(tcpAddress), tcpAddress, this.#tcpLimits, logger);
+  async openTcp(options: Pick<SessionOptions, "tcpAddress" | "ioThreads">, logger: Logger): Promise<void> {
+    this.#tcp = await listenTcp(options, this.#tcpLimits, logger);
   }
 
-  get tcp(): ConnectionListener | undefined {
+  get tcp(): Listening | undefined {
     return this.#tcp;
   }
 
@@ -180,18 +180,23 @@ async function clear(address: Address | undefined, logger: Logger): Promise<void
   }
 }
 
-function listenTcp(
-  address: Address | undefined,
-  text: string,
+async function listenTcp(
+  { tcpAddress, ioThreads: threads }: Pick<SessionOptions, "tcpAddress" | "ioThreads">,
   limits: ConnectionLimits,
   logger: Logger,
-): ConnectionListener | undefined {
+): Promise<Listening | undefined> {
+  const address = parseAddress(tcpAddress);
   if (!address) return undefined;
-  let listener: ConnectionListener;
+  let listener: Listening;
   try {
-    listener = new ConnectionListener(address, { limits });
+    if (threads > 0 && address.kind === "tcp") {
+      const { ThreadListener } = await import("../net/threads/thread_listener.ts");
+      listener = await ThreadListener.open(address, { threads, limits, logger });
+    } else {
+      listener = new ConnectionListener(address, { limits });
+    }
   } catch (cause) {
-    throw new Error(`listen (${text}) failed - ${errorText(cause)}`, { cause });
+    throw new Error(`listen (${tcpAddress}) failed - ${errorText(cause)}`, { cause });
   }
   logger.info(`TCP: listening on ${listener.text}`);
   return listener;

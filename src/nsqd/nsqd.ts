@@ -73,7 +73,7 @@ export class Nsqd implements Daemon {
       // Whoever waits for the messages of years to be loaded is told so.
       await this.#parts.openHttp();
       await this.#load();
-      this.#parts.openTcp();
+      await this.#parts.openTcp();
       await this.#parts.makeGossip();
     } catch (error) {
       await this.#release();

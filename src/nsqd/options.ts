@@ -27,6 +27,7 @@ import {
   CONNECTION_OPTIONS,
   EXPERIMENT_OPTIONS,
   IDENTIFY_OPTIONS,
+  ioThreadsRefusal,
   tcpAddressRefusal,
 } from "./session/options.ts";
 import { placeRefusal, withPlace } from "./sandbox.ts";
@@ -124,6 +125,7 @@ export function secretFiles(options: NsqdOptions): string[] {
 export function validateOptions(options: NsqdOptions): string | undefined {
   return compressionRefusal(options) ?? nodeRefusal(options) ?? tlsRefusal(options) ?? authRefusal(options) ??
     topicRefusal(options) ?? statsRefusal(options) ?? gossipRefusal(options) ?? tcpAddressRefusal(options) ??
+    ioThreadsRefusal(options) ??
     apiRefusal(options) ?? queueRefusal(options) ?? kvRefusal(options) ?? placeRefusal(options) ??
     silenceRefusal(options);
 }

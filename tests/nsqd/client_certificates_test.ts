@@ -8,6 +8,7 @@ import { type Shown, type TlsAddresses, verdicts } from "../support/chain_verdic
 import { type Chain, CHAINS, type MadeChain, rootsOf, shownOf } from "../support/chains.ts";
 import { identify, join, MAGIC } from "../support/frames.ts";
 import { interopTest, runProgram, TempFolder } from "../support/interop.ts";
+import { testIoThreads } from "../support/io_threads.ts";
 import { withDataPath } from "../support/nsqd_in_process.ts";
 
 const SERVER = makeCertificate({ name: "localhost", names: { dns: ["localhost"] } });
@@ -21,6 +22,8 @@ async function withVerifyingNsqd(
     const logger = new Logger({ prefix: "", level: LOG_LEVELS.fatal, write: () => {} });
     const options = {
       ...defaultOptions(NSQD_OPTIONS),
+      // One, at most: a TLS session is resumed by the thread that it began on only.
+      ioThreads: Math.min(testIoThreads.ioThreads, 1),
       dataPath,
       tcpAddress: "127.0.0.1:0",
       httpAddress: "127.0.0.1:0",

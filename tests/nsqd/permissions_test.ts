@@ -14,6 +14,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 function permissionsTest(
   name: string,
   test: (command: readonly string[], dataPath: string, folder: string) => Promise<void>,
+  address = "127.0.0.1:0",
 ): void {
   Deno.test(name, () =>
     withDataPath(async (folder) => {
@@ -23,9 +24,15 @@ function permissionsTest(
       const config = {
         nodeModulesDir: manifest.nodeModulesDir,
         imports: manifest.imports,
+        unstable: manifest.unstable,
         lock: { path: `${ROOT}deno.lock`, frozen: true },
         permissions: {
-          nsqd: { ...nsqd, net: nsqd.net.map(() => "127.0.0.1:0"), read: [dataPath], write: [dataPath] },
+          nsqd: {
+            ...nsqd,
+            net: nsqd.net.map(() => address),
+            read: [dataPath, `${ROOT}src`],
+            write: [dataPath],
+          },
         },
       };
       await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify(config));
@@ -68,6 +75,20 @@ permissionsTest(
     assertEquals(bodies, ["over TCP", "over HTTP"]);
   },
 );
+
+// Any port that is free is one that threads must then be allowed to share.
+permissionsTest("The permission set nsqd lets nsqd have I/O threads", async (command, dataPath) => {
+  await using nsqd = await startNsqd({ command: [...command, "--io-threads=2"], dataPath });
+
+  await nsqd.run(async () => {
+    for (let i = 0; i < 4; i++) {
+      using client = await RawClient.connect(nsqd.tcpAddress);
+      assertEquals(await client.ask(pub("t", "over TCP")), "OK");
+    }
+  });
+
+  assertEquals(await nsqd.run(() => consume(nsqd, 4)), Array(4).fill("over TCP"));
+}, "127.0.0.1");
 
 permissionsTest(
   "The permission set nsqd lets nsqd answer /metrics, with its disk and without its descriptors",

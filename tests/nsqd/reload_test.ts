@@ -7,6 +7,7 @@ import { Reload } from "../../src/nsqd/reload.ts";
 import { type Certificate, type Certificates, certificateTest } from "../support/certificates.ts";
 import { ChildDaemon } from "../support/child_daemon.ts";
 import { eventually } from "../support/eventually.ts";
+import { testIoThreadsFlags } from "../support/io_threads.ts";
 import { LayeredClient } from "../support/layered_client.ts";
 import { withDataPath } from "../support/nsqd_in_process.ts";
 import { nsqdCommand } from "../support/nsqd_process.ts";
@@ -76,6 +77,7 @@ class ReloadedNsqd {
       `--tls-cert=${folder}/cert.pem`,
       `--tls-key=${folder}/key.pem`,
       `--http-auth-token-file=${folder}/tokens`,
+      ...testIoThreadsFlags,
       ...flags,
     ]);
     assert(start.kind === "run", JSON.stringify(start));

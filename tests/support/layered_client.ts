@@ -70,6 +70,11 @@ export class LayeredClient implements Disposable {
     return answer;
   }
 
+  /** The connection with its layers, for whoever goes on without this client. */
+  get connection(): Connection {
+    return this.#connection;
+  }
+
   /** Sends all of the parts. */
   async send(...parts: readonly (string | Uint8Array)[]): Promise<void> {
     await writeAll(this.#connection, join(...parts.map(bytesOf)));

@@ -11,6 +11,7 @@ import { defaultOptions } from "../../src/config/option.ts";
 import { Nsqd } from "../../src/nsqd/nsqd.ts";
 import { NSQD_OPTIONS, type NsqdOptions } from "../../src/nsqd/options.ts";
 import { RawClient } from "./frames_client.ts";
+import { testIoThreads } from "./io_threads.ts";
 
 /** A running nsqd. */
 export class NsqdInProcess {
@@ -88,7 +89,14 @@ export function nsqdTest(
 export function nsqdIn(dataPath: string, options: Partial<NsqdOptions>, lines: string[]): Nsqd {
   const level = LOG_LEVELS.info;
   const logger = new Logger({ prefix: "", level, write: (line) => lines.push(line.slice(27)) });
-  const given = { tcpAddress: "127.0.0.1:0", httpAddress: "127.0.0.1:0", dataPath, nodeId: 5, ...options };
+  const given = {
+    tcpAddress: "127.0.0.1:0",
+    ...testIoThreads,
+    httpAddress: "127.0.0.1:0",
+    dataPath,
+    nodeId: 5,
+    ...options,
+  };
   const tls = { pair: undefined, rootCa: undefined };
   return new Nsqd({ options: { ...defaultOptions(NSQD_OPTIONS), ...given }, tls }, logger);
 }

@@ -5,11 +5,13 @@
  *
  * The server is ours, unless `DENOSQ_TEST_COMMAND` names another one (a compiled binary, the Go nsqd), for
  * example `DENOSQ_TEST_COMMAND="./denosq nsqd"`.
+ * `DENOSQ_TEST_IO_THREADS=2` gives it I/O threads.
  *
  * @module
  */
 
 import { fileURLToPath } from "node:url";
+import { testIoThreadsFlags } from "./io_threads.ts";
 
 /** What {@linkcode startNsqd} may be told. */
 export interface StartNsqdOptions {
@@ -98,6 +100,7 @@ class ChildNsqd implements NsqdProcess {
         "--tcp-address=127.0.0.1:0",
         "--http-address=127.0.0.1:0",
         `--data-path=${dataPath}`,
+        ...testIoThreadsFlags,
         ...options.args ?? [],
       ],
       ...options.env && { env: options.env },

@@ -34,6 +34,13 @@ export const CONNECTION_OPTIONS = {
     default: 5000,
     description: "Most TCP connections of one IP address among them; 0 is no limit.",
   }),
+  ioThreads: option({
+    flag: "io-threads",
+    kind: int,
+    default: 0,
+    description:
+      "Threads that accept, read, write, decrypt and (de)compress TCP connections, beside the one that does all else; 0 leaves that to it. Not for unix sockets.",
+  }),
   handshakeTimeoutMs: option({
     flag: "handshake-timeout",
     kind: duration,
@@ -151,6 +158,15 @@ export const TOPOLOGY_AWARE_CONSUMPTION = "topology-aware-consumption";
 export function tcpAddressRefusal({ tcpAddress }: Pick<SessionOptions, "tcpAddress">): string | undefined {
   if (tcpAddress === "" || parseAddress(tcpAddress) !== undefined) return undefined;
   return listenRefusal("tcp-address", tcpAddress);
+}
+
+/** Threads beyond that are of no use to the one that all of them serve. */
+export const IO_THREADS_MAX = 64;
+
+/** Why there cannot be so many threads, or `undefined` if there can. */
+export function ioThreadsRefusal({ ioThreads }: Pick<SessionOptions, "ioThreads">): string | undefined {
+  if (ioThreads >= 0 && ioThreads <= IO_THREADS_MAX) return undefined;
+  return `--io-threads must be from 0 to ${IO_THREADS_MAX}`;
 }
 
 /** Why clients cannot be offered compression like that, or `undefined` if they can. */

@@ -7,6 +7,7 @@ import { SnappyDecoder, SnappyEncoder } from "../../../src/protocol/snappy_frame
 import { type Certificates, certificateTest } from "../../support/certificates.ts";
 import { eventually } from "../../support/eventually.ts";
 import { failure, FrameReader, identify, mpub, pub, response, textOf } from "../../support/frames.ts";
+import { testIoThreads } from "../../support/io_threads.ts";
 import { LayeredClient, type Layers } from "../../support/layered_client.ts";
 import { NsqdInProcess, withDataPath } from "../../support/nsqd_in_process.ts";
 import { inMemory } from "../../support/nsqd_in_memory.ts";
@@ -23,7 +24,7 @@ function upgradeTest(
       const lines: string[] = [];
       const write = (line: string) => lines.push(line.slice("yyyy/mm/dd hh:mm:ss.uuuuuu ".length));
       const addresses = { tcpAddress: "127.0.0.1:0", httpAddress: "", httpsAddress: "" };
-      const given = { ...addresses, dataPath, nodeId: 5, ...options };
+      const given = { ...addresses, ...testIoThreads, dataPath, nodeId: 5, ...options };
       const tls = { pair: { cert: made.server.cert, key: made.server.key }, rootCa: made.ca.cert };
       const logger = new Logger({ prefix: "", level: LOG_LEVELS.info, write });
       const nsqd = new Nsqd({ options: { ...defaultOptions(NSQD_OPTIONS), ...given }, tls }, logger);

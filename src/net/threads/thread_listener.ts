@@ -1,0 +1,210 @@
+/**
+ * Listening with threads of their own for connections: each thread accepts, reads, writes, decrypts and (de)compresses some of them,
+ * and hands bytes over. Who serves the connections is on the main thread, and does not know.
+ *
+ * ```
+ *             ┌─ thread: accept, TLS, deflate, snappy ─┐  up: ring of records
+ *   clients ──┤  (the system deals connections out)    ├══════════════════════▶ ThreadConnection ─▶ session
+ *             └─ thread …                              ┘ ◀══════════════════════
+ *                                                         down: ring of records
+ * ```
+ *
+ * How many connections there may be is counted here, for all threads: a thread reads nothing of a connection before it is let in. A
+ * thread that ends takes its connections with it, and another takes its place.
+ *
+ * @module
+ */
+
+import type { AsyncGroup } from "../../base/async_group.ts";
+import { errorText } from "../../base/error_text.ts";
+import { Seldom } from "../../base/seldom.ts";
+import type { Address } from "../../config/address.ts";
+import { Admission, type ConnectionLimits } from "../admission.ts";
+import type { Connection } from "../connection.ts";
+import { admit, ConnectionListener, type ListenerClient, type Listening } from "../listener.ts";
+import { Bell, bellMemory } from "./bell.ts";
+import { IoThread, type IoThreadOwner } from "./io_thread.ts";
+import type { ThreadConnection } from "./thread_connection.ts";
+
+/** How long a thread may take until it listens, in ms: much, for a machine that does other things, too. */
+const START_TIMEOUT_MS = 30_000;
+/** One that has ended sooner after its start is not started again at once, but after so long, in ms. */
+const RESTART_PAUSE_MS = 1000;
+/** How long threads may take to end, once they are told to, in ms. */
+const STOP_TIMEOUT_MS = 5000;
+
+/** With what is listened. */
+export interface ThreadListenerOptions {
+  readonly threads: number;
+  readonly limits: ConnectionLimits;
+  readonly logger: IoThreadOwner["logger"];
+}
+
+/** Listens on a TCP address with threads. */
+export class ThreadListener implements Listening {
+  readonly text: string;
+  readonly #address: Address;
+  readonly #admission: Admission;
+  readonly #logger: IoThreadOwner["logger"];
+  readonly #bellMemory = bellMemory();
+  readonly #bell = new Bell(this.#bellMemory);
+  readonly #threads = new Map<IoThread, { readonly startedMs: number }>();
+  readonly #running: Promise<void>;
+  readonly #restarts = new Set<ReturnType<typeof setTimeout>>();
+  readonly #refused: Seldom;
+  #serving: { readonly group: AsyncGroup; readonly client: ListenerClient<ThreadConnection> } | undefined;
+  #closed = false;
+  #stopTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Listens. @throws {Error} If it cannot, or threads cannot be had. */
+  static async open(address: Address, options: ThreadListenerOptions): Promise<ThreadListener> {
+    const problem = runtimeProblem();
+    if (problem !== undefined) throw new Error(problem);
+    // It is alone that tells whether the port is taken: those who share one do so with whoever does as well.
+    const first = new ConnectionListener(address);
+    const { text, port } = first;
+    first.close();
+    const listener = new ThreadListener(
+      text,
+      address.kind === "tcp" ? { ...address, port } : address,
+      options,
+    );
+    try {
+      await listener.#start(options.threads);
+    } catch (error) {
+      listener.close();
+      throw error;
+    }
+    return listener;
+  }
+
+  private constructor(text: string, address: Address, { limits, logger }: ThreadListenerOptions) {
+    this.text = text;
+    this.#address = address;
+    this.#admission = new Admission(limits);
+    this.#logger = logger;
+    this.#refused = new Seldom((text) => logger.warn(`TCP: ${text}`));
+    this.#running = this.#run();
+  }
+
+  get port(): number {
+    return this.#address.kind === "tcp" ? this.#address.port : -1;
+  }
+
+  get admission(): Pick<Admission, "count" | "refused"> {
+    return this.#admission;
+  }
+
+  async serve(group: AsyncGroup, client: ListenerClient<Connection>): Promise<void> {
+    // A descriptor is free when the thread says so, which is when another connection may take its place.
+    const serve = async (connection: ThreadConnection) => {
+      try {
+        await client.serve(connection);
+      } finally {
+        connection.close();
+        await connection.gone;
+      }
+    };
+    this.#serving = { group, client: { ...client, serve } };
+    for (const thread of this.#threads.keys()) thread.accept();
+    await this.#running;
+    clearTimeout(this.#stopTimer);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const timer of this.#restarts) clearTimeout(timer);
+    for (const thread of this.#threads.keys()) thread.stop();
+    if (this.#serving) this.#stopTimer = setTimeout(() => this.#terminate(), STOP_TIMEOUT_MS);
+    else this.#terminate();
+    // There may be no thread any more that would.
+    this.#bell.ring();
+  }
+
+  /** Works on what threads bring, until there are none and there will be none. */
+  async #run(): Promise<void> {
+    const isBusy = () => this.#isOver || [...this.#threads.keys()].some((thread) => thread.isBusy);
+    while (!this.#isOver) {
+      for (const thread of this.#threads.keys()) thread.take();
+      await this.#bell.rest(isBusy);
+    }
+  }
+
+  #terminate(): void {
+    for (const thread of this.#threads.keys()) thread.terminate();
+    this.#threads.clear();
+    this.#bell.ring();
+  }
+
+  get #isOver(): boolean {
+    return this.#closed && this.#threads.size === 0;
+  }
+
+  async #start(count: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () =>
+          reject(
+            new Error(`I/O threads do not listen after ${START_TIMEOUT_MS / 1000} s`),
+          ),
+        START_TIMEOUT_MS,
+      );
+    });
+    try {
+      await Promise.race([Promise.all(Array.from({ length: count }, () => this.#startOne())), timeout]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #startOne(): Promise<void> {
+    const thread = new IoThread({
+      mainBell: this.#bellMemory,
+      logger: this.#logger,
+      opened: (connection) => this.#opened(connection),
+      died: (thread, reason) => this.#died(thread, reason),
+      stopped: (thread) => this.#threads.delete(thread),
+    });
+    this.#threads.set(thread, { startedMs: performance.now() });
+    await thread.listen(this.#address);
+    if (this.#serving && !this.#closed) thread.accept();
+  }
+
+  #opened(connection: ThreadConnection): void {
+    if (this.#closed || !this.#serving) return connection.close();
+    const { group, client } = this.#serving;
+    admit(connection, group, client, { admission: this.#admission, refused: this.#refused });
+  }
+
+  #died(thread: IoThread, reason: string): void {
+    const started = this.#threads.get(thread);
+    this.#threads.delete(thread);
+    this.#bell.ring();
+    if (this.#closed || !this.#serving || started === undefined) return;
+    this.#logger.error(`TCP: an I/O thread has ended, with its connections; another is started - ${reason}`);
+    const isEarly = performance.now() - started.startedMs < RESTART_PAUSE_MS;
+    const timer = setTimeout(() => {
+      this.#restarts.delete(timer);
+      this.#startOne().catch((error) =>
+        this.#logger.error(`TCP: an I/O thread cannot start - ${errorText(error)}`)
+      );
+    }, isEarly ? RESTART_PAUSE_MS : 0);
+    this.#restarts.add(timer);
+  }
+}
+
+/** Why this runtime cannot have threads that share a port and wake each other, or `undefined` if it can. */
+function runtimeProblem(): string | undefined {
+  const version = Deno.version.deno;
+  const [major, minor] = version.split(".").map(Number);
+  // Older ones do not wake a thread from `Atomics.waitAsync` (2.6.10).
+  if (major < 2 || major === 2 && minor < 9) {
+    return `I/O threads need Deno 2.9, and not this one (${version})`;
+  }
+  // Without it, asking to share a port ends the process.
+  return typeof Deno.listenDatagram === "function"
+    ? undefined
+    : "I/O threads need Deno's flag --unstable-net";
+}
