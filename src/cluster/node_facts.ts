@@ -44,6 +44,17 @@ export interface OwnFacts {
   readonly drain: NodeDrain | undefined;
 }
 
+/** What an nsqd with gossip says of it. */
+export interface GossipFacts {
+  /** "OK", or what is wrong. */
+  readonly health: string;
+  /** How many nodes it knows, with itself. */
+  readonly nodes: string;
+  /** Agents of Serf that it knows, and those of them that have failed; empty where the agent does not say. */
+  readonly members: string;
+  readonly failed: string;
+}
+
 /** What a node says of itself. */
 export interface NodeFacts {
   /** "OK", or what is wrong. */
@@ -53,6 +64,8 @@ export interface NodeFacts {
   readonly memory: NodeMemory;
   /** Undefined of NSQ's nsqd. */
   readonly own: OwnFacts | undefined;
+  /** Undefined without gossip. */
+  readonly gossip: GossipFacts | undefined;
 }
 
 /** The facts in an answer of `/stats`. @throws {TypeError} */
@@ -71,7 +84,23 @@ export function nodeFacts(answer: unknown): NodeFacts {
       gcPause99Us: countField(memory, "gc_pause_usec_99"),
       gcPauseMaxUs: countField(memory, "gc_pause_usec_100"),
     },
-    own: fields.node === undefined || fields.node === null ? undefined : ownFacts(fields.node),
+    own: isThere(fields.node) ? ownFacts(fields.node) : undefined,
+    gossip: isThere(fields.gossip) ? gossipFacts(fields.gossip) : undefined,
+  };
+}
+
+function isThere(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+function gossipFacts(gossip: unknown): GossipFacts {
+  const fields = fieldsOf(gossip, "gossip");
+  const wordOf = (name: string) => shortened(textField(fields, name), TEXT_LENGTH_MAX);
+  return {
+    health: wordOf("health"),
+    nodes: wordOf("nodes"),
+    members: wordOf("members"),
+    failed: wordOf("failed"),
   };
 }
 

@@ -22,7 +22,7 @@ Deno.test("nodeFacts() of NSQ's nsqd has its memory and collector", () => {
   });
 
   assertEquals(facts, {
-    ...{ health: "OK", startTimeS: 1_700_000_000, own: undefined },
+    ...{ health: "OK", startTimeS: 1_700_000_000, own: undefined, gossip: undefined },
     memory: {
       ...{ inUseBytes: 7, idleBytes: 8, objects: 9, nextGcBytes: 2, gcRuns: 1 },
       ...{ gcPause99Us: 4, gcPauseMaxUs: 5 },
@@ -44,8 +44,23 @@ Deno.test("nodeFacts() of ours has what only ours tells", () => {
   });
 });
 
+Deno.test("nodeFacts() has what is said of gossip, with or without the agent's own words", () => {
+  const own = { health: "OK", node: "a", nodes: "3", agent_restarts: "0" };
+
+  assertEquals(nodeFacts({ gossip: { ...own, members: "4", failed: "1", left: "0" } }).gossip, {
+    ...{ health: "OK", nodes: "3", members: "4", failed: "1" },
+  });
+  assertEquals(nodeFacts({ gossip: own }).gossip, { health: "OK", nodes: "3", members: "", failed: "" });
+});
+
 Deno.test("nodeFacts() of an answer that says nothing has nothing", () => {
-  assertEquals(nodeFacts({}), { health: "", startTimeS: 0, memory: NO_MEMORY, own: undefined });
+  assertEquals(nodeFacts({}), {
+    health: "",
+    startTimeS: 0,
+    memory: NO_MEMORY,
+    own: undefined,
+    gossip: undefined,
+  });
 });
 
 Deno.test("nodeFacts() keeps to what can be shown", () => {
@@ -61,7 +76,11 @@ Deno.test("nodeFacts() keeps to what can be shown", () => {
   assertEquals(new Date(startTimeS * 1000).getTime(), 8.64e15);
 });
 
-for (const answer of [{ health: 1 }, { memory: [] }, { memory: { gc_total_runs: "1" } }, { node: "x" }]) {
+for (
+  const answer of [{ health: 1 }, { memory: [] }, { memory: { gc_total_runs: "1" } }, { node: "x" }, {
+    gossip: { nodes: 1 },
+  }]
+) {
   Deno.test(`nodeFacts() takes nothing of ${JSON.stringify(answer)}`, () => {
     assertThrows(() => nodeFacts(answer), TypeError);
   });

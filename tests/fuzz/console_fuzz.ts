@@ -88,6 +88,12 @@ const PARAMETERS = [
   "channel",
   "id",
   "at",
+  "on",
+  "table",
+  "span",
+  "failed",
+  "done-by",
+  "partly",
   "consumers",
   "address",
   "hostname",
@@ -137,6 +143,7 @@ const ACTIONS = [
   "delete",
   "create",
   "tombstone",
+  "drain",
   "forget",
   "requeue-message",
   "delete-message",
@@ -286,7 +293,23 @@ function soundAnswer(random: Random, target: string, address: string): unknown {
       health: wordOf(random, ["OK"]),
       start_time: random.next(),
       topics: Array.from({ length: random.below(6) }, () => topic(random)),
-      memory: { heap_objects: 1, gc_runs: 2 },
+      memory: {
+        ...{ heap_objects: random.next(), heap_in_use_bytes: random.next(), gc_total_runs: random.below(3) },
+        ...{ gc_pause_usec_99: random.next(), gc_pause_usec_100: -1 },
+      },
+      node: {
+        ...{
+          state: wordOf(random, ["running", "draining"]),
+          store: wordOf(random, ["files", "memory", "kv"]),
+        },
+        ...{
+          resident_memory_bytes: random.next(),
+          data_path_free_bytes: 0,
+          data_path_size_bytes: random.next(),
+        },
+        drain: { messages_left: random.next(), seconds_left: random.below(99) },
+      },
+      gossip: { health: wordOf(random, ["OK"]), nodes: wordOf(random, ["3"]), members: "2", failed: "" },
       producers: [],
     };
   }

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { eventually } from "../support/eventually.ts";
 import { CONVERGED, GossipCluster, nodesOf, post, producersOf } from "../support/gossip_cluster.ts";
+import { HtmlPage } from "../support/html_page.ts";
 import { interopTest } from "../support/interop.ts";
 import { withNsqadmin } from "../support/nsqadmin_in_process.ts";
 
@@ -29,6 +30,9 @@ interopTest(
           "127.0.0.1",
           "127.0.0.2",
         ]);
+
+        const text = new HtmlPage((await admin.ask("GET", "/cluster")).text).text;
+        assertMatch(text, /nsqds with gossip.* answers .* 2 OK: 2 nodes, 2 agents, of which 0 failed/);
 
         const body = { action: "pause" };
         assertEquals((await admin.ask("POST", "/api/topics/mail/archive", { body })).json, { message: "" });

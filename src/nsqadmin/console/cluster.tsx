@@ -6,6 +6,7 @@
  */
 
 import type { Failure } from "../../cluster/asked.ts";
+import type { GossipFacts } from "../../cluster/node_facts.ts";
 import { tellersOf } from "../../cluster/cluster_nodes.ts";
 import type { Answer } from "../../http/answer.ts";
 import { NODE_STATES, type WatchedNode } from "../watch/watched_node.ts";
@@ -142,6 +143,7 @@ function Registries(
             <th scope="col" class="n">{isGossip ? "Members" : "Nodes"}</th>
             <th scope="col">Only here</th>
             <th scope="col">Not here</th>
+            {isGossip && <th scope="col">Gossip</th>}
           </tr>
         </thead>
         <tbody>
@@ -162,6 +164,9 @@ function Registries(
               <td>
                 <Named request={request} of={missing} />
               </td>
+              {isGossip && (
+                <td>{gossipText(request.admin.poller.node(registry.address)?.numbers?.facts?.gossip)}</td>
+              )}
             </tr>
           ))}
         </tbody>
@@ -170,6 +175,14 @@ function Registries(
       <ExportLinks request={request} table="registries" />
     </>
   );
+}
+
+/** How gossip is on a node, as it says. */
+export function gossipText(gossip: GossipFacts | undefined): string {
+  if (gossip === undefined) return "";
+  const { health, nodes, members, failed } = gossip;
+  const agents = members === "" ? "" : `, ${members} agents, of which ${failed || "0"} failed`;
+  return `${health}: ${nodes} nodes${agents}`;
 }
 
 function RegistryState(

@@ -9,7 +9,7 @@ import type { Answer } from "../../http/answer.ts";
 import type { NodeTotals } from "../watch/node_numbers.ts";
 import type { NodeState, WatchedNode } from "../watch/watched_node.ts";
 import { Charts, rounded } from "./charts.tsx";
-import { ForgetButton } from "./cluster.tsx";
+import { ForgetButton, gossipText } from "./cluster.tsx";
 import { exported, ExportLinks, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import { likelyCause } from "./likely_cause.ts";
@@ -200,6 +200,7 @@ function factsOf(request: PageRequest, watched: WatchedNode): (readonly [name: s
     ["objects on the heap", memory === undefined || memory.objects === 0 ? "" : whole(memory.objects)],
     ...gcFacts(memory),
     ["free on the disk", diskText(own)],
+    ["gossip", gossipText(facts?.gossip)],
   ];
 }
 

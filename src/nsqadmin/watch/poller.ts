@@ -67,6 +67,8 @@ export class Poller {
   readonly #options: PollerOptions;
   readonly #set = new SeriesSet();
   readonly #nodes = new Map<string, WatchedNode>();
+  /** The same by hostname, once somebody has asked, until there are others: a page asks several times. */
+  #inOrder: readonly WatchedNode[] | undefined;
   readonly #registries = new Map<string, WatchedRegistry>();
   readonly #rounds = new SharedRun(() => this.#round());
   readonly #firstRound = Promise.withResolvers<void>();
@@ -137,8 +139,8 @@ export class Poller {
   }
 
   /** All nodes that are there or were, by hostname. */
-  get nodes(): WatchedNode[] {
-    return [...this.#nodes.values()].sort((a, b) =>
+  get nodes(): readonly WatchedNode[] {
+    return this.#inOrder ??= [...this.#nodes.values()].sort((a, b) =>
       byText(a.node.hostname, b.node.hostname) || byText(a.address, b.address)
     );
   }
@@ -292,6 +294,7 @@ export class Poller {
   ): void {
     const now = momentOf(this.#options.clock);
     const addresses = new Set<string>();
+    this.#inOrder = undefined;
     for (const node of told) {
       const address = httpAddressOf(node);
       addresses.add(address);
@@ -313,6 +316,7 @@ export class Poller {
   #drop(node: WatchedNode): void {
     node.numbers?.release(this.#set);
     this.#nodes.delete(node.address);
+    this.#inOrder = undefined;
   }
 
   /** Asks all nodes, and waits for those that may be expected to answer. */

@@ -75,6 +75,30 @@ Deno.test("The cluster's page of a list of nsqds says that nobody tells of nodes
   });
 });
 
+Deno.test("With gossip, the cluster's page shows the members that each nsqd sees, and how gossip is", async () => {
+  const gossip = { health: "OK", node: "a", nodes: "2", agent_restarts: "0", members: "3", failed: "1" };
+  await using member = nodeWith(() => 1);
+  await using first: FakeHttp = new FakeHttp(({ target }): Response => {
+    if (target.startsWith("/stats")) return Response.json({ topics: [], gossip });
+    const producers = [first, member].map(({ address }) => {
+      const [broadcast_address, port] = address.split(":");
+      return { hostname: "h", broadcast_address, http_port: Number(port), tcp_port: Number(port) };
+    });
+    return Response.json({ producers, version: "1.3.0" });
+  });
+  await withNsqadmin({ gossipHttpAddresses: [first.address] }, async (admin) => {
+    const page = await pageAt(admin, "/cluster");
+
+    assertStringIncludes(page.text, "nsqds with gossip, and the members that each sees");
+    const [, [address, state, , version, members, ...rest]] = page.rows;
+    assertEquals([address, state, version, members, ...rest], [
+      ...[first.address, "answers", "1.3.0", "2", "", ""],
+      "OK: 2 nodes, 3 agents, of which 1 failed",
+    ]);
+    assertStringIncludes((await pageAt(admin, `/nodes/${first.address}`)).text, "gossip OK: 2 nodes");
+  });
+});
+
 /** A test with an nsqadmin whose only node is gone, with 5 messages. */
 function goneTest(
   name: string,
