@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { JsonCursor } from "../base/json_cursor.ts";
 import { inSlices, type Slice } from "../base/time_slice.ts";
 import { fieldsOf, listField, textField, textsField } from "./answer_fields.ts";
 import { type Answered, askAll, tell } from "./asked.ts";
@@ -23,8 +24,8 @@ import {
   toldNodesOnly,
   withTopics,
 } from "./cluster_nodes.ts";
-import type { Daemon, DaemonClient, Read } from "./daemon_client.ts";
-import { type TopicNumbers, topicNumbers } from "./topic_numbers.ts";
+import type { Daemon, DaemonClient } from "./daemon_client.ts";
+import { StatsReader, type TopicNumbers } from "./topic_numbers.ts";
 import { type ChannelStats, nodeTopics, type TopicStats } from "./topic_stats.ts";
 
 /** `host:port` of HTTP APIs. The first kind that there is of counts. */
@@ -183,9 +184,10 @@ export class Cluster {
   }
 
   /** What `read` makes of all that a node says of itself, its topics and channels. @throws {Error} Why it has not. */
-  async nodeNumbers<T>(node: Daemon, read: Read<T>): Promise<T> {
+  async nodeNumbers<T>(node: Daemon, read: (reader: StatsReader, slice: Slice) => Promise<T>): Promise<T> {
+    const scan = (cursor: JsonCursor, slice: Slice) => read(new StatsReader(cursor, slice), slice);
     // NSQ's nsqd knows no such parameter.
-    return await this.client.get(node, `${statsPath(EVERYTHING)}&include_node=true`, read);
+    return await this.client.scan(node, `${statsPath(EVERYTHING)}&include_node=true`, scan);
   }
 
   /** The nodes that have a topic. @throws {UnansweredError} */
@@ -225,13 +227,20 @@ export class Cluster {
     return { value: byHost.flatMap(({ topics }) => topics), failures };
   }
 
-  /** Has `use` look at every topic of those nodes, one after the other. @throws {UnansweredError} */
+  /**
+   * Has `use` look at every topic of those nodes, one after the other: at nothing of a node whose answer is not what it must
+   * be. @throws {UnansweredError}
+   */
   async eachTopic(
     nodes: readonly ClusterNode[],
     use: (topic: TopicNumbers, node: ClusterNode) => void,
   ): Promise<Answered<readonly ClusterNode[]>> {
-    return await this.#askNodes(nodes, EVERYTHING, async (answer, node, slice) => {
-      await inSlices(topicNumbers(answer), (topic) => use(topic, node), slice);
+    return await this.#eachNode(nodes, async (nsqd, node) => {
+      await this.client.scan(nsqd, statsPath(EVERYTHING), async (cursor, slice) => {
+        const topics: TopicNumbers[] = [];
+        await new StatsReader(cursor, slice).read((topic) => void topics.push(topic));
+        await inSlices(topics, (topic) => use(topic, node), slice);
+      });
       return node;
     });
   }
@@ -263,11 +272,20 @@ export class Cluster {
     query: StatsQuery,
     read: (answer: unknown, node: ClusterNode, slice: Slice) => Promise<T>,
   ): Promise<Answered<readonly T[]>> {
+    return await this.#eachNode(nodes, (nsqd, node) => {
+      return this.client.get(nsqd, statsPath(query), (answer, slice) => read(answer, node, slice));
+    });
+  }
+
+  async #eachNode<T>(
+    nodes: readonly ClusterNode[],
+    ask: (nsqd: Daemon, node: ClusterNode) => Promise<T>,
+  ): Promise<Answered<readonly T[]>> {
     const byAddress = new Map(nodes.map((node) => [httpAddressOf(node), node]));
     return await askAll("nsqd", [...byAddress.keys()], async (nsqd) => {
       const node = byAddress.get(nsqd.address);
       if (node === undefined) throw new TypeError(`no node at ${nsqd.address}`);
-      return await this.client.get(nsqd, statsPath(query), (answer, slice) => read(answer, node, slice));
+      return await ask(nsqd, node);
     });
   }
 

@@ -9,8 +9,10 @@
 import { Budget } from "../base/budget.ts";
 import { errorText } from "../base/error_text.ts";
 import { hostPort } from "../base/host_port.ts";
+import { JsonCursor } from "../base/json_cursor.ts";
 import { parseJson } from "../base/json_slices.ts";
-import { SharedSlice, type Slice } from "../base/time_slice.ts";
+import { KnownTexts } from "../base/known_texts.ts";
+import { inSlices, SharedSlice, type Slice } from "../base/time_slice.ts";
 import { type Header, statusText } from "../http/answer.ts";
 import type { ClientAnswer, HttpClient } from "../http/http_client.ts";
 import { SHOWN_LENGTH_MAX, shownText } from "../protocol/quote.ts";
@@ -20,6 +22,12 @@ export const ADDRESS = /^(?:\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[\w.-]+):\d{1,5}$/;
 
 /** Answers are read at the same time up to so many bytes: what they are read to takes several times as much. */
 const READ_SIZE_MAX = 8 * 1024 * 1024;
+
+/** Room that is kept, and how much of it in bytes. */
+const ROOMS_MAX = 4;
+const ROOM_SIZE_MAX = 2 * 1024 * 1024;
+/** Names that are known again when they are read, as of topics and channels: all that are kept of a cluster. */
+const KNOWN_TEXTS_MAX = 100_000;
 
 /** What is made of an answer in JSON, by whoever looks at the time now and then if there may be much of it. */
 export type Read<T> = (answer: unknown, slice: Slice) => T | Promise<T>;
@@ -39,6 +47,9 @@ export class DaemonClient {
   /** For all who read answers: there may be hundreds in one turn. */
   readonly #slice = new SharedSlice({ monotonicMs: () => performance.now() });
   readonly #reading = new Budget(READ_SIZE_MAX);
+  /** Room for answers, which was used before. */
+  #rooms: readonly Uint8Array[] = [];
+  readonly #texts = new KnownTexts(KNOWN_TEXTS_MAX);
   readonly #http: HttpClient;
   readonly #options: DaemonClientOptions;
 
@@ -54,6 +65,32 @@ export class DaemonClient {
       using _lease = await this.#reading.take(size);
       const text = await this.#textOf(answer);
       return await read(await parseJson(text, this.#slice), this.#slice);
+    });
+  }
+
+  /** The same, read from the answer's bytes, of which next to nothing is made then. */
+  async scan<T>(
+    daemon: Daemon,
+    path: string,
+    read: (cursor: JsonCursor, slice: Slice) => Promise<T>,
+  ): Promise<T> {
+    return await this.#ask("GET", daemon, path, async ({ pieces }) => {
+      const size = pieces.reduce((sum, { length }) => sum + length, 0);
+      using _lease = await this.#reading.take(size);
+      await this.#begin();
+      // Used again and again: making room for all of a round would be most of the collector's work.
+      const room = this.#rooms.find(({ length }) => length >= size) ?? new Uint8Array(size);
+      this.#rooms = this.#rooms.filter((each) => each !== room);
+      let at = 0;
+      await inSlices(pieces, (piece) => {
+        room.set(piece, at);
+        at += piece.length;
+      }, this.#slice);
+      try {
+        return await read(new JsonCursor(room.subarray(0, size), this.#texts), this.#slice);
+      } finally {
+        if (room.length <= ROOM_SIZE_MAX) this.#rooms = [...this.#rooms, room].slice(-ROOMS_MAX);
+      }
     });
   }
 
@@ -112,11 +149,16 @@ export class DaemonClient {
     }
   }
 
+  /** Settles when it is time to read. */
+  async #begin(): Promise<void> {
+    this.#slice.begin();
+    while (this.#slice.isOver) await this.#slice.next();
+  }
+
   /** The answer's body. */
   async #textOf({ pieces }: ClientAnswer): Promise<string> {
     const slice = this.#slice;
-    slice.begin();
-    while (slice.isOver) await slice.next();
+    await this.#begin();
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     let text = "";
     for (const piece of pieces) {

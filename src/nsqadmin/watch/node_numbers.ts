@@ -5,16 +5,16 @@
  * @module
  */
 
-import type { Slice } from "../../base/time_slice.ts";
+import { inSlices, type Slice } from "../../base/time_slice.ts";
 import { type NodeFacts, nodeFacts } from "../../cluster/node_facts.ts";
-import { type ChannelNumbers, type TopicNumbers, topicNumbers } from "../../cluster/topic_numbers.ts";
+import type { ChannelNumbers, StatsReader, TopicNumbers } from "../../cluster/topic_numbers.ts";
 import { AT, type Field, FIELDS, type Series, type SeriesSet } from "./series.ts";
 
 /** Numbers for which there is room at first. */
 const SERIES_AT_FIRST = 64;
 
-/** Topics and channels that are read before the time is looked at: some 50 µs. */
-const STEPS_IN_TURN = 64;
+/** Channels of a topic that are taken over in one go: some 50 µs. */
+const CHANNELS_IN_TURN = 64;
 
 /** What a node has in all. */
 export interface NodeTotals {
@@ -69,7 +69,7 @@ export class NodeNumbers {
 
   /** Reads an answer of `/stats`; rates are by what the node said before. @throws {TypeError} If it is none. */
   static async read(
-    answer: unknown,
+    reader: StatsReader,
     { set, slice, atMs, previous }: {
       readonly set: SeriesSet;
       readonly slice: Slice;
@@ -79,17 +79,16 @@ export class NodeNumbers {
   ): Promise<NodeNumbers> {
     const numbers = new NodeNumbers(atMs, previous);
     try {
-      numbers.#facts = nodeFacts(answer);
-      let steps = 0;
-      for (const topic of topicNumbers(answer)) {
+      const facts = await reader.read((topic) => {
         const index = numbers.#addTopic(topic, set);
-        if (index === undefined) continue;
-        for (const channel of topic.channels) {
-          numbers.#addChannel(channel, index, set);
-          if (++steps % STEPS_IN_TURN === 0 && slice.isOver) await slice.next();
+        if (index === undefined) return undefined;
+        if (topic.channels.length > CHANNELS_IN_TURN) {
+          return numbers.#addChannels(topic, { index, set, slice });
         }
-        if (++steps % STEPS_IN_TURN === 0 && slice.isOver) await slice.next();
-      }
+        for (const channel of topic.channels) numbers.#addChannel(channel, index, set);
+        return undefined;
+      });
+      numbers.#facts = nodeFacts(facts);
       return numbers.#done();
     } catch (error) {
       numbers.release(set);
@@ -148,6 +147,14 @@ export class NodeNumbers {
       numbers[from + AT.inRate] = this.#rate(messages - before.numbers[before.from + AT.messages]);
     }
     return index;
+  }
+
+  /** All of a topic with very many. */
+  async #addChannels(
+    { channels }: TopicNumbers,
+    { index, set, slice }: { readonly index: number; readonly set: SeriesSet; readonly slice: Slice },
+  ): Promise<void> {
+    await inSlices(channels, (channel) => this.#addChannel(channel, index, set), slice);
   }
 
   #addChannel(channel: ChannelNumbers, topicIndex: number, set: SeriesSet): void {

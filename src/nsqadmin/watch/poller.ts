@@ -344,9 +344,9 @@ export class Poller {
   async #answerOf(node: WatchedNode): Promise<void> {
     const { cluster, clock, logger } = this.#options;
     try {
-      const numbers = await cluster.nodeNumbers({ kind: "nsqd", address: node.address }, (answer, slice) => {
+      const numbers = await cluster.nodeNumbers({ kind: "nsqd", address: node.address }, (reader, slice) => {
         const atMs = clock.monotonicMs();
-        return NodeNumbers.read(answer, { set: this.#set, slice, atMs, previous: node.numbers });
+        return NodeNumbers.read(reader, { set: this.#set, slice, atMs, previous: node.numbers });
       });
       node.numbers?.release(this.#set);
       // It may have been forgotten meanwhile.

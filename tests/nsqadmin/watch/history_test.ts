@@ -4,6 +4,7 @@ import { infoNode } from "../../../src/cluster/cluster_nodes.ts";
 import { NodeNumbers } from "../../../src/nsqadmin/watch/node_numbers.ts";
 import { AT, FIELDS, type Series, SeriesSet } from "../../../src/nsqadmin/watch/series.ts";
 import { WatchedNode } from "../../../src/nsqadmin/watch/watched_node.ts";
+import { statsReader } from "../../support/stats_reader.ts";
 
 /** A topic whose depth is that in the next round; undefined is that no node has it. */
 function say(series: Series, depth: number | undefined): void {
@@ -109,7 +110,7 @@ async function nodeSaying(answer: unknown): Promise<WatchedNode> {
   const node = new WatchedNode(infoNode({ broadcast_address: "h", http_port: 1 }, []));
   const slice = { isOver: false, next: () => Promise.resolve() };
   const how = { set: new SeriesSet(), slice, atMs: 0, previous: undefined };
-  node.hasAnswered(await NodeNumbers.read(answer, how), { wallMs: 0, monotonicMs: 0 });
+  node.hasAnswered(await NodeNumbers.read(statsReader(answer), how), { wallMs: 0, monotonicMs: 0 });
   return node;
 }
 

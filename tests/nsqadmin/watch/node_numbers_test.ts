@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { NodeNumbers } from "../../../src/nsqadmin/watch/node_numbers.ts";
 import { type Field, NAME_LENGTH_MAX, SeriesSet } from "../../../src/nsqadmin/watch/series.ts";
+import { statsReader } from "../../support/stats_reader.ts";
 
 /** A slice that is never over. */
 const SLICE = { isOver: false, next: () => Promise.resolve() };
@@ -27,7 +28,7 @@ function read(
   said: unknown,
   { atMs = 0, previous }: { atMs?: number; previous?: NodeNumbers | undefined } = {},
 ): Promise<NodeNumbers> {
-  return NodeNumbers.read(said, { set, slice: SLICE, atMs, previous });
+  return NodeNumbers.read(statsReader(said), { set, slice: SLICE, atMs, previous });
 }
 
 /** A field of all topics and channels. */
