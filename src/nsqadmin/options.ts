@@ -227,7 +227,8 @@ export const NSQADMIN_OPTIONS = {
     key: "admin_users",
     kind: stringList,
     default: [],
-    description: "User who may change something; may be given several times. Without any, everybody may.",
+    description:
+      "User who may change something; may be given several times. Without any, and without --user-file, everybody may.",
   }),
 
   userFile: option({

@@ -23,6 +23,7 @@ import type { RequestContext } from "../../http/request_context.ts";
 import { basicCredentials, type Identity } from "../access.ts";
 import { addressKey } from "../subnet.ts";
 import { decoyHash, isPassword, PASSWORD_LENGTH_MAX, type PasswordHash } from "./password.ts";
+import { sessionCookie, sessionIdOf } from "./session_cookie.ts";
 import { Sessions } from "./sessions.ts";
 import { Throttle } from "./throttle.ts";
 import { fileState, type User, UserFile } from "./user_file.ts";
@@ -40,10 +41,6 @@ const NAME_KEY_LENGTH_MAX = 65;
 
 /** Tells a client how to say who it is. A browser does not ask anybody for `Bearer`. */
 export const CHALLENGE: Header = ["Www-Authenticate", "Bearer"];
-/** As much is looked at of the cookies of a request, in characters. */
-const COOKIES_LENGTH_MAX = 64 * 1024;
-const COOKIE = "nsqadmin_session";
-const SESSION_COOKIES = /(?<=^|;) *nsqadmin_session(_\d+|)=([0-9a-f]{32}) *(?=;|$)/g;
 
 /** Somebody whose name and password were right, or who has a session or a token. */
 interface Holder extends Identity {
@@ -151,7 +148,7 @@ export class Logins {
   logOut(request: RequestContext): { readonly headers: Header[]; readonly user: string | undefined } {
     const user = this.#holderOfSession(request)?.user;
     this.#endSession(request);
-    return { headers: [this.#cookie(request, "", "; Max-Age=0")], user };
+    return { headers: [this.#cookie(request, "")], user };
   }
 
   /** Whether the file is another one than was last read, or looked at by this. */
@@ -275,30 +272,14 @@ export class Logins {
     this.#options.onChange();
   }
 
-  #cookie(request: RequestContext, value: string, more = ""): Header {
-    const secure = this.#options.isSecure(request) ? "; Secure" : "";
-    return [
-      "Set-Cookie",
-      `${COOKIE}${
-        portOf(request)
-      }=${value}; Path=${this.#options.basePath}; HttpOnly; SameSite=Lax${secure}${more}`,
-    ];
+  #cookie(request: RequestContext, id: string): Header {
+    const { basePath, isSecure } = this.#options;
+    return sessionCookie(request, id, { basePath, isSecure: isSecure(request) });
   }
 }
 
 function holderOf({ name, roles }: User, isStill: () => boolean): Holder {
   return { user: name, roles, isStill, isOfSession: false };
-}
-
-function sessionIdOf(request: RequestContext): string {
-  const port = portOf(request);
-  const cookies = (request.request.headers.get("cookie") ?? "").slice(0, COOKIES_LENGTH_MAX);
-  return cookies.matchAll(SESSION_COOKIES).find(([, ofPort]) => ofPort === port)?.[2] ?? "";
-}
-
-/** Browsers keep cookies by host, and there may be another nsqadmin at another port of it. */
-function portOf({ request }: RequestContext): string {
-  return /:\d+$/.exec(request.headers.get("host") ?? "")?.[0].replace(":", "_") ?? "";
 }
 
 function unauthorized(text: string): HttpError {
