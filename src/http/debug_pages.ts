@@ -5,16 +5,12 @@
  * @module
  */
 import { hideCredentials } from "../base/credentials.ts";
-import { fromNode } from "../base/from_node.ts";
 import { plainText } from "./decorators.ts";
 import { HttpError } from "./http_error.ts";
 import type { RequestContext } from "./request_context.ts";
 import { requestParams } from "./request_params.ts";
 import { route } from "./route_table.ts";
 import type { HttpRoute } from "./router.ts";
-
-const inspector = fromNode("node:inspector/promises");
-const v8 = fromNode("node:v8");
 
 /** What {@linkcode debugPages} needs of a program. */
 export interface DebugPagesOptions {
@@ -70,8 +66,9 @@ function symbol(): string {
   return "num_symbols: 0\n";
 }
 
-function heap(): string {
-  const use = { memory: Deno.memoryUsage(), heap: v8().getHeapStatistics() };
+async function heap(): Promise<string> {
+  const { default: v8 } = await import("node:v8");
+  const use = { memory: Deno.memoryUsage(), heap: v8.getHeapStatistics() };
   return JSON.stringify(use, null, 2) + "\n";
 }
 
@@ -83,7 +80,8 @@ function tasks(names: readonly string[]): string {
 async function profile(context: RequestContext): Promise<string> {
   const asked = Number(requestParams(context).get("seconds"));
   const timeS = Number.isInteger(asked) && asked > 0 ? Math.min(asked, PROFILE_TIME_MAX_S) : PROFILE_TIME_S;
-  const session = new (inspector().Session)();
+  const { Session } = await import("node:inspector/promises");
+  const session = new Session();
   try {
     session.connect();
   } catch (cause) {

@@ -10,16 +10,12 @@
  */
 
 import type { Buffer } from "node:buffer";
-import type { ClientRequest as OutgoingRequest } from "node:http";
+import type { ClientRequest as OutgoingRequest, request as ask } from "node:http";
 import { Budget } from "../base/budget.ts";
 import { errorText } from "../base/error_text.ts";
-import { fromNode } from "../base/from_node.ts";
 import { hostPort } from "../base/host_port.ts";
 import type { Header } from "./answer.ts";
 import { BodyBudget } from "./body_budget.ts";
-
-const http = fromNode("node:http");
-const https = fromNode("node:https");
 
 /** How certificates of servers are verified, and what is shown to them. */
 export interface ClientTls {
@@ -140,9 +136,10 @@ class Exchange {
 
   async run(): Promise<ClientAnswer> {
     const { signal, connectTimeoutMs, requestTimeoutMs } = this.#options;
+    const { request } = this.#isSecure ? await import("node:https") : await import("node:http");
     if (signal.aborted) throw new Error("context canceled");
     const { promise, resolve, reject } = Promise.withResolvers<ClientAnswer>();
-    const outgoing = this.#begin();
+    const outgoing = this.#begin(request);
     const fail = (reason: string) => {
       reject(new Error(reason));
       outgoing.destroy();
@@ -182,14 +179,18 @@ class Exchange {
     }
   }
 
-  #begin(): OutgoingRequest {
+  get #isSecure(): boolean {
+    return this.#request.url.protocol === "https:";
+  }
+
+  #begin(request: typeof ask): OutgoingRequest {
     const { url, method, headers = [] } = this.#request;
-    const isSecure = url.protocol === "https:";
+    const isSecure = this.#isSecure;
     const { rootCa, pair, skipVerify = false } = this.#options.tls ?? {};
     const auth = url.username === "" && url.password === ""
       ? undefined
       : `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-    return (isSecure ? https() : http()).request({
+    return request({
       agent: false,
       method,
       host: this.#host,

@@ -5,12 +5,9 @@
  * @module
  */
 import { labelText, type MetricFamily, single } from "../base/exposition.ts";
-import { fromNode } from "../base/from_node.ts";
 import type { LoopLag } from "../base/loop_lag.ts";
 import { DENOSQ_VERSION, NSQ_VERSION } from "../base/version.ts";
 import { descriptorLimit } from "../net/descriptors.ts";
-
-const process = fromNode("node:process");
 
 const US_PER_S = 1e6;
 
@@ -29,7 +26,8 @@ export function buildInfo(prefix: string): MetricFamily {
 export async function processMetrics(
   { prefix, startMs, lag }: { readonly prefix: string; readonly startMs: number; readonly lag: LoopLag },
 ): Promise<MetricFamily[]> {
-  const { user, system } = process().cpuUsage();
+  const { default: process } = await import("node:process");
+  const { user, system } = process.cpuUsage();
   const { rss, heapUsed, heapTotal, external } = Deno.memoryUsage();
   const open = await openDescriptors();
   const limit = descriptorLimit();

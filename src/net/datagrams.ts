@@ -4,13 +4,9 @@
  * @module
  */
 import type { Socket } from "node:dgram";
-import { fromNode } from "../base/from_node.ts";
 import { hostPort } from "../base/host_port.ts";
+import { ipVersion } from "../base/ip_address.ts";
 import { isGranted } from "../base/platform.ts";
-
-const dgram = fromNode("node:dgram");
-const dns = fromNode("node:dns");
-const net = fromNode("node:net");
 
 /** Where to. */
 export interface DatagramTarget {
@@ -25,10 +21,10 @@ export class DatagramSender implements Disposable {
   readonly #port: number;
   readonly #address: string;
 
-  private constructor(port: number, { address, family }: { address: string; family: number }) {
+  private constructor(socket: Socket, port: number, address: string) {
     this.#port = port;
     this.#address = address;
-    this.#socket = dgram().createSocket(family === 6 ? "udp6" : "udp4");
+    this.#socket = socket;
     // Of what comes of a packet, `send` tells; without a listener anything else would end the program.
     this.#socket.on("error", noted);
   }
@@ -42,7 +38,8 @@ export class DatagramSender implements Disposable {
         throw new Deno.errors.NotCapable(`Requires net access to "${host}"`);
       }
     }
-    return new DatagramSender(port, to);
+    const { createSocket } = await import("node:dgram");
+    return new DatagramSender(createSocket(to.family === 6 ? "udp6" : "udp4"), port, to.address);
   }
 
   /** Settles when the packet is on its way. @throws {Error} If it cannot be sent. */
@@ -57,11 +54,12 @@ export class DatagramSender implements Disposable {
   }
 }
 
-function addressOf(hostname: string): Promise<{ address: string; family: number }> {
-  const family = net().isIP(hostname);
-  if (family !== 0) return Promise.resolve({ address: hostname, family });
-  return new Promise((resolve, reject) => {
-    dns().lookup(hostname, (error, address, family) => error ? reject(error) : resolve({ address, family }));
+async function addressOf(hostname: string): Promise<{ address: string; family: number }> {
+  const family = ipVersion(hostname);
+  if (family !== 0) return { address: hostname, family };
+  const { lookup } = await import("node:dns");
+  return await new Promise((resolve, reject) => {
+    lookup(hostname, (error, address, family) => error ? reject(error) : resolve({ address, family }));
   });
 }
 

@@ -4,13 +4,11 @@
  * @module
  */
 
-import { fromNode } from "../base/from_node.ts";
+import { constants, createDeflateRaw, createInflateRaw } from "node:zlib";
 import { ReadSize } from "../base/read_size.ts";
 import { TimeSlice } from "../base/time_slice.ts";
 import { type Connection, writeAll } from "./connection.ts";
 import { takeFrom } from "./node_stream.ts";
-
-const zlib = fromNode("node:zlib");
 
 /** Compressed bytes that are read at once at most: with deflate's greatest ratio they make 16 MiB, in small chunks. */
 const READ_SIZE_MAX = 16 * 1024;
@@ -19,7 +17,7 @@ const READ_SIZE_MAX = 16 * 1024;
 export class DeflateConnection implements Connection {
   readonly peer: string;
   readonly #inner: Connection;
-  readonly #inflate = zlib().createInflateRaw();
+  readonly #inflate = createInflateRaw();
   readonly #deflate;
   readonly #compressed: Uint8Array[] = [];
   #ended = false;
@@ -35,7 +33,6 @@ export class DeflateConnection implements Connection {
   constructor(inner: Connection, level: number) {
     this.peer = inner.peer;
     this.#inner = inner;
-    const { constants, createDeflateRaw } = zlib();
     this.#deflate = createDeflateRaw({ level, flush: constants.Z_SYNC_FLUSH });
     this.#deflate.on("data", (chunk) => this.#compressed.push(chunk));
     this.#deflate.on("error", (error) => this.#fail(error));

@@ -4,12 +4,9 @@
  * @module
  */
 
-import type { Duplex, Readable } from "node:stream";
-import { fromNode } from "../base/from_node.ts";
+import { Duplex, type Readable } from "node:stream";
 import { ReadSize } from "../base/read_size.ts";
 import { type Connection, writeAll } from "./connection.ts";
-
-const stream = fromNode("node:stream");
 
 /** Bytes that are asked for at once from the connection below at most. */
 const READ_SIZE_MAX = 64 * 1024;
@@ -39,9 +36,9 @@ export class ReadGate {
 /** A stream over a connection, which is read while the gate is open. Destroying the one closes the other. */
 export function streamOf(connection: Connection, gate: ReadGate): Duplex {
   const readSize = new ReadSize(READ_SIZE_MAX);
-  const duplex: Duplex = new (stream().Duplex)({
+  const stream: Duplex = new Duplex({
     read() {
-      read(connection, gate, readSize).then((bytes) => duplex.push(bytes), (error) => duplex.destroy(error));
+      read(connection, gate, readSize).then((bytes) => stream.push(bytes), (error) => stream.destroy(error));
     },
     write(chunk: Uint8Array, _encoding, done) {
       writeAll(connection, chunk).then(() => done(), done);
@@ -51,7 +48,7 @@ export function streamOf(connection: Connection, gate: ReadGate): Duplex {
       done(error);
     },
   });
-  return duplex;
+  return stream;
 }
 
 async function read(connection: Connection, gate: ReadGate, readSize: ReadSize): Promise<Uint8Array | null> {

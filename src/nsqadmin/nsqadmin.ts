@@ -11,7 +11,6 @@ import { momentOf, SystemClock } from "../base/clock.ts";
 import type { Daemon } from "../base/daemon.ts";
 import { errorText } from "../base/error_text.ts";
 import { every } from "../base/every.ts";
-import { fromNode } from "../base/from_node.ts";
 import type { Logger, LogLevel } from "../base/logger.ts";
 import { LoopLag } from "../base/loop_lag.ts";
 import { versionLine } from "../base/version.ts";
@@ -46,8 +45,6 @@ import { Redrives } from "./redrive/redrives.ts";
 import { Taps } from "./tap/taps.ts";
 import { readTokenFile } from "./token_file.ts";
 import { DOUBTFUL_MS, Poller } from "./watch/poller.ts";
-
-const dns = fromNode("node:dns/promises");
 
 const CLOCK_INTERVAL_MS = 1000;
 /** How often it is looked whether the file of users has changed. */
@@ -372,13 +369,15 @@ export class Nsqadmin implements Daemon, AdminContext {
 
 /** As NSQ does: an operator who has mistyped a name learns of it at once. @throws {Error} */
 async function resolveAll(flag: string, addresses: readonly string[]): Promise<void> {
+  if (addresses.length === 0) return;
+  const { lookup } = await import("node:dns/promises");
   for (const text of addresses) {
     const refuse = (reason: string, cause?: unknown) =>
       new Error(`failed to resolve --${flag} (${text}) - ${reason}`, { cause });
     const address = parseAddress(text);
     if (address?.kind !== "tcp") throw refuse("no address with a port");
     try {
-      if (address.hostname !== "") await dns().lookup(address.hostname);
+      if (address.hostname !== "") await lookup(address.hostname);
     } catch (cause) {
       throw refuse(errorText(cause), cause);
     }

@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { BlockList } from "node:net";
 import { fromNode } from "../base/from_node.ts";
+import { ipVersion } from "../base/ip_address.ts";
 
 const net = fromNode("node:net");
 
@@ -19,12 +21,16 @@ export function parseSubnet(text: string): Subnet | undefined {
   const [, address = "", length = ""] = /^(.+)\/(\d{1,3})$/.exec(text) ?? [];
   const family = familyOf(address);
   if (family === undefined || Number(length) > (family === "ipv4" ? 32 : 128)) return undefined;
-  const list = new (net().BlockList)();
-  list.addSubnet(address, Number(length), family);
+  let list: BlockList | undefined;
   return {
     has(ip) {
       const plain = plainIp(ip);
-      return familyOf(plain) === family && list.check(plain, family);
+      if (familyOf(plain) !== family) return false;
+      if (list === undefined) {
+        list = new (net().BlockList)();
+        list.addSubnet(address, Number(length), family);
+      }
+      return list.check(plain, family);
     },
   };
 }
@@ -66,5 +72,6 @@ function groupsOf(text: string): string[] {
 }
 
 function familyOf(ip: string): "ipv4" | "ipv6" | undefined {
-  return net().isIPv4(ip) ? "ipv4" : net().isIPv6(ip) ? "ipv6" : undefined;
+  const version = ipVersion(ip);
+  return version === 0 ? undefined : version === 4 ? "ipv4" : "ipv6";
 }

@@ -8,12 +8,9 @@
  * @module
  */
 
-import type { DetailedPeerCertificate, SecureContext, TLSSocket } from "node:tls";
 import type { Duplex } from "node:stream";
-import { fromNode } from "../base/from_node.ts";
+import { createSecureContext, type DetailedPeerCertificate, type SecureContext, TLSSocket } from "node:tls";
 import { Authorities, possessionRefusal } from "./chain.ts";
-
-const tls = fromNode("node:tls");
 
 /** How long a client may take for the handshake, as in NSQ. */
 export const HANDSHAKE_TIMEOUT_MS = 5000;
@@ -54,17 +51,12 @@ export class TlsAcceptor {
   constructor(options: TlsServerOptions) {
     const { cert, key, rootCa, minVersion } = options;
     // Older ones start no handshake on a stream, and take what they are told of client certificates and ignore it.
-    if (!("getProtocol" in tls().TLSSocket.prototype)) {
+    if (!("getProtocol" in TLSSocket.prototype)) {
       throw new Error(`TLS is not served by this Deno (${Deno.version.deno}), but by 2.9`);
     }
     this.#options = options;
     this.#authorities = new Authorities(rootCa ?? "");
-    this.#context = tls().createSecureContext({
-      cert,
-      key,
-      minVersion,
-      ...rootCa !== undefined && { ca: rootCa },
-    });
+    this.#context = createSecureContext({ cert, key, minVersion, ...rootCa !== undefined && { ca: rootCa } });
   }
 
   /**
@@ -93,7 +85,7 @@ export class TlsAcceptor {
     const asks = this.#options.clientAuth !== "none";
     const letEnd = delayEnd(stream);
     // TLS sees to it that there is a certificate and that the client has its key, and to nothing else (Deno 2.9.6).
-    const socket = new (tls().TLSSocket)(stream, {
+    const socket = new TLSSocket(stream, {
       isServer: true,
       secureContext: this.#context,
       requestCert: asks,

@@ -12,12 +12,10 @@
  * @module
  */
 
-import { fromNode } from "../base/from_node.ts";
+import { Buffer } from "node:buffer";
 import { Certificate } from "./certificate.ts";
 import { sameBytes } from "./der.ts";
 import { mayVouchFor } from "./names.ts";
-
-const buffer = fromNode("node:buffer");
 
 /** Signatures that are looked at before a search is given up, as in Go: a stranger decides how much there is to search. */
 const SIGNATURE_CHECKS_MAX = 100;
@@ -193,5 +191,5 @@ function read(der: Uint8Array): Certificate | undefined {
 
 function pemBlocks(pem: string): Uint8Array[] {
   const blocks = pem.matchAll(/-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----/g);
-  return [...blocks].map(([, base64]) => buffer().Buffer.from(base64, "base64"));
+  return [...blocks].map(([, base64]) => Buffer.from(base64, "base64"));
 }

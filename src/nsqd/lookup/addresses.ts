@@ -7,13 +7,10 @@
  */
 
 import { errorText } from "../../base/error_text.ts";
-import { fromNode } from "../../base/from_node.ts";
 import { hostPort } from "../../base/host_port.ts";
+import { ipVersion } from "../../base/ip_address.ts";
 import type { Logger } from "../../base/logger.ts";
 import { parseAddress } from "../../config/address.ts";
-
-const dns = fromNode("node:dns");
-const net = fromNode("node:net");
 
 /** One nsqlookupd. */
 export interface LookupHost {
@@ -56,14 +53,15 @@ export async function followAddress(address: string, following: Following): Prom
   const { port } = parsed;
   // As Go dials: without a host it is this one.
   const hostname = parsed.hostname === "" ? "127.0.0.1" : parsed.hostname;
-  if (net().isIP(hostname) > 0) onHosts([hostAt([hostname], port)]);
+  if (ipVersion(hostname) > 0) onHosts([hostAt([hostname], port)]);
   else await followName(address, { hostname, port }, following);
 }
 
 /** The IP addresses of a name as the operating system knows them, the hosts file included. */
-export function resolveName(name: string): Promise<readonly string[]> {
-  return new Promise((resolve, reject) => {
-    dns().lookup(name, { all: true }, (error, found) => {
+export async function resolveName(name: string): Promise<readonly string[]> {
+  const { lookup } = await import("node:dns");
+  return await new Promise((resolve, reject) => {
+    lookup(name, { all: true }, (error, found) => {
       if (error) reject(error);
       else resolve(found.map(({ address }) => address));
     });
@@ -77,8 +75,8 @@ export function resolveName(name: string): Promise<readonly string[]> {
  */
 export function hostsAt(addresses: readonly string[], port: number): LookupHost[] {
   const unique = [...new Set(addresses)].sort();
-  const v4 = unique.filter((address) => net().isIP(address) === 4);
-  const v6 = unique.filter((address) => net().isIP(address) === 6);
+  const v4 = unique.filter((address) => ipVersion(address) === 4);
+  const v6 = unique.filter((address) => ipVersion(address) === 6);
   if (v4.length === 1) return [hostAt([...v4, ...v6], port)];
   return (v4.length > 0 ? v4 : v6).map((address) => hostAt([address], port));
 }

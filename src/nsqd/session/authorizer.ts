@@ -7,8 +7,8 @@
 import type { Clock } from "../../base/clock.ts";
 import { hostOf } from "../../net/connection.ts";
 import type { TlsState } from "../../net/tls_server.ts";
-import { type AuthState, queryAuthServers } from "./auth.ts";
-import { SharedRules } from "./auth_rules.ts";
+import type { AuthState } from "./auth.ts";
+import type { SharedRules } from "./auth_rules.ts";
 import type { AuthOptions } from "./auth_options.ts";
 
 /** What is asked, and how. */
@@ -32,7 +32,8 @@ export interface AskedClient {
 /** Knows whom to ask. It must be closed. */
 export class Authorizer {
   readonly #context: AuthorizerContext;
-  readonly #shared = new SharedRules();
+  /** What clients with the same answer share; from the first question on. */
+  #shared: SharedRules | undefined;
   /** Only where a root certificate is configured. */
   #httpClient: Deno.HttpClient | undefined;
 
@@ -48,7 +49,12 @@ export class Authorizer {
   }
 
   /** Asks what the client may do. Rejects when no server answers as it should. */
-  authorize(client: AskedClient, secret: string): Promise<AuthState> {
+  async authorize(client: AskedClient, secret: string): Promise<AuthState> {
+    const [{ queryAuthServers }, { SharedRules }] = await Promise.all([
+      import("./auth.ts"),
+      import("./auth_rules.ts"),
+    ]);
+    this.#shared ??= new SharedRules();
     const { options, timeoutMs, signal, clock } = this.#context;
     const request = {
       remoteIp: hostOf(client.remoteAddress),
@@ -67,7 +73,7 @@ export class Authorizer {
       },
       signal,
     };
-    return queryAuthServers(servers, request, { shared: this.#shared, clock });
+    return await queryAuthServers(servers, request, { shared: this.#shared, clock });
   }
 
   close(): void {

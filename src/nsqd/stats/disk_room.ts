@@ -3,10 +3,6 @@
  *
  * @module
  */
-import { fromNode } from "../../base/from_node.ts";
-
-const files = fromNode("node:fs/promises");
-
 /** How much room there is. */
 export interface DiskRoom {
   /** That can still be written. */
@@ -17,10 +13,12 @@ export interface DiskRoom {
 
 /** The room at a path; undefined where there is none (""), or as far as the runtime does not let it be seen. */
 export async function diskRoom(path: string): Promise<DiskRoom | undefined> {
+  if (path === "") return undefined;
+  const files = await import("node:fs/promises");
   // Earlier runtimes have no such function (Deno 2.5).
-  if (path === "" || !("statfs" in files())) return undefined;
+  if (!("statfs" in files)) return undefined;
   try {
-    const { bsize, blocks, bavail } = await files().statfs(path);
+    const { bsize, blocks, bavail } = await files.statfs(path);
     return { freeBytes: bsize * bavail, sizeBytes: bsize * blocks };
   } catch (error) {
     // Under Deno's permissions it takes one of its own; and a disk that is gone shows in the health.
