@@ -75,7 +75,20 @@ export async function finish(
   const addresses = new Set([...failedAt("nsqd"), ...nodes.value.map(httpAddressOf)]);
   for (const { address } of rest.done) addresses.delete(address);
   const onLookupds = await order(cluster, "nsqlookupd", failedAt("nsqlookupd"), path);
-  return joined([nodes, onLookupds, await order(cluster, "nsqd", [...addresses], path)]);
+  const onNodes = await order(cluster, "nsqd", [...addresses], path);
+  return joined([
+    nodes,
+    ...[onLookupds, onNodes].map((done) => action === "delete" ? goneIsDone(done) : done),
+  ]);
+}
+
+/** Who does not have it any more has deleted it, although he may not have said so. */
+function goneIsDone({ done, failures }: Done): Done {
+  const isGone = ({ code }: Failure) => code === "TOPIC_NOT_FOUND" || code === "CHANNEL_NOT_FOUND";
+  return {
+    done: [...done, ...failures.filter(isGone).map(({ daemon }) => daemon)],
+    failures: failures.filter((failure) => !isGone(failure)),
+  };
 }
 
 const NOBODY: Answered<readonly ClusterNode[]> = { value: [], failures: [] };

@@ -15,6 +15,7 @@ import { KnownTexts } from "../base/known_texts.ts";
 import { inSlices, SharedSlice, type Slice } from "../base/time_slice.ts";
 import { type Header, statusText } from "../http/answer.ts";
 import type { ClientAnswer, HttpClient } from "../http/http_client.ts";
+import type { Patience } from "./patience.ts";
 import { SHOWN_LENGTH_MAX, shownText } from "../protocol/quote.ts";
 
 /** A host or IP address, IPv6 in brackets, and a port: what others may say of where a daemon is. */
@@ -40,6 +41,8 @@ export interface DaemonClientOptions {
   readonly timeoutMs?: (daemon: Daemon) => number | undefined;
   /** The token that nsqds are shown, as it is now. */
   readonly token?: () => string | undefined;
+  /** With those who do not answer. @default {endless} */
+  readonly patience?: Patience;
 }
 
 /** Asks daemons. */
@@ -100,6 +103,26 @@ export class DaemonClient {
   }
 
   async #ask<T>(
+    method: "GET" | "POST",
+    daemon: Daemon,
+    path: string,
+    use: (answer: ClientAnswer) => T | Promise<T>,
+    body?: string,
+  ): Promise<T> {
+    const { patience } = this.#options;
+    if (patience === undefined) return await this.#exchange(method, daemon, path, use, body);
+    patience.check(daemon);
+    try {
+      const value = await this.#exchange(method, daemon, path, use, body);
+      patience.note(daemon, true);
+      return value;
+    } catch (error) {
+      patience.note(daemon, error instanceof RefusedError);
+      throw error;
+    }
+  }
+
+  async #exchange<T>(
     method: "GET" | "POST",
     daemon: Daemon,
     path: string,

@@ -16,6 +16,8 @@ import { type Failure, failureText, UnansweredError } from "../cluster/asked.ts"
 import { type Action, type Done, type Rest, restOf, type Target } from "../cluster/cluster_actions.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Daemon } from "../cluster/daemon_client.ts";
+import { Patience } from "../cluster/patience.ts";
+import { WAITING_MAX } from "../http/http_client.ts";
 import { ACTIVITY_TEXT_LENGTH_MAX, RESULTS_MAX } from "./activity.ts";
 import { type Author, carryOut, subjectOf } from "./changes.ts";
 import type { AdminContext } from "./context.ts";
@@ -146,15 +148,15 @@ export type Spawn = (name: string, run: (signal: AbortSignal) => Promise<void>) 
 /** All goes that run, and those that have ended last. */
 export class BulkGoes {
   readonly #admin: AdminContext;
-  readonly #cluster: Cluster;
+  readonly #clusterOf: (patience: Patience) => Cluster;
   readonly #spawn: Spawn;
   readonly #goes = new Map<string, BulkGo>();
   #isEnded = false;
 
-  /** Whose requests are the goes' own. */
-  constructor(admin: AdminContext, cluster: Cluster, spawn: Spawn) {
+  /** The requests to the clusters that it is given are the goes' own; each go has its own patience with daemons. */
+  constructor(admin: AdminContext, clusterOf: (patience: Patience) => Cluster, spawn: Spawn) {
     this.#admin = admin;
-    this.#cluster = cluster;
+    this.#clusterOf = clusterOf;
     this.#spawn = spawn;
   }
 
@@ -195,17 +197,20 @@ export class BulkGoes {
 
   async #run(go: BulkGo, signal: AbortSignal): Promise<void> {
     const items = go.items.values();
-    await Promise.all(Array.from({ length: AT_A_TIME_MAX }, async () => {
+    const cluster = this.#clusterOf(new Patience());
+    // Requests of all goes together must find room where they wait.
+    const room = Math.floor(WAITING_MAX / 2 / RUNNING_MAX / Math.max(1, this.#admin.poller.nodes.length));
+    await Promise.all(Array.from({ length: Math.min(AT_A_TIME_MAX, Math.max(1, room)) }, async () => {
       for (const item of items) {
         if (go.isStopped || signal.aborted) return;
         // A change begins a request to each node in one turn.
         await othersFirst();
-        await this.#change(go, item);
+        await this.#change(go, item, cluster);
       }
     }));
   }
 
-  async #change(go: BulkGo, item: BulkItem): Promise<void> {
+  async #change(go: BulkGo, item: BulkItem, cluster: Cluster): Promise<void> {
     const { activity, audit, clock, logger } = this.#admin;
     const { author, action } = go;
     const { target, rest } = item;
@@ -213,7 +218,7 @@ export class BulkGoes {
     let done: Done;
     let left: Rest | undefined;
     try {
-      done = await carryOut(this.#admin, author, change, this.#cluster);
+      done = await carryOut(this.#admin, author, change, cluster);
       left = restOf(done);
     } catch (error) {
       if (!(error instanceof UnansweredError)) throw error;

@@ -121,7 +121,7 @@ export class Nsqadmin implements Daemon, AdminContext {
     const bulkHttp = new HttpClient({ ...secure, requestsMax: BULK_REQUESTS_MAX });
     this.bulk = new BulkGoes(
       this,
-      this.#clusterOf({}, bulkHttp),
+      (patience) => this.#clusterOf({ patience }, bulkHttp),
       (name, run) => this.#group.spawn(name, run),
     );
     this.poller = new Poller({

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { BULK_MAX, KEPT_MAX, RUNNING_MAX } from "../../../src/nsqadmin/bulk.ts";
+import { UNANSWERED_MAX } from "../../../src/cluster/patience.ts";
+import { AT_A_TIME_MAX, BULK_MAX, KEPT_MAX, RUNNING_MAX } from "../../../src/nsqadmin/bulk.ts";
 import { fakeNode, pageAt, press } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeHttp } from "../../support/fake_http.ts";
@@ -256,6 +257,48 @@ Deno.test("A deletion that some nodes have refused goes on there, though nobody 
       1,
       2,
     ]);
+  });
+});
+
+Deno.test("A deletion that a node has made without saying so is done at another try", async () => {
+  let isDeleted = false;
+  await using node = topicsNode(["t"], () => {
+    if (isDeleted) return Response.json({ message: "TOPIC_NOT_FOUND" }, { status: 404 });
+    isDeleted = true;
+    return new Response("", { status: 502 });
+  });
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    const { headers } = await admin.ask("POST", "/bulk", { body: "of=topics&action=delete&name=t&count=1" });
+    const path = headers.get("location") ?? "";
+    const page = await pageAt(admin, path);
+    assertStringIncludes(page.text, "done 0 failed 1");
+
+    const again = await followed(
+      admin,
+      await press(admin, path, { page, button: "Try again what is not done" }),
+    );
+    assertStringIncludes(again.text, "done 1 failed 0");
+  });
+});
+
+Deno.test("A node that hangs costs a bulk a few requests, and the others are told", async () => {
+  const names = Array.from({ length: 40 }, (_, i) => `t${i}`);
+  await using good = topicsNode(names);
+  await using hung = topicsNode(names, () => new Promise(() => {}));
+  const options = { nsqdHttpAddresses: [good.address, hung.address], httpClientRequestTimeoutMs: 100 };
+  await withNsqadmin(options, async (admin) => {
+    const body = `of=topics&action=pause&${names.map((name) => `name=${name}`).join("&")}`;
+    const { headers } = await admin.ask("POST", "/bulk", { body });
+    const path = headers.get("location") ?? "";
+    await admin.nsqadmin.bulk.find(path.slice("/bulk/".length))?.finished;
+
+    const posts = ({ asked }: FakeHttp) => asked.filter((each) => each.startsWith("POST")).length;
+    assertEquals(posts(good), 40);
+    assert(posts(hung) <= AT_A_TIME_MAX + UNANSWERED_MAX, `${posts(hung)} requests`);
+    assertStringIncludes(
+      (await pageAt(admin, path)).text,
+      `nsqd ${hung.address} : has not answered 3 times in a row, and is not asked any more`,
+    );
   });
 });
 
