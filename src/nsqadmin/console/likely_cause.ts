@@ -36,6 +36,14 @@ const CAUSES: readonly (readonly [words: RegExp, cause: string])[] = [
     /^(malformed HTTP response|socket hang up$|unexpected EOF$|read ECONNRESET$)/,
     "What answers there speaks no HTTP, or ends the connection: the port may be that of TCP or HTTPS, or there are too many connections.",
   ],
+  [
+    / is no (object|list|list of strings|string|whole number|number)$| is not true or false$|\bis not valid JSON$|^Unexpected |^Unterminated |JSON input$|^A string in JSON |^An object in JSON |^JSON is /,
+    "What answers there does not answer as NSQ does: something else may listen on this port, or a proxy is in between.",
+  ],
+  [
+    /^the answer has more than /,
+    "It tells of more than is read: very many topics and channels, or something else than NSQ.",
+  ],
   [/^invalid address$/, "What was told is no address: a host and a port."],
   [
     /^got response 401 /,

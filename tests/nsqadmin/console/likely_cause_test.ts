@@ -32,6 +32,8 @@ const CASES: readonly (readonly [reason: string, cause: RegExp])[] = [
   ['got response 503 Service Unavailable "{\\"message\\":\\"LOADING\\"}"', /still reads its data path/],
   ['got response 500 Internal Server Error "x"', /its log says more/],
   ['Get "http://a b/info": invalid address', /is no address/],
+  ['Get "http://n:1/stats": memory is no object', /does not answer as NSQ does/],
+  ['Get "http://n:1/stats": the answer has more than 33554432 bytes', /more than is read/],
 ];
 
 for (const [reason, cause] of CASES) {
@@ -39,7 +41,7 @@ for (const [reason, cause] of CASES) {
 }
 
 Deno.test("likelyCause() says nothing of what it does not know", () => {
-  assertEquals(likelyCause('Get "http://n:1/info": the answer has more than 1 bytes'), undefined);
+  assertEquals(likelyCause('Get "http://n:1/info": context canceled'), undefined);
 });
 
 Deno.test("likelyCause() knows the words of the client itself", async () => {
@@ -49,21 +51,38 @@ Deno.test("likelyCause() knows the words of the client itself", async () => {
   await using hung = new FakeHttp(() => new Promise(() => {}));
   await using tcp = new RawAnswerer("    E_INVALID");
   await using closing = new RawAnswerer("");
+  await using page = new FakeHttp(() => new Response("<html>"));
+  await using half = new FakeHttp(() => new Response('{"version":'));
+  await using other = new FakeHttp(() => Response.json([]));
   const reasonOf = async (address: string) => {
     const cluster = new Cluster(client, () => ({ lookupds: [], gossip: [], nsqds: [address] }));
     return await cluster.nodesOnly().then(() => "", ({ failures: [{ reason }] }) => reason);
   };
 
   const causes = [];
-  for (const address of [deadAddress(), hung.address, tcp.address, closing.address, "a b:1"]) {
-    causes.push(likelyCause(await reasonOf(address))?.split(/[ ,:]/).slice(0, 3).join(" "));
+  for (
+    const address of [
+      deadAddress(),
+      hung.address,
+      tcp.address,
+      closing.address,
+      page.address,
+      half.address,
+      other.address,
+      "a b:1",
+    ]
+  ) {
+    causes.push(likelyCause(await reasonOf(address))?.split(/[ ,:]/).slice(0, 5).join(" "));
   }
 
   assertEquals(causes, [
-    "Nobody listens there",
-    "It takes connections",
-    "What answers there",
-    "What answers there",
-    "What was told",
+    "Nobody listens there  and",
+    "It takes connections  and",
+    "What answers there speaks no",
+    "What answers there speaks no",
+    "What answers there does not",
+    "What answers there does not",
+    "What answers there does not",
+    "What was told is no",
   ]);
 });

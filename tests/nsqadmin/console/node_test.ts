@@ -178,3 +178,25 @@ for (const [what, args, said] of STOPS) {
     said.forEach((pattern, i) => assertMatch(texts[i], pattern));
   });
 }
+
+Deno.test("Nodes that hang, lie or answer with something else are named on the cluster's page, each with a cause", async () => {
+  await using hung = new FakeHttp(() => new Promise(() => {}));
+  await using liar = new FakeHttp(() => Response.json({ topics: [], memory: [] }));
+  await using other = new FakeHttp(() => new Response("<html>"));
+  await using closed = new FakeHttp(() => Response.json({ message: "UNAUTHORIZED" }, { status: 401 }));
+  await using good = new FakeHttp(() => Response.json(GO_STATS));
+  const nodes = [hung, liar, other, closed, good].map(({ address }) => address);
+  await using lookupd = lookupdOf(() => nodes);
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    const { rows } = await pageAt(admin, "/cluster");
+
+    const causes = nodes.map((address) => rows.find(([name]) => name === `nsqd ${address}`)?.[3] ?? "none");
+    assertEquals(causes.map((cause) => cause.split(/[,:]/)[0]), [
+      "It takes connections",
+      "What answers there does not answer as NSQ does",
+      "What answers there does not answer as NSQ does",
+      "It wants a token",
+      "none",
+    ]);
+  });
+});
