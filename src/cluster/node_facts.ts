@@ -7,6 +7,9 @@
 import { shortened } from "../base/shortened.ts";
 import { type Fields, fieldsOf, numberField, textField } from "./answer_fields.ts";
 
+/** The fields of an answer that are read; see {@linkcode nodeFacts}. */
+export const FACT_NAMES = ["health", "start_time", "memory", "node", "gossip"] as const;
+
 /** The longest text that is kept, in characters. */
 const TEXT_LENGTH_MAX = 300;
 /** The last second that a date can be. */

@@ -9,6 +9,7 @@ import { FieldNames } from "../base/field_names.ts";
 import { type JsonCursor, NO_FIELD } from "../base/json_cursor.ts";
 import type { Slice } from "../base/time_slice.ts";
 import type { Fields } from "./answer_fields.ts";
+import { FACT_NAMES } from "./node_facts.ts";
 
 /** A channel of a node. */
 export interface ChannelNumbers {
@@ -38,9 +39,7 @@ export interface TopicNumbers {
   readonly channels: readonly ChannelNumbers[];
 }
 
-/** What else is read of an answer. */
-const FACTS = ["health", "start_time", "memory", "node"] as const;
-const ANSWER = ["topics", ...FACTS] as const;
+const ANSWER = ["topics", ...FACT_NAMES] as const;
 const TOPIC = ["topic_name", "channels", "depth", "backend_depth", "message_count", "paused"] as const;
 const CHANNEL = [
   "channel_name",
