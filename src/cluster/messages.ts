@@ -25,6 +25,10 @@ export interface MessagesQuery {
   readonly channel: string;
   /** Parameters of nsqd's `/messages` by name; empty ones are left out. */
   readonly parameters: Readonly<Record<string, string>>;
+  /** The most messages. @default {PAGE_MESSAGES} */
+  readonly messagesMax?: number;
+  /** Bytes of each body. @default {SHOWN_BODY_SIZE} */
+  readonly bodySizeMax?: number;
 }
 
 /** A message, as a node shows it. */
@@ -98,17 +102,18 @@ const REASONS: Readonly<Record<string, string>> = {
 export async function lookAtMessages(
   cluster: Cluster,
   node: string,
-  { topic, channel, parameters }: MessagesQuery,
+  { topic, channel, parameters, messagesMax = PAGE_MESSAGES, bodySizeMax = SHOWN_BODY_SIZE }: MessagesQuery,
 ): Promise<Answered<MessagesPage>> {
   const query = Object.entries({
     topic,
     channel,
-    max: String(PAGE_MESSAGES),
-    body: String(SHOWN_BODY_SIZE),
+    max: String(messagesMax),
+    body: String(bodySizeMax),
     ...parameters,
   }).filter(([, value]) => value !== "").map(([name, value]) => `${name}=${queryEscape(value)}`);
   const { value: [page], failures } = await askAll("nsqd", [node], (nsqd) => {
-    return inWords(cluster.client.get(nsqd, `/messages?${query.join("&")}`, pageOf));
+    const path = `/messages?${query.join("&")}`;
+    return inWords(cluster.client.get(nsqd, path, (answer) => pageOf(answer, { messagesMax, bodySizeMax })));
   });
   return { value: page, failures };
 }
@@ -140,12 +145,13 @@ export async function inWords<T>(asking: Promise<T>): Promise<T> {
 }
 
 /** @throws {TypeError} For what is no page. */
-function pageOf(answer: unknown): MessagesPage {
+function pageOf(
+  answer: unknown,
+  { messagesMax, bodySizeMax }: Required<Pick<MessagesQuery, "messagesMax" | "bodySizeMax">>,
+): MessagesPage {
   const fields = fieldsOf(answer, "the answer");
   return {
-    messages: listField(fields, "messages").slice(0, PAGE_MESSAGES).map((each) =>
-      messageOf(each, SHOWN_BODY_SIZE)
-    ),
+    messages: listField(fields, "messages").slice(0, messagesMax).map((each) => messageOf(each, bodySizeMax)),
     cursor: wordField(fields, "cursor"),
     looked: wholeField(fields, "looked"),
     unreadable: wholeField(fields, "unreadable"),

@@ -135,6 +135,9 @@ const WORDS = [
   "channels",
   "found",
   "t/c",
+  "ndjson",
+  "csv",
+  "dead",
 ];
 const ACTIONS = [
   "pause",

@@ -14,10 +14,15 @@ import {
   type SeenMessage,
   SHOWN_BODY_SIZE,
 } from "../../cluster/messages.ts";
+import type { Answer } from "../../http/answer.ts";
+import { HttpError } from "../../http/http_error.ts";
 import { requireRight } from "../access.ts";
+import { deadLetterTopicsOf } from "../dead_letters.ts";
 import { Asking } from "./asking.ts";
+import { exported, fileOf } from "./export.tsx";
 import { laidOutJson } from "./json_layout.ts";
 import { Layout } from "./layout.tsx";
+import { exportedMessages, MESSAGE_FIELDS, MessageExportLinks } from "./message_export.tsx";
 import type { Markup } from "./markup.ts";
 import {
   askedParameters,
@@ -32,11 +37,13 @@ import type { PageRequest } from "./request.ts";
 
 /** What one cannot see, or what moves the text around it: all controls, also those of direction, but tab and newline. */
 const UNSEEN = /(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+/** Channels of a topic of dead letters that are named. */
+const DEAD_CHANNELS_MAX = 20;
 /** Digits of a timestamp that are not of a millisecond. */
 const NS_DIGITS_OF_MS = 6;
 
 /** `GET /topics/:topic/:channel/messages` */
-export async function messagesPage(request: PageRequest): Promise<Markup> {
+export async function messagesPage(request: PageRequest): Promise<Markup | Answer> {
   const { admin, context } = request;
   requireRight(admin, context, "peek");
   const { cluster } = admin;
@@ -48,8 +55,20 @@ export async function messagesPage(request: PageRequest): Promise<Markup> {
   const looking = new Asking();
   const isKnown = addresses.includes(view.node);
   const query = { topic, channel, parameters: askedParameters(view) };
-  const page = isKnown ? await looking.ask(lookAtMessages(cluster, view.node, query), undefined) : undefined;
+  if (request.query.get("format") === "ndjson") {
+    if (!isKnown) throw new HttpError(404, "NODE_NOT_FOUND");
+    return exportedMessages(request, view.node, query);
+  }
+  const page = isKnown && view.state !== "dead"
+    ? await looking.ask(lookAtMessages(cluster, view.node, query), undefined)
+    : undefined;
   const reason = isKnown ? looking.failures[0]?.reason : NO_SUCH_NODE;
+  const file = exported(
+    request,
+    { messages: fileOf(page?.messages ?? [], MESSAGE_FIELDS) },
+    looking.failures,
+  );
+  if (file) return await file;
   return (
     <Layout request={request} title={`Messages of ${topic}/${channel}`}>
       <p>
@@ -61,7 +80,9 @@ export async function messagesPage(request: PageRequest): Promise<Markup> {
       {view.node === "" ? <p>No node that is known has this topic.</p> : (
         <>
           <Controls view={view} addresses={addresses} />
-          {page === undefined
+          {view.state === "dead"
+            ? <DeadLetters request={request} topic={topic} />
+            : page === undefined
             ? (
               <p class="warning" role="alert">
                 Node <code>{view.node}</code> shows no messages: {reason}
@@ -71,6 +92,32 @@ export async function messagesPage(request: PageRequest): Promise<Markup> {
         </>
       )}
     </Layout>
+  );
+}
+
+/** Dead letters are messages of other topics. */
+function DeadLetters({ request, topic }: { readonly request: PageRequest; readonly topic: string }): Markup {
+  const { poller, options } = request.admin;
+  poller.note();
+  const known = deadLetterTopicsOf(topic, options.deadLetterSuffixes).flatMap((name) =>
+    poller.find(name) ?? []
+  );
+  if (known.length === 0) return <p>No topic is known that holds dead letters of {topic} by its name.</p>;
+  return (
+    <ul>
+      {known.map(({ name, channels }) => (
+        <li>
+          <a href={request.paths.topic(name)}>{name}</a>
+          {channels.size > 0 && ": messages of "}
+          {[...channels.keys().take(DEAD_CHANNELS_MAX)].map((channel) => (
+            <>
+              <a href={request.paths.messages(name, channel)}>{channel}</a>
+              {" "}
+            </>
+          ))}
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -159,6 +206,7 @@ function Found(
         {unreadable > 0 && ` ${unreadable.toLocaleString("en")} places on disk could not be read.`}
         {partly > 0 && ` ${partly.toLocaleString("en")} bodies are too long to be searched whole.`}
       </p>
+      <MessageExportLinks request={request} />
       <nav class="actions" aria-label="Pages">
         {view.cursor !== "" && <a href={viewQuery({ ...view, cursor: "" })}>First</a>}
         {cursor !== "" && <a href={viewQuery({ ...view, cursor })}>Next</a>}

@@ -22,11 +22,12 @@ export interface MessagesView {
   readonly cursor: string;
 }
 
-/** States by what people call them, with those of nsqd. */
+/** States by what people call them, with those of nsqd; dead letters are in other topics. */
 export const STATES = {
   waiting: { text: "waiting", states: "waiting" },
   "in-flight": { text: "in flight", states: "in_flight" },
   deferred: { text: "deferred", states: "deferred,parked" },
+  dead: { text: "dead", states: "" },
 } as const;
 
 /** What can be searched for, with nsqd's parameter. */

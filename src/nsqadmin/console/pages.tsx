@@ -201,6 +201,8 @@ const REASONS: Readonly<Record<string, string>> = {
   TOO_MANY_TAPS: "There are as many taps as there can be at a time: close one.",
   INVALID_READY: "That is no number of messages at a time: 1 to 50.",
   INVALID_SECONDS: "That is no number of seconds: 1 to 10.",
+  INVALID_COUNT: "That is no number of messages: 1 to 10,000.",
+  NODE_NOT_FOUND: "Nobody tells of such a node that has the topic.",
   CLIENT_NOT_FOUND: "No such consumer is connected any more.",
   INVALID_FORMAT: "That is no format of a table: json or csv.",
   INVALID_TABLE: "There is no such table on this page.",

@@ -182,10 +182,10 @@ async function firstMessages(
 ): Promise<readonly SeenMessage[]> {
   const first = waiting.find(({ count }) => count > 0);
   if (first === undefined) return [];
-  const parameters = { state: "waiting", max: String(SHOWN_MAX) };
-  const query = { topic, channel: first.hasChannel ? channel : "", parameters };
+  const parameters = { state: "waiting" };
+  const query = { topic, channel: first.hasChannel ? channel : "", parameters, messagesMax: SHOWN_MAX };
   const page = await new Asking().ask(lookAtMessages(admin.cluster, first.node, query), undefined);
-  return page?.messages.slice(0, SHOWN_MAX) ?? [];
+  return page?.messages ?? [];
 }
 
 function FirstMessages({ of: messages }: { readonly of: readonly SeenMessage[] }): Markup {

@@ -19,10 +19,6 @@ import { httpAddressOf } from "../../cluster/cluster_nodes.ts";
 import { SHOWN_BODY_SIZE } from "../../cluster/messages.ts";
 import { tcpAddressesOf } from "../node_connections.ts";
 
-/** Messages that a node may have sent and not yet shown. */
-export const READY_MAX = 50;
-/** Messages in a second: of a topic that has more, a part is seen. */
-export const TAP_RATE_MAX = 50;
 /** What the channel of each tap begins with. */
 export const TAP_CHANNEL = "nsqadmin_tap_";
 /** How often it is looked whether it is alone, in ms. */
@@ -34,7 +30,7 @@ export interface TapOrder {
   readonly topic: string;
   /** `host:port` of HTTP; empty for all. */
   readonly node: string;
-  /** Of each connection, up to {@linkcode READY_MAX}. */
+  /** Messages that a node may have sent and that are not yet shown. */
   readonly ready: number;
 }
 
@@ -68,11 +64,13 @@ export interface TapOptions {
   readonly order: TapOrder;
   readonly connection: ConnectionOptions;
   readonly clock: Pick<Clock, "monotonicMs">;
+  /** Messages in a second: of a topic that has more, a part is seen. */
+  readonly rateMax: number;
 }
 
 /** Shows messages until the signal aborts; why it has ended, if it has by itself. Never rejects. */
 export async function runTap(
-  { cluster, order, connection, clock }: TapOptions,
+  { cluster, order, connection, clock, rateMax }: TapOptions,
   viewer: TapViewer,
   signal: AbortSignal,
 ): Promise<string | undefined> {
@@ -89,7 +87,6 @@ export async function runTap(
     if (without.length > 0) {
       viewer.problem(`left out, for the topic has no channel there: ${without.join(", ")}`);
     }
-    // A start does without it.
     const client = await import("../../client/mod.ts");
     const channel = `${TAP_CHANNEL}${crypto.randomUUID().slice(0, 8)}#ephemeral`;
     const consumer = new client.Consumer(order.topic, channel, {
@@ -105,7 +102,7 @@ export async function runTap(
       else if (await isAlone(cluster, order)) over(NOTHING_TO_TAP);
     });
     const watching = tellProblems(consumer, viewer, both);
-    const rate = new RateLimit(TAP_RATE_MAX);
+    const rate = new RateLimit(rateMax);
     try {
       for await (const message of both.aborted ? [] : consumer) {
         while (!both.aborted && rate.take(1, clock.monotonicMs()) === 0) await sleep(rate.intervalMs, both);

@@ -13,10 +13,14 @@ import {
   EVENT_STREAM_HEADERS,
   FIRST_EVENT,
 } from "../../http/server_sent_events.ts";
-import { runTap, type TapOptions, type TapOrder, type TappedMessage } from "./tap.ts";
+import type { TapOptions, TapOrder, TappedMessage, TapViewer } from "./tap.ts";
 
 /** That are open at a time. */
 export const TAPS_MAX = 10;
+/** Messages of a node that are on their way. */
+export const READY_MAX = 50;
+/** Messages in a second that one shows. */
+export const TAP_RATE_MAX = 50;
 /** How long one is open, in ms. */
 export const TAP_TIME_MAX_MS = 10 * 60_000;
 /** Messages that are gathered. */
@@ -151,13 +155,12 @@ export class Taps {
     };
   }
 
-  #run(
-    order: TapOrder,
-    viewer: Parameters<typeof runTap>[1],
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
+  async #run(order: TapOrder, viewer: TapViewer, signal: AbortSignal): Promise<string | undefined> {
     const { cluster, clock, connection } = this.#options;
-    return runTap({ cluster, clock, order, connection: connection() }, viewer, signal);
+    // A start does without it.
+    const { runTap } = await import("./tap.ts");
+    const options = { cluster, clock, order, connection: connection(), rateMax: TAP_RATE_MAX };
+    return await runTap(options, viewer, signal);
   }
 }
 

@@ -75,9 +75,12 @@ messagesTest("Messages are shown a page at a time", async ({ admin, nsqds: [nsqd
 
   assertEquals(messagesOf(first).map((row) => row[BODY]), bodies.slice(0, PAGE_MESSAGES));
   assertEquals(messagesOf(second).map((row) => row[BODY]), [`m${PAGE_MESSAGES}`]);
-  assertEquals(second.links.filter((link) => link.startsWith("?")).map((link) => link.includes("cursor")), [
-    false,
-  ]);
+  assertEquals(
+    second.links.filter((link) => /^\?(?!.*format=)/.test(link)).map((link) => link.includes("cursor")),
+    [
+      false,
+    ],
+  );
 });
 
 for (
