@@ -1,5 +1,6 @@
 /**
- * A cluster for nsqadmin to show, in a process of its own: an nsqlookupd, and many nsqds that all say the same. Prints the
+ * A cluster for nsqadmin to show, in a process of its own: an nsqlookupd, and many nsqds that all say the same, and something
+ * else each time they are asked. Prints the
  * nsqlookupd's address, and serves until it is killed.
  *
  * @module
@@ -12,30 +13,41 @@ const names = Array.from({ length: topics }, (_, i) => `topic-${String(i).padSta
 const LATENCY = { count: 0, percentiles: null };
 const ENCODER = new TextEncoder();
 
-const topicStats = names.map((topic_name, i) => ({
-  topic_name,
-  channels: Array.from({ length: channels }, (_, c) => ({
-    ...{
-      channel_name: `channel-${c}`,
-      depth: i * c,
-      backend_depth: 0,
-      in_flight_count: 1,
-      deferred_count: 0,
-    },
-    ...{ message_count: i * 1000, requeue_count: 0, timeout_count: 0, client_count: 0, clients: [] },
-    ...{ paused: false, e2e_processing_latency: LATENCY },
-  })),
-  ...{ depth: i, backend_depth: 0, message_count: i * 1000, message_bytes: 0, paused: false },
-  e2e_processing_latency: LATENCY,
-}));
-const all = statsOf(topicStats);
-const one = topicStats.map((topic) => statsOf([topic]));
+/** What the topics say the first time they are asked, the second and so on; then the first again. */
+const ROUNDS = 4;
+const rounds = Array.from({ length: ROUNDS }, (_, round) =>
+  names.map((topic_name, i) => ({
+    topic_name,
+    channels: Array.from({ length: channels }, (_, c) => ({
+      ...{
+        channel_name: `channel-${c}`,
+        depth: i * c + round,
+        backend_depth: 0,
+        in_flight_count: round,
+        deferred_count: 0,
+      },
+      ...{
+        message_count: (i + round) * 1000,
+        requeue_count: 0,
+        timeout_count: 0,
+        client_count: 0,
+        clients: [],
+      },
+      ...{ paused: false, e2e_processing_latency: LATENCY },
+    })),
+    ...{ depth: i, backend_depth: 0, message_count: (i + round) * 1000, message_bytes: 0, paused: false },
+    e2e_processing_latency: LATENCY,
+  })));
+const all = rounds.map(statsOf);
+const one = rounds[0].map((topic) => statsOf([topic]));
 
-const ports = Array.from({ length: nodes }, () =>
-  serve(({ searchParams }) => {
+const ports = Array.from({ length: nodes }, () => {
+  let asked = 0;
+  return serve(({ searchParams }) => {
     const topic = searchParams.get("topic");
-    return topic === null ? all : one[names.indexOf(topic)];
-  }));
+    return topic === null ? all[asked++ % ROUNDS] : one[names.indexOf(topic)];
+  });
+});
 const producers = ports.map((http_port, i) => ({
   ...{ remote_address: `${HOST}:${http_port}`, hostname: `node-${String(i).padStart(3, "0")}` },
   ...{ broadcast_address: HOST, tcp_port: 20_000 + i, http_port, version: "1.3.0" },
@@ -50,7 +62,7 @@ const answers: Readonly<Record<string, unknown>> = {
 const encoded = new Map(
   Object.entries(answers).map(([path, answer]) => [path, ENCODER.encode(JSON.stringify(answer))]),
 );
-console.log(`${HOST}:${serve(({ pathname }) => encoded.get(pathname) ?? all)}`);
+console.log(`${HOST}:${serve(({ pathname }) => encoded.get(pathname) ?? all[0])}`);
 
 function statsOf(topics: readonly unknown[]): Uint8Array<ArrayBuffer> {
   return ENCODER.encode(

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { DaemonClient } from "../../src/cluster/daemon_client.ts";
 import { HttpClient } from "../../src/http/http_client.ts";
-import { deadAddress, FakeHttp } from "../support/fake_http.ts";
+import { deadAddress, FakeHttp, RawAnswerer } from "../support/fake_http.ts";
 
 function daemonClient(onRequest?: (text: string) => void): DaemonClient {
   const limits = { connectTimeoutMs: 60_000, requestTimeoutMs: 60_000, signal: new AbortController().signal };
@@ -21,6 +21,42 @@ Deno.test("DaemonClient.get() is what the JSON of an answer says, asked for as N
   assertEquals(answer, { topics: [] });
   assertEquals(lines, [`CI: querying nsqd http://${nsqd.address}/stats?format=json`]);
   assertEquals(nsqd.requests[0].headers.get("accept"), "application/vnd.nsq; version=1.0");
+});
+
+Deno.test("DaemonClient.scan() reads what get() reads, one answer after the other in the same room", async () => {
+  const answers = [[1, 2, 3], Array.from({ length: 10_000 }, (_, i) => i), [4]];
+  await using nsqd = new FakeHttp(({ target }) => Response.json(answers[Number(target.slice(1))]));
+  const client = daemonClient();
+  const scan = (path: string) =>
+    client.scan({ kind: "nsqd", address: nsqd.address }, path, (cursor) => {
+      const items: number[] = [];
+      cursor.beginList("it");
+      while (cursor.nextItem()) items.push(cursor.whole("item"));
+      cursor.end();
+      return Promise.resolve(items);
+    });
+
+  for (const [i, answer] of answers.entries()) assertEquals(await scan(`/${i}`), answer);
+  assertEquals(await Promise.all([scan("/0"), scan("/1"), scan("/2")]), answers);
+});
+
+Deno.test("DaemonClient limits the time of a daemon that is asked, and not of one that is told something", async () => {
+  await using silent = new RawAnswerer("", { keeps: true });
+  await using nsqd = new FakeHttp(() => new Response("{}"));
+  const limits = { connectTimeoutMs: 60_000, requestTimeoutMs: 60_000, signal: new AbortController().signal };
+  const limited: string[] = [];
+  const client = new DaemonClient(new HttpClient(limits), {
+    timeoutMs: ({ address }) => {
+      limited.push(address);
+      return 50;
+    },
+  });
+
+  const asking = client.get({ kind: "nsqd", address: silent.address }, "/stats", () => {});
+  await assertRejects(() => asking, Error, "timeout awaiting response headers");
+  await client.post({ kind: "nsqd", address: nsqd.address }, "/topic/pause?topic=t");
+
+  assertEquals(limited, [silent.address]);
 });
 
 Deno.test("DaemonClient.post() takes whatever is answered with 200", async () => {

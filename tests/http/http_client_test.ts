@@ -67,6 +67,17 @@ Deno.test("HttpClient.send() waits no longer than it may for a server that does 
   );
 });
 
+Deno.test("HttpClient.send() waits no longer than a request may take, if that is less than any may", async () => {
+  await using server = new RawAnswerer("", { keeps: true });
+  const url = new URL(`http://${server.address}/`);
+
+  for (const [requestTimeoutMs, timeoutMs] of [[600_000, 50], [0, 50], [50, 600_000]]) {
+    const http = clientWith({ requestTimeoutMs });
+    const sending = http.send({ method: "GET", url, timeoutMs }, () => {});
+    await assertRejects(() => sending, Error, "timeout awaiting response headers");
+  }
+});
+
 Deno.test("HttpClient.send() waits no longer than it may for the rest of an answer", async () => {
   await using server = new RawAnswerer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1", { keeps: true });
 

@@ -356,6 +356,8 @@ export class Poller {
     } catch (error) {
       if (node.failure === undefined) {
         logger.warn(`WATCH: ${node.address} does not answer - ${errorText(error)}`);
+        // It may have ended, and nobody tell of it any more.
+        this.rediscover();
       }
       node.hasFailed(errorText(error));
     }
@@ -364,11 +366,11 @@ export class Poller {
 
 /** Whether it has settled within that time. */
 async function settledWithin(ms: number, promise: Promise<void>): Promise<boolean> {
-  const end = new AbortController();
-  const late = sleep(ms, end.signal).then(() => false);
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(resolve, ms, false);
   try {
     return await Promise.race([promise.then(() => true), late]);
   } finally {
-    end.abort();
+    clearTimeout(timer);
   }
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fakeNode, lookupdOf, nodeWith, pageAt } from "../../support/console_pages.ts";
-import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
+import { deadAddress, FakeHttp, RawAnswerer } from "../../support/fake_http.ts";
 import { eventually } from "../../support/eventually.ts";
 import { withNsqadmin } from "../../support/nsqadmin_in_process.ts";
 
@@ -99,6 +99,38 @@ Deno.test("A node that fails keeps its numbers for a while, and one that nobody 
   ]);
 });
 
+Deno.test("A node that is killed, and of which nobody tells any more, is gone two rounds later", async () => {
+  await using node = nodeWith(() => 2);
+  const killed = nodeWith(() => 5);
+  let addresses = [node.address, killed.address];
+  await using lookupd = lookupdOf(() => addresses);
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    await pageAt(admin, "/");
+    addresses = [node.address];
+    await killed[Symbol.asyncDispose]();
+
+    await admin.nsqadmin.poller.refresh();
+    await admin.nsqadmin.poller.refresh();
+
+    assertMatch((await pageAt(admin, "/")).text, /One node is gone .*, with 5 messages waiting/);
+  });
+});
+
+Deno.test("A node that begins an answer and does not end it delays nobody", async () => {
+  await using slow = new RawAnswerer('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"topics":[', {
+    keeps: true,
+  });
+  await using node = nodeWith(() => 7);
+  await using lookupd = lookupdOf(() => [slow.address, node.address]);
+  const options = { lookupdHttpAddresses: [lookupd.address], httpClientRequestTimeoutMs: 600_000 };
+  await withNsqadmin(options, async (admin) => {
+    const page = await pageAt(admin, "/");
+
+    assertStringIncludes(page.text, "nodes 1 of 2 topics 1 waiting in topics 7");
+    assertStringIncludes(page.text, `nsqd ${slow.address} : is late, and not waited for`);
+  });
+});
+
 Deno.test("Rows of nodes that have not answered for too long are as they were, with how old that is, and in no sums", async () => {
   const topic = { topic_name: "u", depth: 5, channels: [{ channel_name: "c", depth: 6 }] };
   await using node = fakeNode(() => Response.json({ topics: [topic] }));
@@ -134,6 +166,8 @@ for (
     ["no JSON", "<html>"],
     ["other fields", JSON.stringify({ topics: [{ topic_name: "t", depth: "many" }] })],
     ["no object", "[]"],
+    ["half of it", '{"topics":[{"topic_name":"liar","depth":7},'],
+    ["lists without end", '{"topics":'.padEnd(100_000, "[")],
   ] as const
 ) {
   Deno.test(`A node that answers with ${what} takes nothing from the others`, async () => {
