@@ -11,6 +11,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { fileURLToPath } from "node:url";
 import { ChildDaemon } from "./support/child_daemon.ts";
+import { bytesOf, join, MAGIC, withBody } from "./support/frames.ts";
 import { interopTest, MissingError, runProgram, TempFolder } from "./support/interop.ts";
 import { startNsqd } from "./support/nsqd_process.ts";
 
@@ -37,6 +38,12 @@ interopTest(
     const body = await nsqd.run(() => consumeOne(nsqd.tcpAddress));
 
     assertEquals(body, "kept");
+
+    // What is loaded when it is needed is in the executable, too: files and packages.
+    const found = await fetch(`http://${nsqd.httpAddress}/messages?topic=t&regex=k.pt`);
+    assertEquals((await found.json()).messages, []);
+    assertMatch(await (await fetch(`http://${nsqd.httpAddress}/metrics`)).text(), /^nsq_build_info\{/m);
+    assertEquals(await beginSnappy(nsqd.tcpAddress), "sNaPpY");
 
     // I/O threads have a module of their own; an older runtime says that it cannot have them.
     assertEquals(Buffer.from(await Deno.readFile(denosq)).includes("io_worker.ts"), true);
@@ -83,6 +90,21 @@ async function compile(): Promise<TempFolder> {
     throw MissingError.because("deno compile's base binary", cause);
   }
   return folder;
+}
+
+/** What the stream begins with that a connection goes on with when the client wants snappy. */
+async function beginSnappy(address: string): Promise<string> {
+  const [hostname, port] = address.split(":");
+  using conn = await Deno.connect({ hostname, port: Number(port) });
+  const wishes = JSON.stringify({ feature_negotiation: true, snappy: true });
+  await conn.write(join(bytesOf(MAGIC), withBody("IDENTIFY", wishes)));
+  const bytes = new Uint8Array(1024);
+  let text = "";
+  for (let count: number | null = 0; count !== null && !text.includes("sNaPpY");) {
+    count = await conn.read(bytes);
+    text += new TextDecoder("latin1").decode(bytes.subarray(0, count ?? 0));
+  }
+  return /sNaPpY/.exec(text)?.[0] ?? text;
 }
 
 /** The body of the first message of channel `c` of topic `t`. */

@@ -29,6 +29,14 @@ export function othersFirst(): Promise<void> {
   });
 }
 
+/**
+ * Calls `work` when what the sockets have brought in this turn of the event loop has been dealt with. That is `setImmediate`: the
+ * global one, which comes with the first timer, and which the types of Deno 2.6 do not have.
+ */
+export function atEndOfTurn(work: () => void): void {
+  (globalThis as unknown as { setImmediate(work: () => void): void }).setImmediate(work);
+}
+
 /** Runs `work` every `intervalMs` until the signal aborts, never twice at a time. */
 export async function every(
   intervalMs: number,

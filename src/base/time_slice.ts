@@ -6,7 +6,7 @@
  */
 
 import type { Clock } from "./clock.ts";
-import { othersFirst } from "./every.ts";
+import { atEndOfTurn, othersFirst } from "./every.ts";
 
 /** How long work goes on before others have their turn, in ms. */
 export const SLICE_MS = 5;
@@ -74,7 +74,7 @@ export class SharedSlice implements Slice {
     if (this.#begun) return;
     this.#begun = true;
     this.#endMs = this.#clock.monotonicMs() + SLICE_MS;
-    globalThis.setImmediate(() => this.#begun = false);
+    atEndOfTurn(() => this.#begun = false);
   }
 
   get isOver(): boolean {

@@ -10,6 +10,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import { atEndOfTurn } from "../base/every.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Topic } from "../broker/topic.ts";
 import type { Timestamp } from "../log/segment_image.ts";
@@ -73,7 +74,7 @@ export class Turn {
     if (this.#scheduled) return;
     this.#scheduled = true;
     // What a turn leaves to the next must let the loop go on: a turn is as long as it may be.
-    if (this.#running) globalThis.setImmediate(this.#runSafely);
+    if (this.#running) atEndOfTurn(this.#runSafely);
     else queueMicrotask(this.#runSafely);
   }
 
