@@ -107,6 +107,9 @@ export class NoRoomError extends Error {
   override readonly name = "NoRoomError";
 }
 
+/** Where a small message is put together on its way into the log, for all topics: it is there no longer than that takes. */
+const SMALL_BLOCK = new Uint8Array(4096);
+
 /** A topic of the broker. */
 export class Topic {
   readonly name: string;
@@ -302,11 +305,12 @@ export class Topic {
     options: { deferMs?: number; attributes?: Uint8Array | undefined } = {},
   ): void {
     this.#commitEarlier();
-    const block = new Uint8Array(4 + body.length);
+    const length = 4 + body.length;
+    const block = length <= SMALL_BLOCK.length ? SMALL_BLOCK : new Uint8Array(length);
     writeU32(block, 0, body.length);
     block.set(body, 4);
     const { deferMs = 0, attributes } = options;
-    this.append(block, 0, block.length, { count: 1, deferMs, attributes });
+    this.append(block, 0, length, { count: 1, deferMs, attributes });
     this.#commit();
   }
 

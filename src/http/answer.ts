@@ -89,8 +89,32 @@ export function statusText(status: number): string {
   return GO_TEXT[status] ?? STATUS_TEXT[status] ?? `status code ${status}`;
 }
 
+/** The short answer that was sent last, and how: mostly the next is the same, and encoding one costs as much as reading a head. */
+let last: { readonly answer: Answer; readonly form: AnswerForm; readonly date: string } | undefined;
+let lastPieces: readonly Uint8Array<ArrayBuffer>[] = [];
+
 /** An answer as it is sent: what is short in one piece. */
-export function encodeAnswer(
+export function encodeAnswer(answer: Answer, form: AnswerForm): readonly Uint8Array<ArrayBuffer>[] {
+  if (typeof answer.body !== "string" || answer.body.length > ASCII_LOOKED_FOR_MAX) {
+    return encodeAnew(answer, form);
+  }
+  const date = dateText();
+  if (last?.date !== date || !isSameAnswer(last.answer, answer) || !isSameForm(last.form, form)) {
+    lastPieces = encodeAnew(answer, form);
+    last = { answer, form, date };
+  }
+  return lastPieces;
+}
+
+function isSameAnswer(a: Answer, b: Answer): boolean {
+  return a.status === b.status && a.headers === b.headers && a.body === b.body;
+}
+
+function isSameForm(a: AnswerForm, b: AnswerForm): boolean {
+  return a.isOld === b.isOld && a.keepAlive === b.keepAlive && a.isHead === b.isHead;
+}
+
+function encodeAnew(
   answer: Answer,
   { isOld, keepAlive, isHead }: AnswerForm,
 ): readonly Uint8Array<ArrayBuffer>[] {

@@ -81,7 +81,9 @@ const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Where a head ends that is in `bytes` between two places; -1 if it does not. `from` is where to begin to look. */
 export function headEnd(bytes: Uint8Array, from: number, end: number): number {
-  for (let i = bytes.indexOf(LF, from); i >= 0 && i < end; i = bytes.indexOf(LF, i + 1)) {
+  // By hand, because indexOf would search what lies behind the bytes that have come, and costs more than a line's length.
+  for (let i = from; i < end; i++) {
+    if (bytes[i] !== LF) continue;
     const next = i + 1;
     if (next < end && bytes[next] === LF) return next + 1;
     if (next + 1 < end && bytes[next] === CR && bytes[next + 1] === LF) return next + 2;

@@ -189,7 +189,8 @@ export class HttpConnection implements BodyOwner {
   async #answer(head: RequestHead, body: RequestBody, isLarge: boolean): Promise<boolean> {
     const answer = await this.#handle(head, body, isLarge);
     const { method, isOld } = head;
-    const keepAlive = head.keepAlive && !this.#context.isClosing() && await this.#mayReadRest(body);
+    const keepAlive = head.keepAlive && !this.#context.isClosing() &&
+      (body.finished || await this.#mayReadRest(body));
     const pieces = encodeAnswer(answer, { isOld, keepAlive, isHead: method === "HEAD" });
     if (answer.body instanceof ReadableStream) {
       await this.#writeStream(pieces, answer.body, isOld);
@@ -227,7 +228,6 @@ export class HttpConnection implements BodyOwner {
 
   /** True if what the handler has left of a body is so little that it can be read to get at the next request. */
   async #mayReadRest(body: RequestBody): Promise<boolean> {
-    if (body.finished) return true;
     // A client that asks before it sends can be refused without its body; another's may be of no use.
     return !this.#waits && await body.endsWithin(DISCARDED_BYTES_MAX);
   }

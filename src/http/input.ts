@@ -5,6 +5,7 @@
  * @module
  */
 import type { FairShare } from "../base/fair_share.ts";
+import { KeptView } from "../base/kept_view.ts";
 import type { Connection } from "../net/connection.ts";
 import type { BodyBudget } from "./body_budget.ts";
 import { HEAD_SIZE_MAX, headEnd, RefusedRequest } from "./head.ts";
@@ -18,7 +19,7 @@ const READ_SIZE_MAX = 64 * 1024;
  * who ask for little would wait behind those who ask for much.
  */
 const UNPACED_MAX = 32 * 1024;
-const REQUEST_COST = 8 * 1024;
+const REQUEST_COST = 2 * 1024;
 /** After that time they are forgotten, in ms. */
 const UNPACED_TIME_MS = 100;
 const CR = 13;
@@ -39,6 +40,8 @@ export class HttpInput {
   #end = 0;
   /** A read that is under way while nobody waits for it. */
   #ahead: Promise<number | null> | undefined;
+  /** Where the last bytes were read to. */
+  readonly #space = new KeptView();
 
   constructor(connection: Connection, budget: BodyBudget, share: FairShare) {
     this.#connection = connection;
@@ -112,6 +115,8 @@ export class HttpInput {
   async head(onBegun: () => void): Promise<Uint8Array | undefined> {
     const turn = this.spend(REQUEST_COST);
     if (turn !== undefined) await turn;
+    // Mostly nothing of it has come.
+    if (this.length === 0 && !await this.fill()) return undefined;
     let searched = 0;
     for (;;) {
       const end = headEnd(this.#bytes, this.#start + searched, this.#end);
@@ -157,7 +162,7 @@ export class HttpInput {
 
   /** Where the next bytes go. */
   #room(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.subarray(this.#end, this.#end + READ_SIZE_MAX);
+    return this.#space.of(this.#bytes, this.#end, Math.min(this.#end + READ_SIZE_MAX, this.#bytes.length));
   }
 
   /** Counts what has been done, as if it were so many bytes; a turn is to be waited for if that is much. */

@@ -30,7 +30,8 @@ export function parseQuery(rawQuery: string): ReadonlyMap<string, string> {
  *
  * @throws {SyntaxError} As `parseQuery()`.
  */
-export function* queryPairs(rawQuery: string): Generator<[name: string, value: string]> {
+export function queryPairs(rawQuery: string): [name: string, value: string][] {
+  const pairs: [string, string][] = [];
   let count = 0;
   for (let start = 0, end = 0; start < rawQuery.length; start = end + 1) {
     const next = rawQuery.indexOf("&", start);
@@ -42,8 +43,9 @@ export function* queryPairs(rawQuery: string): Generator<[name: string, value: s
     const equals = pair.indexOf("=");
     const name = unescape(equals < 0 ? pair : pair.slice(0, equals));
     const value = equals < 0 ? "" : unescape(pair.slice(equals + 1));
-    yield [name, value];
+    pairs.push([name, value]);
   }
+  return pairs;
 }
 
 /** `text` with its percent escapes decoded, or `undefined` if one is bad. */

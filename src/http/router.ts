@@ -103,22 +103,22 @@ export class Router {
   /** Answers a request. Never rejects. */
   readonly handle = async (request: HttpRequest): Promise<Answer> => {
     const context = new RequestContext(request, this.#clientOf?.(request));
-    const answer = await this.#answer(context);
+    let answer: Answer;
+    try {
+      const origin = this.#origins.size > 0 ? this.#allowedOrigin(request) : undefined;
+      answer = await (origin === undefined ? this.#respond(context) : this.#respondToPage(context, origin));
+    } catch (cause) {
+      answer = await this.#failed(context, cause);
+    }
     if (answer.status >= 400 && context.refuses) this.#tell(context, answer);
     this.#counts?.count(context.route, answer.status);
     return answer;
   };
 
-  async #answer(context: RequestContext): Promise<Answer> {
-    const origin = this.#origins.size > 0 ? this.#allowedOrigin(context.request) : undefined;
-    try {
-      if (origin !== undefined) return await this.#respondToPage(context, origin);
-      return await this.#respond(context);
-    } catch (cause) {
-      this.#logger.error(`panic in HTTP handler - ${cause}`);
-      if (cause instanceof Error) cause.stack?.split("\n").forEach((line) => this.#logger.debug(line));
-      return await this.#internalError(context);
-    }
+  #failed(context: RequestContext, cause: unknown): Answer | Promise<Answer> {
+    this.#logger.error(`panic in HTTP handler - ${cause}`);
+    if (cause instanceof Error) cause.stack?.split("\n").forEach((line) => this.#logger.debug(line));
+    return this.#internalError(context);
   }
 
   #tell({ method, target, remoteAddress }: RequestContext, { status, body }: Answer): void {

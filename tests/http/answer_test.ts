@@ -112,3 +112,20 @@ for (const [status, message, text] of REFUSALS) {
     assertEquals(dateless(encodeRefusal(status, message)), text);
   });
 }
+
+Deno.test("encodeAnswer() tells short answers apart by status, headers, body and form", () => {
+  const answer = new Answer(200, BLOCK, "OK");
+  const first = encoded(answer);
+
+  const others = [
+    encoded(new Answer(201, BLOCK, "OK")),
+    encoded(new Answer(200, new HeaderBlock([["Content-Type", "text/html"]]), "OK")),
+    encoded(new Answer(200, BLOCK, "KO")),
+    encoded(answer, { isOld: true }),
+    encoded(answer, { keepAlive: false }),
+    encoded(answer, { isHead: true }),
+  ];
+
+  assertEquals(new Set([first, ...others]).size, 7);
+  assertEquals(encoded(answer), first);
+});

@@ -117,7 +117,8 @@ export class BrokerQueue implements Queue {
     this.#context.turn.commit();
     try {
       topic.publish(body, options);
-      await topic.kept();
+      const keeping = topic.kept();
+      if (keeping) await keeping;
     } catch (cause) {
       throw notKept(cause);
     }
