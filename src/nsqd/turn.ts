@@ -87,7 +87,8 @@ export class Turn {
   /** The member has output; it is to say so once, until it is to send it. */
   hasOutput(member: TurnMember): void {
     this.#withOutput.push(member);
-    this.schedule();
+    // What this turn's deliveries have put out, it sends itself.
+    if (!this.#running) this.schedule();
   }
 
   /**

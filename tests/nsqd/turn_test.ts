@@ -119,6 +119,16 @@ Deno.test("Turn does what its commit has come to itself", async () => {
   assertEquals(notes, ["commit", "pump"]);
 });
 
+Deno.test("Turn sends what its deliveries have put out itself", async () => {
+  const { turn, notes, member } = noted({ pump: () => turn.hasOutput(member("a")) });
+
+  turn.schedule();
+  await nextTurn();
+  await nextTurn();
+
+  assertEquals(notes, ["commit", "pump", "a flush"]);
+});
+
 Deno.test("Turn has one time by each clock, and the next turn another", async () => {
   const { turn, clock } = noted();
   const times = () => ({ monotonicMs: turn.monotonicMs, timestamp: turn.timestamp });
