@@ -310,9 +310,17 @@ interopTest(
       await tab.hit("ArrowDown");
       assertEquals(await focused(), "orders/archive");
       await tab.hit("ArrowUp");
+      await tab.hit("ArrowUp");
+      assertEquals(await focused(), "q");
       await tab.hit("Escape");
       assertEquals(await tab.evaluate(`document.querySelector("dialog[open]")`), null);
       assertEquals(await focused(), "orders");
+
+      await tab.evaluate("document.activeElement.blur()");
+      await search("archive", "orders/archive");
+      await tab.hit("Escape");
+      await tab.press("?");
+      assertEquals(await tab.evaluate(`document.querySelector("dialog[open]").id`), "keys");
 
       await search("archive", "orders/archive");
       await tab.hit("Enter");

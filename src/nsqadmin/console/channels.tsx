@@ -69,7 +69,7 @@ export const CHANNEL_TABLE: readonly Column<Series>[] = [
   counted("requeued", "Requeued", "requeued"),
   {
     name: "requeued-percent",
-    head: "Requeued now",
+    head: "Requeue %",
     cell: (channel) => <Percent of={requeuedPercent((field) => channel.known(field))} />,
   },
   counted("timed-out", "Timed out", "timedOut"),

@@ -58,6 +58,12 @@ function usePalette() {
     first.click();
   });
   dialog.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      event.preventDefault();
+      dialog.close();
+      if (dialog.contains(document.activeElement)) input.blur();
+      return;
+    }
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
     if (step === 0) return;
     event.preventDefault();
@@ -284,8 +290,11 @@ function useKeys() {
       event.preventDefault();
       return openPalette();
     }
-    const isTyping = target instanceof HTMLElement && target.closest("input:not([type=checkbox]), textarea, select") !== null;
-    if (isTyping && key === "Escape") target.blur();
+    const isTyping = target instanceof HTMLElement && target.closest("input:not([type=checkbox], [type=radio]), textarea, select") !== null;
+    if (isTyping && key === "Escape" && target.closest("dialog") === null) {
+      event.preventDefault();
+      return target.blur();
+    }
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.querySelector("dialog[open]") !== null) return;
     if (isGoing) {

@@ -36,7 +36,7 @@ export const TOPIC_TABLE: readonly Column<TopicRow>[] = [
   { name: "in-flight", head: "In flight", cell: ({ inFlight }) => <Count of={inFlight} /> },
   { name: "deferred", head: "Deferred", cell: ({ deferred }) => <Count of={deferred} /> },
   { name: "requeued", head: "Requeued", cell: ({ requeued }) => <Count of={requeued} /> },
-  { name: "requeued-percent", head: "Requeued now", cell: (row) => <Percent of={row.requeuedPercent} /> },
+  { name: "requeued-percent", head: "Requeue %", cell: (row) => <Percent of={row.requeuedPercent} /> },
   { name: "timed-out", head: "Timed out", cell: ({ timedOut }) => <Count of={timedOut} /> },
   { name: "messages", head: "Messages", cell: ({ messages }) => <Count of={messages} /> },
   { name: "consumers", head: "Consumers", cell: ({ consumers }) => <Count of={consumers} /> },

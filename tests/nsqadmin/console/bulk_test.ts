@@ -4,6 +4,7 @@ import { AT_A_TIME_MAX, BULK_MAX, KEPT_MAX, RUNNING_MAX } from "../../../src/nsq
 import { fakeNode, pageAt, press } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeHttp } from "../../support/fake_http.ts";
+import { logIn, usersOf } from "../../support/login.ts";
 import type { HtmlPage } from "../../support/html_page.ts";
 import {
   type ClusterInProcess,
@@ -226,6 +227,35 @@ Deno.test("What has failed is told with its reason, and tried again only where i
   });
 });
 
+Deno.test("Nodes that nobody told of at first are told at another try, and those that have done it are not", async () => {
+  await using known = topicsNode(["t"]);
+  await using unknown = topicsNode(["t"]);
+  const producer = ({ address }: FakeHttp) => {
+    const [broadcast_address, port] = address.split(":");
+    return { broadcast_address, http_port: Number(port), hostname: "h" };
+  };
+  let isDown = true;
+  await using one = new FakeHttp(() => Response.json({ producers: [producer(known)] }));
+  await using other = new FakeHttp(() =>
+    isDown ? new Response("", { status: 500 }) : Response.json({ producers: [known, unknown].map(producer) })
+  );
+  await withNsqadmin({ lookupdHttpAddresses: [one.address, other.address] }, async (admin) => {
+    const { headers } = await admin.ask("POST", "/bulk", { body: "of=topics&action=empty&name=t&count=1" });
+    const path = headers.get("location") ?? "";
+    isDown = false;
+    const page = await pageAt(admin, path);
+    assertStringIncludes(page.text, "done 0 failed 1");
+    const again = await followed(
+      admin,
+      await press(admin, path, { page, button: "Try again what is not done" }),
+    );
+
+    assertStringIncludes(again.text, "done 1 failed 0");
+    const posts = ({ asked }: FakeHttp) => asked.filter((each) => each.startsWith("POST")).length;
+    assertEquals([posts(known), posts(unknown)], [1, 1]);
+  });
+});
+
 Deno.test("A deletion that some nodes have refused goes on there, though nobody tells of them any more", async () => {
   let isKnown = true;
   let refuses = true;
@@ -408,6 +438,26 @@ for (const [body, reason] of REFUSED) {
     });
   });
 }
+
+Deno.test("An operator pauses many, and neither empties nor deletes them, whatever he sends", async () => {
+  await using node = topicsNode(["t"]);
+  const users = usersOf({ olga: "operator" });
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    await admin.nsqadmin.poller.refresh();
+    const headers = await logIn(admin, "olga");
+    const { html } = await pageAt(admin, "/", headers);
+    assertEquals(html.match(/ask-\w+/g), ["ask-pause", "ask-unpause"]);
+    const statuses = await Promise.all(
+      ["pause", "ask-empty", "empty", "ask-delete", "delete"].map(async (action) => {
+        const body = `of=topics&action=${action}&name=t&count=1`;
+        return (await admin.ask("POST", "/bulk", { body, headers })).status;
+      }),
+    );
+
+    assertEquals(statuses, [303, 403, 403, 403, 403]);
+    assertEquals(node.asked.filter((each) => each.startsWith("POST")), ["POST /topic/pause?topic=t"]);
+  }, { users });
+});
 
 Deno.test("Who may look only has nothing to tick, and is refused", async () => {
   await using node = topicsNode(["t"]);

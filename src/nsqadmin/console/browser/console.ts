@@ -162,8 +162,12 @@ function useKeys(): void {
       return openPalette();
     }
     const isTyping = target instanceof HTMLElement &&
-      target.closest("input:not([type=checkbox]), textarea, select") !== null;
-    if (isTyping && key === "Escape") target.blur();
+      target.closest("input:not([type=checkbox], [type=radio]), textarea, select") !== null;
+    if (isTyping && key === "Escape" && target.closest("dialog") === null) {
+      // What is typed stays.
+      event.preventDefault();
+      return target.blur();
+    }
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
     if (document.querySelector("dialog[open]") !== null) return;
     if (isGoing) {

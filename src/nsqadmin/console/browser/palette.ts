@@ -63,6 +63,14 @@ export function usePalette(): () => void {
     first.click();
   });
   dialog.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      // The browser would only empty the field.
+      event.preventDefault();
+      dialog.close();
+      // Where nothing was focused before, it would have the next keys, though nobody sees it.
+      if (dialog.contains(document.activeElement)) input.blur();
+      return;
+    }
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
     if (step === 0) return;
     event.preventDefault();
