@@ -12,7 +12,7 @@ const BROADCAST =
 const CAUSES: readonly (readonly [words: RegExp, cause: string])[] = [
   [
     /^dial tcp (127\.|localhost:|0\.0\.0\.0:|\[::1?\]:)\S* connect: connection refused$/,
-    "Nobody listens there, and that is the machine that this nsqadmin is on: the program does not run; or it is elsewhere, and must be started with a --broadcast-address that others can reach.",
+    "Nobody listens there, and that is the machine that this nsqadmin is on: the program does not run; or, if a node has told this address of itself, it is elsewhere, and must be started with a --broadcast-address that others can reach.",
   ],
   [
     /^dial tcp \S+ connect: connection refused$/,
