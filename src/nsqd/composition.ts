@@ -417,6 +417,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
       onError: errors.note,
     });
   };
+  const startThreads = () => listeners.startThreads(settings.options, logger);
   const openTcp = async () => {
     await listeners.openTcp(settings.options, logger);
     settings.findPorts({ tcpPort: listeners.tcpPort, httpPort: listeners.http?.port });
@@ -461,6 +462,7 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
       return gossip;
     },
     listeners,
+    startThreads,
     openHttp,
     openTcp,
     runningTasks,

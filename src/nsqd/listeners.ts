@@ -17,6 +17,7 @@ import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http
 import type { ConnectionLimits } from "../net/admission.ts";
 import { possibleLimits } from "../net/descriptors.ts";
 import { ConnectionListener, type Listening } from "../net/listener.ts";
+import type { ThreadListener } from "../net/threads/thread_listener.ts";
 import type { TlsServer } from "../net/tls_server.ts";
 import { removeAbandonedSocket } from "../net/unix_socket.ts";
 import { OPEN_FILES_MAX } from "../storage/open_files.ts";
@@ -31,7 +32,10 @@ export interface ListenersContext {
   /** By which limits of time go. */
   readonly clock: Pick<Clock, "monotonicMs">;
   readonly options:
-    & Pick<SessionOptions, "tcpAddress" | "maxConnections" | "maxConnectionsPerAddress" | "writeTimeoutMs">
+    & Pick<
+      SessionOptions,
+      "tcpAddress" | "maxConnections" | "maxConnectionsPerAddress" | "writeTimeoutMs" | "ioThreads"
+    >
     & Pick<ApiOptions, "httpAddress" | "httpsAddress" | "adminAddress">
     & HttpOptions
     & Pick<TlsOptions, "tlsRequired">;
@@ -53,18 +57,31 @@ export interface RefusedConnections {
 
 /** Segment files that may be open at once: each topic's last, and those that are read or synced. */
 const SEGMENT_FILES_MAX = 2 * OPEN_FILES_MAX;
+/** Files that an I/O thread of the runtime has open besides its connections: 7, and one more. */
+const THREAD_FILES = 8;
 /** Nobody administers nsqd on more connections than that at once. */
 const ADMIN_LIMITS: ConnectionLimits = { max: 100, perAddressMax: 0 };
 const NONE: ConnectionLimits = { max: 0, perAddressMax: 0 };
 
 /** All listeners of one nsqd. */
 export class Listeners {
+  #threads: ThreadListener | undefined;
   #tcp: Listening | undefined;
   #http: HttpServer | undefined;
   #https: HttpServer | undefined;
   #admin: HttpServer | undefined;
   /** What is left of the files that may be open is dealt out to all of them at once. */
   #tcpLimits = NONE;
+
+  /** Starts the threads that TCP connections are to have. @throws {Error} If they cannot be had. */
+  async startThreads(
+    { tcpAddress, ioThreads }: Pick<SessionOptions, "tcpAddress" | "ioThreads">,
+    logger: Logger,
+  ): Promise<void> {
+    if (ioThreads === 0 || parseAddress(tcpAddress)?.kind !== "tcp") return;
+    const { ThreadListener } = await import("../net/threads/thread_listener.ts");
+    this.#threads = await ThreadListener.start(ioThreads, logger);
+  }
 
   /** Listens for HTTP. @throws {Error} If one cannot listen; those that do already are to be closed. */
   async openHttp(context: ListenersContext): Promise<void> {
@@ -98,8 +115,13 @@ export class Listeners {
   }
 
   /** Listens for TCP clients, after HTTP. @throws {Error} If it cannot. */
-  async openTcp(options: Pick<SessionOptions, "tcpAddress" | "ioThreads">, logger: Logger): Promise<void> {
-    this.#tcp = await listenTcp(options, this.#tcpLimits, logger);
+  async openTcp(options: Pick<SessionOptions, "tcpAddress">, logger: Logger): Promise<void> {
+    this.#tcp = await listenTcp(options, this.#threads, this.#tcpLimits, logger);
+  }
+
+  /** Stops listening for TCP clients. */
+  closeTcp(): void {
+    (this.#tcp ?? this.#threads)?.close();
   }
 
   get tcp(): Listening | undefined {
@@ -168,7 +190,8 @@ function limitsOf(
     ADMIN: ADMIN_LIMITS,
   };
   const listening = Object.entries(wanted).filter(([name]) => addresses[name as Name] !== undefined);
-  const possible = possibleLimits(Object.fromEntries(listening), { files: SEGMENT_FILES_MAX, logger });
+  const files = SEGMENT_FILES_MAX + THREAD_FILES * options.ioThreads;
+  const possible = possibleLimits(Object.fromEntries(listening), { files, logger });
   return { TCP: NONE, HTTP: NONE, HTTPS: NONE, ADMIN: NONE, ...possible };
 }
 
@@ -181,7 +204,8 @@ async function clear(address: Address | undefined, logger: Logger): Promise<void
 }
 
 async function listenTcp(
-  { tcpAddress, ioThreads: threads }: Pick<SessionOptions, "tcpAddress" | "ioThreads">,
+  { tcpAddress }: Pick<SessionOptions, "tcpAddress">,
+  threads: ThreadListener | undefined,
   limits: ConnectionLimits,
   logger: Logger,
 ): Promise<Listening | undefined> {
@@ -189,9 +213,9 @@ async function listenTcp(
   if (!address) return undefined;
   let listener: Listening;
   try {
-    if (threads > 0 && address.kind === "tcp") {
-      const { ThreadListener } = await import("../net/threads/thread_listener.ts");
-      listener = await ThreadListener.open(address, { threads, limits, logger });
+    if (threads !== undefined && address.kind === "tcp") {
+      await threads.listen(address, limits);
+      listener = threads;
     } else {
       listener = new ConnectionListener(address, { limits });
     }

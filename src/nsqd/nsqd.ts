@@ -70,6 +70,8 @@ export class Nsqd implements Daemon {
       // Before anything shows the address.
       settings.findAddress();
       await this.#parts.loadTracing();
+      // Nobody is to find HTTP there and TCP not yet for as long as they take.
+      await this.#parts.startThreads();
       // Whoever waits for the messages of years to be loaded is told so.
       await this.#parts.openHttp();
       await this.#load();
@@ -146,7 +148,7 @@ export class Nsqd implements Daemon {
     } = this.#parts;
     health.phase = "stopping";
     const left = this.#parts.gossip?.leave();
-    listeners.tcp?.close();
+    listeners.closeTcp();
     sessions.close();
     queue.stopDelivery();
     clients.abort();
@@ -305,7 +307,7 @@ export class Nsqd implements Daemon {
 
   async #release(): Promise<void> {
     const { listeners, flush, metadata, authorizer, audit, dataPath } = this.#parts;
-    listeners.tcp?.close();
+    listeners.closeTcp();
     await listeners.closeHttp({ graceMs: 0 });
     // What was loaded is as it was; closing writes it back the same.
     const isSaved = await flush.closeTopics();

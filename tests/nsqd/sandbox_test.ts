@@ -233,6 +233,7 @@ Deno.test("nsqd in memory refuses with 507 what does not fit, loses nothing that
     "--http-address=127.0.0.1:0",
     `--max-memory=${512 * MIB}`,
   ]);
+  const tcpAddress = await nsqd.logged(/TCP: listening on (\S+)/);
   const url = `http://${await nsqd.logged(/HTTP: listening on (\S+)/)}`;
   const publish = (size: number) =>
     fetch(`${url}/pub?topic=t`, { method: "POST", body: new Uint8Array(size).fill(120) });
@@ -254,7 +255,7 @@ Deno.test("nsqd in memory refuses with 507 what does not fit, loses nothing that
   // 256 MiB are for messages, each of which has some bytes with it.
   const { topics } = await (await fetch(`${url}/stats?format=json`)).json();
   assertEquals([taken, topics[0].depth], [255, 255]);
-  using client = await RawClient.connect(await nsqd.logged(/TCP: listening on (\S+)/));
+  using client = await RawClient.connect(tcpAddress);
   assertEquals(await client.ask("SUB t c\n"), "OK");
   await client.send("RDY 1\n");
   for (let i = 0; i < ENOUGH_FOR_A_SEGMENT; i++) {

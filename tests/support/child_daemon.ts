@@ -7,11 +7,12 @@
 import { fileURLToPath } from "node:url";
 import { AssertionError } from "@std/assert";
 import { eventually } from "./eventually.ts";
+import { testIoThreadsFlags } from "./io_threads.ts";
 
 /** The command line of one of this project's programs, without flags. */
 export function programCommand(program: string): string[] {
   const main = fileURLToPath(new URL("../../main.ts", import.meta.url));
-  return [Deno.execPath(), "run", "-A", main, program];
+  return [Deno.execPath(), "run", "-A", main, program, ...program === "nsqd" ? testIoThreadsFlags : []];
 }
 
 /** A daemon that is driven hard writes more than a string can hold. */

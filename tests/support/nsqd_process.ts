@@ -5,7 +5,8 @@
  *
  * The server is ours, unless `DENOSQ_TEST_COMMAND` names another one (a compiled binary, the Go nsqd), for
  * example `DENOSQ_TEST_COMMAND="./denosq nsqd"`.
- * `DENOSQ_TEST_IO_THREADS=2` gives it I/O threads.
+ * `DENOSQ_TEST_IO_THREADS=2` gives it I/O threads, unless a test
+ * has a command line of its own.
  *
  * @module
  */
@@ -100,7 +101,7 @@ class ChildNsqd implements NsqdProcess {
         "--tcp-address=127.0.0.1:0",
         "--http-address=127.0.0.1:0",
         `--data-path=${dataPath}`,
-        ...testIoThreadsFlags,
+        ...options.command ? [] : testIoThreadsFlags,
         ...options.args ?? [],
       ],
       ...options.env && { env: options.env },

@@ -30,8 +30,8 @@ import { WorkerConnection } from "./worker_connection.ts";
 
 /** Records that are worked on before sockets have their turn, in bytes. */
 const TAKEN_SIZE_MAX = 512 * 1024;
-/** Certificates that are kept: those in force, and those before, which a client may just be being served with. */
-const SERVERS_KEPT = 2;
+/** Certificates that are kept: the one in force, and those before, of which a record may still be on its way. */
+const SERVERS_KEPT = 8;
 
 /** The thread's side of all. */
 class IoWorker {
@@ -51,13 +51,13 @@ class IoWorker {
     this.#mainBell = new Bell(mainBell);
     this.#down = new RingReader(down);
     this.#outbox = new Outbox(new RingWriter(up), this.#mainBell);
+    this.#outbox.post(FROM_THREAD.started, 0);
   }
 
   /** Does what it is told to, without end. */
   async run(): Promise<void> {
     for (;;) {
-      const { wanted } = this.#down.take(this.#use, TAKEN_SIZE_MAX);
-      if (wanted) this.#mainBell.ring();
+      if (this.#down.take(this.#use, TAKEN_SIZE_MAX)) this.#mainBell.ring();
       this.#outbox.flush();
       await this.#bell.rest(() => this.#down.hasRecords || this.#outbox.flush());
     }

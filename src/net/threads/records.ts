@@ -24,6 +24,8 @@ import type { TlsServerOptions } from "../../tls/acceptor.ts";
 
 /** What a thread says. */
 export const FROM_THREAD = {
+  /** It is there. */
+  started: 14,
   /** It listens. */
   listening: 1,
   /** No more connections will come. */

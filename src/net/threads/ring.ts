@@ -136,13 +136,13 @@ export class RingReader {
   /**
    * Gives the records that there are to `use`, but not many more than so many bytes of them.
    *
-   * @returns Whether there were any, and whether the writer waits for the room that they had: it is to be woken.
+   * @returns True if the writer waits for the room that they had: it is to be woken.
    */
-  take(use: RecordUser, mostBytes: number): { readonly some: boolean; readonly wanted: boolean } {
+  take(use: RecordUser, mostBytes: number): boolean {
     const { control, words, bytes } = this.#ring;
     const tail = Atomics.load(control, TAIL);
     const begin = this.#head;
-    if (begin === tail) return NOTHING;
+    if (begin === tail) return false;
     while (this.#head !== tail && (this.#head - begin >>> 0) < mostBytes) {
       const position = this.#head & this.#mask;
       const word = words[position >>> 2];
@@ -153,9 +153,6 @@ export class RingReader {
       this.#head = this.#head + HEADER_LENGTH + ((length + 7) & ~7) | 0;
     }
     Atomics.store(control, HEAD, this.#head);
-    const wanted = Atomics.load(control, WANTED) === 1 && Atomics.exchange(control, WANTED, 0) === 1;
-    return { some: true, wanted };
+    return Atomics.load(control, WANTED) === 1 && Atomics.exchange(control, WANTED, 0) === 1;
   }
 }
-
-const NOTHING = { some: false, wanted: false };

@@ -26,25 +26,18 @@ import { Bell, bellMemory } from "./bell.ts";
 import { IoThread, type IoThreadOwner } from "./io_thread.ts";
 import type { ThreadConnection } from "./thread_connection.ts";
 
-/** How long a thread may take until it listens, in ms: much, for a machine that does other things, too. */
+/** How long a thread may take until it is there, and until it listens, in ms: much, for a machine that does other things, too. */
 const START_TIMEOUT_MS = 30_000;
 /** One that has ended sooner after its start is not started again at once, but after so long, in ms. */
 const RESTART_PAUSE_MS = 1000;
 /** How long threads may take to end, once they are told to, in ms. */
 const STOP_TIMEOUT_MS = 5000;
 
-/** With what is listened. */
-export interface ThreadListenerOptions {
-  readonly threads: number;
-  readonly limits: ConnectionLimits;
-  readonly logger: IoThreadOwner["logger"];
-}
+type TcpAddress = Extract<Address, { kind: "tcp" }>;
+const NO_LIMITS: ConnectionLimits = { max: 0, perAddressMax: 0 };
 
 /** Listens on a TCP address with threads. */
 export class ThreadListener implements Listening {
-  readonly text: string;
-  readonly #address: Address;
-  readonly #admission: Admission;
   readonly #logger: IoThreadOwner["logger"];
   readonly #bellMemory = bellMemory();
   readonly #bell = new Bell(this.#bellMemory);
@@ -52,25 +45,21 @@ export class ThreadListener implements Listening {
   readonly #running: Promise<void>;
   readonly #restarts = new Set<ReturnType<typeof setTimeout>>();
   readonly #refused: Seldom;
+  #listens: { readonly address: TcpAddress; readonly text: string } | undefined;
+  #admission = new Admission(NO_LIMITS);
   #serving: { readonly group: AsyncGroup; readonly client: ListenerClient<ThreadConnection> } | undefined;
+  /** A thread has ended before there was anything to serve. */
+  #lost: Error | undefined;
   #closed = false;
   #stopTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Listens. @throws {Error} If it cannot, or threads cannot be had. */
-  static async open(address: Address, options: ThreadListenerOptions): Promise<ThreadListener> {
+  /** Starts threads, which do nothing yet. @throws {Error} If they cannot be had. */
+  static async start(threads: number, logger: IoThreadOwner["logger"]): Promise<ThreadListener> {
     const problem = runtimeProblem();
     if (problem !== undefined) throw new Error(problem);
-    // It is alone that tells whether the port is taken: those who share one do so with whoever does as well.
-    const first = new ConnectionListener(address);
-    const { text, port } = first;
-    first.close();
-    const listener = new ThreadListener(
-      text,
-      address.kind === "tcp" ? { ...address, port } : address,
-      options,
-    );
+    const listener = new ThreadListener(logger);
     try {
-      await listener.#start(options.threads);
+      await inTime("start", Array.from({ length: threads }, () => listener.#startOne()));
     } catch (error) {
       listener.close();
       throw error;
@@ -78,17 +67,33 @@ export class ThreadListener implements Listening {
     return listener;
   }
 
-  private constructor(text: string, address: Address, { limits, logger }: ThreadListenerOptions) {
-    this.text = text;
-    this.#address = address;
-    this.#admission = new Admission(limits);
+  private constructor(logger: IoThreadOwner["logger"]) {
     this.#logger = logger;
     this.#refused = new Seldom((text) => logger.warn(`TCP: ${text}`));
     this.#running = this.#run();
   }
 
+  /** Listens on a TCP address. @throws {Error} If it cannot; it is to be closed then. */
+  async listen(
+    address: TcpAddress,
+    limits: ConnectionLimits = NO_LIMITS,
+  ): Promise<void> {
+    if (this.#lost) throw this.#lost;
+    // It is alone that tells whether the port is taken: those who share one do so with whoever does as well.
+    const first = new ConnectionListener(address);
+    const { text, port } = first;
+    first.close();
+    this.#admission = new Admission(limits);
+    this.#listens = { address: { ...address, port }, text };
+    await inTime("listen", [...this.#threads.keys()].map((thread) => thread.listen({ ...address, port })));
+  }
+
+  get text(): string {
+    return this.#listens?.text ?? "";
+  }
+
   get port(): number {
-    return this.#address.kind === "tcp" ? this.#address.port : -1;
+    return this.#listens?.address.port ?? -1;
   }
 
   get admission(): Pick<Admission, "count" | "refused"> {
@@ -105,6 +110,7 @@ export class ThreadListener implements Listening {
         await connection.gone;
       }
     };
+    if (this.#lost) throw this.#lost;
     this.#serving = { group, client: { ...client, serve } };
     for (const thread of this.#threads.keys()) thread.accept();
     await this.#running;
@@ -141,24 +147,6 @@ export class ThreadListener implements Listening {
     return this.#closed && this.#threads.size === 0;
   }
 
-  async #start(count: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () =>
-          reject(
-            new Error(`I/O threads do not listen after ${START_TIMEOUT_MS / 1000} s`),
-          ),
-        START_TIMEOUT_MS,
-      );
-    });
-    try {
-      await Promise.race([Promise.all(Array.from({ length: count }, () => this.#startOne())), timeout]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   async #startOne(): Promise<void> {
     const thread = new IoThread({
       mainBell: this.#bellMemory,
@@ -168,8 +156,10 @@ export class ThreadListener implements Listening {
       stopped: (thread) => this.#threads.delete(thread),
     });
     this.#threads.set(thread, { startedMs: performance.now() });
-    await thread.listen(this.#address);
-    if (this.#serving && !this.#closed) thread.accept();
+    await thread.started;
+    if (!this.#listens || this.#closed) return;
+    await thread.listen(this.#listens.address);
+    if (this.#serving) thread.accept();
   }
 
   #opened(connection: ThreadConnection): void {
@@ -182,7 +172,12 @@ export class ThreadListener implements Listening {
     const started = this.#threads.get(thread);
     this.#threads.delete(thread);
     this.#bell.ring();
-    if (this.#closed || !this.#serving || started === undefined) return;
+    if (this.#closed || started === undefined) return;
+    if (!this.#serving) {
+      // Whoever starts it all is told.
+      this.#lost = new Error(`an I/O thread has ended - ${reason}`);
+      return;
+    }
     this.#logger.error(`TCP: an I/O thread has ended, with its connections; another is started - ${reason}`);
     const isEarly = performance.now() - started.startedMs < RESTART_PAUSE_MS;
     const timer = setTimeout(() => {
@@ -192,6 +187,20 @@ export class ThreadListener implements Listening {
       );
     }, isEarly ? RESTART_PAUSE_MS : 0);
     this.#restarts.add(timer);
+  }
+}
+
+/** Waits for threads, but not for longer than they may take. */
+async function inTime(what: string, waits: readonly Promise<void>[]): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    const failure = new Error(`I/O threads do not ${what} within ${START_TIMEOUT_MS / 1000} s`);
+    timer = setTimeout(() => reject(failure), START_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([Promise.all(waits), timeout]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

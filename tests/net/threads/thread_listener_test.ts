@@ -9,7 +9,8 @@ import { ThreadListener } from "../../../src/net/threads/thread_listener.ts";
 import { eventually } from "../../support/eventually.ts";
 import { bytesOf, textOf } from "../../support/frames.ts";
 
-const ANY_PORT: Address = { kind: "tcp", hostname: "127.0.0.1", port: 0 };
+type TcpAddress = Extract<Address, { kind: "tcp" }>;
+const ANY_PORT: TcpAddress = { kind: "tcp", hostname: "127.0.0.1", port: 0 };
 const NO_LIMITS: ConnectionLimits = { max: 0, perAddressMax: 0 };
 const MIB = 1024 * 1024;
 
@@ -30,7 +31,7 @@ async function echo(connection: Connection): Promise<void> {
 interface Given extends Partial<ListenerClient<Connection>> {
   readonly threads?: number;
   readonly limits?: ConnectionLimits;
-  readonly address?: Address;
+  readonly address?: TcpAddress;
 }
 
 /** A listener with threads, which serves until the end, and what it logs. */
@@ -54,7 +55,14 @@ class Served implements AsyncDisposable {
       level: LOG_LEVELS.info,
       write: (line) => lines.push(line.slice(27)),
     });
-    return new Served(await ThreadListener.open(address, { threads, limits, logger }), logger, lines, given);
+    const listener = await ThreadListener.start(threads, logger);
+    try {
+      await listener.listen(address, limits);
+    } catch (error) {
+      listener.close();
+      throw error;
+    }
+    return new Served(listener, logger, lines, given);
   }
 
   connect(hostname = "127.0.0.1"): Promise<Deno.TcpConn> {
@@ -178,21 +186,22 @@ for (const hostname of ["", "0.0.0.0", "::"]) {
   });
 }
 
-Deno.test("ThreadListener.open() throws when the port is in use, also by one with threads", async () => {
+Deno.test("ThreadListener.listen() throws when the port is in use, also by one with threads", async () => {
   await using served = await Served.start();
-  const address: Address = { kind: "tcp", hostname: "127.0.0.1", port: served.listener.port };
+  const address: TcpAddress = { kind: "tcp", hostname: "127.0.0.1", port: served.listener.port };
 
   await assertRejects(() => Served.start({ address }), Deno.errors.AddrInUse);
 });
 
 Deno.test("ThreadListener.close() before it serves ends the threads and frees the port", async () => {
   const logger = new Logger({ prefix: "", level: LOG_LEVELS.info, write: () => {} });
-  const listener = await ThreadListener.open(ANY_PORT, { threads: 2, limits: NO_LIMITS, logger });
+  const listener = await ThreadListener.start(2, logger);
+  await listener.listen(ANY_PORT);
+  const address: TcpAddress = { kind: "tcp", hostname: "127.0.0.1", port: listener.port };
 
   listener.close();
   listener.close();
 
-  const address: Address = { kind: "tcp", hostname: "127.0.0.1", port: listener.port };
   await eventually("the port is free", () => {
     try {
       new ConnectionListener(address).close();
@@ -441,7 +450,29 @@ Deno.test("ThreadListener can be closed while a thread that has ended is about t
   });
 });
 
-Deno.test("ThreadListener.open() fails when a thread cannot be started", async () => {
+Deno.test("ThreadListener.listen() and serve() fail when a thread has ended meanwhile", async () => {
+  for (const listens of [false, true]) {
+    await withWorkers(async (workers) => {
+      const logger = new Logger({ prefix: "", level: LOG_LEVELS.info, write: () => {} });
+      const listener = await ThreadListener.start(2, logger);
+      if (listens) await listener.listen(ANY_PORT);
+      const ended = new Promise((resolve) => workers[0].addEventListener("error", resolve));
+
+      breakDown(workers[0]);
+      await ended;
+
+      const client = { logger, name: "TCP", serve: echo };
+      await assertRejects(
+        () => listens ? listener.serve(new AsyncGroup(), client) : listener.listen(ANY_PORT),
+        Error,
+        "an I/O thread has ended",
+      );
+      listener.close();
+    });
+  }
+});
+
+Deno.test("ThreadListener.start() fails when a thread cannot be started", async () => {
   const { Worker } = globalThis;
   globalThis.Worker = class extends Worker {
     constructor() {
