@@ -4,6 +4,7 @@ import {
   ACTIVITIES_MAX,
   ACTIVITY_TEXT_LENGTH_MAX,
   ActivityLog,
+  BULK_ACTIVITIES_MAX,
   REFUSED_MAX,
   RESULTS_MAX,
 } from "../../src/nsqadmin/activity.ts";
@@ -38,6 +39,26 @@ function request(): RequestContext {
   };
   return seen as unknown as RequestContext;
 }
+
+Deno.test("ActivityLog keeps so many of what was changed many at once, and they push out nothing else", () => {
+  const log = new ActivityLog();
+  const by = { user: "u", address: "h:1", userAgent: "agent" };
+  const bulk = (topic: string) =>
+    log.noteOfBulk(by, {
+      subject: { action: "pause", topic },
+      result: { done: [{ kind: "nsqd", address: "n:1" }], failures: [] },
+      ...{ status: 200, atMs: 0 },
+    });
+  answered(log, 200);
+  for (let i = 0; i < BULK_ACTIVITIES_MAX; i++) bulk(`t${i}`);
+  assertEquals(log.newestFirst.length, 1 + BULK_ACTIVITIES_MAX);
+
+  bulk("last");
+
+  const kept = log.newestFirst;
+  assertEquals([kept.length, kept[0].topic], [1 + BULK_ACTIVITIES_MAX, "last"]);
+  assertEquals(kept.slice(-2).map(({ topic, isOfBulk }) => [topic, isOfBulk]), [["t1", true], ["t", false]]);
+});
 
 Deno.test("ActivityLog keeps as many as it may, and of those that were refused half of it", () => {
   const log = new ActivityLog();

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { RESULTS_MAX } from "../../../src/nsqadmin/console/search.tsx";
+import { QUERY_LENGTH_MAX, RESULTS_MAX } from "../../../src/nsqadmin/console/search.tsx";
 import { fakeNode, pageAt } from "../../support/console_pages.ts";
 import { withNsqadmin } from "../../support/nsqadmin_in_process.ts";
 
@@ -35,5 +35,16 @@ Deno.test("The search shows so many results, and says of how many", async () => 
     // One is the page of topics.
     assertStringIncludes(page.text, "the first 50 of 52 found");
     assertEquals(page.rows.length, 1 + RESULTS_MAX);
+  });
+});
+
+Deno.test("Of what is searched for, so much counts", async () => {
+  const name = "x".repeat(QUERY_LENGTH_MAX);
+  await using node = fakeNode(() => Response.json({ topics: [{ topic_name: name }] }));
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    for (const query of [name, `${name}y`]) {
+      assertEquals((await pageAt(admin, `/search?q=${query}`)).rows.slice(1), [[name, "topic"]]);
+    }
+    assertEquals((await pageAt(admin, `/search?q=${name.slice(1)}y`)).rows.slice(1), [["There is none."]]);
   });
 });
