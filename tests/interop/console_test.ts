@@ -56,10 +56,19 @@ interopTest(
         const bulk = await admin.ask("POST", "/bulk", {
           body: "of=topics&action=unpause&name=orders&name=none",
         });
+        // Of what is redriven one is left, at that rate.
+        await topic("orders.failed", "c");
+        await publish(nsqd, "orders.failed", "one", "two");
+        const order = { topic: "orders.failed", channel: "c", to: "orders", rate: 1, messages: 2 };
+        await admin.ask("POST", "/api/redrives", { body: order });
         const tab = await chromium.tab();
         for (
           const path of [
             ...paths,
+            "/topics/orders.failed/c",
+            "/topics/orders/archive/messages?state=dead",
+            "/redrives",
+            "/tap/orders",
             message.replaceAll("&amp;", "&"),
             "/channels",
             "/consumers",
@@ -391,6 +400,38 @@ interopTest("Pausing by key asks first", () => Chromium.start(), async (chromium
     assertEquals(tab.errors, []);
   });
 });
+
+interopTest(
+  "A tap shows messages as they come, while it is wanted",
+  () => Chromium.start(),
+  async (chromium) => {
+    await withCluster({}, async ({ admin, nsqds: [nsqd], topic }) => {
+      await topic("orders", "archive");
+      const tab = await chromium.tab();
+      await tab.open(`${admin.url}/tap/orders`);
+      const click = (text: string) =>
+        tab.evaluate(
+          `[...document.querySelectorAll("button")].find((each) => each.textContent === "${text}").click()`,
+        );
+      const channels = async () => (await statsOf(nsqd, "orders"))?.channels.length;
+
+      await click("Watch");
+      await eventually("it is tapped", async () => await channels() === 2);
+      await publish(nsqd, "orders", "<b>first", "second");
+      await eventually("they are shown, the newest first", async () => {
+        const shown = await tab.evaluate(
+          `[...document.querySelectorAll("tbody code.body")].map((each) => each.textContent)`,
+        );
+        assertEquals(shown, ["second", "<b>first"]);
+        return true;
+      });
+      await click("Stop");
+
+      await eventually("it is not tapped any more", async () => await channels() === 1);
+      assertEquals(tab.errors, []);
+    });
+  },
+);
 
 interopTest("Pages can be used by keys", () => Chromium.start(), async (chromium) => {
   await withCluster({ nsqadmin: { ...LIVE } }, async ({ admin, topic }) => {

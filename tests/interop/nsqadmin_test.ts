@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { ChildDaemon, programCommand } from "../support/child_daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { interopTest, MissingError, TempFolder } from "../support/interop.ts";
@@ -214,4 +214,78 @@ for (const [what, lookupd, nsqds] of CLUSTERS) {
       assertEquals([go, ours], [{ status: 200, json: { topics: null, message: "" } }, go]);
     },
   );
+}
+
+interopTest(
+  "nsqadmin taps and redrives nsqds of both kinds, and says that NSQ's cuts nobody off",
+  () => MixedCluster.start("go", ["go", "ours"]),
+  async (cluster) => {
+    for (const nsqd of cluster.nsqds) {
+      for (const [topic, channel] of [["orders", "c"], ["orders.failed", "d"]]) {
+        await post(`http://${nsqd}/topic/create?topic=${topic}`);
+        await post(`http://${nsqd}/channel/create?topic=${topic}&channel=${channel}`);
+      }
+      await post(`http://${nsqd}/mpub?topic=orders.failed`, "one\ntwo\nthree");
+    }
+    await eventually("it is known", async () => {
+      const [seen] = await cluster.both("/api/topics/orders.failed/d") as { json: { depth?: number } }[];
+      return seen.json.depth === 6;
+    });
+    const admin = `http://${cluster.admins[1]}`;
+
+    const tapped = await fetch(`${admin}/tap/orders/events`);
+    const tap = (tapped.body ?? new ReadableStream()).pipeThrough(new TextDecoderStream()).getReader();
+    const order = { topic: "orders.failed", channel: "d", to: "orders" };
+    await eventually("it is tapped on both", async () => {
+      const [{ json }] = await cluster.both("/api/topics/orders") as {
+        json: { channels: { nodes: unknown[] | null }[] };
+      }[];
+      // NSQ compat: of two nodes the first is not in the list.
+      return json.channels.length === 2 && json.channels.every(({ nodes }) => nodes?.length === 1);
+    });
+    const begun = await cluster.change(1, "POST", "/api/redrives", order);
+    assertEquals(begun, [200, { id: "1", count: 6, message: "" }]);
+    let shown = "";
+    while ((shown.match(/<tr>/g) ?? []).length < 6) {
+      const { done, value } = await tap.read();
+      if (done) throw new Error(`the tap has ended: ${shown}`);
+      shown += value;
+    }
+    await tap.cancel();
+
+    for (const body of ["one", "two", "three"]) {
+      assertEquals(shown.split(`>${body}</code>`).length - 1, 2);
+    }
+    await eventually("all are there, and nothing else", async () => {
+      const [orders] = await cluster.both("/api/topics/orders") as {
+        json: { channels: { channel_name: string; depth: number }[] };
+      }[];
+      const [failed] = await cluster.both("/api/topics/orders.failed/d") as { json: { depth: number } }[];
+      assertEquals(orders.json.channels.map(({ channel_name, depth }) => [channel_name, depth]), [["c", 6]]);
+      return failed.json.depth === 0;
+    });
+    const reader = new Deno.Command(`${Deno.env.get("NSQ_BIN")}/nsq_tail`, {
+      args: ["--topic=orders", "--channel=c2", `--nsqd-tcp-address=${await tcpOf(cluster.nsqds[0])}`],
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    await eventually("it consumes", async () => {
+      const [{ json }] = await cluster.both("/api/topics/orders/c2") as { json: { clients?: unknown[] } }[];
+      return json.clients?.length === 1;
+    });
+    const [, { message }] = await cluster.change(1, "POST", "/api/consumers/kick", {
+      topic: "orders",
+      channel: "c2",
+      hostname: Deno.hostname(),
+    }) as [number, { message: string }];
+    assertMatch(message, /^WARNING: this nsqd does not offer it \(404\): it is NSQ's/);
+    reader.kill();
+    await reader.status;
+  },
+);
+
+/** Where an nsqd serves TCP. */
+async function tcpOf(address: string): Promise<string> {
+  const { tcp_port } = await (await fetch(`http://${address}/info`)).json() as { tcp_port: number };
+  return `127.0.0.1:${tcp_port}`;
 }
