@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { stopTexts } from "../../../src/nsqadmin/console/node.tsx";
 import { fakeNode, lookupdOf, pageAt, press } from "../../support/console_pages.ts";
+import { eventually } from "../../support/eventually.ts";
 import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
 import { publish, withCluster, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
 
@@ -142,6 +143,11 @@ Deno.test("The page of a node with very many topics shows a hundred of them, and
   const topics = Array.from({ length: 20_000 }, (_, i) => ({ topic_name: `t${i}`, depth: i }));
   await using node = fakeNode(() => Response.json({ topics }));
   await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    await eventually("it is read, which may take longer than a round waits", async () => {
+      await admin.nsqadmin.poller.look();
+      return admin.nsqadmin.poller.node(node.address)?.numbers !== undefined;
+    });
+
     const page = await pageAt(admin, `/nodes/${node.address}?sort=-depth`);
 
     assertEquals([page.rows.length, page.rows[1][0]], [101, "t19999"]);
