@@ -19,7 +19,9 @@ const READ_SIZE_MAX = 64 * 1024;
  * who ask for little would wait behind those who ask for much.
  */
 const UNPACED_MAX = 32 * 1024;
-const REQUEST_COST = 2 * 1024;
+const REQUEST_COST = 8 * 1024;
+/** A client that waits for each answer before it sends the next request leaves the others their time by itself. */
+const AWAITED_REQUEST_COST = 2 * 1024;
 /** After that time they are forgotten, in ms. */
 const UNPACED_TIME_MS = 100;
 const CR = 13;
@@ -113,7 +115,7 @@ export class HttpInput {
    * @throws {RefusedRequest}
    */
   async head(onBegun: () => void): Promise<Uint8Array | undefined> {
-    const turn = this.spend(REQUEST_COST);
+    const turn = this.spend(this.length > 0 ? REQUEST_COST : AWAITED_REQUEST_COST);
     if (turn !== undefined) await turn;
     // Mostly nothing of it has come.
     if (this.length === 0 && !await this.fill()) return undefined;
