@@ -4,6 +4,7 @@
  * @module
  */
 
+import { AssertionError } from "@std/assert";
 import { MissingError, TempFolder } from "./interop.ts";
 
 /** As Debian's packages have it. */
@@ -73,7 +74,11 @@ export class Chromium implements AsyncDisposable {
   async tab(): Promise<ChromiumTab> {
     const { targetId } = await this.send("Target.createTarget", { url: "about:blank" });
     const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
-    const tab = new ChromiumTab((method, params) => this.send(method, params, String(sessionId)));
+    const { windowId } = await this.send("Browser.getWindowForTarget", { targetId });
+    const tab = new ChromiumTab(
+      (method, params) => this.send(method, params, String(sessionId)),
+      (windowState) => this.send("Browser.setWindowBounds", { windowId, bounds: { windowState } }),
+    );
     this.#tabs.set(String(sessionId), ({ method, params }) => tab.told(method ?? "", params ?? {}));
     await tab.begin();
     return tab;
@@ -117,9 +122,16 @@ const KEYS = {
   Escape: [27, ""],
   ArrowUp: [38, ""],
   ArrowDown: [40, ""],
+  " ": [32, " "],
   k: [75, ""],
 } as const;
 const CTRL = 2;
+const LEFT = /navigated|context was destroyed/;
+/** How long a page may take, on a machine that does other things, too. */
+const LOAD_TIMEOUT_MS = 20_000;
+
+/** A key that can be hit. */
+export type Key = keyof typeof KEYS;
 
 /** A tab. */
 export class ChromiumTab {
@@ -129,10 +141,12 @@ export class ChromiumTab {
     method: string,
     params?: Readonly<Record<string, unknown>>,
   ) => Promise<Readonly<Record<string, unknown>>>;
+  readonly #setWindow: (state: "normal" | "minimized") => Promise<unknown>;
   #loaded = Promise.withResolvers<void>();
 
-  constructor(send: Chromium["send"]) {
+  constructor(send: Chromium["send"], setWindow: (state: "normal" | "minimized") => Promise<unknown>) {
     this.#send = send;
+    this.#setWindow = setWindow;
   }
 
   /** Has its events told. */
@@ -142,9 +156,24 @@ export class ChromiumTab {
 
   /** Goes to a page, and waits until it is loaded. */
   async open(url: string): Promise<void> {
-    this.#loaded = Promise.withResolvers();
-    await this.#send("Page.navigate", { url });
-    await this.#loaded.promise;
+    await this.leave(() => this.#send("Page.navigate", { url }));
+  }
+
+  /** Does what leads to another page, and waits until that is loaded. */
+  async leave(go: () => Promise<unknown>): Promise<void> {
+    const loaded = this.#loaded = Promise.withResolvers();
+    const late = setTimeout(() => loaded.reject(new Error("No page was loaded")), LOAD_TIMEOUT_MS);
+    try {
+      await go();
+      await loaded.promise;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** Whether its pages run scripts; what a test evaluates is run all the same. */
+  async useScripts(value: boolean): Promise<void> {
+    await this.#send("Emulation.setScriptExecutionDisabled", { value: !value });
   }
 
   /** How wide the window is, and which colours its user likes. */
@@ -159,12 +188,16 @@ export class ChromiumTab {
     });
   }
 
-  /** What an expression is in the page, as JSON. */
+  /** Whether anything of it is to be seen. */
+  async show(isVisible: boolean): Promise<void> {
+    await this.#setWindow(isVisible ? "normal" : "minimized");
+  }
+
+  /** What an expression is in the page, as JSON. @throws {AssertionError} If the page is left meanwhile. */
   async evaluate(expression: string): Promise<unknown> {
-    const answer = await this.#send("Runtime.evaluate", {
-      expression,
-      returnByValue: true,
-      awaitPromise: true,
+    const asked = { expression, returnByValue: true, awaitPromise: true };
+    const answer = await this.#send("Runtime.evaluate", asked).catch((cause) => {
+      throw LEFT.test(cause.message) ? new AssertionError(cause.message, { cause }) : cause;
     });
     if (answer.exceptionDetails !== undefined) throw new Error(JSON.stringify(answer.exceptionDetails));
     return (answer.result as { readonly value?: unknown }).value;
@@ -177,7 +210,7 @@ export class ChromiumTab {
   }
 
   /** Presses a key that writes nothing, or one with Ctrl. */
-  async hit(key: keyof typeof KEYS, { isCtrl = false }: { readonly isCtrl?: boolean } = {}): Promise<void> {
+  async hit(key: Key, { isCtrl = false }: { readonly isCtrl?: boolean } = {}): Promise<void> {
     const [windowsVirtualKeyCode, text] = KEYS[key];
     const event = { key, code: key, windowsVirtualKeyCode, modifiers: isCtrl ? CTRL : 0 };
     await this.#send("Input.dispatchKeyEvent", { ...event, type: text ? "keyDown" : "rawKeyDown", text });

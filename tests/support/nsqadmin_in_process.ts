@@ -118,11 +118,13 @@ export interface ClusterOptions {
   readonly nsqadmin?: Partial<NsqadminOptions>;
   /** The nsqadmin knows the nsqds by their list. */
   readonly listed?: boolean;
+  /** Who must log in to the nsqadmin; otherwise everybody may do everything. */
+  readonly users?: UserFile;
 }
 
 /** Starts a cluster for `use`, and stops it afterwards. */
 export async function withCluster(
-  { nodes = 1, nsqd: nsqdOptions = {}, nsqadmin: adminOptions = {}, listed = false }: ClusterOptions,
+  { nodes = 1, nsqd: nsqdOptions = {}, nsqadmin: adminOptions = {}, listed = false, users }: ClusterOptions,
   use: (cluster: ClusterInProcess) => Promise<void>,
 ): Promise<void> {
   await withNsqlookupd({}, async (lookupd) => {
@@ -148,7 +150,7 @@ export async function withCluster(
         const topic = (name: string, ...channels: readonly string[]) =>
           makeTopic({ lookupd, nsqds }, name, channels);
         await use({ lookupd, nsqds, admin, topic });
-      });
+      }, { users });
     };
     await start([]);
   });

@@ -237,21 +237,33 @@ function takeOver(main, fresh) {
   ];
   const ticked = new Set(boxes().filter(({ checked }) => checked).map(({ value }) => value));
   const focused = document.activeElement;
-  const of = focused === null ? "" : rowThing(focused);
+  const [row, thing] = focused === null ? [
+    "",
+    ""
+  ] : [
+    rowOf(focused),
+    thingOf(focused)
+  ];
   patch(main, fresh);
   for (const box of boxes()) box.checked = ticked.has(box.value);
-  if (of === "" || focused !== null && rowThing(focused) === of) return;
-  const things = main.querySelectorAll("tbody th a, tbody th input");
-  [
+  if (!(focused instanceof HTMLElement) || focused.isConnected && rowOf(focused) === row) return;
+  const things = main.querySelectorAll("a, button, input");
+  const same = [
     ...things
-  ].find((thing) => rowThing(thing) === of)?.focus({
+  ].find((each) => thingOf(each) === thing && rowOf(each) === row);
+  if (same !== void 0) same.focus({
     preventScroll: true
   });
+  else focused.blur();
 }
-function rowThing(element) {
-  if (element.closest("tbody th") === null) return "";
-  if (element instanceof HTMLInputElement) return `box ${element.value}`;
-  return element instanceof HTMLAnchorElement ? `link ${element.href}` : "";
+function rowOf(element) {
+  const head = element.closest("tbody tr")?.querySelector("th");
+  return head?.querySelector("a")?.href ?? head?.textContent ?? "";
+}
+function thingOf(element) {
+  if (element instanceof HTMLAnchorElement) return `link ${element.href}`;
+  if (element instanceof HTMLButtonElement) return `button ${element.value} ${element.form?.action}`;
+  return element instanceof HTMLInputElement ? `field ${element.name} ${element.value}` : "";
 }
 function patch(old, fresh) {
   if (old.matches("input:not([type=hidden], [type=checkbox]), select, textarea")) return;
@@ -263,22 +275,36 @@ function patch(old, fresh) {
   for (const { name, value } of fresh.attributes) {
     if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
-  const before = [
-    ...old.childNodes
-  ];
-  const after = [
+  let next = old.firstChild;
+  for (const node of [
     ...fresh.childNodes
-  ];
-  after.forEach((node, i) => {
-    const known = before[i];
-    if (known === void 0) old.append(node);
-    else if (known instanceof Element && node instanceof Element && known.tagName === node.tagName) {
-      patch(known, node);
-    } else if (known instanceof Text && node instanceof Text) {
-      if (known.data !== node.data) known.data = node.data;
-    } else known.replaceWith(node);
-  });
-  for (const node of before.slice(after.length)) node.remove();
+  ]) {
+    let known = next;
+    while (known !== null && !isSame(known, node)) known = known.nextSibling;
+    if (known === null) {
+      old.insertBefore(node, next);
+      continue;
+    }
+    while (next !== known) next = removed(next);
+    if (known instanceof Element && node instanceof Element) patch(known, node);
+    else if (known instanceof Text && node instanceof Text && known.data !== node.data) {
+      known.data = node.data;
+    }
+    next = known.nextSibling;
+  }
+  while (next !== null) next = removed(next);
+}
+function removed(node) {
+  const next = node?.nextSibling ?? null;
+  node?.remove();
+  return next;
+}
+function isSame(old, fresh) {
+  if (!(old instanceof Element) || !(fresh instanceof Element)) return old.nodeType === fresh.nodeType;
+  return old.tagName === fresh.tagName && old.id === fresh.id && old.className === fresh.className && [
+    "action",
+    "aria-label"
+  ].every((name) => old.getAttribute(name) === fresh.getAttribute(name));
 }
 function useKeys() {
   const help = document.querySelector("dialog#keys");

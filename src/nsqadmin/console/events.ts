@@ -28,9 +28,14 @@ export class PageEvents {
   readonly #pages = new Map<ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>, () => boolean>();
   #isEnded = false;
 
+  /** How many look. */
+  get listening(): number {
+    return this.#pages.size;
+  }
+
   /** Somebody looks, for as long as that. */
   get isListened(): boolean {
-    return this.#pages.size > 0;
+    return this.listening > 0;
   }
 
   /** The answer to a page that wants to be told, for as long as it may. @throws {HttpError} 503 */

@@ -110,19 +110,28 @@ function takeOver(main: Element, fresh: Element): void {
   const boxes = () => [...main.querySelectorAll<HTMLInputElement>("input[type=checkbox]")];
   const ticked = new Set(boxes().filter(({ checked }) => checked).map(({ value }) => value));
   const focused = document.activeElement;
-  const of = focused === null ? "" : rowThing(focused);
+  const [row, thing] = focused === null ? ["", ""] : [rowOf(focused), thingOf(focused)];
   patch(main, fresh);
   for (const box of boxes()) box.checked = ticked.has(box.value);
-  if (of === "" || focused !== null && rowThing(focused) === of) return;
-  const things = main.querySelectorAll<HTMLElement>("tbody th a, tbody th input");
-  [...things].find((thing) => rowThing(thing) === of)?.focus({ preventScroll: true });
+  if (!(focused instanceof HTMLElement) || focused.isConnected && rowOf(focused) === row) return;
+  const things = main.querySelectorAll<HTMLElement>("a, button, input");
+  const same = [...things].find((each) => thingOf(each) === thing && rowOf(each) === row);
+  if (same !== undefined) same.focus({ preventScroll: true });
+  // Of another row by now: a key would do something else than was meant.
+  else focused.blur();
 }
 
-/** What a link or a box in the head of a row is about; nothing for anything else. */
-function rowThing(element: Element): string {
-  if (element.closest("tbody th") === null) return "";
-  if (element instanceof HTMLInputElement) return `box ${element.value}`;
-  return element instanceof HTMLAnchorElement ? `link ${element.href}` : "";
+/** What the row of an element is about; nothing for what is in no row. */
+function rowOf(element: Element): string {
+  const head = element.closest("tbody tr")?.querySelector("th");
+  return head?.querySelector("a")?.href ?? head?.textContent ?? "";
+}
+
+/** Which of the things in a row, or outside of all rows, an element is. */
+function thingOf(element: Element): string {
+  if (element instanceof HTMLAnchorElement) return `link ${element.href}`;
+  if (element instanceof HTMLButtonElement) return `button ${element.value} ${element.form?.action}`;
+  return element instanceof HTMLInputElement ? `field ${element.name} ${element.value}` : "";
 }
 
 /** Makes an element like another, and leaves alone what is like it. */
@@ -136,18 +145,37 @@ function patch(old: Element, fresh: Element): void {
   for (const { name, value } of fresh.attributes) {
     if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
-  const before = [...old.childNodes];
-  const after = [...fresh.childNodes];
-  after.forEach((node, i) => {
-    const known = before[i];
-    if (known === undefined) old.append(node);
-    else if (known instanceof Element && node instanceof Element && known.tagName === node.tagName) {
-      patch(known, node);
-    } else if (known instanceof Text && node instanceof Text) {
-      if (known.data !== node.data) known.data = node.data;
-    } else known.replaceWith(node);
-  });
-  for (const node of before.slice(after.length)) node.remove();
+  let next = old.firstChild;
+  for (const node of [...fresh.childNodes]) {
+    let known = next;
+    while (known !== null && !isSame(known, node)) known = known.nextSibling;
+    if (known === null) {
+      old.insertBefore(node, next);
+      continue;
+    }
+    // What has come or gone before it leaves it as it is, with what is typed in it.
+    while (next !== known) next = removed(next);
+    if (known instanceof Element && node instanceof Element) patch(known, node);
+    else if (known instanceof Text && node instanceof Text && known.data !== node.data) {
+      known.data = node.data;
+    }
+    next = known.nextSibling;
+  }
+  while (next !== null) next = removed(next);
+}
+
+/** Takes a node away; the one behind it. */
+function removed(node: ChildNode | null): ChildNode | null {
+  const next = node?.nextSibling ?? null;
+  node?.remove();
+  return next;
+}
+
+/** Whether the one stands where the other stood, whatever is in it by now. */
+function isSame(old: Node, fresh: Node): boolean {
+  if (!(old instanceof Element) || !(fresh instanceof Element)) return old.nodeType === fresh.nodeType;
+  return old.tagName === fresh.tagName && old.id === fresh.id && old.className === fresh.className &&
+    ["action", "aria-label"].every((name) => old.getAttribute(name) === fresh.getAttribute(name));
 }
 
 /** Keys; the page lists them (layout.tsx). */
