@@ -5,7 +5,7 @@
  * @module
  */
 
-import { tryLock } from "../base/file_lock.ts";
+import { lockSoon } from "../base/file_lock.ts";
 import { DENO_FILES, type FileSystem, removeIfThere, removeQuietly } from "./file_system.ts";
 
 /** Is there between a stop in order and the next start. */
@@ -38,7 +38,7 @@ export class DataPath implements Disposable {
     const handle = Deno.openSync(this.path);
     try {
       if (!handle.statSync().isDirectory) throw new Error(`${this.path} is no folder`);
-      if (!await tryLock(handle)) {
+      if (!await lockSoon(handle)) {
         throw new Error(`cannot lock folder ${this.path} (possibly in use by another instance of nsqd)`);
       }
     } catch (error) {

@@ -315,7 +315,7 @@ Deno.test("A node that hangs costs a bulk a few requests, and the others are tol
   const names = Array.from({ length: 40 }, (_, i) => `t${i}`);
   await using good = topicsNode(names);
   await using hung = topicsNode(names, () => new Promise(() => {}));
-  const options = { nsqdHttpAddresses: [good.address, hung.address], httpClientRequestTimeoutMs: 100 };
+  const options = { nsqdHttpAddresses: [good.address, hung.address], httpClientRequestTimeoutMs: 1000 };
   await withNsqadmin(options, async (admin) => {
     const body = `of=topics&action=pause&${names.map((name) => `name=${name}`).join("&")}`;
     const { headers } = await admin.ask("POST", "/bulk", { body });
