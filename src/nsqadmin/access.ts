@@ -51,7 +51,10 @@ export interface AccessContext {
   readonly options: Pick<NsqadminOptions, "adminUsers" | "aclHttpHeader">;
   readonly proxies: TrustedProxies | undefined;
   /** Who has logged in; undefined where nobody has to. */
-  readonly logins: { identityOf(request: RequestContext): Identity | undefined } | undefined;
+  readonly logins: {
+    identityOf(request: RequestContext): Identity | undefined;
+    rolesOf(user: string): readonly Role[];
+  } | undefined;
 }
 
 /** Whether somebody with these roles may do that. */
@@ -73,6 +76,16 @@ export function userOf(access: AccessContext, request: RequestContext): string |
 export function requireRight(access: AccessContext, request: RequestContext, right: Right): void {
   request.client = userOf(access, request);
   if (!allows(rolesOf(access, request), right)) throw new HttpError(403, "FORBIDDEN");
+}
+
+/** Whether somebody may do that now who was allowed to before: for what goes on when he has been answered. */
+export function mayStill(
+  { logins }: Pick<AccessContext, "logins">,
+  user: string | undefined,
+  right: Right,
+): boolean {
+  // Who is named by a flag stays named.
+  return logins === undefined || user !== undefined && allows(logins.rolesOf(user), right);
 }
 
 /** What the one who asks is. */

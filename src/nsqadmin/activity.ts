@@ -40,6 +40,8 @@ export interface Subject {
   readonly client?: string | undefined;
   /** The topic that messages go to. */
   readonly to?: string | undefined;
+  /** What has come of it, in words. */
+  readonly detail?: string | undefined;
 }
 
 /** What a daemon has made of it. */
@@ -116,6 +118,16 @@ export class ActivityLog {
     });
   }
 
+  /** What had been begun for a request is over, and that has come of it. */
+  noteEnd(by: ActivityAuthor, ended: {
+    readonly subject: Subject;
+    readonly outcome: Outcome;
+    readonly status: number;
+    readonly atMs: number;
+  }): void {
+    this.#add(by, { ...ended, result: undefined, isOfBulk: false });
+  }
+
   /** One of many changes, which no request is about alone, was tried, and that has come of it. */
   noteOfBulk(
     by: ActivityAuthor,
@@ -131,9 +143,10 @@ export class ActivityLog {
 
   #add(
     { user, address, userAgent }: ActivityAuthor,
-    { subject, result, status, atMs, isOfBulk }: {
+    { subject, result, status, atMs, isOfBulk, outcome = outcomeOf(status, result) }: {
       readonly subject: Subject;
       readonly result: Done | undefined;
+      readonly outcome?: Outcome;
       readonly status: number;
       readonly atMs: number;
       readonly isOfBulk: boolean;
@@ -153,8 +166,9 @@ export class ActivityLog {
       message: cut(subject.message),
       client: cut(subject.client),
       to: cut(subject.to),
+      detail: cut(subject.detail),
       status,
-      outcome: outcomeOf(status, result),
+      outcome,
       isOfBulk,
       results,
       resultsLeftOut: leftOut,
@@ -187,10 +201,9 @@ export function noteActivity(admin: Recorder, context: RequestContext, status: n
 
 /** The texts of an activity by which it is found. */
 export function textOf({ user, address, outcome, ...activity }: Activity): string {
-  const { action, topic, channel, node, message, client, to } = activity;
-  return [user, address, action, topic, channel, node, message, client, to, outcome].filter((text) =>
-    text !== undefined
-  ).join(" ");
+  const { action, topic, channel, node, message, client, to, detail } = activity;
+  const texts = [user, address, action, topic, channel, node, message, client, to, detail, outcome];
+  return texts.filter((text) => text !== undefined).join(" ");
 }
 
 function outcomeOf(status: number, result: Done | undefined): Outcome {

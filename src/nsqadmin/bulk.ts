@@ -18,8 +18,9 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { Daemon } from "../cluster/daemon_client.ts";
 import { Patience } from "../cluster/patience.ts";
 import { WAITING_MAX } from "../http/http_client.ts";
+import { mayStill } from "./access.ts";
 import { ACTIVITY_TEXT_LENGTH_MAX, RESULTS_MAX } from "./activity.ts";
-import { type Author, carryOut, subjectOf } from "./changes.ts";
+import { type Author, carryOut, rightFor, subjectOf } from "./changes.ts";
 import type { AdminContext } from "./context.ts";
 
 /** Topics or channels that are changed in one go. */
@@ -74,6 +75,8 @@ export class BulkGo {
   ended: Moment | undefined;
   /** Nothing further is begun. */
   isStopped = false;
+  /** Why it was stopped, where nobody wanted that. */
+  problem: string | undefined;
   /** Settles when it has ended. */
   finished: Promise<void> = Promise.resolve();
   #reasons = 0;
@@ -160,6 +163,11 @@ export class BulkGoes {
     this.#spawn = spawn;
   }
 
+  /** Those that go on. */
+  get running(): BulkGo[] {
+    return [...this.#goes.values().filter(({ ended }) => ended === undefined)];
+  }
+
   find(id: string): BulkGo | undefined {
     return this.#goes.get(id);
   }
@@ -172,10 +180,11 @@ export class BulkGoes {
       readonly items: readonly Omit<BulkItem, "outcome">[];
     },
   ): BulkGo | undefined {
-    const running = this.#goes.values().filter(({ ended }) => ended === undefined);
-    if (this.#isEnded || [...running].length >= RUNNING_MAX) return undefined;
+    if (this.#isEnded || this.running.length >= RUNNING_MAX) return undefined;
     const go = new BulkGo({ action, author, items, begun: momentOf(this.#admin.clock) });
     this.#goes.set(go.id, go);
+    // The right may have been lost while the form came.
+    this.review();
     const { promise, resolve } = Promise.withResolvers<void>();
     go.finished = promise;
     this.#spawn(`bulk ${action}`, async (signal) => {
@@ -193,6 +202,17 @@ export class BulkGoes {
   end(): void {
     this.#isEnded = true;
     for (const go of this.#goes.values()) go.isStopped = true;
+  }
+
+  /** Somebody may have lost the right to it: of what he has begun nothing further is. */
+  review(): void {
+    for (const go of this.running) {
+      const { action, author: { user } } = go;
+      if (go.isStopped || mayStill(this.#admin, user, rightFor({ kind: action }))) continue;
+      go.isStopped = true;
+      go.problem = `${user ?? "who began it"} may not ${action} any more`;
+      this.#admin.logger.warn(`BULK(${go.id}): ${action} is stopped - ${go.problem}`);
+    }
   }
 
   async #run(go: BulkGo, signal: AbortSignal): Promise<void> {

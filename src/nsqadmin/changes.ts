@@ -237,7 +237,7 @@ async function carriedOut(
       const { order } = change;
       admin.redrives.check(order);
       const plan = await planRedrive(cluster, order);
-      admin.redrives.start(order, plan, author.user);
+      admin.redrives.start(order, plan, author);
       notify("redrive", order, undefined, { to: order.to });
       return { done: plan.nodes.map((address) => ({ kind: "nsqd", address })), failures: plan.failures };
     }

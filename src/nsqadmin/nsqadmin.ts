@@ -27,6 +27,7 @@ import { RequestCounts } from "../http/request_counts.ts";
 import { httpConnections, httpLimits, type HttpServer, serveHttp } from "../http/server.ts";
 import { EVENT_STREAM_BEAT_INTERVAL_MS } from "../http/server_sent_events.ts";
 import { possibleLimits } from "../net/descriptors.ts";
+import { mayStill } from "./access.ts";
 import { ActivityLog } from "./activity.ts";
 import { alertJson, Alerts, alertText } from "./alerts/alerts.ts";
 import type { Alert } from "./alerts/found.ts";
@@ -41,6 +42,7 @@ import { nodeConnection } from "./node_connections.ts";
 import { type AdminAction, Notifications } from "./notifications.ts";
 import { NSQADMIN_OPTIONS, type NsqadminConfig, type NsqadminOptions } from "./options.ts";
 import { TrustedProxies } from "./proxies.ts";
+import { noteEnd } from "./redrive/note_end.ts";
 import { Redrives } from "./redrive/redrives.ts";
 import { Taps } from "./tap/taps.ts";
 import { readTokenFile } from "./token_file.ts";
@@ -103,7 +105,11 @@ export class Nsqadmin implements Daemon, AdminContext {
       clock: this.clock,
       basePath: options.basePath,
       isSecure: ({ request }: RequestContext) => proxies?.isSecure(request) ?? request.tls !== undefined,
-      onChange: () => this.events.review(),
+      onChange: () => {
+        this.events.review();
+        this.redrives.review();
+        this.bulk.review();
+      },
     });
     this.logger = logger;
     const limits = {
@@ -165,6 +171,8 @@ export class Nsqadmin implements Daemon, AdminContext {
       clock: this.clock,
       connection,
       spawn: (run) => this.#group.spawn("redrive", run),
+      mayRedrive: (user) => mayStill(this, user, "redrive"),
+      onEnd: (redrive) => noteEnd(this, redrive),
     });
     this.taps = new Taps({
       // Whether they are alone is asked every few seconds.

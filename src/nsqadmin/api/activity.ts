@@ -24,6 +24,7 @@ const FIELDS: Fields<Activity> = {
   message: ({ message }) => message,
   client: ({ client }) => client,
   to: ({ to }) => to,
+  detail: ({ detail }) => detail,
   status: ({ status }) => status,
   outcome: ({ outcome }) => outcome,
 };

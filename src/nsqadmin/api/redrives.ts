@@ -24,7 +24,7 @@ export function redrives(admin: AdminContext): unknown {
       redriven: redrive.redriven,
       put_back: redrive.failed,
       problem: redrive.problem,
-      user: redrive.user,
+      user: redrive.author.user,
       began: new Date(redrive.beganMs).toISOString(),
       ended: redrive.endedMs === undefined ? undefined : new Date(redrive.endedMs).toISOString(),
     })),

@@ -32,7 +32,8 @@ export async function activityPage(request: PageRequest): Promise<Markup> {
         What people have changed here since this nsqadmin was started, and what they were refused: the last
         {" "}
         {ACTIVITIES_MAX}. Also as <a href={request.paths.activityApi + query}>JSON</a> and{" "}
-        <a href={`${request.paths.activityApi}.csv${query}`}>CSV</a>.
+        <a href={`${request.paths.activityApi}.csv${query}`}>CSV</a>. Messages that were published again are
+        on <a href={request.paths.redrives}>Redrives</a>.
       </p>
       <TableControls
         request={request}
@@ -82,7 +83,7 @@ function Row({ request, of }: { readonly request: PageRequest; readonly of: Acti
 }
 
 function SubjectLink({ request, of }: { readonly request: PageRequest; readonly of: Activity }): Markup {
-  const { topic, channel, node, message, client, to } = of;
+  const { topic, channel, node, message, client, to, detail } = of;
   return (
     <>
       {topic !== undefined && <a href={request.paths.topic(topic)}>{topic}</a>}
@@ -96,6 +97,7 @@ function SubjectLink({ request, of }: { readonly request: PageRequest; readonly 
       {client !== undefined && ` client ${client}`}
       {to !== undefined && ` to ${to}`}
       {node !== undefined && ` on ${node}`}
+      {detail !== undefined && `: ${detail}`}
     </>
   );
 }

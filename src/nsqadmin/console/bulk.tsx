@@ -17,7 +17,7 @@ import { requireRight } from "../access.ts";
 import { BULK_ACTIONS, BULK_MAX, type BulkAction, type BulkGo, type BulkItem } from "../bulk.ts";
 import { authorOf, rightFor } from "../changes.ts";
 import type { Series } from "../watch/series.ts";
-import { BULK_WORDS, type BulkTable, targetText } from "./bulk_form.tsx";
+import { BULK_WORDS, type BulkTable, countText, goText, tableOf, targetText } from "./bulk_form.tsx";
 import { type FormAnswer, formText, pairsOf } from "./change_pages.tsx";
 import { channelsFound } from "./channels.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
@@ -35,14 +35,13 @@ const FAILED_SHOWN_MAX = 100;
 /** What may be changed many at once. */
 const TABLES: Readonly<
   Record<BulkTable, {
-    readonly one: string;
     readonly pathOf: (request: PageRequest) => string;
     /** Those that the filter of a query lets through, in the order of its table. */
     readonly found: (request: PageRequest, query: ReadonlyMap<string, string>) => Promise<readonly Series[]>;
   }>
 > = {
-  topics: { one: "topic", pathOf: ({ paths }) => paths.overview, found: topicsFound },
-  channels: { one: "channel", pathOf: ({ paths }) => paths.channels, found: channelsFound },
+  topics: { pathOf: ({ paths }) => paths.overview, found: topicsFound },
+  channels: { pathOf: ({ paths }) => paths.channels, found: channelsFound },
 };
 
 /** What is to be changed. */
@@ -109,14 +108,15 @@ export async function bulkPage(request: PageRequest): Promise<Markup | Answer> {
   if (file) return await file;
   const { done, failed, left } = go.counts;
   const isRunning = go.ended === undefined;
-  const table: BulkTable = go.items[0].target.channel === "" ? "topics" : "channels";
-  const title = `${BULK_WORDS[go.action]} ${countText(table, go.items.length)}`;
+  const table = tableOf(go);
+  const title = goText(go);
   const state = isRunning ? go.isStopped ? "stopping" : "running" : left > 0 ? "stopped" : "ended";
   return (
     <Layout request={request} title={title} live={isRunning}>
       <h1>{title}</h1>
       <p role="status" class={isRunning ? undefined : failed + left === 0 ? "done" : "warning"}>
         {STATES[state]}
+        {go.problem !== undefined && ` It was stopped: ${go.problem}.`}
       </p>
       <Facts
         of={[
@@ -352,10 +352,6 @@ function isTarget({ topic, channel }: Target): boolean {
 
 function isTable(text: string): text is BulkTable {
   return Object.hasOwn(TABLES, text);
-}
-
-function countText(table: BulkTable, count: number): string {
-  return `${count.toLocaleString("en")} ${TABLES[table].one}${count === 1 ? "" : "s"}`;
 }
 
 function numbersOf({ admin }: PageRequest, { topic, channel }: Target): string {

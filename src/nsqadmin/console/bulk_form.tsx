@@ -7,7 +7,7 @@
 
 import type { Target } from "../../cluster/cluster_actions.ts";
 import { rightFor } from "../changes.ts";
-import { BULK_ACTIONS, type BulkAction } from "../bulk.ts";
+import { BULK_ACTIONS, type BulkAction, type BulkGo } from "../bulk.ts";
 import { type Markup, NOTHING } from "./markup.ts";
 import type { PageRequest } from "./request.ts";
 
@@ -23,10 +23,26 @@ export const BULK_WORDS: Readonly<Record<BulkAction, string>> = {
 };
 
 const FORM = "bulk";
+const ONE: Readonly<Record<BulkTable, string>> = { topics: "topic", channels: "channel" };
 
 /** The actions that whoever asks may take. */
 function actionsOf({ may }: PageRequest): readonly BulkAction[] {
   return BULK_ACTIONS.filter((kind) => may("change") && may(rightFor({ kind })));
+}
+
+/** What a go is about. */
+export function tableOf({ items: [{ target }] }: BulkGo): BulkTable {
+  return target.channel === "" ? "topics" : "channels";
+}
+
+/** What it does. */
+export function goText(go: BulkGo): string {
+  return `${BULK_WORDS[go.action]} ${countText(tableOf(go), go.items.length)}`;
+}
+
+/** So many of them. */
+export function countText(table: BulkTable, count: number): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? ONE[table] : table}`;
 }
 
 /** What stands for it in a form: no name has a slash in it. */

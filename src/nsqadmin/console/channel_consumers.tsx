@@ -8,11 +8,11 @@ import { formatDuration } from "../../base/duration.ts";
 import { TimeSlice } from "../../base/time_slice.ts";
 import { Consumers, isSlow } from "../../cluster/consumers.ts";
 import type { ChannelStats, ClientStats } from "../../cluster/topic_stats.ts";
+import { ColumnHeads } from "./columns.tsx";
 import {
   attributesOf,
   CONSUMER_COLUMNS,
-  ConsumerCounts,
-  ConsumerHeads,
+  CONSUMER_COUNTS,
   type ConsumerRow,
   consumerRow,
   KickButton,
@@ -106,7 +106,7 @@ async function groups(request: PageRequest, sum: ChannelStats, by: "host" | "cli
               {by === "host" ? "Host" : "Client id"}
             </SortHead>
             <th scope="col">Connection</th>
-            <ConsumerHeads request={request} view={view} />
+            <ColumnHeads request={request} view={view} columns={CONSUMER_COUNTS} />
             {request.may("kick") && <th scope="col">Actions</th>}
           </tr>
         </thead>
@@ -118,7 +118,7 @@ async function groups(request: PageRequest, sum: ChannelStats, by: "host" | "cli
                 <Slow is={row.consumer.slowConnections > 0} />
               </th>
               <td>{attributesOf(row.consumer).join(", ")}</td>
-              <ConsumerCounts of={row} />
+              {CONSUMER_COUNTS.map(({ cell }) => cell(row, request))}
               {request.may("kick") && (
                 <td>
                   <KickButton to={to} consumer={row.consumer.name} />

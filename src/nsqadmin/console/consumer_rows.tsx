@@ -7,10 +7,10 @@
 import type { Consumer } from "../../cluster/consumers.ts";
 import type { KickTarget } from "../../cluster/kick.ts";
 import { kickFields } from "../kick_target.ts";
+import type { Column } from "./columns.tsx";
 import type { Markup } from "./markup.ts";
-import { ChangeButton, Count, SortHead, Time } from "./parts.tsx";
-import type { PageRequest } from "./request.ts";
-import type { Columns, TableView } from "./table.ts";
+import { ChangeButton, Count, Time } from "./parts.tsx";
+import type { Columns } from "./table.ts";
 
 /** The last second that is shown as such, whatever a node says: of the year 9999. */
 const SECOND_MAX = 253_402_300_799;
@@ -45,45 +45,33 @@ export const CONSUMER_COLUMNS: Columns<ConsumerRow> = {
   requeued: ({ consumer }) => consumer.requeued,
 };
 
-/** The heads of these columns. */
-export function ConsumerHeads(
-  { request, view }: { readonly request: PageRequest; readonly view: TableView },
-): Markup {
-  const head = { request, view };
-  return (
-    <>
-      <SortHead {...head} column="since">Connected since</SortHead>
-      <SortHead {...head} column="connections">Connections</SortHead>
-      <SortHead {...head} column="nodes">Nodes</SortHead>
-      <SortHead {...head} column="in-flight">In flight</SortHead>
-      <SortHead {...head} column="ready">Ready</SortHead>
-      <SortHead {...head} column="finished">Finished</SortHead>
-      <SortHead {...head} column="requeued">Requeued</SortHead>
-    </>
-  );
-}
-
-/** And the cells. */
-export function ConsumerCounts(
-  { of: { consumer, nodes, nodesOfChannels, isImbalanced } }: { readonly of: ConsumerRow },
-): Markup {
-  return (
-    <>
+/** The same as columns. */
+export const CONSUMER_COUNTS: readonly Column<ConsumerRow>[] = [
+  {
+    name: "since",
+    head: "Connected since",
+    cell: ({ consumer }) => (
       <td class="n">
         <Time atMs={connectedMs(consumer)} />
       </td>
-      <Count of={consumer.connections} />
+    ),
+  },
+  { name: "connections", head: "Connections", cell: ({ consumer }) => <Count of={consumer.connections} /> },
+  {
+    name: "nodes",
+    head: "Nodes",
+    cell: ({ nodes, nodesOfChannels, isImbalanced }) => (
       <td class="n">
         {nodes.toLocaleString("en")} of {nodesOfChannels.toLocaleString("en")}{" "}
         {isImbalanced && <strong class="mark">not on all</strong>}
       </td>
-      <Count of={consumer.inFlight} />
-      <Count of={consumer.ready} />
-      <Count of={consumer.finished} />
-      <Count of={consumer.requeued} />
-    </>
-  );
-}
+    ),
+  },
+  { name: "in-flight", head: "In flight", cell: ({ consumer }) => <Count of={consumer.inFlight} /> },
+  { name: "ready", head: "Ready", cell: ({ consumer }) => <Count of={consumer.ready} /> },
+  { name: "finished", head: "Finished", cell: ({ consumer }) => <Count of={consumer.finished} /> },
+  { name: "requeued", head: "Requeued", cell: ({ consumer }) => <Count of={consumer.requeued} /> },
+];
 
 /** Marks who has all in flight that it wants, and has never finished one. */
 export function Slow({ is }: { readonly is: boolean }): Markup {

@@ -11,13 +11,13 @@ import {
   attributesOf,
   connectedMs,
   CONSUMER_COLUMNS,
-  ConsumerCounts,
-  ConsumerHeads,
+  CONSUMER_COUNTS,
   type ConsumerRow,
   consumerRow,
   KickButton,
   Slow,
 } from "./consumer_rows.tsx";
+import { type Column, ColumnHeads, columnsShown } from "./columns.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
@@ -54,6 +54,24 @@ const FIELDS: Fields<ConsumerRow> = {
   slow: ({ consumer }) => consumer.slowConnections > 0,
 };
 
+/** The columns, but for the first. */
+export const CONSUMER_TABLE: readonly Column<ConsumerRow>[] = [
+  { name: "agent", head: "User agent", cell: ({ consumer }) => <td>{consumer.userAgent}</td> },
+  {
+    ...{ name: "connection", head: "Connection", isSortable: false },
+    cell: ({ consumer }) => <td>{attributesOf(consumer).join(", ")}</td>,
+  },
+  {
+    ...{ name: "channels", head: "Channels", isSortable: false },
+    cell: ({ consumer }, request) => (
+      <td class="name">
+        <ChannelLinks request={request} consumer={consumer} />
+      </td>
+    ),
+  },
+  ...CONSUMER_COUNTS,
+];
+
 /** `GET /consumers` */
 export async function consumersPage(request: PageRequest): Promise<Markup | Answer> {
   const { poller, views } = request.admin;
@@ -65,6 +83,7 @@ export async function consumersPage(request: PageRequest): Promise<Markup | Answ
   const file = exported(request, { consumers: fileOf(part.found, FIELDS) }, failures);
   if (file) return await file;
   const head = { request, view };
+  const columns = columnsShown(request, "consumers", CONSUMER_TABLE);
   return (
     <Layout request={request} title="Consumers" live>
       <h1>Consumers</h1>
@@ -85,17 +104,14 @@ export async function consumersPage(request: PageRequest): Promise<Markup | Answ
         <thead>
           <tr>
             <SortHead {...head} column="name">Host</SortHead>
-            <SortHead {...head} column="agent">User agent</SortHead>
-            <th scope="col">Connection</th>
-            <th scope="col" class="name">Channels</th>
-            <ConsumerHeads {...head} />
+            <ColumnHeads {...head} columns={columns} />
             {request.may("kick") && <th scope="col">Actions</th>}
           </tr>
         </thead>
         <tbody>
-          {part.rows.map((row) => <Row request={request} row={row} />)}
+          {part.rows.map((row) => <Row request={request} row={row} columns={columns} />)}
           {part.rows.length === 0 && (
-            <EmptyRow columns={request.may("kick") ? 12 : 11}>
+            <EmptyRow columns={columns.length + (request.may("kick") ? 2 : 1)}>
               {failed ? "Nobody has answered." : "There is none."}
             </EmptyRow>
           )}
@@ -106,7 +122,13 @@ export async function consumersPage(request: PageRequest): Promise<Markup | Answ
   );
 }
 
-function Row({ request, row }: { readonly request: PageRequest; readonly row: ConsumerRow }): Markup {
+function Row(
+  { request, row, columns }: {
+    readonly request: PageRequest;
+    readonly row: ConsumerRow;
+    readonly columns: readonly Column<ConsumerRow>[];
+  },
+): Markup {
   const { consumer } = row;
   return (
     <tr>
@@ -114,12 +136,7 @@ function Row({ request, row }: { readonly request: PageRequest; readonly row: Co
         {consumer.hostname} <span class="quiet">{consumer.clientId}</span>{" "}
         <Slow is={consumer.slowConnections > 0} />
       </th>
-      <td>{consumer.userAgent}</td>
-      <td>{attributesOf(consumer).join(", ")}</td>
-      <td class="name">
-        <ChannelLinks request={request} consumer={consumer} />
-      </td>
-      <ConsumerCounts of={row} />
+      {columns.map(({ cell }) => cell(row, request))}
       {request.may("kick") && (
         <td>
           <KickButton to={request.paths.consumers} consumer={consumer.name} />

@@ -8,6 +8,7 @@ import { DENOSQ_VERSION, NSQ_VERSION } from "../../base/version.ts";
 import { AlertStrip } from "./alert_strip.tsx";
 import { type Content, type Markup, NOTHING } from "./markup.ts";
 import type { PageRequest } from "./request.ts";
+import { RunningStrip } from "./running_strip.tsx";
 
 /** A whole page. */
 export function Layout(
@@ -56,6 +57,7 @@ export function Layout(
         </header>
         <main id="main">
           {live && <AlertStrip request={request} />}
+          {!isStranger && <RunningStrip request={request} />}
           <Done kind={request.query.get("done")} on={request.query.get("on")} />
           {children}
         </main>

@@ -16,6 +16,7 @@ import { likelyCause } from "./likely_cause.ts";
 import { type Markup, NOTHING } from "./markup.ts";
 import { agoOf, ClusterNews, seen } from "./news.tsx";
 import { runsFor } from "./nodes.tsx";
+import { DeepestChannel } from "./overview.tsx";
 import {
   bytesText,
   ChangeButton,
@@ -103,7 +104,7 @@ export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
                     <a href={request.paths.topic(row.name)}>{row.name}</a> <Paused is={row.paused} />
                   </th>
                   <Count of={row.depth} />
-                  <Count of={row.channelDepth} />
+                  <DeepestChannel request={request} of={row} />
                   <td class="n">{rounded(row.inRate)}</td>
                   <td class="n">{rounded(row.outRate)}</td>
                   <Count of={row.inFlight} />

@@ -9,6 +9,7 @@ import type { NodeFacts } from "../../cluster/node_facts.ts";
 import type { Answer } from "../../http/answer.ts";
 import type { NodeState, WatchedNode } from "../watch/watched_node.ts";
 import { rounded } from "./charts.tsx";
+import { type Column, ColumnHeads, columnsShown } from "./columns.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
@@ -54,9 +55,62 @@ const NODE_FIELDS: Fields<WatchedNode> = {
   health: ({ numbers }) => numbers?.facts?.health,
 };
 
+/** The columns, but for the first. */
+export const NODE_TABLE: readonly Column<WatchedNode>[] = [
+  { name: "address", head: "HTTP", cell: ({ address }) => <td class="n">{address}</td> },
+  {
+    ...{ name: "tcp-port", head: "TCP port", isSortable: false },
+    cell: ({ node }) => <td class="n">{node.tcp_port}</td>,
+  },
+  {
+    name: "version",
+    head: "Version",
+    cell: ({ node }) => (
+      <td class="n">{node.version} {node.out_of_date && <strong class="mark">outdated</strong>}</td>
+    ),
+  },
+  {
+    ...{ name: "place", head: "Region, zone", isSortable: false },
+    cell: ({ node: { topology_region, topology_zone } }) => (
+      <td>{[topology_region, topology_zone].filter((part) => part !== undefined).join(", ")}</td>
+    ),
+  },
+  {
+    name: "lookupds",
+    head: "Told by",
+    isThere: ({ admin: { cluster } }) => cluster.registries !== undefined,
+    cell: ({ node }, { admin: { cluster } }) => (
+      <ToldBy node={node} of={cluster.registries?.addresses.length ?? 0} />
+    ),
+  },
+  { name: "topics", head: "Topics", cell: (watched) => <TopicCount of={watched} /> },
+  { name: "state", head: "State", cell: (watched, request) => <State request={request} of={watched} /> },
+  { name: "waiting", head: "Waiting", cell: ({ numbers }) => <Count of={numbers?.totals.waiting ?? 0} /> },
+  {
+    name: "in",
+    head: "In/s",
+    cell: ({ numbers }) => <td class="n">{rounded(numbers?.totals.inRate ?? 0)}</td>,
+  },
+  {
+    name: "consumers",
+    head: "Consumers",
+    cell: ({ numbers }) => <Count of={numbers?.totals.consumers ?? 0} />,
+  },
+  {
+    name: "memory",
+    head: "Memory",
+    cell: ({ numbers }) => <td class="n">{bytesText(numbers?.facts?.memory.inUseBytes)}</td>,
+  },
+  {
+    name: "started",
+    head: "Runs for",
+    cell: (watched, request) => <td class="n">{runsFor(request, watched)}</td>,
+  },
+];
+
 /** `GET /nodes` */
 export async function nodesPage(request: PageRequest): Promise<Markup | Answer> {
-  const { cluster, poller } = request.admin;
+  const { poller } = request.admin;
   await seen(request);
   const view = tableView(request.query, NODE_COLUMNS);
   const nameOf = ({ node, address }: WatchedNode) => `${node.hostname} ${address}`;
@@ -64,7 +118,7 @@ export async function nodesPage(request: PageRequest): Promise<Markup | Answer> 
   const file = exported(request, { nodes: fileOf(part.found, NODE_FIELDS) }, poller.failures);
   if (file) return await file;
   const head = { request, view };
-  const registries = cluster.registries;
+  const columns = columnsShown(request, "nodes", NODE_TABLE);
   return (
     <Layout request={request} title="Nodes" live>
       <h1>Nodes</h1>
@@ -79,62 +133,20 @@ export async function nodesPage(request: PageRequest): Promise<Markup | Answer> 
         <thead>
           <tr>
             <SortHead {...head} column="name">Host</SortHead>
-            <SortHead {...head} column="address">HTTP</SortHead>
-            <th scope="col" class="n">TCP port</th>
-            <SortHead {...head} column="version">Version</SortHead>
-            <th scope="col">Region, zone</th>
-            {registries && <SortHead {...head} column="lookupds">Told by</SortHead>}
-            <SortHead {...head} column="topics">Topics</SortHead>
-            <SortHead {...head} column="state">State</SortHead>
-            <SortHead {...head} column="waiting">Waiting</SortHead>
-            <SortHead {...head} column="in">In/s</SortHead>
-            <SortHead {...head} column="consumers">Consumers</SortHead>
-            <SortHead {...head} column="memory">Memory</SortHead>
-            <SortHead {...head} column="started">Runs for</SortHead>
+            <ColumnHeads {...head} columns={columns} />
           </tr>
         </thead>
         <tbody>
-          {part.rows.map((watched) => {
-            const { node, numbers, state } = watched;
-            return (
-              <tr>
-                <th scope="row" class="name">
-                  <a href={request.paths.node(watched.address)}>{node.hostname}</a>
-                </th>
-                <td class="n">{watched.address}</td>
-                <td class="n">{node.tcp_port}</td>
-                <td class="n">
-                  {node.version} {node.out_of_date && <strong class="mark">outdated</strong>}
-                </td>
-                <td>
-                  {[node.topology_region, node.topology_zone].filter((part) => part !== undefined).join(", ")}
-                </td>
-                {registries && <ToldBy node={node} of={registries.addresses.length} />}
-                <td class="n">
-                  {topicsAt(watched).toLocaleString("en")}
-                  {node.topics?.some(({ tombstoned }) => tombstoned) && (
-                    <span class="quiet">(some tombstoned)</span>
-                  )}
-                </td>
-                <td class="n">
-                  {numbers?.facts !== undefined && <NodeMarks of={numbers.facts} />}
-                  {state === "up" ? STATE_TEXTS.up : (
-                    <>
-                      <strong class="mark">{STATE_TEXTS[state]}</strong>{" "}
-                      <span class="quiet">{agoOf(request, watched.answered?.monotonicMs)}</span>
-                    </>
-                  )}
-                </td>
-                <Count of={numbers?.totals.waiting ?? 0} />
-                <td class="n">{rounded(numbers?.totals.inRate ?? 0)}</td>
-                <Count of={numbers?.totals.consumers ?? 0} />
-                <td class="n">{bytesText(numbers?.facts?.memory.inUseBytes)}</td>
-                <td class="n">{runsFor(request, watched)}</td>
-              </tr>
-            );
-          })}
+          {part.rows.map((watched) => (
+            <tr>
+              <th scope="row" class="name">
+                <a href={request.paths.node(watched.address)}>{watched.node.hostname}</a>
+              </th>
+              {columns.map(({ cell }) => cell(watched, request))}
+            </tr>
+          ))}
           {part.rows.length === 0 && (
-            <EmptyRow columns={13}>
+            <EmptyRow columns={1 + columns.length}>
               {poller.failures.length > 0 ? "Nobody has answered." : "There is none."}
             </EmptyRow>
           )}
@@ -148,6 +160,33 @@ export async function nodesPage(request: PageRequest): Promise<Markup | Answer> 
 /** Those that it has said that it has. */
 function topicsAt({ numbers }: WatchedNode): number {
   return numbers?.totals.topics ?? 0;
+}
+
+function TopicCount({ of: watched }: { readonly of: WatchedNode }): Markup {
+  return (
+    <td class="n">
+      {topicsAt(watched).toLocaleString("en")}
+      {watched.node.topics?.some(({ tombstoned }) => tombstoned) && (
+        <span class="quiet">(some tombstoned)</span>
+      )}
+    </td>
+  );
+}
+
+function State(
+  { request, of: { numbers, state, answered } }: { readonly request: PageRequest; readonly of: WatchedNode },
+): Markup {
+  return (
+    <td class="n">
+      {numbers?.facts !== undefined && <NodeMarks of={numbers.facts} />}
+      {state === "up" ? STATE_TEXTS.up : (
+        <>
+          <strong class="mark">{STATE_TEXTS[state]}</strong>{" "}
+          <span class="quiet">{agoOf(request, answered?.monotonicMs)}</span>
+        </>
+      )}
+    </td>
+  );
 }
 
 function ToldBy({ node, of: count }: { readonly node: ClusterNode; readonly of: number }): Markup {

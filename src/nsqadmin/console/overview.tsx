@@ -21,7 +21,11 @@ import { TOPIC_COLUMNS, TOPIC_FIELDS, type TopicRow, topicRows } from "./topic_r
 /** The columns, but for the first. */
 export const TOPIC_TABLE: readonly Column<TopicRow>[] = [
   { name: "depth", head: "Depth", cell: ({ depth }) => <Count of={depth} /> },
-  { name: "channel-depth", head: "Deepest channel", cell: ({ channelDepth }) => <Count of={channelDepth} /> },
+  {
+    name: "channel-depth",
+    head: "Deepest channel",
+    cell: (row, request) => <DeepestChannel request={request} of={row} />,
+  },
   {
     name: "line",
     head: "Waiting, 10 min",
@@ -119,6 +123,26 @@ export function CreateForm({ request }: { readonly request: PageRequest }): Mark
         <button type="submit" name="action" value="create" class="plain">Create</button>
       </form>
     </section>
+  );
+}
+
+/** What waits in the deepest channel of a topic, and which that is. */
+export function DeepestChannel(
+  { request, of: { name, channelDepth, deepestChannel } }: {
+    readonly request: PageRequest;
+    readonly of: TopicRow;
+  },
+): Markup {
+  return (
+    <td class="n">
+      {whole(channelDepth)}
+      {deepestChannel !== undefined && (
+        <>
+          {" "}
+          <a href={request.paths.channel(name, deepestChannel)}>{deepestChannel}</a>
+        </>
+      )}
+    </td>
   );
 }
 

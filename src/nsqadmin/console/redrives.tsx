@@ -52,7 +52,7 @@ function Row({ request, of }: { readonly request: PageRequest; readonly of: Redr
       <td>
         <Time atMs={of.beganMs} />
       </td>
-      <td>{of.user ?? <span class="quiet">not known</span>}</td>
+      <td>{of.author.user ?? <span class="quiet">not known</span>}</td>
       <th scope="row" class="name">
         <a href={request.paths.channel(topic, channel)}>{`${topic} / ${channel}`}</a>
       </th>
@@ -63,7 +63,7 @@ function Row({ request, of }: { readonly request: PageRequest; readonly of: Redr
       <Count of={of.count} />
       <Count of={of.failed} />
       <td>
-        {state === "failed" ? <strong class="mark">failed</strong> : state}
+        {state === "failed" || state === "revoked" ? <strong class="mark">{state}</strong> : state}
         {state === "running" && `, ${rate.toLocaleString("en")} in a second`}
         {problem !== undefined && `: ${problem}`}
       </td>

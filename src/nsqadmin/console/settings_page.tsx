@@ -10,8 +10,10 @@ import { isOfConfigNetwork } from "../api/config.ts";
 import { NSQADMIN_OPTIONS } from "../options.ts";
 import { type FormAnswer, formText, pairsOf } from "./change_pages.tsx";
 import { CHANNEL_TABLE } from "./channels.tsx";
+import { CONSUMER_TABLE } from "./consumers.tsx";
 import { Layout } from "./layout.tsx";
 import { type Markup, NOTHING } from "./markup.ts";
+import { NODE_TABLE } from "./nodes.tsx";
 import { TOPIC_TABLE } from "./overview.tsx";
 import { Table } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
@@ -25,6 +27,8 @@ const TABLES: readonly {
 }[] = [
   { name: "topics", title: "Columns of topics", columns: TOPIC_TABLE },
   { name: "channels", title: "Columns of channels", columns: CHANNEL_TABLE },
+  { name: "consumers", title: "Columns of consumers", columns: CONSUMER_TABLE },
+  { name: "nodes", title: "Columns of nodes", columns: NODE_TABLE },
 ];
 
 const THEME_WORDS: Readonly<Record<Theme, string>> = {

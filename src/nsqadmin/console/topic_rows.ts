@@ -17,6 +17,8 @@ export interface TopicRow {
   readonly depth: number;
   /** Of the channel that has the most. */
   readonly channelDepth: number;
+  /** Its name, if there is anything in it. */
+  readonly deepestChannel: string | undefined;
   readonly inFlight: number;
   readonly deferred: number;
   readonly requeued: number;
@@ -56,6 +58,7 @@ export const TOPIC_COLUMNS: Columns<TopicRow> = {
 /** A row in a file. */
 export const TOPIC_FIELDS: Fields<TopicRow> = {
   ...TOPIC_COLUMNS,
+  "deepest-channel": ({ deepestChannel }) => deepestChannel,
   "silent-nodes": ({ silentNodes }) => silentNodes,
   paused: ({ paused }) => paused,
 };
@@ -65,7 +68,10 @@ export function* topicRows(topics: Iterable<Series>): Generator<TopicRow> {
   for (const topic of topics) {
     const { nodes, silentNodes, knownMs } = topic;
     if (nodes === 0 && knownMs === undefined) continue;
-    const channels = Array.from(topic.channels.values(), (channel) => (field: Field) => channel.known(field));
+    const channels = Array.from(topic.channels.values(), (channel) => ({
+      name: channel.name,
+      of: (field: Field) => channel.known(field),
+    }));
     yield rowOf(topic, { of: (field) => topic.known(field), channels, nodes, silentNodes, knownMs });
   }
 }
@@ -74,30 +80,42 @@ export function* topicRows(topics: Iterable<Series>): Generator<TopicRow> {
 export function* nodeTopicRows(numbers: NodeNumbers): Generator<TopicRow> {
   for (let i = 0; i < numbers.series.length;) {
     const topic = i++;
-    const channels: ((field: Field) => number)[] = [];
+    const channels: ChannelOfRow[] = [];
     for (; numbers.series[i]?.topic !== undefined; i++) {
       const channel = i;
-      channels.push((field) => numbers.at(channel, field));
+      channels.push({ name: numbers.series[channel].name, of: (field) => numbers.at(channel, field) });
     }
     yield rowOf(numbers.series[topic], { of: (field) => numbers.at(topic, field), channels, nodes: 1 });
   }
+}
+
+/** A channel of a topic. */
+interface ChannelOfRow {
+  readonly name: string;
+  readonly of: (field: Field) => number;
 }
 
 function rowOf(
   series: Series,
   { of, channels, nodes, silentNodes = 0, knownMs }: {
     readonly of: (field: Field) => number;
-    readonly channels: readonly ((field: Field) => number)[];
+    readonly channels: readonly ChannelOfRow[];
     readonly nodes: number;
     readonly silentNodes?: number;
     readonly knownMs?: number | undefined;
   },
 ): TopicRow {
+  let [channelDepth, deepestChannel]: [number, string | undefined] = [0, undefined];
+  for (const channel of channels) {
+    const depth = channel.of("depth");
+    if (depth > channelDepth) [channelDepth, deepestChannel] = [depth, channel.name];
+  }
   return {
     name: series.name,
     series,
     depth: of("depth"),
-    channelDepth: channels.reduce((max, channel) => Math.max(max, channel("depth")), 0),
+    channelDepth,
+    deepestChannel,
     inFlight: of("inFlight"),
     deferred: of("deferred"),
     requeued: of("requeued"),
@@ -111,6 +129,6 @@ function rowOf(
     silentNodes,
     knownMs,
     paused: of("paused") > 0,
-    isLeft: channels.some((channel) => channel("depth") > 0 && channel("consumers") === 0),
+    isLeft: channels.some((channel) => channel.of("depth") > 0 && channel.of("consumers") === 0),
   };
 }

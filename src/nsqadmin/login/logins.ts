@@ -20,7 +20,7 @@ import { shortened } from "../../base/shortened.ts";
 import type { Header } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
-import { basicCredentials, type Identity } from "../access.ts";
+import { basicCredentials, type Identity, type Role } from "../access.ts";
 import { addressKey } from "../subnet.ts";
 import { decoyHash, isPassword, PASSWORD_LENGTH_MAX, type PasswordHash } from "./password.ts";
 import { sessionCookie, sessionIdOf } from "./session_cookie.ts";
@@ -99,6 +99,11 @@ export class Logins {
   /** Who has made the request, once that was found out. */
   identityOf(request: RequestContext): Identity | undefined {
     return this.#holders.get(request);
+  }
+
+  /** What a user is now, whether he has logged in or not; nothing if there is none of that name. */
+  rolesOf(user: string): readonly Role[] {
+    return this.#users.get(user)?.roles ?? [];
   }
 
   /** A name as others may see it: it could be a password in the wrong place. */

@@ -6,6 +6,7 @@
  *             ┌─ done      as many as there were when it began, or no more come
  *  running ───┼─ canceled  somebody wanted it to end
  *             ├─ stopped   nsqadmin ends
+ *             ├─ revoked   who began it may no more
  *             └─ failed    nothing can be taken, or one after the other cannot be published
  * ```
  *
@@ -17,6 +18,7 @@ import { errorText } from "../../base/error_text.ts";
 import { every, sleep } from "../../base/every.ts";
 import { RateLimit } from "../../base/rate_limit.ts";
 import type { ConnectionOptions, Consumer, Message, Producer } from "../../client/mod.ts";
+import type { ActivityAuthor } from "../activity.ts";
 import type { RedriveOrder, RedrivePlan } from "./plan.ts";
 
 /** Messages that are taken and not yet published. */
@@ -34,7 +36,7 @@ const LOOK_INTERVAL_MS = 250;
 const END_TIMEOUT_MS = 3000;
 
 /** How it stands. */
-export type RedriveState = "running" | "done" | "canceled" | "stopped" | "failed";
+export type RedriveState = "running" | "done" | "canceled" | "stopped" | "revoked" | "failed";
 
 /** What {@linkcode Redrive} is given. */
 export interface RedriveOptions {
@@ -44,7 +46,7 @@ export interface RedriveOptions {
   readonly connection: ConnectionOptions;
   readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
   /** Who wanted it. */
-  readonly user: string | undefined;
+  readonly author: ActivityAuthor;
   /** @default {IDLE_MS} */
   readonly idleMs?: number;
   /** @default {END_TIMEOUT_MS} */
@@ -55,7 +57,7 @@ export interface RedriveOptions {
 export class Redrive {
   readonly id: string;
   readonly order: RedriveOrder;
-  readonly user: string | undefined;
+  readonly author: ActivityAuthor;
   /** As many are taken. */
   readonly count: number;
   readonly beganMs: number;
@@ -82,10 +84,10 @@ export class Redrive {
   /** Settles when the one before has been let through. */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor({ id, order, plan, connection, clock, user, ...times }: RedriveOptions) {
+  constructor({ id, order, plan, connection, clock, author, ...times }: RedriveOptions) {
     this.id = id;
     this.order = order;
-    this.user = user;
+    this.author = author;
     this.count = plan.count;
     this.beganMs = clock.nowMs();
     this.#plan = plan;
@@ -98,8 +100,8 @@ export class Redrive {
   }
 
   /** Ends it, if it goes on: what was taken and not published is put back. */
-  end(state: "canceled" | "stopped"): void {
-    this.#over(state);
+  end(state: "canceled" | "stopped" | "revoked", problem?: string): void {
+    this.#over(state, problem);
   }
 
   /** Does it. Never rejects. */

@@ -9,6 +9,7 @@ import type { Logger } from "../../base/logger.ts";
 import type { ConnectionOptions } from "../../client/mod.ts";
 import { HttpError } from "../../http/http_error.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
+import type { ActivityAuthor } from "../activity.ts";
 import type { RedriveOrder, RedrivePlan } from "./plan.ts";
 import { Redrive } from "./redrive.ts";
 
@@ -31,6 +32,10 @@ export interface RedrivesOptions {
   readonly connection: () => ConnectionOptions;
   /** Runs something that never rejects. */
   readonly spawn: (run: () => Promise<void>) => void;
+  /** Whether somebody may redrive, as it is now. */
+  readonly mayRedrive: (user: string | undefined) => boolean;
+  /** Is told of one that is over. */
+  readonly onEnd: (redrive: Redrive) => void;
 }
 
 /** See above. */
@@ -50,6 +55,11 @@ export class Redrives {
     return [...this.#over, ...this.#running.keys()].sort((a, b) => Number(b.id) - Number(a.id));
   }
 
+  /** Those that go on. */
+  get running(): Redrive[] {
+    return [...this.#running.keys()];
+  }
+
   find(id: string): Redrive | undefined {
     return this.newestFirst.find((each) => each.id === id);
   }
@@ -66,12 +76,12 @@ export class Redrives {
   }
 
   /** Begins one. @throws {HttpError} 409 or 503 if it cannot begin now. */
-  start(order: RedriveOrder, plan: RedrivePlan, user: string | undefined): Redrive {
+  start(order: RedriveOrder, plan: RedrivePlan, author: ActivityAuthor): Redrive {
     this.check(order);
     if (plan.count === 0 || plan.sources.length === 0) throw new HttpError(409, "NOTHING_TO_REDRIVE");
-    const { clock, logger, connection } = this.#options;
+    const { clock, logger, connection, onEnd } = this.#options;
     const id = String(++this.#count);
-    const redrive = new Redrive({ id, order, plan, user, clock, connection: connection() });
+    const redrive = new Redrive({ id, order, plan, author, clock, connection: connection() });
     const name = `REDRIVE(${order.topic}/${order.channel}): ${id}`;
     logger.info(`${name}: ${plan.count} messages to ${order.to}, ${order.rate} in a second`);
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -83,10 +93,23 @@ export class Redrives {
       const { state, redriven, failed, problem } = redrive;
       const text = `${name}: ${state}: ${redriven} of ${redrive.count} are published, ${failed} put back`;
       if (state === "failed") logger.error(`${text} - ${problem}`);
+      else if (state === "revoked") logger.warn(`${text} - ${problem}`);
       else logger.info(text);
+      onEnd(redrive);
       resolve();
     });
+    // The right may have been lost while the cluster was asked what waits.
+    this.review();
     return redrive;
+  }
+
+  /** Somebody may have lost the right to it: what he has begun ends. */
+  review(): void {
+    for (const redrive of this.running) {
+      const { user } = redrive.author;
+      if (this.#options.mayRedrive(user)) continue;
+      redrive.end("revoked", `${user ?? "who began it"} may not redrive any more`);
+    }
   }
 
   /** Has one end, which it is soon. @throws {HttpError} 404 or 409 if it does not go on. */

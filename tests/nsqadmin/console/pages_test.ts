@@ -83,7 +83,7 @@ pageTest(
 
     assertEquals(page.rows.slice(1), [
       ["paused paused", "0", "0", "0", "0", "0", "0", "0", "", "0", "0", "0", "1"],
-      ["t no consumers", "0", "3", "0", "0", "0", "0", "0", "", "0", "3", "0", "1"],
+      ["t no consumers", "0", "3 c", "0", "0", "0", "0", "0", "", "0", "3", "0", "1"],
     ]);
     assertStringIncludes(page.text, "nodes 1 topics 2 waiting in topics 0");
     assertEquals((await pageAt(admin, "/topics?sort=-messages")).rows.slice(1).map(([name]) => name), [
@@ -167,6 +167,29 @@ Deno.test("A topic's page shows what each node has of it, and how much comes and
       rows: { channel_depth: number }[];
     };
     assertEquals(inFile.map(({ channel_depth }) => channel_depth), [2, 2]);
+  });
+});
+
+Deno.test("The overview, a node's page and a file name the deepest channel of a topic, if anything waits in one", async () => {
+  const channels = [["a", 1], ["b", 7], ["c", 7]].map(([channel_name, depth]) => ({ channel_name, depth }));
+  await using node = fakeNode(() =>
+    Response.json({
+      topics: [{ topic_name: "t", channels }, { topic_name: "empty", channels: [{ channel_name: "c" }] }],
+    })
+  );
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    for (const path of ["/?sort=-channel-depth", `/nodes/${node.address}?sort=-channel-depth`]) {
+      const { rows, links } = await pageAt(admin, path);
+      assertEquals(rows.filter(([name]) => /^(t|empty)\b/.test(name)).map(([, , deepest]) => deepest), [
+        "7 b",
+        "0",
+      ]);
+      assert(links.includes("/topics/t/b"));
+    }
+    const { rows } = await admin.json("/?format=json&sort=-channel-depth") as {
+      rows: { channel_depth: number; deepest_channel: string | null }[];
+    };
+    assertEquals(rows.map((row) => [row.channel_depth, row.deepest_channel]), [[7, "b"], [0, null]]);
   });
 });
 

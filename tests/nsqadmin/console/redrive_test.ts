@@ -78,10 +78,18 @@ Deno.test("Dead letters are redriven to their topic from the page of their chann
       assertEquals(await depths(TOPIC), [0, 0]);
       const list = await pageAt(admin, "/redrives");
       assertEquals(list.rows[1].slice(2), [`${TOPIC} / c`, "orders", "5", "5", "0", "done", ""]);
-      const { activity: [{ action, channel, to: target, outcome }] } = await admin.json("/api/activity") as {
-        activity: Record<string, unknown>[];
-      };
-      assertEquals([action, channel, target, outcome], ["redrive", "c", "orders", "done"]);
+      const activity = await eventually("its end stands in the activity", async () => {
+        const { activity } = await admin.json("/api/activity") as { activity: Record<string, unknown>[] };
+        return activity.length === 2 && activity;
+      });
+      assertEquals(
+        activity.map(({ action, channel, to, outcome, detail }) => [action, channel, to, outcome, detail]),
+        [
+          ["end-redrive", "c", "orders", "done", "done: 5 of 5 published, 0 put back"],
+          ["redrive", "c", "orders", "done", undefined],
+        ],
+      );
+      assertStringIncludes((await pageAt(admin, "/activity")).text, "to orders: done: 5 of 5 published");
       await admin.nsqadmin.stop();
       const told = endpoint.requests.map(({ body }) => JSON.parse(body) as Record<string, unknown>);
       assertEquals(told.map((each) => [each.action, each.topic, each.channel, each.to]), [

@@ -65,6 +65,27 @@ settingsTest("The settings' page shows what is wanted, and takes it back", async
   assertEquals(headsOf(await pageAt(admin, "/", usual)), headsOf(await pageAt(admin, "/")));
 });
 
+settingsTest(
+  "Columns of nodes and of consumers can be left out, and all of all tables at a time",
+  async (admin) => {
+    const headers = {
+      Cookie: await kept(admin, "show=nodes.waiting&show=consumers.ready&show=consumers.nodes"),
+    };
+    assertEquals(headsOf(await pageAt(admin, "/nodes", headers)), ["Host", "Waiting"]);
+    assertEquals(headsOf(await pageAt(admin, "/consumers", headers)), ["Host", "Nodes", "Ready", "Actions"]);
+
+    const none = { Cookie: await kept(admin, "show=none") };
+    assert(none.Cookie.length < SETTINGS_LENGTH_MAX);
+    for (
+      const [path, heads] of [["/", ["Topic"]], ["/channels", ["Topic and channel"]], ["/nodes", [
+        "Host",
+      ]]] as const
+    ) {
+      assertEquals(headsOf(await pageAt(admin, path, none)), heads);
+    }
+  },
+);
+
 settingsTest("What a cookie cannot say counts for nothing", async (admin) => {
   const usual = headsOf(await pageAt(admin, "/"));
   const hidden = "&hide=topics.depth";

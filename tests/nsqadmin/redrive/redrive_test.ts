@@ -39,7 +39,7 @@ function redriveOf(
     plan: { count, sources, targets },
     connection: { dialTimeoutMs: 200, reconnect: { minMs: 10, maxMs: 20 } },
     clock: new SystemClock(),
-    user: undefined,
+    author: { user: undefined, address: "", userAgent: "" },
     idleMs: 300,
     endTimeoutMs: 300,
   });

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { HttpError } from "../../../src/http/http_error.ts";
 import { deadLetterTopicsOf, originOf } from "../../../src/nsqadmin/dead_letters.ts";
 import { tcpAddressesOf } from "../../../src/nsqadmin/node_connections.ts";
@@ -14,6 +14,7 @@ import {
 import { LOG_LEVELS, Logger } from "../../../src/base/logger.ts";
 import { SystemClock } from "../../../src/base/clock.ts";
 
+const ME = { user: "me", address: "h:1", userAgent: "" };
 const ORDER = { topic: "t", channel: "c", to: "to", rate: "", messages: "" };
 
 Deno.test("redriveOrder() has defaults, and refuses what is none", () => {
@@ -44,15 +45,19 @@ Deno.test("redriveOrder() has defaults, and refuses what is none", () => {
   }
 });
 
-Deno.test("Redrives has one of a channel at a time, and a few in all, none after it is stopped", async () => {
+Deno.test("Redrives has one of a channel at a time and a few in all, none of who may not any more, and none after it is stopped", async () => {
   const tasks: Promise<void>[] = [];
   const lines: string[] = [];
+  const ended: string[] = [];
+  let may = true;
   const redrives = new Redrives({
     logger: new Logger({ prefix: "", level: LOG_LEVELS.info, write: (line) => lines.push(line) }),
     clock: new SystemClock(),
     // It waits for as long to be connected.
     connection: () => ({ dialTimeoutMs: 600_000 }),
     spawn: (run) => void tasks.push(run()),
+    mayRedrive: () => may,
+    onEnd: ({ id, state }) => ended.push(`${id} ${state}`),
   });
   const plan = {
     waiting: [],
@@ -63,7 +68,7 @@ Deno.test("Redrives has one of a channel at a time, and a few in all, none after
     failures: [],
   };
   const begin = (channel: string, count = 5) =>
-    redrives.start(redriveOrder({ ...ORDER, channel }), { ...plan, count }, "me");
+    redrives.start(redriveOrder({ ...ORDER, channel }), { ...plan, count }, ME);
 
   assertThrows(() => begin("c0", 0), HttpError, "NOTHING_TO_REDRIVE");
   for (let i = 0; i < RUNNING_MAX; i++) begin(`c${i}`);
@@ -74,18 +79,37 @@ Deno.test("Redrives has one of a channel at a time, and a few in all, none after
   redrives.cancel("1");
   assertThrows(() => redrives.cancel("1"), HttpError, "REDRIVE_OVER");
   await tasks[0];
+  redrives.review();
   begin("more");
+  assertEquals(redrives.running.map(({ state }) => state), Array(RUNNING_MAX).fill("running"));
+  may = false;
+  redrives.review();
+  await Promise.all(tasks);
+  assertEquals(redrives.running, []);
+  // It was lost after the request was looked at.
+  assertEquals([begin("late").state, redrives.find("6")?.problem], [
+    "revoked",
+    "me may not redrive any more",
+  ]);
+  may = true;
+  begin("last");
   await redrives.stop();
   await Promise.all(tasks);
   assertThrows(() => begin("c"), HttpError, "TOO_MANY_REDRIVES");
 
-  assertEquals(redrives.newestFirst.map(({ id, state, user }) => [id, state, user]), [
-    ["5", "stopped", "me"],
-    ["4", "stopped", "me"],
-    ["3", "stopped", "me"],
-    ["2", "stopped", "me"],
-    ["1", "canceled", "me"],
+  assertEquals(redrives.newestFirst.map(({ id, state }) => [id, state]), [
+    ["7", "stopped"],
+    ["6", "revoked"],
+    ["5", "revoked"],
+    ["4", "revoked"],
+    ["3", "revoked"],
+    ["2", "revoked"],
+    ["1", "canceled"],
   ]);
+  assertEquals([ended.length, ended[0], ended.at(-1)], [7, "1 canceled", "7 stopped"]);
+  assert(
+    lines.some((line) => line.includes("revoked: 0 of 5 are published, 0 put back - me may not redrive")),
+  );
 });
 
 Deno.test("Names say which topic holds the dead letters of which", () => {
