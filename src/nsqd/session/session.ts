@@ -580,9 +580,7 @@ export class Session implements MessageSink, WireOwner {
 
   /** Carries out commands while the turn's slice lasts; false when there may be more. */
   async #executeSome(): Promise<boolean> {
-    // What else it has to say waits with it; so its publishes fail or succeed before the ones that follow.
-    const keeping = this.#keeping();
-    if (keeping) await this.#pause(keeping);
+    await this.#untilKept();
     let isDone = this.#suspension === undefined && this.#executeAll();
     while (this.#suspension) {
       const work = this.#suspension;
@@ -593,9 +591,17 @@ export class Session implements MessageSink, WireOwner {
         if (!(error instanceof ProtocolError)) throw error;
         this.#fail(error);
       }
+      // The turn may have ended meanwhile.
+      await this.#untilKept();
       isDone = this.#executeAll();
     }
     return isDone;
+  }
+
+  /** What else it has to say waits with what is held; so its publishes fail or succeed before the ones that follow. */
+  async #untilKept(): Promise<void> {
+    const keeping = this.#keeping();
+    if (keeping) await this.#pause(keeping);
   }
 
   /** The same without waiting for anything. */

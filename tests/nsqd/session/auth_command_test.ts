@@ -242,6 +242,25 @@ authTest(
   },
 );
 
+authTest(
+  "Session carries nothing out behind a publish that is being synced, when it has found out what it may meanwhile",
+  async (questions, nsqd) => {
+    const client = await questions.authorized();
+    let syncs = 0;
+    nsqd.stores.syncFault = () => ++syncs === 2;
+    nsqd.stores.holdSyncs();
+
+    // Of each topic it is found out what the permissions say.
+    await client.send(pub("t", "a"), pub("u", "b"));
+    assertEquals([client.frames(), [...nsqd.broker.topics.keys()]], [[], ["t"]]);
+    nsqd.stores.releaseSyncs();
+    await settle();
+
+    assertEquals(client.frames(), [OK, failure("E_PUB_FAILED PUB failed input/output error")]);
+  },
+  { durability: "fsync" },
+);
+
 // Expiry
 
 const ONE_SECOND = { ...ALLOW_ALL, ttl: 1 };
