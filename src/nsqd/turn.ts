@@ -103,10 +103,7 @@ export class Turn {
   run(): void {
     this.#running = true;
     try {
-      // What a commit comes to is work for this turn.
-      this.#scheduled = true;
-      if (this.#broker) this.#commit(this.#broker);
-      this.#scheduled = false;
+      this.#commitFirst();
       this.#broker?.pump(this.monotonicMs);
       for (const member of this.#withOutput) member.flush();
       this.#withOutput.length = 0;
@@ -114,6 +111,16 @@ export class Turn {
       this.#running = false;
       this.#monotonicMs = 0;
       this.#timestamp = undefined;
+    }
+  }
+
+  /** What a commit comes to is work for this turn: no other is to be scheduled for it. */
+  #commitFirst(): void {
+    this.#scheduled = true;
+    try {
+      if (this.#broker) this.#commit(this.#broker);
+    } finally {
+      this.#scheduled = false;
     }
   }
 

@@ -177,3 +177,20 @@ Deno.test("Turn.commit() does nothing when nobody has published", () => {
 
   assertEquals(notes, []);
 });
+
+Deno.test("Turn takes work again after one whose commit has a fault", async () => {
+  let isFaulty = true;
+  const { turn, notes, member } = noted({
+    commit: () => {
+      if (isFaulty) throw new Error("fault");
+    },
+  });
+
+  turn.schedule();
+  await nextTurn();
+  isFaulty = false;
+  turn.hasOutput(member("a"));
+  await nextTurn();
+
+  assertEquals(notes, ["commit", "error: fault", "commit", "pump", "a flush"]);
+});
