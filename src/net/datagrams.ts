@@ -5,7 +5,7 @@
  */
 import type { Socket } from "node:dgram";
 import { hostPort } from "../base/host_port.ts";
-import { ipVersion } from "../base/ip_address.ts";
+import { dialledIpVersion } from "../base/ip_address.ts";
 import { isGranted } from "../base/platform.ts";
 
 /** Where to. */
@@ -55,7 +55,7 @@ export class DatagramSender implements Disposable {
 }
 
 async function addressOf(hostname: string): Promise<{ address: string; family: number }> {
-  const family = ipVersion(hostname);
+  const family = dialledIpVersion(hostname);
   if (family !== 0) return { address: hostname, family };
   const { lookup } = await import("node:dns");
   return await new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { isIP } from "node:net";
-import { ipVersion } from "../../src/base/ip_address.ts";
+import { dialledIpVersion, ipVersion } from "../../src/base/ip_address.ts";
 
 const TEXTS = [
   ...[
@@ -46,6 +46,24 @@ const TEXTS = [
 for (const text of TEXTS) {
   Deno.test(`ipVersion() of ${JSON.stringify(text)} is ${isIP(text)}`, () => {
     assertEquals(ipVersion(text), isIP(text));
+  });
+}
+
+const ZONED = [
+  "fe80::1%eth0",
+  "fe80::1%2",
+  "::1%a-b.c",
+  "::1%",
+  "::1%a%b",
+  "%1",
+  "1.2.3.4%1",
+  "::1% ",
+  "::1%_",
+];
+
+for (const text of [...TEXTS, ...ZONED]) {
+  Deno.test(`dialledIpVersion() of ${JSON.stringify(text)} is ${isIP(text)}`, () => {
+    assertEquals(dialledIpVersion(text), isIP(text));
   });
 }
 

@@ -8,7 +8,7 @@
 
 import { errorText } from "../../base/error_text.ts";
 import { hostPort } from "../../base/host_port.ts";
-import { ipVersion } from "../../base/ip_address.ts";
+import { dialledIpVersion } from "../../base/ip_address.ts";
 import type { Logger } from "../../base/logger.ts";
 import { parseAddress } from "../../config/address.ts";
 
@@ -53,7 +53,7 @@ export async function followAddress(address: string, following: Following): Prom
   const { port } = parsed;
   // As Go dials: without a host it is this one.
   const hostname = parsed.hostname === "" ? "127.0.0.1" : parsed.hostname;
-  if (ipVersion(hostname) > 0) onHosts([hostAt([hostname], port)]);
+  if (dialledIpVersion(hostname) > 0) onHosts([hostAt([hostname], port)]);
   else await followName(address, { hostname, port }, following);
 }
 
@@ -75,8 +75,8 @@ export async function resolveName(name: string): Promise<readonly string[]> {
  */
 export function hostsAt(addresses: readonly string[], port: number): LookupHost[] {
   const unique = [...new Set(addresses)].sort();
-  const v4 = unique.filter((address) => ipVersion(address) === 4);
-  const v6 = unique.filter((address) => ipVersion(address) === 6);
+  const v4 = unique.filter((address) => dialledIpVersion(address) === 4);
+  const v6 = unique.filter((address) => dialledIpVersion(address) === 6);
   if (v4.length === 1) return [hostAt([...v4, ...v6], port)];
   return (v4.length > 0 ? v4 : v6).map((address) => hostAt([address], port));
 }

@@ -57,6 +57,10 @@ Deno.test("hostsAt() makes a host of each IPv6 address when there is no other", 
   ]);
 });
 
+Deno.test("hostsAt() makes a host of an IPv6 address with a zone", () => {
+  assertEquals(hostsAt(["fe80::1%2"], 4160).map(({ ways }) => ways), [["fe80::1%2"]]);
+});
+
 Deno.test("hostsAt() takes IPv6 addresses beside one IPv4 address for other ways to the same host", () => {
   assertEquals(hostsAt(["::1", "127.0.0.1"], 4160), [
     { text: "127.0.0.1:4160", ways: ["127.0.0.1", "::1"], port: 4160 },
