@@ -61,8 +61,8 @@ export class IoThread {
   readonly #connections = new Map<number, ThreadConnection>();
   readonly #started = Promise.withResolvers<void>();
   readonly #listening = Promise.withResolvers<void>();
-  /** The last certificate that it was given. */
-  #serverId = 0;
+  /** Certificates that it was given. */
+  readonly #servers = new WeakSet<TlsServer>();
   /** It has been told to do so. */
   #listens = false;
   #accepts = false;
@@ -214,8 +214,9 @@ export class IoThread {
   #idOf(server: TlsServer): number {
     const id = serverIds.get(server) ?? ++lastServerId;
     serverIds.set(server, id);
-    if (id > this.#serverId) {
-      this.#serverId = id;
+    // By what it has, and not by the number: a session may come with the one before, of which this thread has not heard yet.
+    if (!this.#servers.has(server)) {
+      this.#servers.add(server);
       this.#send({ server: id, options: server.options });
     }
     return id;

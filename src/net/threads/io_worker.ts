@@ -22,6 +22,7 @@ import {
   FROM_THREAD,
   type LayerRecord,
   type LogRecord,
+  nextId,
   type ThreadMessage,
   TO_THREAD,
 } from "./records.ts";
@@ -123,7 +124,7 @@ class IoWorker {
   }
 
   async #serve(connection: Connection): Promise<void> {
-    const id = ++this.#lastId;
+    const id = this.#lastId = nextId(this.#lastId, this.#connections);
     const served = new WorkerConnection(id, connection, this.#outbox);
     this.#connections.set(id, served);
     await served.closed;

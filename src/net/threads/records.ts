@@ -97,6 +97,16 @@ export const WRITE_WINDOW = 64 * 1024;
 /** The longest payload of bytes that a connection's record has, but for one read, in bytes. */
 export const PIECE_SIZE_MAX = 64 * 1024;
 
+/** Ids are from 1 to that: those of a ring are signed, and 0 is nobody's. */
+const ID_MAX = 0x7fffffff;
+
+/** The number of the next connection: they begin anew after the largest, with those that are free. */
+export function nextId(last: number, used: { has(id: number): boolean }): number {
+  let id = last;
+  do id = id === ID_MAX ? 1 : id + 1; while (used.has(id));
+  return id;
+}
+
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 

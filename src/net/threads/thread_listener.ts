@@ -182,9 +182,10 @@ export class ThreadListener implements Listening {
     const isEarly = performance.now() - started.startedMs < RESTART_PAUSE_MS;
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);
-      this.#startOne().catch((error) =>
-        this.#logger.error(`TCP: an I/O thread cannot start - ${errorText(error)}`)
-      );
+      this.#startOne().catch((error) => {
+        // One that is told to stop before it is there has not failed.
+        if (!this.#closed) this.#logger.error(`TCP: an I/O thread cannot start - ${errorText(error)}`);
+      });
     }, isEarly ? RESTART_PAUSE_MS : 0);
     this.#restarts.add(timer);
   }

@@ -4,8 +4,11 @@ import { LOG_LEVELS, Logger } from "../../../src/base/logger.ts";
 import type { Address } from "../../../src/config/address.ts";
 import type { ConnectionLimits } from "../../../src/net/admission.ts";
 import { type Connection, isDisconnect, writeAll } from "../../../src/net/connection.ts";
+import { putLayer } from "../../../src/net/layer.ts";
 import { ConnectionListener, type ListenerClient } from "../../../src/net/listener.ts";
 import { ThreadListener } from "../../../src/net/threads/thread_listener.ts";
+import { TlsServer } from "../../../src/net/tls_server.ts";
+import { certificateTest } from "../../support/certificates.ts";
 import { eventually } from "../../support/eventually.ts";
 import { bytesOf, textOf } from "../../support/frames.ts";
 
@@ -438,6 +441,34 @@ Deno.test("ThreadListener: a thread that ends takes its connections with it, and
     for (const conn of conns) conn.close();
   });
 });
+
+certificateTest(
+  "ThreadListener has the certificate before, where a thread has not heard of it yet",
+  async (made) => {
+    const { cert, key } = made.server;
+    const serverOf = () =>
+      new TlsServer({ cert, key, rootCa: undefined, clientAuth: "none", minVersion: "TLSv1.2" });
+    const [before, inForce] = [serverOf(), serverOf()];
+    /** Puts the layers on, one connection after the other. None of the peers speaks TLS. */
+    const layer = async (...servers: TlsServer[]) => {
+      const left = [...servers];
+      let failures = 0;
+      const serve = async (connection: Connection) => {
+        const server = left.shift();
+        if (server !== undefined) await putLayer(connection, { kind: "tls", server }).catch(() => failures++);
+      };
+      await using served = await Served.start({ threads: 1, serve });
+      const conns = await Promise.all(servers.map(() => served.connect()));
+      for (const conn of conns) await conn.write(bytesOf("no TLS, and more of it"));
+      await holds("each is told so", () => assertEquals(failures, servers.length));
+      for (const conn of conns) conn.close();
+    };
+
+    // Certificates are numbered as they come.
+    await layer(before);
+    await layer(inForce, before);
+  },
+);
 
 Deno.test("ThreadListener can be closed while a thread that has ended is about to be started again", async () => {
   await withWorkers(async (workers) => {
