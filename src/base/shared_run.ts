@@ -36,14 +36,14 @@ export class SharedRun {
     this.#before = before;
   }
 
-  /** True while the work is being done. */
+  /** True while the work is being done, or is about to be. */
   get isRunning(): boolean {
     return this.#running !== undefined;
   }
 
   /**
-   * Settles as the first run does that begins after the call; it does so at once when none is running, unless it waits for others. Who asks needs not wait: a
-   * rejection that nobody hears of is for the work to report.
+   * Settles as the first run does that begins after the call. When none is running it begins at once, or when `before` has
+   * settled. Who asks needs not wait: a rejection that nobody hears of is for the work to report.
    */
   request(): Promise<void> {
     if (!this.#waiting) {

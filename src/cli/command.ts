@@ -41,7 +41,9 @@ function nameInProc(): string | undefined {
   try {
     return Deno.readTextFileSync("/proc/self/cmdline").split("\0", 1)[0];
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) return undefined;
+    const { NotFound, NotCapable, PermissionDenied } = Deno.errors;
+    // No such folder, or none that this process may read: what the runtime says does as well.
+    if ([NotFound, NotCapable, PermissionDenied].some((kind) => error instanceof kind)) return undefined;
     throw error;
   }
 }
