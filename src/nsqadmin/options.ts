@@ -200,7 +200,7 @@ export const NSQADMIN_OPTIONS = {
     kind: alertRules,
     default: [],
     description:
-      'What is to be alerted about, as "depth(orders/*) > 10000 for 5m"; may be given several times. The kinds of rules: docs/nsqadmin.md.',
+      'What is to be alerted about, as "depth(orders/*) > 10000 for 5m"; may be given several times. The kinds of rules: docs/console.md.',
   }),
   alertDefaults: option({
     flag: "alert-defaults",

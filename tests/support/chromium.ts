@@ -176,12 +176,16 @@ export class ChromiumTab {
     await this.#send("Emulation.setScriptExecutionDisabled", { value: !value });
   }
 
-  /** How wide the window is, and which colours its user likes. */
+  /** How large the window is, and which colours its user likes. */
   async look(
-    { width, scheme }: { readonly width: number; readonly scheme: "light" | "dark" },
+    { width, height = 900, scheme }: {
+      readonly width: number;
+      readonly height?: number;
+      readonly scheme: "light" | "dark";
+    },
   ): Promise<void> {
     await this.#send("Emulation.setDeviceMetricsOverride", {
-      ...{ width, height: 900, deviceScaleFactor: 1, mobile: false },
+      ...{ width, height, deviceScaleFactor: 1, mobile: false },
     });
     await this.#send("Emulation.setEmulatedMedia", {
       features: [{ name: "prefers-color-scheme", value: scheme }],
@@ -220,6 +224,11 @@ export class ChromiumTab {
   /** Writes a text where the focus is. */
   async write(text: string): Promise<void> {
     await this.#send("Input.insertText", { text });
+  }
+
+  /** Shows no bars beside what can be scrolled. */
+  async hideScrollbars(): Promise<void> {
+    await this.#send("Emulation.setScrollbarsHidden", { hidden: true });
   }
 
   /** The page's picture, as PNG. */
