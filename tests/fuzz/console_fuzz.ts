@@ -11,6 +11,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { pageRoutes } from "../../src/nsqadmin/console/pages.tsx";
 import { shortened } from "../../src/base/shortened.ts";
 import { FakeHttp, type FakeHttpRequest } from "../support/fake_http.ts";
 import { HtmlPage } from "../support/html_page.ts";
@@ -47,28 +48,6 @@ const HOSTILE = [
   " ",
 ];
 const NAMES = ["t", "c", "orders", "orders.v2-#ephemeral", "a#ephemeral"];
-const PATHS = [
-  "/",
-  "/topics",
-  "/topics/T",
-  "/topics/T/C",
-  "/topics/T/C/messages",
-  "/topics/T/C/messages/C",
-  "/channels",
-  "/consumers",
-  "/redrives",
-  "/tap/T",
-  "/nodes",
-  "/nodes/N",
-  "/counter",
-  "/cluster",
-  "/lookup",
-  "/alerts",
-  "/activity",
-  "/bulk/C",
-  "/search",
-  "/settings",
-];
 const PARAMETERS = [
   "filter",
   "sort",
@@ -192,22 +171,18 @@ async function fuzzOnce(random: Random): Promise<string[]> {
 }
 
 async function look(random: Random, admin: NsqadminInProcess, node: string) {
-  const target = `${pathOf(random, random.pick(PATHS), node)}?${fieldsOf(random, node)}`;
+  const target = `${pathOf(random, random.pick(pathsOf(admin, "GET")), node)}?${fieldsOf(random, node)}`;
   return { what: `GET ${target}`, answer: await admin.ask("GET", target) };
 }
 
+/** Of all pages. */
+function pathsOf(admin: NsqadminInProcess, method: string): string[] {
+  return pageRoutes(admin.nsqadmin).filter((route) => route.method === method).map(({ path }) => path);
+}
+
 async function submit(random: Random, admin: NsqadminInProcess, node: string) {
-  const paths = [
-    "/topics",
-    "/topics/T",
-    "/topics/T/C",
-    "/nodes/N",
-    "/consumers",
-    "/bulk",
-    "/bulk",
-    "/settings",
-    "/redrives",
-  ];
+  // Gathering takes seconds; changes of many are what most of the code is behind.
+  const paths = [...pathsOf(admin, "POST").filter((path) => path !== "/tap/:topic"), "/bulk"];
   const target = pathOf(random, random.pick(paths), node);
   // What can be done is often done on a node.
   const fields = random.oneIn(4) ? `node=${encodeURIComponent(node)}` : fieldsOf(random, node);
@@ -240,7 +215,7 @@ function check({ status, headers, text }: AdminAnswer, what: string): void {
 
 function pathOf(random: Random, path: string, node: string): string {
   const name = () => encodeURIComponent(shortened(wordOf(random, NAMES), 1000) || "x");
-  return path.replace("T", name).replaceAll("C", name).replace("N", () => random.oneIn(2) ? node : name());
+  return path.replace(/:(\w+)/g, (_, part) => part === "node" && random.oneIn(2) ? node : name());
 }
 
 function fieldsOf(random: Random, node: string): string {

@@ -38,14 +38,16 @@ async function doAll(tab: ChromiumTab, { admin, nsqds, topic }: ClusterInProcess
   const { nsqadmin: { activity, poller } } = admin;
   const [nsqd, last] = nsqds;
   const addressOf = ({ nsqd }: typeof last) => `127.0.0.1:${nsqd.httpPort}`;
+  // That a redrive has ended nobody has done.
+  const done = () => activity.newestFirst.filter(({ action }) => action !== "end-redrive");
   /** Does it, which is the next activity, and nothing else is. */
   const act = async (action: string, path: string, steps: readonly Step[]) => {
-    const before = activity.newestFirst.length;
+    const before = done().length;
     await tab.open(admin.url + path);
     await useKeys(tab, steps);
     const of = { action, path };
     const found = await eventually(`${action} is done`, () => {
-      const news = activity.newestFirst.slice(0, activity.newestFirst.length - before);
+      const news = done().slice(0, -before || undefined);
       return news.length > 0 && news;
     });
     assertEquals({ of, found: found.map(({ action, outcome }) => `${action} ${outcome}`) }, {

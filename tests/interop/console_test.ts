@@ -28,7 +28,7 @@ interopTest(
         tab.evaluate(`[...document.querySelectorAll("tbody tr")].map((row) => row.cells[2]?.textContent)`);
 
       await publish(nsqd, "orders", "a", "b", "c");
-      await eventually("it shows them", async () => (await deepest() as string[])[0] === "3");
+      await eventually("it shows them", async () => (await deepest() as string[])[0] === "3 archive");
       await tab.evaluate(`document.querySelector("footer button").click()`);
       await eventually("no page is told", () => !admin.nsqadmin.events.isListened);
 
@@ -38,7 +38,7 @@ interopTest(
       );
       await tab.evaluate(`document.querySelector("footer button").click()`);
       await publish(nsqd, "orders", "d");
-      await eventually("it shows them", async () => (await deepest() as string[])[0] === "4");
+      await eventually("it shows them", async () => (await deepest() as string[])[0] === "4 archive");
       assertEquals(tab.errors, []);
     });
   },
@@ -108,7 +108,8 @@ interopTest(
       const [first] = tabs;
       await first.show(true);
       await eventually("it shows them", async () => {
-        return await first.evaluate(`document.querySelector("tbody tr").cells[2].textContent`) === "3";
+        return await first.evaluate(`document.querySelector("tbody tr").cells[2].textContent`) ===
+          "3 archive";
       });
 
       assertEquals([events.listening, ...tabs.map(({ errors }) => errors)], [1, [], [], []]);
@@ -206,7 +207,10 @@ interopTest(
         const spoken = await tab.evaluate("spoken");
         await publish(nsqd, "orders", "b", "c");
         const rows = `[...document.querySelectorAll("tbody tr")].map((row) => row.cells[2]?.textContent)`;
-        await eventually("numbers are new", async () => (await tab.evaluate(rows) as string[])[0] === "3");
+        await eventually(
+          "numbers are new",
+          async () => (await tab.evaluate(rows) as string[])[0] === "3 archive",
+        );
 
         assertEquals(await tab.evaluate("spoken"), spoken);
         assertEquals(tab.errors, []);
@@ -382,6 +386,10 @@ interopTest(
         assertEquals(shown, ["second", "<b>first"]);
         return true;
       });
+      await tab.show(false);
+      await eventually("who does not see it does not tap it", async () => await channels() === 1);
+      await tab.show(true);
+      await eventually("it is tapped again", async () => await channels() === 2);
       await click("Stop");
 
       await eventually("it is not tapped any more", async () => await channels() === 1);
