@@ -18,8 +18,12 @@ export const KEEP_ALIVE_S = 15;
 
 /** The same numbers on every kind of processor that this runtime is made for. */
 const LINUX = {
-  ...{ SOL_SOCKET: 1, SO_KEEPALIVE: 9, SO_ACCEPTCONN: 30 },
-  ...{ IPPROTO_TCP: 6, TCP_KEEPIDLE: 4, TCP_KEEPINTVL: 5 },
+  SOL_SOCKET: 1,
+  SO_KEEPALIVE: 9,
+  SO_ACCEPTCONN: 30,
+  IPPROTO_TCP: 6,
+  TCP_KEEPIDLE: 4,
+  TCP_KEEPINTVL: 5,
 };
 /** The C libraries that Linux systems have, glibc's and musl's. */
 const C_LIBRARIES = ["libc.so.6", "libc.so"];

@@ -3,6 +3,7 @@
  *
  * @module
  */
+
 /** How much room there is. */
 export interface DiskRoom {
   /** That can still be written. */
