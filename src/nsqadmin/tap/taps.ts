@@ -90,6 +90,7 @@ export class Taps {
   ): Answer {
     const tap = this.#begin();
     const { end } = tap;
+    let isLeft = false;
     let hasRoom = Promise.withResolvers<void>();
     end.signal.addEventListener("abort", () => hasRoom.resolve());
     const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -99,6 +100,7 @@ export class Taps {
         };
         send(FIRST_EVENT);
         this.#options.spawn(async () => {
+          using _tap = tap;
           const beating = every(EVENT_STREAM_BEAT_INTERVAL_MS, end.signal, () => send(EVENT_STREAM_BEAT));
           const timer = setTimeout(() => end.abort(TIME_IS_OVER), TAP_TIME_MAX_MS);
           const reason = await this.#run(order, {
@@ -115,16 +117,20 @@ export class Taps {
             mayGoOn,
           }, end.signal);
           clearTimeout(timer);
-          const isLeft = end.signal.reason === LEFT;
-          const said = end.signal.reason === TIME_IS_OVER ? TIME_IS_OVER : reason;
-          if (!isLeft && said !== undefined) page.enqueue(ENCODER.encode(event("over", said)));
-          tap[Symbol.dispose]();
+          end.abort();
           await beating;
-          if (!isLeft) page.close();
+          // Also who was to be left may have gone by himself meanwhile.
+          if (isLeft) return;
+          const said = end.signal.reason === TIME_IS_OVER ? TIME_IS_OVER : reason;
+          if (said !== undefined) page.enqueue(ENCODER.encode(event("over", said)));
+          page.close();
         });
       },
       pull: () => hasRoom.resolve(),
-      cancel: () => end.abort(LEFT),
+      cancel: () => {
+        isLeft = true;
+        end.abort();
+      },
     }, { highWaterMark: EVENTS_WAITING_MAX });
     return new Answer(200, EVENT_STREAM_HEADERS, stream);
   }
@@ -165,8 +171,6 @@ export class Taps {
 }
 
 const TIME_IS_OVER = "Ten minutes are over.";
-/** Nobody reads any more. */
-const LEFT = Symbol("left");
 
 function event(name: string, text: string): string {
   return `event: ${name}\n${text.split("\n").map((line) => `data: ${line}\n`).join("")}\n`;
