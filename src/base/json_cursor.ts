@@ -72,6 +72,11 @@ export class JsonCursor {
     this.#texts = texts;
   }
 
+  /** How many bytes are behind it. */
+  get at(): number {
+    return this.#at;
+  }
+
   /** Enters the object that comes next; false if it is null. @throws {TypeError} If it is something else. */
   beginObject(what: string): boolean {
     return this.#begin(OBJECT_START, () => new TypeError(`${what} is no object`));

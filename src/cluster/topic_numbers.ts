@@ -55,8 +55,15 @@ const CHANNEL = [
   "paused",
 ] as const;
 
+/** Topics and channels that a node may tell of, the same one twice or not: of empty ones an answer holds millions. */
+export const NUMBERS_MAX = 250_000;
 /** Topics and channels that are read before the time is looked at: some 50 µs. */
 const STEPS_IN_TURN = 64;
+/** Bytes of one of them that are. */
+const STEP_SIZE = 64 * 1024;
+
+/** Why no more of its fields are read: there are none, this one is one that may be long, or others are to have their turn. */
+type Stop = "end" | "channels" | "other" | "turn";
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
@@ -110,7 +117,7 @@ export class StatsReader {
       const topic = await this.#readTopic();
       const used = use(topic);
       if (used !== undefined) await used;
-      if (++this.#steps % STEPS_IN_TURN === 0 && this.#slice.isOver) await this.#slice.next();
+      if (this.#isTurnOver()) await this.#slice.next();
     }
   }
 
@@ -134,14 +141,16 @@ export class StatsReader {
         case "other":
           await this.#pass(this.#topic);
           break;
+        case "turn":
+          if (this.#slice.isOver) await this.#slice.next();
       }
     }
   }
 
-  /** Reads fields, by their places in TOPIC, up to one that may be long. */
-  #readTopicFields(topic: Writable<TopicNumbers>): "end" | "channels" | "other" {
+  /** Reads fields, by their places in TOPIC. */
+  #readTopicFields(topic: Writable<TopicNumbers>): Stop {
     const cursor = this.#cursor;
-    for (;;) {
+    for (const start = cursor.at; cursor.at - start < STEP_SIZE;) {
       const field = cursor.nextField(this.#topic);
       if (field === NO_FIELD) return "end";
       switch (field) {
@@ -166,6 +175,7 @@ export class StatsReader {
           if (!cursor.passField(this.#topic)) return "other";
       }
     }
+    return "turn";
   }
 
   async #readChannels(): Promise<ChannelNumbers[]> {
@@ -186,19 +196,24 @@ export class StatsReader {
         paused: false,
       };
       channels.push(channel);
-      if (!this.#cursor.beginObject("a channel")) continue;
-      while (!this.#readChannelFields(channel)) await this.#pass(this.#channel);
-      if (++this.#steps % STEPS_IN_TURN === 0 && this.#slice.isOver) await this.#slice.next();
+      if (this.#cursor.beginObject("a channel")) {
+        for (let stop = this.#readChannelFields(channel); stop !== "end";) {
+          if (stop === "other") await this.#pass(this.#channel);
+          else if (this.#slice.isOver) await this.#slice.next();
+          stop = this.#readChannelFields(channel);
+        }
+      }
+      if (this.#isTurnOver()) await this.#slice.next();
     }
     return channels;
   }
 
-  /** Reads fields, by their places in CHANNEL, up to one that is long; true if there was none. */
-  #readChannelFields(channel: Writable<ChannelNumbers>): boolean {
+  /** Reads fields, by their places in CHANNEL. */
+  #readChannelFields(channel: Writable<ChannelNumbers>): Stop {
     const cursor = this.#cursor;
-    for (;;) {
+    for (const start = cursor.at; cursor.at - start < STEP_SIZE;) {
       const field = cursor.nextField(this.#channel);
-      if (field === NO_FIELD) return true;
+      if (field === NO_FIELD) return "end";
       switch (field) {
         case 0:
           channel.name = cursor.text("channel_name");
@@ -234,9 +249,18 @@ export class StatsReader {
           channel.paused = cursor.flag("paused");
           break;
         default:
-          if (!cursor.passField(this.#channel)) return false;
+          if (!cursor.passField(this.#channel)) return "other";
       }
     }
+    return "turn";
+  }
+
+  /** One more has been read: whether others are to have their turn. @throws {TypeError} If it is one too many. */
+  #isTurnOver(): boolean {
+    if (++this.#steps > NUMBERS_MAX) {
+      throw new TypeError(`there are more than ${NUMBERS_MAX} topics and channels`);
+    }
+    return this.#steps % STEPS_IN_TURN === 0 && this.#slice.isOver;
   }
 
   /** Passes over what is left of a field, however long it is. */

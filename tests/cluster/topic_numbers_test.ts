@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import type { TopicNumbers } from "../../src/cluster/topic_numbers.ts";
+import { NUMBERS_MAX, type TopicNumbers } from "../../src/cluster/topic_numbers.ts";
 import { CountedSlice } from "../support/counted_slice.ts";
 import { statsReader } from "../support/stats_reader.ts";
 
@@ -106,8 +106,12 @@ for (
 Deno.test("StatsReader.read() leaves others their turns, however many channels and clients there are", async () => {
   const clients = Array.from({ length: 50_000 }, (_, i) => ({ client_id: String(i) }));
   const channels = Array.from({ length: 640 }, (_, i) => ({ channel_name: String(i) }));
+  const fields = Object.fromEntries(clients.map((client, i) => [`field${i}`, client]));
   for (
-    const topics of [[{ channels }], channels.map(() => ({})), [{ channels: [{ clients }] }], [{ clients }]]
+    const topics of [
+      ...[[{ channels }], channels.map(() => ({})), [{ channels: channels.map(() => null) }]],
+      ...[[{ channels: [{ clients }] }], [{ clients }], [{ channels: [fields] }], [fields]],
+    ]
   ) {
     const slice = new CountedSlice();
 
@@ -115,4 +119,11 @@ Deno.test("StatsReader.read() leaves others their turns, however many channels a
 
     assertEquals(slice.turns >= 10, true);
   }
+});
+
+Deno.test("StatsReader.read() refuses more topics and channels than a node has", async () => {
+  const told = (channels: number) => `{"topics":[{"channels":[${Array(channels).fill("{}").join()}]}]}`;
+
+  assertEquals((await read(told(NUMBERS_MAX - 1))).topics[0].channels.length, NUMBERS_MAX - 1);
+  await assertRejects(() => read(told(NUMBERS_MAX)), TypeError, "there are more than 250000 topics");
 });
