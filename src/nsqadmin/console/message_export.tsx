@@ -15,7 +15,7 @@ import {
 } from "../../cluster/messages.ts";
 import { Answer, HeaderBlock } from "../../http/answer.ts";
 import { CAUTION } from "../../http/decorators.ts";
-import { HttpError } from "../../http/http_error.ts";
+import { wholeNumber } from "../../http/whole_number.ts";
 import type { Fields } from "./export.tsx";
 import type { Markup } from "./markup.ts";
 import { type PageRequest, queryWith } from "./request.ts";
@@ -63,7 +63,11 @@ export function exportedMessages(
   node: string,
   { topic, channel, parameters }: MessagesQuery,
 ): Answer {
-  let left = countOf(query.get("count") ?? "");
+  let left = wholeNumber(
+    query.get("count"),
+    { otherwise: EXPORTED_DEFAULT, max: EXPORTED_MAX },
+    "INVALID_COUNT",
+  );
   let { cursor = "" } = parameters;
   const endMs = admin.clock.monotonicMs() + EXPORT_TIME_MAX_MS;
   const next = async (): Promise<MessagesPage> => {
@@ -109,11 +113,4 @@ function lineOf(
   const body = text === undefined ? { body_base64: bytes.toBase64() } : { body: text };
   const line = { ...place, id, timestamp, attempts, state, ...body, ...isCut && { cut: true } };
   return `${JSON.stringify(line)}\n`;
-}
-
-function countOf(text: string): number {
-  if (text === "") return EXPORTED_DEFAULT;
-  const count = Number(text);
-  if (/^\d+$/.test(text) && count >= 1 && count <= EXPORTED_MAX) return count;
-  throw new HttpError(400, "INVALID_COUNT");
 }

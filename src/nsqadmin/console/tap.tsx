@@ -9,6 +9,7 @@ import { SHOWN_BODY_SIZE } from "../../cluster/messages.ts";
 import type { Answer } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
+import { wholeNumber } from "../../http/whole_number.ts";
 import { allows, requireRight, rolesOf } from "../access.ts";
 import type { AdminContext } from "../context.ts";
 import type { TapOrder, TappedMessage } from "../tap/tap.ts";
@@ -36,7 +37,11 @@ export async function tapPage(request: PageRequest): Promise<Markup> {
 export async function gatherTap(request: PageRequest): Promise<FormAnswer> {
   requireRight(request.admin, request.context, "peek");
   const form = queryOf(await formText(request.context));
-  const seconds = wholeOf(form, "seconds", { otherwise: GATHERING_DEFAULT_S, max: GATHERING_MAX_S });
+  const seconds = wholeNumber(
+    form.get("seconds"),
+    { otherwise: GATHERING_DEFAULT_S, max: GATHERING_MAX_S },
+    "INVALID_SECONDS",
+  );
   const gathered = await request.admin.taps.gather(orderOf(request.context, form), {
     seconds,
     messages: GATHERED_MAX,
@@ -63,19 +68,8 @@ function orderOf({ params: { topic } }: RequestContext, said: ReadonlyMap<string
   return {
     topic,
     node: said.get("node") ?? "",
-    ready: wholeOf(said, "ready", { otherwise: READY_DEFAULT, max: READY_MAX }),
+    ready: wholeNumber(said.get("ready"), { otherwise: READY_DEFAULT, max: READY_MAX }, "INVALID_READY"),
   };
-}
-
-function wholeOf(
-  said: ReadonlyMap<string, string>,
-  name: "ready" | "seconds",
-  { otherwise, max }: { readonly otherwise: number; readonly max: number },
-): number {
-  const text = said.get(name) || String(otherwise);
-  const number = Number(text);
-  if (/^\d+$/.test(text) && number >= 1 && number <= max) return number;
-  throw new HttpError(400, name === "ready" ? "INVALID_READY" : "INVALID_SECONDS");
 }
 
 async function page(

@@ -8,6 +8,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/logger.ts";
 import type { ConnectionOptions } from "../../client/mod.ts";
 import { HttpError } from "../../http/http_error.ts";
+import { wholeNumber } from "../../http/whole_number.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import type { ActivityAuthor } from "../activity.ts";
 import type { RedriveOrder, RedrivePlan } from "./plan.ts";
@@ -142,26 +143,11 @@ export function redriveOrder(
     topic,
     channel,
     to,
-    rate: numberOf(rate, { otherwise: RATE_DEFAULT, max: RATE_MAX }, "INVALID_RATE"),
-    messages: numberOf(
-      messages,
-      { otherwise: MESSAGES_MAX, max: MESSAGES_MAX },
-      "INVALID_MESSAGES",
-    ),
+    rate: wholeNumber(rate, { otherwise: RATE_DEFAULT, max: RATE_MAX }, "INVALID_RATE"),
+    messages: wholeNumber(messages, { otherwise: MESSAGES_MAX, max: MESSAGES_MAX }, "INVALID_MESSAGES"),
   };
 }
 
 function isEphemeral(name: string): boolean {
   return name.endsWith("#ephemeral");
-}
-
-function numberOf(
-  text: string,
-  { otherwise, max }: { readonly otherwise: number; readonly max: number },
-  code: string,
-): number {
-  if (text.trim() === "") return otherwise;
-  const number = Number(text);
-  if (/^\d+$/.test(text.trim()) && number >= 1 && number <= max) return number;
-  throw new HttpError(400, code);
 }
