@@ -58,8 +58,8 @@ const NAME = /^[a-z][a-z0-9-]*$/;
 /** A page's policy forbids them (pages.ts), so they would only seem to work. */
 const RUNNING = /^(on|style$|srcdoc$)/;
 const LOADING = ["href", "src", "action", "formaction"];
-/** Of this server, or of this page, or nothing. */
-const LOCAL = /^(\/(?!\/)|\?|#|$)/;
+/** Of this server, or of this page, or nothing. Browsers take a backslash for a slash, and no notice of tabs and line ends. */
+const LOCAL = /^(\/(?![/\\\t\r\n])|\?|#|$)/;
 const EMPTY_TAGS = ["br", "hr", "img", "input", "link", "meta", "col"];
 
 /** What the compiler makes of a tree of tags: texts, and between them what is not constant. */

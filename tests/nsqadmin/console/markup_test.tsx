@@ -46,6 +46,8 @@ for (
     ["srcdoc", "x"],
     ["href", "javascript:alert(1)"],
     ["href", "//evil.example/"],
+    ["href", "/\\evil.example/"],
+    ["href", "/\t/evil.example/"],
     ["href", "https://evil.example/"],
     ["src", "data:text/html,x"],
     ["action", "http://evil.example/"],
