@@ -20,7 +20,7 @@ import {
 } from "./consumer_rows.tsx";
 import type { Fields } from "./export.tsx";
 import type { Markup } from "./markup.ts";
-import { Count, SortHead, Table } from "./parts.tsx";
+import { Count, PageLinks, SortHead, Table } from "./parts.tsx";
 import { type PageRequest, queryWith } from "./request.ts";
 import { type Columns, PAGE_ROWS, tablePart, tableView } from "./table.ts";
 
@@ -128,7 +128,7 @@ async function groups(request: PageRequest, sum: ChannelStats, by: "host" | "cli
           ))}
         </tbody>
       </Table>
-      <Pages request={request} page={part.page} pages={part.pages} />
+      <PageLinks request={request} page={part.page} pages={part.pages} />
     </>
   );
 }
@@ -188,23 +188,7 @@ function Connections(
           ))}
         </tbody>
       </Table>
-      <Pages request={request} page={page} pages={pages} />
-    </>
-  );
-}
-
-function Pages(
-  { request, page, pages }: { readonly request: PageRequest; readonly page: number; readonly pages: number },
-): Markup {
-  return (
-    <>
-      {pages > 1 && (
-        <nav aria-label="Pages" class="controls">
-          {page > 1 && <a href={queryWith(request.query, { page: String(page - 1) })}>Back</a>}
-          <span>page {page} of {pages}</span>
-          {page < pages && <a href={queryWith(request.query, { page: String(page + 1) })}>Next</a>}
-        </nav>
-      )}
+      <PageLinks request={request} page={page} pages={pages} />
     </>
   );
 }

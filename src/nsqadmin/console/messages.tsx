@@ -32,7 +32,7 @@ import {
   STATES,
   viewQuery,
 } from "./messages_view.ts";
-import { ChangeButton, Count, Failures, Table } from "./parts.tsx";
+import { ChangeButton, Count, EmptyRow, Failures, Table } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 
 /** What one cannot see, or what moves the text around it: all controls, also those of direction, but tab and newline. */
@@ -193,11 +193,9 @@ function Found(
         <tbody>
           {messages.map((message) => <Row request={request} view={view} message={message} />)}
           {messages.length === 0 && (
-            <tr>
-              <td colspan={7}>
-                {cursor === "" ? "There is none." : "None up to here: there is more to look at."}
-              </td>
-            </tr>
+            <EmptyRow columns={7}>
+              {cursor === "" ? "There is none." : "None up to here: there is more to look at."}
+            </EmptyRow>
           )}
         </tbody>
       </Table>

@@ -119,7 +119,7 @@ export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
                 </tr>
               ))}
               {part.rows.length === 0 && (
-                <EmptyRow columns={10}>
+                <EmptyRow columns={request.may("tombstone") ? 10 : 9}>
                   {watched.numbers === undefined ? "It has not answered." : "There is none."}
                 </EmptyRow>
               )}

@@ -203,6 +203,7 @@ const REASONS: Readonly<Record<string, string>> = {
   INVALID_SECONDS: "That is no number of seconds: 1 to 10.",
   INVALID_COUNT: "That is no number of messages: 1 to 10,000.",
   NODE_NOT_FOUND: "Nobody tells of such a node that has the topic.",
+  MISSING_CLIENT: "It is not said who is to be cut off.",
   CLIENT_NOT_FOUND: "No such consumer is connected any more.",
   INVALID_FORMAT: "That is no format of a table: json or csv.",
   INVALID_TABLE: "There is no such table on this page.",

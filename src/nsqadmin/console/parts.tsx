@@ -258,8 +258,6 @@ export function TableControls<Row>(
   },
 ): Markup {
   const { count, countInAll, page, pages } = part;
-  const pageLink = (to: number, text: string) =>
-    to >= 1 && to <= pages ? <a href={queryWith(request.query, { page: String(to) })}>{text}</a> : NOTHING;
   return (
     <form method="get" class="controls" role="search">
       <label>
@@ -274,12 +272,22 @@ export function TableControls<Row>(
           ? countInAll.toLocaleString("en")
           : `${count.toLocaleString("en")} of ${countInAll.toLocaleString("en")}`} {what}
       </span>
-      {pages > 1 && (
-        <nav aria-label="Pages">
-          {pageLink(page - 1, "Back")} page {page} of {pages} {pageLink(page + 1, "Next")}
-        </nav>
-      )}
+      <PageLinks request={request} page={page} pages={pages} />
     </form>
+  );
+}
+
+/** Where the other pages of a table are, if there are any. */
+export function PageLinks(
+  { request, page, pages }: { readonly request: PageRequest; readonly page: number; readonly pages: number },
+): Markup {
+  if (pages <= 1) return NOTHING;
+  const link = (to: number, text: string) =>
+    to >= 1 && to <= pages ? <a href={queryWith(request.query, { page: String(to) })}>{text}</a> : NOTHING;
+  return (
+    <nav aria-label="Pages">
+      {link(page - 1, "Back")} page {page} of {pages} {link(page + 1, "Next")}
+    </nav>
   );
 }
 
