@@ -203,13 +203,12 @@ export class JsonCursor {
 
   #begin(start: number, otherwise: () => TypeError): boolean {
     this.#skipSpace();
-    const byte = this.#bytes[this.#at];
-    if (byte === start) {
+    if (this.#bytes[this.#at] === start) {
       this.#at++;
       this.#isFirst = true;
       return true;
     }
-    if (byte === OBJECT_START || byte === LIST_START || this.#scalar() !== null) throw otherwise();
+    if (this.#scalar() !== null) throw otherwise();
     return false;
   }
 
@@ -260,10 +259,11 @@ export class JsonCursor {
     return String(this.#parsed(start, this.#at)).toWellFormed();
   }
 
-  /** A number, text, true, false or null. */
+  /** A number, text, true, false or null; undefined if it is none of these. */
   #scalar(): unknown {
     this.#skipSpace();
     const start = this.#at;
+    if (this.#bytes[start] === OBJECT_START || this.#bytes[start] === LIST_START) return undefined;
     this.#skipScalar();
     return this.#parsed(start, this.#at);
   }
