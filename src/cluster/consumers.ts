@@ -13,6 +13,8 @@ import type { ChannelStats, ClientStats } from "./topic_stats.ts";
 export const CONNECTIONS_MAX = 50_000;
 /** Channels of nodes that are kept, the same on each node for itself. */
 export const CHANNELS_MAX = 500_000;
+/** Versions, and identities, of a consumer that are told: very many connections may have one each. */
+export const TOLD_MAX = 20;
 /** Characters of what a client says of itself. */
 export const TEXT_LENGTH_MAX = 255;
 
@@ -48,9 +50,9 @@ export function nameText(text: string): string {
 export class Consumer {
   /** What all its connections are called. */
   readonly name: ConsumerName;
-  /** Of the protocol. */
+  /** Of the protocol; up to one more than {@linkcode TOLD_MAX}. */
   readonly versions: Set<string> = new Set();
-  /** Who it has shown itself to be. */
+  /** Who it has shown itself to be; as many. */
   readonly identities: Set<string> = new Set();
   /** To which of a channel's nodes it is connected. */
   readonly channels: Map<ConsumedChannel, Set<string>> = new Map();
@@ -112,8 +114,8 @@ export class Consumer {
     this.finished += client.finish_count;
     this.requeued += client.requeue_count;
     this.connectedS = Math.min(this.connectedS, client.connect_ts);
-    this.versions.add(nameText(client.version));
-    if (client.auth_identity !== "") this.identities.add(nameText(client.auth_identity));
+    note(this.versions, client.version);
+    if (client.auth_identity !== "") note(this.identities, client.auth_identity);
     const connected = this.channels.get(channel) ?? new Set();
     connected.add(client.node);
     this.channels.set(channel, connected);
@@ -196,6 +198,10 @@ const NAMES: Readonly<Record<Grouping, (client: ClientStats) => ConsumerName>> =
 /** It has all in flight that it wants, and has never finished one. */
 export function isSlow({ in_flight_count, ready_count, finish_count }: ClientStats): boolean {
   return in_flight_count > 0 && in_flight_count >= ready_count && finish_count === 0;
+}
+
+function note(told: Set<string>, text: string): void {
+  if (told.size <= TOLD_MAX) told.add(nameText(text));
 }
 
 function union(sets: Iterable<ReadonlySet<string>>): number {

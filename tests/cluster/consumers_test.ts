@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { TimeSlice } from "../../src/base/time_slice.ts";
-import { Consumers, TEXT_LENGTH_MAX } from "../../src/cluster/consumers.ts";
+import { Consumers, TEXT_LENGTH_MAX, TOLD_MAX } from "../../src/cluster/consumers.ts";
 import { infoNode } from "../../src/cluster/cluster_nodes.ts";
 import { nodeTopics } from "../../src/cluster/topic_stats.ts";
 
@@ -39,6 +39,21 @@ Deno.test("Consumers puts connections of a process together, over nodes and chan
   ]]);
   assertEquals([me.nodes, me.nodesOfChannels, me.isImbalanced], [2, 2, false]);
   assertEquals([other.nodes, other.nodesOfChannels, other.isImbalanced], [1, 2, true]);
+});
+
+Deno.test("Consumers keeps few of the versions and identities that connections of a consumer tell", async () => {
+  for (const [count, kept] of [[TOLD_MAX, TOLD_MAX], [100, TOLD_MAX + 1]]) {
+    const consumers = new Consumers();
+    const clients = Array.from(
+      { length: count },
+      (_, i) => ({ ...ME, version: `v${i}`, auth_identity: `i${i}` }),
+    );
+
+    await add(consumers, "a", "c", ...clients);
+
+    const [{ versions, identities, connections }] = consumers.all;
+    assertEquals([versions.size, identities.size, connections], [kept, kept, count]);
+  }
 });
 
 Deno.test("Consumers tells of a channel that is not consumed from everywhere, though others are", async () => {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Consumer } from "../../cluster/consumers.ts";
+import { type Consumer, TOLD_MAX } from "../../cluster/consumers.ts";
 import type { KickTarget } from "../../cluster/kick.ts";
 import { kickFields } from "../kick_target.ts";
 import type { Column } from "./columns.tsx";
@@ -96,14 +96,19 @@ export function attributesOf(consumer: Consumer): string[] {
   const { connections, versions, identities } = consumer;
   const counted = (text: string, count: number) =>
     count === 0 ? "" : count === connections ? text : `${text} (${count} of ${connections})`;
-  const authorized = identities.size === 0 ? "authorized" : `authorized as ${[...identities].join(", ")}`;
+  const authorized = identities.size === 0 ? "authorized" : `authorized as ${toldOf(identities).join(", ")}`;
   return [
-    ...versions,
+    ...toldOf(versions),
     counted("TLS", consumer.tlsConnections),
     counted("deflate", consumer.deflateConnections),
     counted("snappy", consumer.snappyConnections),
     counted(authorized, consumer.authedConnections),
   ].filter((text) => text !== "");
+}
+
+function toldOf(texts: ReadonlySet<string>): string[] {
+  const told = [...texts.keys().take(TOLD_MAX)];
+  return texts.size > told.length ? [...told, "others"] : told;
 }
 
 /** When its oldest connection was made. */

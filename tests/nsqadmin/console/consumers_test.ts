@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { TOLD_MAX } from "../../../src/cluster/consumers.ts";
 import { PAGE_ROWS } from "../../../src/nsqadmin/console/table.ts";
 import { fakeNode, pageAt } from "../../support/console_pages.ts";
 import { deadAddress, type FakeHttp } from "../../support/fake_http.ts";
@@ -10,6 +11,20 @@ function nsqdWith(clients: readonly unknown[]): FakeHttp {
   const topics = [{ topic_name: "t", channels: [{ channel_name: "c", clients }] }];
   return fakeNode(() => Response.json({ topics }));
 }
+
+Deno.test("The page of consumers names few of very many identities", async () => {
+  const clients = Array.from(
+    { length: TOLD_MAX + 1 },
+    (_, i) => ({ client_id: "me", authed: true, auth_identity: `identity${i}.` }),
+  );
+  await using nsqd = nsqdWith(clients);
+  await withNsqadmin({ nsqdHttpAddresses: [nsqd.address] }, async (admin) => {
+    const { text } = await pageAt(admin, "/consumers");
+
+    assertStringIncludes(text, `identity${TOLD_MAX - 1}., others`);
+    assertEquals(text.includes(`identity${TOLD_MAX}.`), false);
+  });
+});
 
 Deno.test("The page of consumers has a row for a process, and marks where it is missing and that it is slow", async () => {
   await withCluster({ nodes: 2 }, async ({ admin, nsqds: [nsqd, other], topic }) => {
