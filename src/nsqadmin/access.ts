@@ -54,6 +54,7 @@ export interface AccessContext {
   readonly logins: {
     identityOf(request: RequestContext): Identity | undefined;
     rolesOf(user: string): readonly Role[];
+    holds(request: RequestContext): boolean;
   } | undefined;
 }
 
@@ -86,6 +87,11 @@ export function mayStill(
 ): boolean {
   // Who is named by a flag stays named.
   return logins === undefined || user !== undefined && allows(logins.rolesOf(user), right);
+}
+
+/** Whether who has made that request may go on with it: for answers that take long. */
+export function mayGoOn(access: AccessContext, request: RequestContext, right: Right): boolean {
+  return (access.logins?.holds(request) ?? true) && allows(rolesOf(access, request), right);
 }
 
 /** What the one who asks is. */

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { allows, type Right, type Role } from "../../src/nsqadmin/access.ts";
 
-const OPERATED: readonly Right[] = ["change", "create", "pause", "publish", "requeue"];
-const ADMINISTERED: readonly Right[] = ["empty", "delete", "tombstone", "kick", "redrive", "config"];
+const OPERATED: readonly Right[] = ["change", "create", "pause", "publish", "requeue", "forget"];
+const ADMINISTERED: readonly Right[] = ["empty", "delete", "tombstone", "drain", "kick", "redrive", "config"];
 
 const ALLOWED: readonly (readonly [readonly Role[], readonly Right[]])[] = [
   [[], []],

@@ -16,6 +16,7 @@ import {
 import { Answer, HeaderBlock } from "../../http/answer.ts";
 import { CAUTION } from "../../http/decorators.ts";
 import { wholeNumber } from "../../http/whole_number.ts";
+import { mayGoOn } from "../access.ts";
 import type { Fields } from "./export.tsx";
 import type { Markup } from "./markup.ts";
 import { type PageRequest, queryWith } from "./request.ts";
@@ -59,7 +60,7 @@ export function MessageExportLinks({ request }: { readonly request: PageRequest 
 
 /** Many messages of a node, as they are looked at (`?format=ndjson&count=`). @throws {HttpError} 400 */
 export function exportedMessages(
-  { admin, query }: PageRequest,
+  { admin, context, query }: PageRequest,
   node: string,
   { topic, channel, parameters }: MessagesQuery,
 ): Answer {
@@ -83,6 +84,11 @@ export function exportedMessages(
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
     // As fast as it is read, and no faster.
     async pull(file) {
+      // What is behind it is missing: who reads it is to know.
+      const cutOff = (error: string) => {
+        file.enqueue(ENCODER.encode(`${JSON.stringify({ error })}\n`));
+        file.close();
+      };
       try {
         const page = await next();
         const lines = page.messages.map((message) => lineOf(message, { topic, channel, node }));
@@ -90,15 +96,11 @@ export function exportedMessages(
         left -= page.messages.length;
         cursor = page.cursor;
         if (left <= 0 || cursor === "") return file.close();
-        if (admin.clock.monotonicMs() > endMs) {
-          const daemon = { kind: "nsqd", address: node } as const;
-          throw new UnansweredError("nsqd", [{ daemon, reason: "it has taken too long" }]);
-        }
+        if (admin.clock.monotonicMs() > endMs) cutOff("it has taken too long");
+        else if (!mayGoOn(admin, context, "peek")) cutOff("you may not read messages any more");
       } catch (error) {
         if (!(error instanceof UnansweredError)) throw error;
-        // What is behind it is missing: who reads it is to know.
-        file.enqueue(ENCODER.encode(`${JSON.stringify({ error: failureText(error.failures) })}\n`));
-        file.close();
+        cutOff(failureText(error.failures));
       }
     },
   }, { highWaterMark: 1 });

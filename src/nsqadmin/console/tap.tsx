@@ -10,7 +10,7 @@ import type { Answer } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { wholeNumber } from "../../http/whole_number.ts";
-import { allows, requireRight, rolesOf } from "../access.ts";
+import { mayGoOn, requireRight } from "../access.ts";
 import type { AdminContext } from "../context.ts";
 import type { TapOrder, TappedMessage } from "../tap/tap.ts";
 import { type Gathered, GATHERED_MAX, GATHERING_MAX_S, READY_MAX, TAP_RATE_MAX } from "../tap/taps.ts";
@@ -59,7 +59,7 @@ export function tapEvents(admin: AdminContext, context: RequestContext): Answer 
   const as = bodyForm(query.get("as") ?? "");
   return admin.taps.stream(orderOf(context, query), {
     textOf: (message) => String(<Row of={message} as={as} />),
-    mayGoOn: () => (admin.logins?.holds(context) ?? true) && allows(rolesOf(admin, context), "peek"),
+    mayGoOn: () => mayGoOn(admin, context, "peek"),
   });
 }
 

@@ -3,6 +3,7 @@ import { WHOLE_BODY_SIZE } from "../../../src/cluster/messages.ts";
 import { EXPORTED_MAX } from "../../../src/nsqadmin/console/message_export.tsx";
 import { fakeNode, pageAt } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
+import { logIn, usersOf } from "../../support/login.ts";
 import {
   type ClusterInProcess,
   type NsqadminInProcess,
@@ -109,6 +110,29 @@ Deno.test("A file of messages says where it is cut because the node fails", asyn
     assertStringIncludes(end.error ?? "", "too many are looking");
     assertEquals((await admin.ask("GET", `${PAGE}?format=ndjson&node=a%3A1`)).status, 404);
   });
+});
+
+Deno.test("A file of messages ends when whoever asks has logged out", async () => {
+  let logOut = () => Promise.resolve();
+  await using nsqd = fakeNode(async ({ target }) => {
+    if (!target.startsWith("/messages")) return Response.json({ topics: [{ topic_name: "t" }] });
+    await logOut();
+    return Response.json({ messages: [{ id: "1", body: "one" }], cursor: "next" });
+  });
+  await withNsqadmin({ nsqdHttpAddresses: [nsqd.address] }, async (admin) => {
+    const headers = await logIn(admin, "petra");
+    logOut = async () => void await admin.ask("POST", "/logout", { headers });
+
+    const { text } = await admin.ask("GET", `${PAGE}?format=ndjson&count=100`, { headers });
+
+    assertEquals(
+      text.trimEnd().split("\n").map((line) => JSON.parse(line)).map(({ body, error }) => body ?? error),
+      [
+        "one",
+        "you may not read messages any more",
+      ],
+    );
+  }, { users: usersOf({ petra: "peek" }) });
 });
 
 Deno.test("Dead letters of a channel are messages of another topic, to which the page leads", async () => {

@@ -2,10 +2,12 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { SHOWN_BODY_SIZE } from "../../../src/cluster/messages.ts";
 import { TAP_CHANNEL } from "../../../src/nsqadmin/tap/tap.ts";
 import { GATHERED_MAX, TAPS_MAX } from "../../../src/nsqadmin/tap/taps.ts";
+import type { UserFile } from "../../../src/nsqadmin/login/user_file.ts";
 import { fakeNode, pageAt, press } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
 import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
 import { HtmlPage } from "../../support/html_page.ts";
+import { logIn, usersOf } from "../../support/login.ts";
 import {
   type ClusterInProcess,
   type NsqadminInProcess,
@@ -28,8 +30,11 @@ class TapReader implements AsyncDisposable {
     this.#reader = body.pipeThrough(new TextDecoderStream()).getReader();
   }
 
-  static async open(admin: NsqadminInProcess, target = EVENTS): Promise<TapReader> {
-    const { status, headers, body } = await fetch(admin.url + target);
+  static async open(
+    admin: NsqadminInProcess,
+    { target = EVENTS, headers: sent = {} }: { target?: string; headers?: Record<string, string> } = {},
+  ): Promise<TapReader> {
+    const { status, headers, body } = await fetch(admin.url + target, { headers: sent });
     assertEquals([status, headers.get("content-type"), body !== null], [200, "text/event-stream", true]);
     return new TapReader(body ?? new ReadableStream());
   }
@@ -116,7 +121,7 @@ tapTest(
     const [nsqd, other] = nsqds;
     const node = encodeURIComponent(`127.0.0.1:${nsqd.nsqd.httpPort}`);
 
-    await using tap = await TapReader.open(admin, `${EVENTS}?node=${node}&as=hex&ready=1`);
+    await using tap = await TapReader.open(admin, { target: `${EVENTS}?node=${node}&as=hex&ready=1` });
     await tapped(nsqd);
     await publish(other, "t", "other");
     await publish(nsqd, "t", "x".repeat(SHOWN_BODY_SIZE + 1));
@@ -200,22 +205,46 @@ tapTest("There are so many taps at a time, which end with nsqadmin", async ({ ad
   await untapped(nsqd);
 });
 
-Deno.test("A node that cannot be reached over TCP is told of", async () => {
-  const [host, port] = deadAddress().split(":");
+/** An nsqadmin of a node that has a topic and a channel, and cannot be reached over TCP, at that address. */
+async function withUnreachable(
+  test: (admin: NsqadminInProcess, tcpAddress: string) => Promise<void>,
+  users?: UserFile,
+): Promise<void> {
+  const tcpAddress = deadAddress();
+  const [host, port] = tcpAddress.split(":");
   const topics = [{ topic_name: "t", channels: [{ channel_name: "c" }] }];
   await using nsqd = fakeNode(() => Response.json({ topics }));
   await using lookupd = new FakeHttp(() => {
     const http_port = Number(nsqd.address.split(":")[1]);
     return Response.json({ producers: [{ broadcast_address: host, tcp_port: Number(port), http_port }] });
   });
-  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+  const options = { lookupdHttpAddresses: [lookupd.address] };
+  await withNsqadmin(options, (admin) => test(admin, tcpAddress), { users });
+}
+
+Deno.test("A node that cannot be reached over TCP is told of", async () => {
+  await withUnreachable(async (admin, tcpAddress) => {
     await using tap = await TapReader.open(admin);
 
     const { event, data } = await tap.next() ?? {};
 
     assertEquals(event, "problem");
-    assertStringIncludes(data ?? "", `${host}:${port}: `);
+    assertStringIncludes(data ?? "", `${tcpAddress}: `);
   });
+});
+
+Deno.test("A tap ends when its user has logged out", async () => {
+  await withUnreachable(async (admin) => {
+    const headers = await logIn(admin, "petra");
+    await using tap = await TapReader.open(admin, { headers });
+    assertEquals((await tap.next())?.event, "problem");
+
+    await admin.ask("POST", "/logout", { headers });
+
+    let last = await tap.next();
+    while (last?.event === "problem") last = await tap.next();
+    assertEquals(last, undefined);
+  }, usersOf({ petra: "peek" }));
 });
 
 Deno.test("Who may not read messages taps nothing, and neither does a page of another site", async () => {
