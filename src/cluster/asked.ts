@@ -59,6 +59,36 @@ export async function askAll<T>(
   return { value: answers, failures };
 }
 
+/** All are asked: what came of it, and before that what there is of it. */
+export interface Asked<T> {
+  /** Rejects as {@linkcode askAll}. */
+  readonly all: Promise<Answered<readonly T[]>>;
+  /** Those that there are by now. */
+  readonly answers: readonly T[];
+  /** Addresses of those that have neither answered nor failed by now. */
+  readonly waitedFor: ReadonlySet<string>;
+}
+
+/** Asks all daemons, for who does not wait until the last has answered. */
+export function beginToAsk<T>(
+  kind: Daemon["kind"],
+  addresses: readonly string[],
+  ask: (daemon: Daemon) => Promise<T>,
+): Asked<T> {
+  const answers: T[] = [];
+  const waitedFor = new Set(addresses);
+  const all = askAll(kind, addresses, async (daemon) => {
+    try {
+      const answer = await ask(daemon);
+      answers.push(answer);
+      return answer;
+    } finally {
+      waitedFor.delete(daemon.address);
+    }
+  });
+  return { all, answers, waitedFor };
+}
+
 /** Asks all daemons, of which all may fail. Never rejects. */
 export async function tell<T>(
   kind: Daemon["kind"],

@@ -11,7 +11,7 @@
 import type { JsonCursor } from "../base/json_cursor.ts";
 import { inSlices, type Slice } from "../base/time_slice.ts";
 import { fieldsOf, listField, textField, textsField } from "./answer_fields.ts";
-import { type Answered, askAll, tell } from "./asked.ts";
+import { type Answered, askAll, beginToAsk, tell } from "./asked.ts";
 import {
   byText,
   type ClusterNode,
@@ -57,6 +57,14 @@ export interface RegistryAnswer {
 export interface ToldCluster extends Answered<readonly ClusterNode[]> {
   /** Of those that have answered; none where there is a list of nsqds. */
   readonly registries: readonly RegistryAnswer[];
+}
+
+/** All nodes are asked for. */
+export interface NodesQuestion {
+  /** @throws {UnansweredError} */
+  readonly all: Promise<ToldCluster>;
+  /** What there is by now, and who has neither answered nor failed. */
+  readonly soFar: () => Pick<ToldCluster, "value" | "registries"> & { readonly late: readonly Daemon[] };
 }
 
 /** What is wanted of `/stats`; empty names are no filter. */
@@ -153,15 +161,23 @@ export class Cluster {
 
   /** The same, of whose topics only those are told that are tombstoned: much less to read. @throws {UnansweredError} */
   async nodesOnly(): Promise<ToldCluster> {
-    const registries = this.registries;
+    return await this.askForNodes().all;
+  }
+
+  /** Asks for the same, of which some may be known before all have answered. */
+  askForNodes(): NodesQuestion {
+    const { registries } = this;
     if (registries === undefined) {
-      const listed = await askAll("nsqd", this.#sources().nsqds, async (nsqd) => {
+      const asked = beginToAsk("nsqd", this.#sources().nsqds, async (nsqd) => {
         return await this.client.get(nsqd, "/info", (answer) => infoNode(answer, []));
       });
-      return { ...listed, registries: [] };
+      return {
+        all: asked.all.then((listed) => ({ ...listed, registries: [] })),
+        soFar: () => ({ value: asked.answers, registries: [], late: daemonsAt("nsqd", asked.waitedFor) }),
+      };
     }
     const { kind, addresses } = registries;
-    const { value, failures } = await askAll(kind, addresses, async (daemon) => {
+    const asked = beginToAsk(kind, addresses, async (daemon) => {
       const { address } = daemon;
       const startMs = performance.now();
       const told = await this.client.get(daemon, "/nodes", (answer) => toldNodesOnly(answer, address));
@@ -176,10 +192,13 @@ export class Cluster {
       });
       return { told, registry: { address, tookMs, version: version || undefined } };
     });
+    const toldBy = (answers: typeof asked.answers) => ({
+      value: mergedNodes(answers.flatMap(({ told }) => told)),
+      registries: answers.map(({ registry }) => registry),
+    });
     return {
-      value: mergedNodes(value.flatMap(({ told }) => told)),
-      failures,
-      registries: value.map(({ registry }) => registry),
+      all: asked.all.then(({ value, failures }) => ({ ...toldBy(value), failures })),
+      soFar: () => ({ ...toldBy(asked.answers), late: daemonsAt(kind, asked.waitedFor) }),
     };
   }
 
@@ -340,4 +359,8 @@ function topicNames(answer: unknown): string[] {
 
 function namesIn(answer: unknown, name: "topics" | "channels"): readonly string[] {
   return textsField(fieldsOf(answer, "the answer"), name);
+}
+
+function daemonsAt(kind: Daemon["kind"], addresses: Iterable<string>): Daemon[] {
+  return Array.from(addresses, (address) => ({ kind, address }));
 }

@@ -46,7 +46,7 @@ import { noteEnd } from "./redrive/note_end.ts";
 import { Redrives } from "./redrive/redrives.ts";
 import { Taps } from "./tap/taps.ts";
 import { readTokenFile } from "./token_file.ts";
-import { DOUBTFUL_MS, Poller } from "./watch/poller.ts";
+import { DOUBTFUL_MS, LATE_MS, Poller } from "./watch/poller.ts";
 
 const CLOCK_INTERVAL_MS = 1000;
 /** How often it is looked whether the file of users has changed. */
@@ -145,12 +145,13 @@ export class Nsqadmin implements Daemon, AdminContext {
         this.events.tell(round);
       },
     });
-    this.views = new ClusterViews(
+    const lookingFor = (timeoutMs?: number) =>
       this.#clusterOf({
         onRequest: (text) => logger.debug(text),
-        // Whoever looks does not wait for those of whom it is known that they do not answer.
-        timeoutMs: (daemon) => this.poller.doubts(daemon) ? DOUBTFUL_MS : undefined,
-      }),
+        timeoutMs: (daemon) => this.poller.doubts(daemon) ? DOUBTFUL_MS : timeoutMs,
+      });
+    this.views = new ClusterViews(
+      { quick: lookingFor(LATE_MS), patient: lookingFor() },
       { clock: this.clock, rounds: () => this.poller.rounds },
     );
     this.alerts = new Alerts({

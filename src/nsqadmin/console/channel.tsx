@@ -13,7 +13,7 @@ import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
-import { GoneWith } from "./news.tsx";
+import { GoneWith, LastKnown } from "./news.tsx";
 import { ActionsOnAllNodes, ActionsOnNode, Failures, NodeHead, Paused, Table } from "./parts.tsx";
 import { DeadLetterLinks, RedriveForm } from "./redrive.tsx";
 import type { PageRequest } from "./request.ts";
@@ -63,6 +63,7 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
       </h1>
       <DeadLetterLinks request={request} topic={topic} />
       <Failures of={failures} shown="What is known there only is missing in the numbers below." />
+      <LastKnown request={request} series={series} failures={failures} />
       <GoneWith request={request} series={series} />
       <ActionsOnAllNodes
         request={request}

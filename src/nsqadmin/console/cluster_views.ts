@@ -5,8 +5,9 @@
  * @module
  */
 
-import type { Failure } from "../../cluster/asked.ts";
+import type { Answered, Failure } from "../../cluster/asked.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
+import type { ClusterNode } from "../../cluster/cluster_nodes.ts";
 import { Consumers } from "../../cluster/consumers.ts";
 import { type ChannelStats, sumChannels, sumTopics, type TopicStats } from "../../cluster/topic_stats.ts";
 import { SharedAnswers, type SharedAnswersOptions } from "../watch/shared_answers.ts";
@@ -16,6 +17,14 @@ import { Asking } from "./asking.ts";
 export interface Look {
   /** His page brings itself up to date, as others do. */
   readonly isUpdate: boolean;
+}
+
+/** The cluster, as it is asked for a page: neither waits for those of whom it is known that they do not answer. */
+export interface ViewClusters {
+  /** Waits for nobody for long. */
+  readonly quick: Cluster;
+  /** Waits as long as a request may take: there may be much in an answer. */
+  readonly patient: Cluster;
 }
 
 /** What came of asking. */
@@ -46,13 +55,13 @@ export interface ConsumersView extends View {
 
 /** See above. */
 export class ClusterViews {
-  readonly #cluster: Cluster;
+  readonly #clusters: ViewClusters;
   readonly #topics: SharedAnswers<TopicView>;
   readonly #channels: SharedAnswers<ChannelView>;
   readonly #consumers: SharedAnswers<ConsumersView>;
 
-  constructor(cluster: Cluster, options: Omit<SharedAnswersOptions<unknown>, "sizeOf">) {
-    this.#cluster = cluster;
+  constructor(clusters: ViewClusters, options: Omit<SharedAnswersOptions<unknown>, "sizeOf">) {
+    this.#clusters = clusters;
     this.#topics = new SharedAnswers({ ...options, sizeOf: topicSize });
     this.#channels = new SharedAnswers({ ...options, sizeOf: channelSize });
     this.#consumers = new SharedAnswers({ ...options, sizeOf: () => 1 });
@@ -85,13 +94,24 @@ export class ClusterViews {
     return this.#consumers.of("", async () => {
       const asking = new Asking();
       const consumers = new Consumers();
-      const nodes = await asking.ask(this.#cluster.nodesOnly(), []);
+      const { patient } = this.#clusters;
+      const nodes = await asking.ask(patient.nodesOnly(), []);
       if (nodes.length > 0) {
-        const adding = this.#cluster.eachChannel(nodes, (channel, slice) => consumers.add(channel, slice));
+        const adding = patient.eachChannel(nodes, (channel, slice) => consumers.add(channel, slice));
         await asking.ask(adding, []);
       }
       return { consumers, failures: asking.failures, failed: asking.failed };
     }, { shares: look.isUpdate });
+  }
+
+  /** Nodes that have a topic. @throws {UnansweredError} */
+  topicNodes(topic: string): Promise<Answered<readonly ClusterNode[]>> {
+    return this.#clusters.quick.topicNodes(topic);
+  }
+
+  /** Topics that no node has any more. @throws {UnansweredError} */
+  inactiveTopics(): ReturnType<Cluster["inactiveTopics"]> {
+    return this.#clusters.patient.inactiveTopics();
   }
 
   /** Something has changed: what is shown from now on was asked for from now on. */
@@ -112,8 +132,8 @@ export class ClusterViews {
     asking: Asking,
     query: { readonly topic: string; readonly channel: string; readonly includeClients: boolean },
   ): Promise<readonly TopicStats[]> {
-    const nodes = await asking.ask(this.#cluster.topicNodes(query.topic), []);
-    return nodes.length === 0 ? [] : await asking.ask(this.#cluster.topicStats(nodes, query), []);
+    const nodes = await asking.ask(this.topicNodes(query.topic), []);
+    return nodes.length === 0 ? [] : await asking.ask(this.#clusters.quick.topicStats(nodes, query), []);
   }
 }
 

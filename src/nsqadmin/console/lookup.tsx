@@ -24,10 +24,10 @@ const FIELDS: Fields<readonly [topic: string, channels: readonly string[] | null
 
 /** `GET /lookup` */
 export async function lookupPage(request: PageRequest): Promise<Markup | Answer> {
-  const { cluster } = request.admin;
+  const { cluster, views } = request.admin;
   const { registries } = cluster;
   const asking = new Asking();
-  const inactive = registries === undefined ? NONE : await asking.ask(cluster.inactiveTopics(), NONE);
+  const inactive = registries === undefined ? NONE : await asking.ask(views.inactiveTopics(), NONE);
   const file = exported(request, { topics: fileOf([...inactive], FIELDS) }, asking.failures);
   if (file) return await file;
   return (

@@ -24,7 +24,7 @@ export async function messagePage(request: PageRequest): Promise<Markup> {
   const view = messagesView(request.query);
   const { node } = view;
   const asking = new Asking();
-  const addresses = (await asking.ask(admin.cluster.topicNodes(topic), [])).map(httpAddressOf).sort();
+  const addresses = (await asking.ask(admin.views.topicNodes(topic), [])).map(httpAddressOf).sort();
   const looking = new Asking();
   const isKnown = addresses.includes(node);
   const target = { topic, channel, node, id };

@@ -49,7 +49,7 @@ export async function messagesPage(request: PageRequest): Promise<Markup | Answe
   const { cluster } = admin;
   const { topic, channel } = context.params;
   const asking = new Asking();
-  const addresses = (await asking.ask(cluster.topicNodes(topic), [])).map(httpAddressOf).sort();
+  const addresses = (await asking.ask(admin.views.topicNodes(topic), [])).map(httpAddressOf).sort();
   const given = messagesView(request.query);
   const view = { ...given, node: given.node || (addresses[0] ?? "") };
   const looking = new Asking();

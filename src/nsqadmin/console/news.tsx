@@ -5,13 +5,22 @@
  */
 
 import { formatDuration } from "../../base/duration.ts";
-import type { Series } from "../watch/series.ts";
+import type { Failure } from "../../cluster/asked.ts";
+import type { Field, Series } from "../watch/series.ts";
 import type { WatchedNode } from "../watch/watched_node.ts";
 import { type Markup, NOTHING } from "./markup.ts";
 import { Failures } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 
 const GONE_SHOWN_MAX = 20;
+const LAST_SHOWN_MAX = 20;
+/** What is said of what a node had last. */
+const LAST_FIELDS = [
+  ["depth", "waiting"],
+  ["inFlight", "in flight"],
+  ["deferred", "deferred"],
+  ["consumers", "consumers"],
+] as const satisfies (readonly [Field, string])[];
 const MS_PER_S = 1000;
 
 /** Settles when there is something to be seen: after a change, what has become of it. */
@@ -102,6 +111,47 @@ export function GoneWith(
       </ul>
     </section>
   );
+}
+
+/** What nodes that have not answered now had last of a topic or channel, as far as they were asked before. */
+export function LastKnown(
+  { request, series, failures }: {
+    readonly request: PageRequest;
+    readonly series: Series | undefined;
+    readonly failures: readonly Failure[];
+  },
+): Markup {
+  if (series === undefined) return NOTHING;
+  const { poller } = request.admin;
+  const known = failures.slice(0, LAST_SHOWN_MAX).flatMap(({ daemon }) => {
+    const node = daemon.kind === "nsqd" ? poller.node(daemon.address) : undefined;
+    const at = node?.numbers?.series.indexOf(series) ?? -1;
+    if (node?.numbers === undefined || at < 0) return [];
+    const { numbers } = node;
+    return [{
+      node,
+      numbers: LAST_FIELDS.map(([field, words]) => `${whole(numbers.at(at, field))} ${words}`),
+    }];
+  });
+  if (known.length === 0) return NOTHING;
+  return (
+    <section class="warning">
+      <h2>{known.length === 1 ? "One of them" : `${known.length} of them`} had it</h2>
+      <ul>
+        {known.map(({ node, numbers }) => (
+          <li>
+            <a href={request.paths.node(node.address)}>{node.node.hostname}</a>{" "}
+            <code>{node.address}</code>, as it was {agoOf(request, node.answered?.monotonicMs)}:{" "}
+            {numbers.join(", ")}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function whole(value: number): string {
+  return value.toLocaleString("en");
 }
 
 /** How many nodes count, of how many where that is not all. */

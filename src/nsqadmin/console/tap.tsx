@@ -79,7 +79,7 @@ async function page(
 ): Promise<Markup> {
   const { admin, context: { params: { topic } }, paths } = request;
   const asking = new Asking();
-  const addresses = (await asking.ask(admin.cluster.topicNodes(topic), [])).map(httpAddressOf).sort();
+  const addresses = (await asking.ask(admin.views.topicNodes(topic), [])).map(httpAddressOf).sort();
   const as = bodyForm(said.get("as") ?? "");
   return (
     <Layout request={request} title={`Tap of ${topic}`}>

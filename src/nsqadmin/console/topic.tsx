@@ -13,7 +13,7 @@ import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import type { Markup } from "./markup.ts";
-import { GoneWith } from "./news.tsx";
+import { GoneWith, LastKnown } from "./news.tsx";
 import {
   ActionsOnAllNodes,
   ActionsOnNode,
@@ -94,6 +94,7 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
       )}
       <DeadLetterLinks request={request} topic={topic} />
       <Failures of={failures} shown="What is known there only is missing in the numbers below." />
+      <LastKnown request={request} series={series} failures={failures} />
       <GoneWith request={request} series={series} />
       <ActionsOnAllNodes request={request} to={request.paths.topic(topic)} paused={sum.paused} />
       {nodes === 0 ? <p>No node that has answered has this topic.</p> : (

@@ -16,13 +16,13 @@ import type { Logger } from "../../base/logger.ts";
 import { SharedRun } from "../../base/shared_run.ts";
 import { inSlices } from "../../base/time_slice.ts";
 import { DAEMONS_MAX, type Failure, UnansweredError } from "../../cluster/asked.ts";
-import type { Cluster, RegistryAnswer } from "../../cluster/cluster.ts";
+import type { Cluster, NodesQuestion, RegistryAnswer } from "../../cluster/cluster.ts";
 import { byText, type ClusterNode, httpAddressOf } from "../../cluster/cluster_nodes.ts";
 import type { Daemon } from "../../cluster/daemon_client.ts";
 import { nodeHistory, seriesHistory } from "./history.ts";
 import { NodeNumbers } from "./node_numbers.ts";
 import { type Series, SeriesSet } from "./series.ts";
-import { NODE_STATES, type NodeState, WatchedNode } from "./watched_node.ts";
+import { LATE_REASON, NODE_STATES, type NodeState, WatchedNode } from "./watched_node.ts";
 import { WatchedRegistry } from "./watched_registry.ts";
 
 /** Nodes that are asked at a time. */
@@ -74,7 +74,7 @@ export class Poller {
   readonly #firstRound = Promise.withResolvers<void>();
   /** Questions, which may outlast their round. */
   readonly #asking = new Map<WatchedNode, Promise<void>>();
-  #discovering: Promise<void> | undefined;
+  #discovering: { readonly ended: Promise<void>; readonly question: NodesQuestion } | undefined;
   #discoveredMs = -Infinity;
   #discoveryFailures: readonly Failure[] = [];
   #lookedMs = -Infinity;
@@ -99,7 +99,7 @@ export class Poller {
       await sleep(Math.max(startMs + intervalMs - endMs, endMs - startMs), signal);
     }
     await this.#rounds.idle();
-    await this.#discovering;
+    await this.#discovering?.ended;
     await Promise.all(this.#asking.values());
   }
 
@@ -255,15 +255,35 @@ export class Poller {
     const nowMs = this.#options.clock.monotonicMs();
     if (this.#discovering === undefined && nowMs - this.#discoveredMs >= DISCOVERY_INTERVAL_MS) {
       this.#discoveredMs = nowMs;
-      this.#discovering = this.#nodesTold().finally(() => this.#discovering = undefined);
+      const question = this.#options.cluster.askForNodes();
+      const ended = this.#nodesTold(question).finally(() => this.#discovering = undefined);
+      this.#discovering = { ended, question };
     }
-    if (this.#discovering !== undefined) await settledWithin(LATE_MS, this.#discovering);
+    if (this.#discovering === undefined) return;
+    const { ended, question } = this.#discovering;
+    if (!await settledWithin(LATE_MS, ended)) this.#useSoFar(question);
   }
 
-  async #nodesTold(): Promise<void> {
+  /** Who is new is asked at once, whoever else is still to tell of nodes. */
+  #useSoFar({ soFar }: NodesQuestion): void {
+    const { value, registries, late } = soFar();
+    const others = value.filter((node) => !this.#nodes.has(httpAddressOf(node)));
+    this.#setNodes(others, { isWhole: false, failingAreGone: false });
+    const failures = late.map((daemon) => ({ daemon, reason: LATE_REASON }));
+    this.#noteRegistries(registries, failures);
+    const isLate = new Set(late.map(({ address }) => address));
+    const before = this.#discoveryFailures.filter(({ daemon }) => !isLate.has(daemon.address));
+    // Of a node that is watched it is said already.
+    this.#discoveryFailures = [
+      ...before,
+      ...failures.filter(({ daemon }) => !this.#nodes.has(daemon.address)),
+    ];
+  }
+
+  async #nodesTold({ all }: NodesQuestion): Promise<void> {
     const { cluster } = this.#options;
     try {
-      const { value, failures, registries } = await cluster.nodesOnly();
+      const { value, failures, registries } = await all;
       this.#noteRegistries(registries, failures);
       const isWhole = failures.length === 0;
       // In a list of nsqds, who does not answer is missing, and not gone.

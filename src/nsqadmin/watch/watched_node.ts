@@ -14,6 +14,9 @@ import type { NodeNumbers } from "./node_numbers.ts";
  */
 export const NODE_STATES = ["new", "up", "late", "failing", "gone"] as const;
 
+/** Why nothing is known, without how long ago that is: it is read aloud whenever it changes. */
+export const LATE_REASON = "is late, and not waited for";
+
 /** One of these. */
 export type NodeState = (typeof NODE_STATES)[number];
 
@@ -59,8 +62,7 @@ export class WatchedNode {
   /** What is wrong with it, if it should answer and does not. */
   get reason(): string | undefined {
     if (this.gone !== undefined) return undefined;
-    // Without how long ago that is: it is read aloud whenever it changes.
-    if (this.isLate) return "is late, and not waited for";
+    if (this.isLate) return LATE_REASON;
     return this.#failure;
   }
 

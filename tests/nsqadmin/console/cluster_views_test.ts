@@ -100,6 +100,46 @@ Deno.test("A node of which it is known that it does not answer delays no page of
   });
 });
 
+Deno.test("A node that begins to hang delays pages of a topic and channel for a second, and they say what it had", async () => {
+  let hangs = false;
+  const topics = [{
+    topic_name: "t",
+    depth: 3,
+    channels: [{ channel_name: "c", depth: 4321, in_flight_count: 5 }],
+  }];
+  await using hanging = fakeNode(() => hangs ? new Promise(() => {}) : Response.json({ topics }));
+  await using node = nodeWith({ depth: 1, paused: false });
+  await using lookupd = lookupdOf(() => [hanging.address, node.address]);
+  const options = {
+    lookupdHttpAddresses: [lookupd.address],
+    // Longer than the test may take.
+    httpClientRequestTimeoutMs: 600_000,
+  };
+  await withNsqadmin(options, async (admin) => {
+    await admin.nsqadmin.poller.refresh();
+    assertEquals((await pageAt(admin, "/topics/t")).text.includes("had it"), false);
+    hangs = true;
+
+    const [topic, channel] = await Promise.all(
+      ["/topics/t", "/topics/t/c"].map((path) => pageAt(admin, path)),
+    );
+
+    for (
+      const [page, last] of [[topic, "3 waiting, 5 in flight"], [
+        channel,
+        "4,321 waiting, 5 in flight",
+      ]] as const
+    ) {
+      assertStringIncludes(page.text, `nsqd ${hanging.address} : Get "http://${hanging.address}/`);
+      assertMatch(
+        page.text,
+        new RegExp(`One of them had it host-\\d+ ${hanging.address} , as it was \\S+ ago: ${last}`),
+      );
+      assertEquals(page.rows.some(([name]) => name.endsWith(node.address)), true);
+    }
+  });
+});
+
 Deno.test("Pages of a topic and channel tell of nodes that are gone, and of what they had", async () => {
   await using node = nodeWith({ depth: 1, paused: false });
   const gone = nodeWith({ depth: 4321, paused: false });

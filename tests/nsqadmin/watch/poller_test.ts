@@ -53,6 +53,49 @@ Deno.test("A node that does not answer delays no page but the first, and is name
   });
 });
 
+Deno.test("An nsqlookupd that hangs from the first delays no page: the nodes of the others are there, and it is named", async () => {
+  await using hung = new FakeHttp(() => new Promise(() => {}));
+  await using node = nodeWith(() => 7);
+  await using lookupd = lookupdOf(() => [node.address]);
+  const lookupdHttpAddresses = [hung.address, lookupd.address];
+  // Longer than the test may take.
+  await withNsqadmin({ lookupdHttpAddresses, httpClientRequestTimeoutMs: 600_000 }, async (admin) => {
+    const late = `nsqlookupd ${hung.address} : is late, and not waited for`;
+    const first = await pageAt(admin, "/");
+    assertStringIncludes(first.text, "nodes 1 topics 1 waiting in topics 7");
+    assertStringIncludes(first.text, late);
+    assertMatch(
+      (await pageAt(admin, "/cluster")).text,
+      new RegExp(
+        `${hung.address} does not answer 0 ${lookupd.address} answers .*nsqlookupd ${hung.address} never is late`,
+      ),
+    );
+    assertEquals((await pageAt(admin, "/topics/t")).rows.at(1)?.slice(0, 2), [
+      `host-${node.address.split(":")[1]} ${node.address}`,
+      "7",
+    ]);
+    for (const path of ["/consumers", "/lookup", "/topics/t/c/messages"]) {
+      assertStringIncludes((await pageAt(admin, path)).text, `nsqlookupd ${hung.address} : Get`);
+    }
+    // The poller asks once, however long that takes.
+    const asked = hung.requests.length;
+    await admin.nsqadmin.poller.refresh();
+    assertEquals(hung.requests.length, asked);
+  });
+});
+
+Deno.test("In a list of nsqds one that hangs from the first delays no page", async () => {
+  await using hung = new FakeHttp(() => new Promise(() => {}));
+  await using node = fakeNode(() => Response.json({ topics: [{ topic_name: "t", depth: 7 }] }));
+  const options = { nsqdHttpAddresses: [hung.address, node.address], httpClientRequestTimeoutMs: 600_000 };
+  await withNsqadmin(options, async (admin) => {
+    const page = await pageAt(admin, "/");
+
+    assertStringIncludes(page.text, "nodes 1 topics 1 waiting in topics 7");
+    assertStringIncludes(page.text, `nsqd ${hung.address} : is late, and not waited for`);
+  });
+});
+
 Deno.test("A node that fails keeps its numbers for a while, and one that nobody tells of is gone, with its last", async () => {
   let isDead = false;
   let told = true;
