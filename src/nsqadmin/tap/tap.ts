@@ -97,11 +97,13 @@ export async function runTap(
     });
     const close = () => consumer.close({ timeoutMs: END_TIMEOUT_MS });
     both.addEventListener("abort", () => void close());
+    // Nobody awaits them until messages end: a fault of theirs ends them.
+    const failed = (error: unknown) => over(errorText(error));
     const looking = every(LOOK_INTERVAL_MS, both, async () => {
       if (!viewer.mayGoOn()) over(undefined);
       else if (await isAlone(cluster, order)) over(NOTHING_TO_TAP);
-    });
-    const watching = tellProblems(consumer, viewer, both);
+    }).catch(failed);
+    const watching = tellProblems(consumer, viewer, both).catch(failed);
     const rate = new RateLimit(rateMax);
     try {
       for await (const message of both.aborted ? [] : consumer) {
