@@ -26,7 +26,7 @@ export function loginPath(paths: Paths, { method, rawPath, target }: RequestCont
 }
 
 /** The path, if it leads nowhere but to this server: not `//host`, nor what a browser makes that of. */
-export function localPath(text: string | undefined): string | undefined {
+function localPath(text: string | undefined): string | undefined {
   if (text === undefined || text.length > NEXT_LENGTH_MAX) return undefined;
   return /^\/(?!\/)[!-[\]-~]*$/.test(text) ? text : undefined;
 }

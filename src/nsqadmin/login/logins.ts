@@ -40,7 +40,7 @@ export const UNKNOWN_NAME_LENGTH_MAX = 3;
 const NAME_KEY_LENGTH_MAX = 65;
 
 /** Tells a client how to say who it is. A browser does not ask anybody for `Bearer`. */
-export const CHALLENGE: Header = ["Www-Authenticate", "Bearer"];
+const CHALLENGE: Header = ["Www-Authenticate", "Bearer"];
 
 /** Somebody whose name and password were right, or who has a session or a token. */
 interface Holder extends Identity {
