@@ -13,7 +13,7 @@ import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
-import { GoneWith, LastKnown } from "./news.tsx";
+import { GoneWith, goneWith, LastKnown } from "./news.tsx";
 import { ActionsOnAllNodes, ActionsOnNode, Failures, NodeHead, Paused, Table } from "./parts.tsx";
 import { DeadLetterLinks, RedriveForm } from "./redrive.tsx";
 import type { PageRequest } from "./request.ts";
@@ -46,6 +46,7 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
     consumers: fileOf(sum?.clients ?? [], CLIENT_FIELDS),
   }, failures);
   if (file) return await file;
+  const gone = await goneWith(request, series);
   const consumers = sum && await channelConsumers(request, sum);
   return (
     <Layout request={request} title={`Channel ${channel} of ${topic}`} live>
@@ -64,7 +65,7 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
       <DeadLetterLinks request={request} topic={topic} />
       <Failures of={failures} shown="What is known there only is missing in the numbers below." />
       <LastKnown request={request} series={series} failures={failures} />
-      <GoneWith request={request} series={series} />
+      <GoneWith request={request} of={gone} />
       <ActionsOnAllNodes
         request={request}
         to={request.paths.channel(topic, channel)}

@@ -106,20 +106,23 @@ function addressesOf(nodes: readonly WatchedNode[]): string {
 
 /** What each says. Who does not answer is not said to miss anything, and has nobody to differ from. */
 function tellingsOf(registries: readonly WatchedRegistry[], nodes: readonly WatchedNode[]): Telling[] {
-  const tellers = nodes.map((node) => ({ node, by: new Set(tellersOf(node.node)) }));
-  const answering = registries.filter(isAnswering).map(({ address }) => address);
+  const answering = new Set(registries.filter(isAnswering).map(({ address }) => address));
+  const tellers = nodes.map((node) => {
+    const by = new Set(tellersOf(node.node));
+    return { node, by, answering: by.intersection(answering).size };
+  });
   return registries.map((registry) => {
-    const { address } = registry;
-    const others = answering.filter((each) => each !== address);
-    const pick = (which: (by: ReadonlySet<string>) => boolean) =>
-      tellers.filter(({ by }) => which(by)).map(({ node }) => node);
-    const differs = isAnswering(registry) && others.length > 0;
-    return {
-      registry,
-      told: pick((by) => by.has(address)),
-      only: differs ? pick((by) => by.has(address) && !others.some((other) => by.has(other))) : [],
-      missing: differs ? pick((by) => !by.has(address) && others.some((other) => by.has(other))) : [],
-    };
+    const told: WatchedNode[] = [];
+    const only: WatchedNode[] = [];
+    const missing: WatchedNode[] = [];
+    const differs = isAnswering(registry) && answering.size > 1;
+    for (const { node, by, answering } of tellers) {
+      const isTold = by.has(registry.address);
+      if (isTold) told.push(node);
+      if (differs && isTold && answering === 1) only.push(node);
+      if (differs && !isTold && answering > 0) missing.push(node);
+    }
+    return { registry, told, only, missing };
   });
 }
 

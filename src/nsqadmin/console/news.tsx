@@ -5,6 +5,7 @@
  */
 
 import { formatDuration } from "../../base/duration.ts";
+import { inSlices } from "../../base/time_slice.ts";
 import type { Failure } from "../../cluster/asked.ts";
 import type { Field, Series } from "../watch/series.ts";
 import type { WatchedNode } from "../watch/watched_node.ts";
@@ -84,15 +85,31 @@ function Gone(
   );
 }
 
-/** Which nodes that are gone had a topic or channel, and what of it. */
-export function GoneWith(
-  { request, series }: { readonly request: PageRequest; readonly series: Series | undefined },
-): Markup {
-  if (series === undefined) return NOTHING;
-  const gone = request.admin.poller.nodes.flatMap((node) => {
-    const at = node.gone === undefined ? -1 : node.numbers?.series.indexOf(series) ?? -1;
-    return at < 0 ? [] : [{ node, depth: node.numbers?.at(at, "depth") ?? 0 }];
+/** A node that is gone, and what waited there of a topic or channel. */
+export interface GoneNode {
+  readonly node: WatchedNode;
+  readonly depth: number;
+}
+
+/** Which nodes that are gone had a topic or channel. */
+export async function goneWith(
+  { admin: { poller } }: PageRequest,
+  series: Series | undefined,
+): Promise<readonly GoneNode[]> {
+  if (series === undefined) return [];
+  const gone: GoneNode[] = [];
+  await inSlices(poller.nodes, (node) => {
+    const { gone: goneSince, numbers } = node;
+    const at = goneSince === undefined ? -1 : numbers?.series.indexOf(series) ?? -1;
+    if (at >= 0) gone.push({ node, depth: numbers?.at(at, "depth") ?? 0 });
   });
+  return gone;
+}
+
+/** Says so. */
+export function GoneWith(
+  { request, of: gone }: { readonly request: PageRequest; readonly of: readonly GoneNode[] },
+): Markup {
   if (gone.length === 0) return NOTHING;
   const listed = gone.slice(0, GONE_SHOWN_MAX);
   return (

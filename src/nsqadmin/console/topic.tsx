@@ -4,6 +4,7 @@
  * @module
  */
 
+import { inSlices } from "../../base/time_slice.ts";
 import type { ChannelStats, TopicStats } from "../../cluster/topic_stats.ts";
 import type { Answer } from "../../http/answer.ts";
 import type { Series } from "../watch/series.ts";
@@ -13,7 +14,7 @@ import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import type { Markup } from "./markup.ts";
-import { GoneWith, LastKnown } from "./news.tsx";
+import { GoneWith, goneWith, LastKnown } from "./news.tsx";
 import {
   ActionsOnAllNodes,
   ActionsOnNode,
@@ -76,12 +77,14 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
   const { sum, nodes, failures } = await views.topic(topic, request);
   poller.note();
   const series = poller.find(topic);
-  const parts = (sum.nodes ?? []).map((stats) => partOf(request, stats, series));
+  const parts: Part[] = [];
+  await inSlices(sum.nodes ?? [], (stats) => parts.push(partOf(request, stats, series)));
   const file = exported(request, {
     nodes: fileOf(parts, NODE_FIELDS),
     channels: fileOf(sum.channels ?? [], { channel: ({ channel_name }) => channel_name, ...CHANNEL_FIELDS }),
   }, failures);
   if (file) return await file;
+  const gone = await goneWith(request, series);
   return (
     <Layout request={request} title={`Topic ${topic}`} live>
       <h1>
@@ -95,7 +98,7 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
       <DeadLetterLinks request={request} topic={topic} />
       <Failures of={failures} shown="What is known there only is missing in the numbers below." />
       <LastKnown request={request} series={series} failures={failures} />
-      <GoneWith request={request} series={series} />
+      <GoneWith request={request} of={gone} />
       <ActionsOnAllNodes request={request} to={request.paths.topic(topic)} paused={sum.paused} />
       {nodes === 0 ? <p>No node that has answered has this topic.</p> : (
         <>
