@@ -12,7 +12,14 @@ import { Chromium, type ChromiumTab } from "../support/chromium.ts";
 import { submit } from "../support/console_browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { deadAddress } from "../support/fake_http.ts";
-import { type ClusterInProcess, post, withCluster } from "../support/nsqadmin_in_process.ts";
+import { usersOf } from "../support/login.ts";
+import {
+  type ClusterInProcess,
+  type NsqadminInProcess,
+  post,
+  withCluster,
+  withNsqadmin,
+} from "../support/nsqadmin_in_process.ts";
 
 const IMAGES = new URL("../../docs/images/", import.meta.url);
 const TOPICS = ["audit", "clicks", "mails", "orders", "payments", "thumbnails"];
@@ -49,15 +56,19 @@ if (import.meta.main) {
     // What is put in is to stay.
     await tab.useScripts(false);
     await tab.hideScrollbars();
-    const take = async (picture: Picture) => {
+    const take = async (picture: Picture, { url }: NsqadminInProcess = admin) => {
       const { name, path, form, width = 1280, height, scheme = "light" } = picture;
       await tab.look({ width, height, scheme });
-      await tab.open(form === undefined ? admin.url + path : admin.url);
+      await tab.open(form === undefined ? url + path : url);
       if (form !== undefined) await submit(tab, path, form);
       await rename(tab, cluster, dead);
       await Deno.writeFile(new URL(`${name}.png`, IMAGES), await tab.picture());
     };
     for (const picture of picturesOf(cluster)) await take(picture);
+    await take({ name: "message", path: await messagePath(admin), height: 620 });
+    await withNsqadmin({ lookupdHttpAddresses: [lookupd.httpAddress] }, async (closed) => {
+      await take({ name: "login", path: "/login", height: 300 }, closed);
+    }, { users: usersOf({ anna: "admin" }) });
     // An nsqlookupd that nobody has started.
     await admin.ask("PUT", "/config/nsqlookupd_http_addresses", { body: [lookupd.httpAddress, dead] });
     await admin.nsqadmin.poller.refresh();
@@ -84,11 +95,21 @@ function picturesOf({ nsqds: [{ nsqd }] }: ClusterInProcess): readonly Picture[]
     { name: "bulk", path: "/bulk", form: "of=topics&action=ask-delete&name=clicks&name=mails", height: 380 },
     { name: "nodes", path: "/nodes", height: 440 },
     { name: "node", path: `/nodes/${node}`, height: 860 },
+    { name: "counter", path: "/counter", height: 480 },
+    { name: "lookup", path: "/lookup", height: 520 },
     { name: "alerts", path: "/alerts", height: 520 },
     { name: "activity", path: "/activity", height: 700 },
     { name: "search", path: "/search?q=or", height: 460 },
     { name: "settings", path: "/settings", height: 700 },
   ];
+}
+
+/** The page of a message that waits. */
+async function messagePath(admin: NsqadminInProcess): Promise<string> {
+  const { text } = await admin.ask("GET", "/topics/payments/ledger/messages");
+  const path = /href="([^"]*\/messages\/[^"]*)"/.exec(text)?.[1];
+  if (path === undefined) throw new Error(`There is no message: ${text}`);
+  return path.replaceAll("&amp;", "&");
 }
 
 /** Publishes and consumes until the graphs are full: in waves, and more of payments than anybody takes. */

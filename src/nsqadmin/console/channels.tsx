@@ -24,6 +24,7 @@ const MS_PER_S = 1000;
 const COLUMNS: Columns<Series> = {
   name: nameOf,
   depth: (channel) => channel.known("depth"),
+  oldest: (channel) => channel.known("oldestS"),
   drain: drainS,
   in: (channel) => channel.known("inRate"),
   out: (channel) => channel.known("outRate"),
@@ -61,6 +62,7 @@ export const CHANNEL_TABLE: readonly Column<Series>[] = [
     isThere: ({ admin }) => admin.options.history,
     cell: (channel, { admin }) => <Sparkline history={admin.poller.history} series={channel} field="depth" />,
   },
+  { name: "oldest", head: "Oldest", cell: (channel) => <td class="n">{oldestText(channel)}</td> },
   { name: "drain", head: "Empty in", cell: (channel) => <td class="n">{drainText(channel)}</td> },
   { name: "in", head: "In/s", cell: (channel) => <td class="n">{rounded(channel.known("inRate"))}</td> },
   { name: "out", head: "Out/s", cell: (channel) => <td class="n">{rounded(channel.known("outRate"))}</td> },
@@ -163,6 +165,12 @@ function Row(
 
 function nameOf({ name, topic }: Series): string {
   return `${topic?.name ?? ""} / ${name}`;
+}
+
+/** How old the message is that has waited longest, where a node tells it. */
+function oldestText(channel: Series): string {
+  const oldestS = channel.known("oldestS");
+  return oldestS === 0 ? "" : formatDuration(oldestS * MS_PER_S);
 }
 
 /** In how many s it is empty if all goes on as it does; infinite if it is not getting emptier. */

@@ -353,6 +353,20 @@ function orders({ asked }: FakeHttp): string[] {
   return asked.filter((each) => each.startsWith("POST "));
 }
 
+Deno.test("The channels show how old the oldest message of each is, where nodes tell it", async () => {
+  const channels = [
+    { channel_name: "a", depth: 1, oldest_message_age_seconds: 90 },
+    { channel_name: "b", depth: 1 },
+  ];
+  await using node = fakeNode(() => Response.json({ topics: [{ topic_name: "t", channels }] }));
+  await withNsqadmin({ nsqdHttpAddresses: [node.address] }, async (admin) => {
+    const { rows: [heads, ...rows] } = await pageAt(admin, "/channels?sort=-oldest");
+
+    const at = heads.indexOf("Oldest");
+    assertEquals(rows.map((row) => [row[0].split(" ")[2], row[at]]), [["a", "1m30s"], ["b", ""]]);
+  });
+});
+
 Deno.test("What one node could not do has a page that names it, and another try asks nobody who has done it", async () => {
   let isWell = false;
   await using failing = failingNode(() => isWell);
