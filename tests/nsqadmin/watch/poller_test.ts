@@ -285,14 +285,15 @@ Deno.test("The channels' page shows where messages wait, and when a channel is e
     await admin.nsqadmin.poller.refresh();
 
     const { rows } = await pageAt(admin, "/channels?sort=-depth");
+    const emptyIn = rows[0].indexOf("Empty in");
 
     assertEquals(rows.slice(1).map(([name, depth]) => [name, depth]), [
       ["t / falling", "8,998,000"],
       ["t / left paused no consumers", "5"],
       ["t / idle", "0"],
     ]);
-    assertMatch(rows[1][2], /^[\dhms]+$/);
-    assertEquals([rows[2][2], rows[3][2]], ["never", ""]);
+    assertMatch(rows[1][emptyIn], /^[\dhms]+$/);
+    assertEquals([rows[2][emptyIn], rows[3][emptyIn]], ["never", ""]);
     assertEquals((await pageAt(admin, "/channels?sort=drain")).rows.slice(1).map(([name]) => name), [
       "t / idle",
       "t / falling",
