@@ -7,6 +7,7 @@
 
 import { concat } from "@std/bytes/concat";
 import { ReadSize } from "../../base/read_size.ts";
+import { SYSTEM_TIMERS, within } from "../../base/timers.ts";
 import { type Connection, UnreadConnection, writeAll } from "../connection.ts";
 import { type Layer, type Layered, putLayer } from "../layer.ts";
 import type { Outbox } from "./outbox.ts";
@@ -117,11 +118,7 @@ export class WorkerConnection {
 
   /** Closes it; first it writes what it has been given, but it does not wait for that for long. */
   async close(): Promise<void> {
-    if (this.#writing) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      await Promise.race([this.#writing, new Promise((resolve) => timer = setTimeout(resolve, LINGER_MS))]);
-      clearTimeout(timer);
-    }
+    if (this.#writing) await within(SYSTEM_TIMERS, LINGER_MS, this.#writing);
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#connection.close();
