@@ -122,6 +122,11 @@ function Chart(
   );
 }
 
+/** A whole number, with commas. */
+export function whole(value: number): string {
+  return value.toLocaleString("en");
+}
+
 /** At most so many digits as anybody reads. */
 export function rounded(value: number): string {
   return value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 });

@@ -9,6 +9,7 @@ import { inSlices } from "../../base/time_slice.ts";
 import type { Failure } from "../../cluster/asked.ts";
 import type { Field, Series } from "../watch/series.ts";
 import type { WatchedNode } from "../watch/watched_node.ts";
+import { whole } from "./charts.tsx";
 import { type Markup, NOTHING } from "./markup.ts";
 import { Failures } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
@@ -50,8 +51,7 @@ export function ClusterNews(
       {isDetailed && gone.length > 0 && <Gone request={request} nodes={gone} />}
       {leftOut > 0 && (
         <p class="warning">
-          There are too many topics and channels:{" "}
-          {leftOut.toLocaleString("en")}, counted at each node, are left out.
+          There are too many topics and channels: {whole(leftOut)}, counted at each node, are left out.
         </p>
       )}
     </>
@@ -75,8 +75,8 @@ function Gone(
           <li>
             <a href={request.paths.node(node.address)}>{node.node.hostname}</a> <code>{node.address}</code>,
             {" "}
-            {agoOf(request, node.gone?.monotonicMs)}, with{" "}
-            {(node.numbers?.totals.waiting ?? 0).toLocaleString("en")} messages waiting
+            {agoOf(request, node.gone?.monotonicMs)}, with {whole(node.numbers?.totals.waiting ?? 0)}{" "}
+            messages waiting
           </li>
         ))}
         {nodes.length > listed.length && <li>and {nodes.length - listed.length} more</li>}
@@ -121,7 +121,7 @@ export function GoneWith(
           <li>
             <a href={request.paths.node(node.address)}>{node.node.hostname}</a> <code>{node.address}</code>,
             {" "}
-            {agoOf(request, node.gone?.monotonicMs)}, where {depth.toLocaleString("en")} messages waited
+            {agoOf(request, node.gone?.monotonicMs)}, where {whole(depth)} messages waited
           </li>
         ))}
         {gone.length > listed.length && <li>and {gone.length - listed.length} more</li>}
@@ -167,16 +167,12 @@ export function LastKnown(
   );
 }
 
-function whole(value: number): string {
-  return value.toLocaleString("en");
-}
-
 /** How many nodes count, of how many where that is not all. */
 export function nodesText({ admin: { poller } }: PageRequest): string {
   const nodes = poller.nodes.filter(({ gone }) => gone === undefined);
   const counting = nodes.filter((node) => poller.counts(node)).length;
-  const all = nodes.length.toLocaleString("en");
-  return counting === nodes.length ? all : `${counting.toLocaleString("en")} of ${all}`;
+  const all = whole(nodes.length);
+  return counting === nodes.length ? all : `${whole(counting)} of ${all}`;
 }
 
 /** On how many nodes something is; of how many where not all of them count. */
@@ -185,10 +181,8 @@ export function NodeCount(
     readonly of: { readonly nodes: number; readonly silentNodes: number };
   },
 ): Markup {
-  const text = nodes.toLocaleString("en");
-  return (
-    <td class="n">{silentNodes === 0 ? text : `${text} of ${(nodes + silentNodes).toLocaleString("en")}`}</td>
-  );
+  const text = whole(nodes);
+  return <td class="n">{silentNodes === 0 ? text : `${text} of ${whole(nodes + silentNodes)}`}</td>;
 }
 
 /** How old numbers are that nobody says any more. */

@@ -8,7 +8,7 @@ import type { NodeFacts } from "../../cluster/node_facts.ts";
 import type { Answer } from "../../http/answer.ts";
 import type { NodeTotals } from "../watch/node_numbers.ts";
 import type { NodeState, WatchedNode } from "../watch/watched_node.ts";
-import { Charts, rounded } from "./charts.tsx";
+import { Charts, rounded, whole } from "./charts.tsx";
 import { ForgetButton, gossipText } from "./cluster.tsx";
 import { exported, ExportLinks, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
@@ -177,7 +177,7 @@ function skewText({ admin: { poller } }: PageRequest, { node, gone }: WatchedNod
   }
   if (counts.size === 0) return "";
   const named = [...counts].sort(([, a], [, b]) => b - a).slice(0, VERSIONS_SHOWN_MAX);
-  const texts = named.map(([version, count]) => `v${version} (${count.toLocaleString("en")})`);
+  const texts = named.map(([version, count]) => `v${version} (${whole(count)})`);
   const others = counts.size - named.length;
   return `Other nodes are of other versions: ${texts.join(", ")}${others > 0 ? ` and ${others} more` : ""}.`;
 }
@@ -186,7 +186,6 @@ function factsOf(request: PageRequest, watched: WatchedNode): (readonly [name: s
   const { numbers } = watched;
   if (numbers === undefined) return [];
   const { totals, facts } = numbers;
-  const whole = (value: number) => value.toLocaleString("en");
   const { memory, own } = facts ?? {};
   return [
     ["waiting", whole(totals.waiting)],
@@ -209,7 +208,7 @@ function factsOf(request: PageRequest, watched: WatchedNode): (readonly [name: s
 function gcFacts(memory: NodeFacts["memory"] | undefined): (readonly [name: string, value: string])[] {
   if (memory === undefined || memory.gcRuns === 0) return [];
   return [
-    ["garbage collections", memory.gcRuns.toLocaleString("en")],
+    ["garbage collections", whole(memory.gcRuns)],
     ["their pauses, 99 %, µs", rounded(memory.gcPause99Us)],
     ["the longest, µs", rounded(memory.gcPauseMaxUs)],
   ];
@@ -254,31 +253,30 @@ function drainText(
   const until = secondsLeft === undefined
     ? ""
     : ` It ends in ${durationText(secondsLeft * MS_PER_S)} at the latest.`;
-  return `It is being drained: ${messagesLeft.toLocaleString("en")} messages are left.${until}`;
+  return `It is being drained: ${whole(messagesLeft)} messages are left.${until}`;
 }
 
 /** What becomes of the messages of a node that is stopped. */
 export function stopTexts(totals: NodeTotals, own: NodeFacts["own"]): string[] {
   const { waiting, inFlight, deferred, inMemory, ephemeral } = totals;
-  const count = (value: number) => value.toLocaleString("en");
   if (own?.store === "kv") {
     return ["Yes: its messages are in a database, and other instances have them, too."];
   }
   const all = waiting + inFlight + deferred;
   if (all === 0) return ["Yes: there is no message on it."];
   if (own?.store === "memory") {
-    return [`No: it keeps messages in memory only, and all ${count(all)} are lost when it stops.`];
+    return [`No: it keeps messages in memory only, and all ${whole(all)} are lost when it stops.`];
   }
   const texts = [
     ephemeral === 0
       ? "Yes, if it is stopped in order and started again: nothing is lost."
       : `Not quite: ${
-        count(ephemeral)
+        whole(ephemeral)
       } messages are in ephemeral topics and channels, and are lost when it stops.`,
   ];
   const kept = all - ephemeral;
   if (kept > 0) {
-    texts.push(`${count(kept)} messages wait on it until it is started again: nobody else has them.`);
+    texts.push(`${whole(kept)} messages wait on it until it is started again: nobody else has them.`);
   }
   // What consumers have, and what is deferred, is in the memory of NSQ's nsqd; of ours that is for --durability to say.
   const held = own === undefined ? inFlight + deferred : 0;
@@ -286,7 +284,7 @@ export function stopTexts(totals: NodeTotals, own: NodeFacts["own"]): string[] {
   if (risky > 0) {
     texts.push(
       `Up to ${
-        count(risky)
+        whole(risky)
       } of them are in memory only: a stop in order writes them to the disk, and if it is killed they are lost.`,
     );
   }

@@ -6,7 +6,7 @@
 
 import type { Answer } from "../../http/answer.ts";
 import { BulkForm, Tick } from "./bulk_form.tsx";
-import { rounded, Sparkline } from "./charts.tsx";
+import { rounded, Sparkline, whole } from "./charts.tsx";
 import { type Column, ColumnHeads, columnsShown } from "./columns.tsx";
 import { exported, ExportLinks, fileOf } from "./export.tsx";
 import type { Series } from "../watch/series.ts";
@@ -161,10 +161,6 @@ function Totals(
     ["consumers", whole(total(({ consumers }) => consumers))],
   ];
   return <Facts of={facts} />;
-}
-
-function whole(value: number): string {
-  return value.toLocaleString("en");
 }
 
 function Row(

@@ -6,14 +6,14 @@
 
 import { formatDuration } from "../../base/duration.ts";
 import type { Failure } from "../../cluster/asked.ts";
-import { rounded } from "./charts.tsx";
+import { rounded, whole } from "./charts.tsx";
 import { type Content, type Markup, NOTHING } from "./markup.ts";
 import { type PageRequest, queryWith } from "./request.ts";
 import type { TablePart, TableView } from "./table.ts";
 
 /** A whole number, with commas. */
 export function Count({ of: value }: { readonly of: number }): Markup {
-  return <td class="n">{value.toLocaleString("en")}</td>;
+  return <td class="n">{whole(value)}</td>;
 }
 
 /** A share, in whole per cent but where it is small; nothing for none. */
@@ -268,9 +268,7 @@ export function TableControls<Row>(
       )}
       <button type="submit" class="plain">Show</button>
       <span>
-        {count === countInAll
-          ? countInAll.toLocaleString("en")
-          : `${count.toLocaleString("en")} of ${countInAll.toLocaleString("en")}`} {what}
+        {count === countInAll ? whole(countInAll) : `${whole(count)} of ${whole(countInAll)}`} {what}
       </span>
       <PageLinks request={request} page={page} pages={pages} />
     </form>

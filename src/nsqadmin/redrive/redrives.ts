@@ -9,7 +9,7 @@ import type { Logger } from "../../base/logger.ts";
 import type { ConnectionOptions } from "../../client/mod.ts";
 import { HttpError } from "../../http/http_error.ts";
 import { wholeNumber } from "../../http/whole_number.ts";
-import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
+import { isEphemeral, isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import type { ActivityAuthor } from "../activity.ts";
 import type { RedriveOrder, RedrivePlan } from "./plan.ts";
 import { Redrive } from "./redrive.ts";
@@ -146,8 +146,4 @@ export function redriveOrder(
     rate: wholeNumber(rate, { otherwise: RATE_DEFAULT, max: RATE_MAX }, "INVALID_RATE"),
     messages: wholeNumber(messages, { otherwise: MESSAGES_MAX, max: MESSAGES_MAX }, "INVALID_MESSAGES"),
   };
-}
-
-function isEphemeral(name: string): boolean {
-  return name.endsWith("#ephemeral");
 }

@@ -8,6 +8,7 @@
 import { inSlices, type Slice } from "../../base/time_slice.ts";
 import { type NodeFacts, nodeFacts } from "../../cluster/node_facts.ts";
 import type { ChannelNumbers, StatsReader, TopicNumbers } from "../../cluster/topic_numbers.ts";
+import { isEphemeral } from "../../protocol/names.ts";
 import { AT, type Field, FIELDS, type Series, type SeriesSet } from "./series.ts";
 
 /** Numbers for which there is room at first. */
@@ -43,8 +44,6 @@ const NOTHING: NodeTotals = {
   outRate: 0,
   consumers: 0,
 };
-/** What the names of topics and channels end with that are never on a disk. */
-const EPHEMERAL = "#ephemeral";
 
 /** What a node said once. */
 export class NodeNumbers {
@@ -140,7 +139,7 @@ export class NodeNumbers {
     const before = this.#before(index);
     const numbers = this.#numbers;
     numbers[from + AT.depth] = counted(topic.depth);
-    this.#note(topic, { isEphemeral: topic.name.endsWith(EPHEMERAL), held: 0 });
+    this.#note(topic, { isLost: isEphemeral(topic.name), held: 0 });
     numbers[from + AT.messages] = messages;
     numbers[from + AT.paused] = topic.paused ? 1 : 0;
     if (before !== undefined) {
@@ -177,7 +176,7 @@ export class NodeNumbers {
     numbers[from + AT.paused] = channel.paused ? 1 : 0;
     numbers[from + AT.oldestS] = counted(channel.oldestS);
     this.#note(channel, {
-      isEphemeral: channel.name.endsWith(EPHEMERAL) || topic.name.endsWith(EPHEMERAL),
+      isLost: isEphemeral(channel.name) || isEphemeral(topic.name),
       held: counted(channel.inFlight) + counted(channel.deferred),
     });
     const before = this.#before(index);
@@ -208,9 +207,9 @@ export class NodeNumbers {
   /** Notes what of it is lost with the process, whatever ends it, and what may be. */
   #note(
     { depth, backendDepth }: Pick<TopicNumbers, "depth" | "backendDepth">,
-    { isEphemeral, held }: { readonly isEphemeral: boolean; readonly held: number },
+    { isLost, held }: { readonly isLost: boolean; readonly held: number },
   ): void {
-    if (isEphemeral) this.#ephemeral += counted(depth) + held;
+    if (isLost) this.#ephemeral += counted(depth) + held;
     else this.#inMemory += counted(depth - backendDepth);
   }
 

@@ -15,6 +15,7 @@ import { sleep } from "../../base/every.ts";
 import type { Logger } from "../../base/logger.ts";
 import { SharedRun } from "../../base/shared_run.ts";
 import { inSlices } from "../../base/time_slice.ts";
+import { SYSTEM_TIMERS, within } from "../../base/timers.ts";
 import { DAEMONS_MAX, type Failure, UnansweredError } from "../../cluster/asked.ts";
 import type { Cluster, NodesQuestion, RegistryAnswer } from "../../cluster/cluster.ts";
 import { byText, type ClusterNode, httpAddressOf } from "../../cluster/cluster_nodes.ts";
@@ -386,11 +387,5 @@ export class Poller {
 
 /** Whether it has settled within that time. */
 async function settledWithin(ms: number, promise: Promise<void>): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(resolve, ms, false);
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return await within(SYSTEM_TIMERS, ms, promise.then(() => true)) ?? false;
 }
