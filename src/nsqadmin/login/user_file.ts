@@ -18,9 +18,9 @@
  * @module
  */
 
-import { errorText } from "../../base/error_text.ts";
 import { fromNode } from "../../base/from_node.ts";
 import { OptionError } from "../../config/option.ts";
+import { readSecretText, saidLines } from "../../config/secret_files.ts";
 import { type Role, ROLES } from "../access.ts";
 import { parsePasswordHash, type PasswordHash } from "./password.ts";
 
@@ -93,10 +93,7 @@ export class UserFile {
     const lineOfToken = new Map<string, number>();
     const lines = text.replace(/\n$/, "").split(/\r?\n/, LINES_MAX + 1);
     if (lines.length > LINES_MAX) throw refuse(LINES_MAX + 1, `there are more than ${LINES_MAX} lines`);
-    for (const [i, raw] of lines.entries()) {
-      const line = i + 1;
-      const content = raw.replace(/(^|\s)#.*$/, "").trim();
-      if (content === "") continue;
+    for (const { line, content } of saidLines(lines)) {
       const entry = parseLine(content);
       if (typeof entry === "string") throw refuse(line, entry);
       const sameName = lineOfName.get(entry.user.name);
@@ -149,15 +146,14 @@ function stateText({ mtime, size, ino }: Deno.FileInfo): string {
 }
 
 function readText(path: string): { readonly text: string; readonly state: string } {
-  try {
+  let state = "";
+  const text = readSecretText(`user file "${path}"`, () => {
     const info = Deno.statSync(path);
     if (info.size > USER_FILE_SIZE_MAX) throw new RangeError(`it has more than ${USER_FILE_SIZE_MAX} bytes`);
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(path));
-    return { text, state: stateText(info) };
-  } catch (cause) {
-    const reason = cause instanceof TypeError ? "it is not a text file" : errorText(cause);
-    throw new OptionError(`Cannot read user file "${path}": ${reason}`, { cause });
-  }
+    state = stateText(info);
+    return Deno.readFileSync(path);
+  });
+  return { text, state };
 }
 
 /** What the line says, or what is wrong with it, in which is nothing of it. */

@@ -19,9 +19,9 @@
  *
  * @module
  */
-import { errorText } from "../../base/error_text.ts";
 import { fromNode } from "../../base/from_node.ts";
 import { OptionError } from "../../config/option.ts";
+import { readSecretText, saidLines } from "../../config/secret_files.ts";
 
 const nodeCrypto = fromNode("node:crypto");
 
@@ -92,7 +92,8 @@ export class HttpTokens {
    * @throws {OptionError} If it cannot be read, lists no token, or a line is wrong; the message names the line.
    */
   static read(path: string): HttpTokens {
-    return new HttpTokens(parse(readText(path).split(/\r?\n/), `file "${path}"`));
+    const text = readSecretText(`HTTP auth token file "${path}"`, () => Deno.readFileSync(path));
+    return new HttpTokens(parse(text.split(/\r?\n/), `file "${path}"`));
   }
 
   /**
@@ -115,21 +116,9 @@ export class HttpTokens {
   }
 }
 
-function readText(path: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync(path));
-  } catch (cause) {
-    const reason = cause instanceof TypeError ? "it is not a text file" : errorText(cause);
-    throw new OptionError(`Cannot read HTTP auth token file "${path}": ${reason}`, { cause });
-  }
-}
-
 function parse(lines: readonly string[], where: string): Entry[] {
   const entries: Entry[] = [];
-  for (const [i, raw] of lines.entries()) {
-    const line = i + 1;
-    const content = raw.replace(/(^|\s)#.*$/, "").trim();
-    if (content === "") continue;
+  for (const { line, content } of saidLines(lines)) {
     const entry = parseLine(content, line);
     const problem = typeof entry === "string" ? entry : repetition(entry, entries);
     if (problem !== undefined) {
