@@ -10,6 +10,7 @@ import { compareTable, type Measurement } from "./compare_table.ts";
 import { Flags } from "../tests/support/flags.ts";
 import { SimulatedNode } from "./lookup_node.ts";
 import { type ProcessUsage, readProcessUsage } from "./process_usage.ts";
+import { freePort } from "../tests/support/ports.ts";
 
 const USAGE = `usage: deno run -A bench/lookup.ts [flags]
 
@@ -154,12 +155,6 @@ async function withServer(server: Server, use: (running: Running) => Promise<voi
     child.kill("SIGKILL");
     await child.status;
   }
-}
-
-/** A port that was free a moment ago: what a server logs, its port too, is not read here. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: HOST, port: 0 });
-  return listener.addr.port;
 }
 
 interface Answer {

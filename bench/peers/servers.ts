@@ -7,6 +7,7 @@
 import { fileURLToPath } from "node:url";
 import { MissingError } from "../../tests/support/interop.ts";
 import { startNsqd, type StartNsqdOptions } from "../../tests/support/nsqd_process.ts";
+import { freePort } from "../../tests/support/ports.ts";
 
 /** A server that runs. */
 export interface Peer extends AsyncDisposable {
@@ -115,12 +116,6 @@ function peerOf(child: Deno.ChildProcess, address: string, folder?: string): Pee
       if (folder !== undefined) await Deno.remove(folder, { recursive: true });
     },
   };
-}
-
-/** A port that was free a moment ago: these programs cannot be asked which one they have taken. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
 }
 
 /** Waits until the program accepts connections. */

@@ -6,6 +6,7 @@
 
 import { pub } from "../../tests/support/frames.ts";
 import { RawClient } from "../../tests/support/frames_client.ts";
+import { freePort } from "../../tests/support/ports.ts";
 
 /** How long after a refused connection the next is tried, and an answer that is none yet asked for again, in ms. */
 const RETRY_MS = 1;
@@ -73,12 +74,6 @@ async function isAnswered(port: number): Promise<boolean> {
   await connection.write(new TextEncoder().encode("GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
   const count = await connection.read(buffer) ?? 0;
   return new TextDecoder().decode(buffer.subarray(0, count)).startsWith("HTTP/1.1 200");
-}
-
-/** A port on which nobody listens, if nobody else takes it meanwhile. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 async function firstMessage(port: number): Promise<{ pubMs: number; subMs: number }> {

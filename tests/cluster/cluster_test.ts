@@ -5,7 +5,8 @@ import { act, create, remove, tombstone } from "../../src/cluster/cluster_action
 import { httpAddressOf } from "../../src/cluster/cluster_nodes.ts";
 import { DaemonClient } from "../../src/cluster/daemon_client.ts";
 import { HttpClient } from "../../src/http/http_client.ts";
-import { deadAddress, FakeHttp } from "../support/fake_http.ts";
+import { FakeHttp } from "../support/fake_http.ts";
+import { deadAddress } from "../support/ports.ts";
 
 /** A cluster with these sources. */
 function clusterOf(sources: Partial<ClusterSources>): Cluster {

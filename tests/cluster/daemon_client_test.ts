@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { DaemonClient } from "../../src/cluster/daemon_client.ts";
 import { HttpClient } from "../../src/http/http_client.ts";
-import { deadAddress, FakeHttp, RawAnswerer } from "../support/fake_http.ts";
+import { FakeHttp, RawAnswerer } from "../support/fake_http.ts";
+import { deadAddress } from "../support/ports.ts";
 
 function daemonClient(onRequest?: (text: string) => void): DaemonClient {
   const limits = { connectTimeoutMs: 60_000, requestTimeoutMs: 60_000, signal: new AbortController().signal };

@@ -3,7 +3,8 @@ import { concat } from "@std/bytes/concat";
 import { othersFirst } from "../../src/base/every.ts";
 import type { ClientAnswer, HttpClientOptions } from "../../src/http/http_client.ts";
 import { HttpClient } from "../../src/http/http_client.ts";
-import { deadAddress, FakeHttp, RawAnswerer } from "../support/fake_http.ts";
+import { FakeHttp, RawAnswerer } from "../support/fake_http.ts";
+import { deadAddress } from "../support/ports.ts";
 
 /** Longer than any test takes. */
 const LONG_MS = 60_000;

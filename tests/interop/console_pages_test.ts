@@ -13,11 +13,11 @@ import { Chromium, type ChromiumTab } from "../support/chromium.ts";
 import { assertAccessible, LIVE, submit, useKeys } from "../support/console_browser.ts";
 import { lookupdOf, nodeWith } from "../support/console_pages.ts";
 import { eventually } from "../support/eventually.ts";
-import { deadAddress } from "../support/fake_http.ts";
 import { identify } from "../support/frames.ts";
 import { interopTest } from "../support/interop.ts";
 import { logIn, PASSWORD, usersOf } from "../support/login.ts";
 import { publish, withCluster, withNsqadmin } from "../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../support/ports.ts";
 
 const USER = "anna.with-a-long.name@example.org";
 /** Such as fire, and such as may come to. */

@@ -17,6 +17,7 @@ import { RawClient } from "../support/frames_client.ts";
 import { runProgram, TempFolder } from "../support/interop.ts";
 import { LookupdProcess } from "../support/lookupd_process.ts";
 import { type NsqdProcess, startNsqd } from "../support/nsqd_process.ts";
+import { freePort } from "../support/ports.ts";
 
 const TELEGRAF = "github.com/influxdata/telegraf";
 const TELEGRAF_VERSION = "v1.37.2";
@@ -247,9 +248,4 @@ async function post(nsqd: NsqdProcess, target: string, body = ""): Promise<void>
   const response = await fetch(`http://${nsqd.httpAddress}/${target}`, { method: "POST", body });
   await response.body?.cancel();
   assertEquals(response.status, 200, target);
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { Chromium } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
-import { deadAddress } from "../support/fake_http.ts";
 import { interopTest } from "../support/interop.ts";
 import { PASSWORD, usersOf } from "../support/login.ts";
 import { withNsqadmin } from "../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../support/ports.ts";
 
 const USER = "anna.with-a-long.name@example.org";
 
@@ -39,7 +39,11 @@ interopTest(
         "it goes on",
         async () => await tab.evaluate("location.href") === `${admin.url}/nodes?filter=x`,
       );
-      assertStringIncludes(await text(), `${USER} (admin, peek)`);
+      // The address is there before the page is.
+      await eventually(
+        "the page says who it is",
+        async () => (await text()).includes(`${USER} (admin, peek)`),
+      );
       await eventually("the page is told", () => admin.nsqadmin.events.isListened);
       assertEquals(tab.errors.filter((error) => !error.includes("401")), []);
 

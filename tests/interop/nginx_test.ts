@@ -10,6 +10,7 @@ import { ConsumeClient, QUERY } from "../support/consume_client.ts";
 import { eventually } from "../support/eventually.ts";
 import { interopTest, MissingError, TempFolder } from "../support/interop.ts";
 import { type NsqdProcess, startNsqd } from "../support/nsqd_process.ts";
+import { freePort } from "../support/ports.ts";
 
 const PAGE = new URL("../../docs/http-api.md", import.meta.url);
 
@@ -125,10 +126,4 @@ async function answers(url: string): Promise<boolean> {
     if (error instanceof TypeError) return false;
     throw error;
   }
-}
-
-/** A port that nobody listens on; nginx cannot be told to take any, and to say which. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -11,7 +11,6 @@ import { parseAlertRule } from "../../src/nsqadmin/alerts/rules.ts";
 import { Chromium, type ChromiumTab } from "../support/chromium.ts";
 import { submit } from "../support/console_browser.ts";
 import { eventually } from "../support/eventually.ts";
-import { deadAddress } from "../support/fake_http.ts";
 import { usersOf } from "../support/login.ts";
 import {
   type ClusterInProcess,
@@ -20,6 +19,7 @@ import {
   withCluster,
   withNsqadmin,
 } from "../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../support/ports.ts";
 
 const IMAGES = new URL("../../docs/images/", import.meta.url);
 const TOPICS = ["audit", "clicks", "mails", "orders", "payments", "thumbnails"];

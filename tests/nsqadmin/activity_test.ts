@@ -8,9 +8,9 @@ import {
   REFUSED_MAX,
   RESULTS_MAX,
 } from "../../src/nsqadmin/activity.ts";
-import { deadAddress } from "../support/fake_http.ts";
 import { HtmlPage } from "../support/html_page.ts";
 import { type NsqadminInProcess, withCluster, withNsqadmin } from "../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../support/ports.ts";
 
 interface Told {
   readonly [field: string]: unknown;

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { CONFIG_VALUE_SIZE_MAX } from "../../src/http/config_option.ts";
-import { deadAddress } from "../support/fake_http.ts";
 import { withCluster, withNsqadmin } from "../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../support/ports.ts";
 
 const LOOKUPDS = ["127.0.0.1:1"];
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { deadAddress, FakeHttp } from "../support/fake_http.ts";
+import { FakeHttp } from "../support/fake_http.ts";
 import { withNsqadmin } from "../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../support/ports.ts";
 
 const LOOKUPD = { lookupdHttpAddresses: ["127.0.0.1:1"] };
 

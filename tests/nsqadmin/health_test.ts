@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { deadAddress } from "../support/fake_http.ts";
 import { withNsqadmin } from "../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../support/ports.ts";
 
 const READY = { ready: true, state: "running", reasons: [] };
 

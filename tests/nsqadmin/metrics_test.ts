@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { deadAddress, FakeHttp } from "../support/fake_http.ts";
+import { FakeHttp } from "../support/fake_http.ts";
 import { type NsqadminInProcess, withNsqadmin } from "../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../support/ports.ts";
 
 const STATS = { topics: [{ topic_name: "t", channels: [{ channel_name: "c" }, { channel_name: "d" }] }] };
 

@@ -3,8 +3,9 @@ import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
 import { HttpClient } from "../../src/http/http_client.ts";
 import { type AdminAction, Notifications, NOTIFICATIONS_MAX } from "../../src/nsqadmin/notifications.ts";
 import { eventually } from "../support/eventually.ts";
-import { deadAddress, FakeHttp } from "../support/fake_http.ts";
+import { FakeHttp } from "../support/fake_http.ts";
 import { withCluster } from "../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../support/ports.ts";
 
 const ACTION: AdminAction = {
   action: "pause_topic",

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { deadAddress, FakeHttp } from "../support/fake_http.ts";
+import { FakeHttp } from "../support/fake_http.ts";
 import { post, publish, withCluster, withNsqadmin } from "../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../support/ports.ts";
 
 /** What of the answers that have numbers is looked at here. */
 interface Numbers {

@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
 import { BODY_SIZE_MAX } from "../../src/nsqadmin/api/writes.ts";
-import { deadAddress } from "../support/fake_http.ts";
 import {
   type ClusterInProcess,
   post,
@@ -9,6 +8,7 @@ import {
   withCluster,
   withNsqadmin,
 } from "../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../support/ports.ts";
 
 const DONE = { message: "" };
 

@@ -5,6 +5,7 @@
  * @module
  */
 import { eventually } from "./eventually.ts";
+import { freePort } from "./ports.ts";
 
 /** A token as the server wants it: 12 characters at least. */
 export const DENOKV_TOKEN = "only-for-tests-0001";
@@ -86,11 +87,6 @@ async function answers(url: string): Promise<boolean> {
     if (error instanceof TypeError) return false;
     throw error;
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 function isFile(path: string): boolean {

@@ -79,11 +79,3 @@ export class RawAnswerer implements AsyncDisposable {
     }
   }
 }
-
-/** An address on which nobody listens. */
-export function deadAddress(): string {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return `127.0.0.1:${port}`;
-}

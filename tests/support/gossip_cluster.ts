@@ -8,6 +8,7 @@
 import { assertEquals } from "@std/assert";
 import { runProgram, TempFolder } from "./interop.ts";
 import { type NsqdProcess, startNsqd } from "./nsqd_process.ts";
+import { freePort } from "./ports.ts";
 
 /** A node of a cluster. */
 export interface GossipNode {
@@ -123,12 +124,6 @@ export async function ping(node: GossipNode): Promise<string> {
 export async function post(node: GossipNode, target: string, body = ""): Promise<void> {
   const response = await fetch(`http://${node.nsqd.httpAddress}${target}`, { method: "POST", body });
   assertEquals([response.status, target], [200, target], await response.text());
-}
-
-/** A port on which nothing listens now. */
-export function freePort(hostname: string): number {
-  using listener = Deno.listen({ hostname, port: 0 });
-  return listener.addr.port;
 }
 
 async function getJson<T>(node: GossipNode, target: string): Promise<T> {

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { ChildDaemon } from "./child_daemon.ts";
 import { eventually } from "./eventually.ts";
 import { MissingError, runProgram, TempFolder } from "./interop.ts";
+import { freePort } from "./ports.ts";
 
 /** What it scrapes: `host:port` by job, and with which parameters. */
 export interface ScrapeJob {
@@ -147,10 +148,4 @@ export class Prometheus implements AsyncDisposable {
       throw error;
     }
   }
-}
-
-/** Prometheus does not tell which port it got: one that was free a moment ago. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { lookupdOf, nodeWith, pageAt, press } from "../../support/console_pages.ts";
-import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
+import { FakeHttp } from "../../support/fake_http.ts";
 import { type NsqadminInProcess, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 /** Asks everybody anew. */
 async function refresh({ nsqadmin: { poller } }: NsqadminInProcess): Promise<void> {

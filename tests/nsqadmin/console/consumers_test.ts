@@ -2,9 +2,10 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { TOLD_MAX } from "../../../src/cluster/consumers.ts";
 import { PAGE_ROWS } from "../../../src/nsqadmin/console/table.ts";
 import { fakeNode, pageAt } from "../../support/console_pages.ts";
-import { deadAddress, type FakeHttp } from "../../support/fake_http.ts";
+import type { FakeHttp } from "../../support/fake_http.ts";
 import { identify } from "../../support/frames.ts";
 import { publish, withCluster, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 /** An nsqd that has a channel with these clients. */
 function nsqdWith(clients: readonly unknown[]): FakeHttp {

@@ -2,10 +2,11 @@ import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/ass
 import type { Answer } from "../../../src/http/answer.ts";
 import { HttpError } from "../../../src/http/http_error.ts";
 import { EVENTS_WAITING_MAX, PageEvents, PAGES_MAX } from "../../../src/nsqadmin/console/events.ts";
-import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
+import { FakeHttp } from "../../support/fake_http.ts";
 import { HtmlPage } from "../../support/html_page.ts";
 import { TempFolder } from "../../support/interop.ts";
 import { withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 /** What a page reads, bit by bit. */
 function readerOf({ body }: Answer): ReadableStreamDefaultReader<string> {

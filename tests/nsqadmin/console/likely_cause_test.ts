@@ -3,7 +3,8 @@ import { likelyCause } from "../../../src/nsqadmin/console/likely_cause.ts";
 import { Cluster } from "../../../src/cluster/cluster.ts";
 import { DaemonClient } from "../../../src/cluster/daemon_client.ts";
 import { HttpClient } from "../../../src/http/http_client.ts";
-import { deadAddress, FakeHttp, RawAnswerer } from "../../support/fake_http.ts";
+import { FakeHttp, RawAnswerer } from "../../support/fake_http.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 const CASES: readonly (readonly [reason: string, cause: RegExp])[] = [
   [

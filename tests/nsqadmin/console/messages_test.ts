@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { PAGE_MESSAGES, SHOWN_BODY_SIZE, WORD_LENGTH_MAX } from "../../../src/cluster/messages.ts";
 import { fakeNode, pageAt } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
-import { deadAddress, FakeHttp, type FakeHttpRequest } from "../../support/fake_http.ts";
+import { FakeHttp, type FakeHttpRequest } from "../../support/fake_http.ts";
 import { HtmlPage } from "../../support/html_page.ts";
 import {
   type ClusterInProcess,
@@ -13,6 +13,7 @@ import {
   withNsqadmin,
 } from "../../support/nsqadmin_in_process.ts";
 import { TempFolder } from "../../support/interop.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 const PAGE = "/topics/t/c/messages";
 const [ID, STATE, ATTEMPTS, , BYTES, BODY] = [0, 1, 2, 3, 4, 5];

@@ -2,8 +2,9 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { stopTexts } from "../../../src/nsqadmin/console/node.tsx";
 import { fakeNode, lookupdOf, pageAt, press } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
-import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
+import { FakeHttp } from "../../support/fake_http.ts";
 import { publish, withCluster, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 const NO_TOTALS = {
   ...{ topics: 0, waiting: 0, inMemory: 0, inFlight: 0, deferred: 0, ephemeral: 0 },

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { FORM_SIZE_MAX } from "../../../src/nsqadmin/console/change_pages.tsx";
 import { PAGE_ROWS } from "../../../src/nsqadmin/console/table.ts";
 import { fakeNode, pageAt, press } from "../../support/console_pages.ts";
-import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
+import { FakeHttp } from "../../support/fake_http.ts";
 import { identify } from "../../support/frames.ts";
 import { HtmlPage } from "../../support/html_page.ts";
 import {
@@ -13,6 +13,7 @@ import {
   withCluster,
   withNsqadmin,
 } from "../../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 const PATHS = [
   "/",

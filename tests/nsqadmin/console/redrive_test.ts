@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fakeNode, pageAt, press } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
-import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
+import { FakeHttp } from "../../support/fake_http.ts";
 import { HtmlPage } from "../../support/html_page.ts";
 import {
   type NsqadminInProcess,
@@ -10,6 +10,7 @@ import {
   withCluster,
   withNsqadmin,
 } from "../../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 const TOPIC = "orders.failed";
 const CHANNEL = `/topics/${TOPIC}/c`;

@@ -5,7 +5,7 @@ import { WRONG_LOGINS_MAX } from "../../../src/nsqadmin/login/throttle.ts";
 import { UserFile } from "../../../src/nsqadmin/login/user_file.ts";
 import type { NsqadminOptions } from "../../../src/nsqadmin/options.ts";
 import { pageAt } from "../../support/console_pages.ts";
-import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
+import { FakeHttp } from "../../support/fake_http.ts";
 import { HtmlPage } from "../../support/html_page.ts";
 import { TempFolder } from "../../support/interop.ts";
 import {
@@ -19,6 +19,7 @@ import {
   usersOf,
 } from "../../support/login.ts";
 import { type NsqadminInProcess, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 const TOKEN = "0123456789abcdef";
 const EVERYBODY = { vera: "viewer", petra: "peek", olga: "operator", anna: "admin", both: "operator,peek" };

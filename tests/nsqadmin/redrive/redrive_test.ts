@@ -2,10 +2,10 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { SystemClock } from "../../../src/base/clock.ts";
 import { FAILURES_MAX, Redrive } from "../../../src/nsqadmin/redrive/redrive.ts";
 import { eventually } from "../../support/eventually.ts";
-import { deadAddress } from "../../support/fake_http.ts";
 import { type FakeAnswer, FakeNsqd, SILENCE } from "../../support/fake_nsqd.ts";
 import { post, statsOf } from "../../support/nsqadmin_in_process.ts";
 import { type NsqdInProcess, nsqdTest } from "../../support/nsqd_in_process.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 /** How many wait in the channel `c` of `t`, are deferred and are in flight. */
 async function countsOf(nsqd: NsqdInProcess): Promise<readonly [waiting: number, deferred: number]> {

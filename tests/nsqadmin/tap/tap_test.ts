@@ -5,7 +5,7 @@ import { GATHERED_MAX, TAPS_MAX } from "../../../src/nsqadmin/tap/taps.ts";
 import type { UserFile } from "../../../src/nsqadmin/login/user_file.ts";
 import { fakeNode, pageAt, press } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
-import { deadAddress, FakeHttp } from "../../support/fake_http.ts";
+import { FakeHttp } from "../../support/fake_http.ts";
 import { HtmlPage } from "../../support/html_page.ts";
 import { logIn, usersOf } from "../../support/login.ts";
 import {
@@ -18,6 +18,7 @@ import {
   withNsqadmin,
 } from "../../support/nsqadmin_in_process.ts";
 import type { NsqdInProcess } from "../../support/nsqd_in_process.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 const EVENTS = "/tap/t/events";
 

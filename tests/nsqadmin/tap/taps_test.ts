@@ -3,7 +3,7 @@ import type { Cluster } from "../../../src/cluster/cluster.ts";
 import { runTap } from "../../../src/nsqadmin/tap/tap.ts";
 import { Taps } from "../../../src/nsqadmin/tap/taps.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
-import { deadAddress } from "../../support/fake_http.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 Deno.test("A tap ends when it cannot be found out whether it is alone, and says why", async () => {
   const [broadcast_address, port] = deadAddress().split(":");

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fakeNode, lookupdOf, nodeWith, pageAt } from "../../support/console_pages.ts";
-import { deadAddress, FakeHttp, RawAnswerer } from "../../support/fake_http.ts";
+import { FakeHttp, RawAnswerer } from "../../support/fake_http.ts";
 import { eventually } from "../../support/eventually.ts";
 import { withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 Deno.test("Pages ask nobody anything as long as what is known is not old", async () => {
   await using node = nodeWith(() => 1);

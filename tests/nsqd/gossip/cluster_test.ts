@@ -9,7 +9,6 @@ import { eventually } from "../../support/eventually.ts";
 import {
   channelsOf,
   CONVERGED,
-  freePort,
   GossipCluster,
   type GossipNode,
   nodesOf,
@@ -18,6 +17,7 @@ import {
   producersOf,
 } from "../../support/gossip_cluster.ts";
 import { interopTest } from "../../support/interop.ts";
+import { freePort } from "../../support/ports.ts";
 
 const KEY = "5K9OtfP7efFrNKe5WCQvXvnaXJ5cWP0SvXiwe0kkjM4=";
 const OTHER_KEY = "T9jncgl9mbLus+baTTa7q7nPSUrXwbDi2dhbtqir37s=";

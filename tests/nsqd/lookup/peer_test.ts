@@ -4,6 +4,7 @@ import { eventually } from "../../support/eventually.ts";
 import { FakeLookupd, type FakeLookupdOptions, HANG_UP, SILENCE } from "../../support/fake_lookupd.ts";
 import { bytesOf, i32, join } from "../../support/frames.ts";
 import { connectTcp, NODE_INFO, RunningPeer, type RunningPeerOptions } from "../../support/lookup_peer.ts";
+import { freePort } from "../../support/ports.ts";
 
 interface Setup {
   readonly peer: RunningPeer;
@@ -204,7 +205,7 @@ peerTest(
 );
 
 Deno.test("LookupPeer tries again after 1, 2, 4, 8 and then every 15 s while nobody listens", async () => {
-  const port = await freePort();
+  const port = freePort();
   await using peer = new RunningPeer({ port });
   const attempts = () => peer.linesAt("INFO").length;
 
@@ -226,7 +227,7 @@ Deno.test("LookupPeer tries again after 1, 2, 4, 8 and then every 15 s while nob
 });
 
 Deno.test("LookupPeer tries again when there is news, but for the first second", async () => {
-  const port = await freePort();
+  const port = freePort();
   await using peer = new RunningPeer({ port });
   const failed = (count: number) =>
     eventually(`${count} failures`, () => peer.linesAt("ERROR").length === count);
@@ -646,15 +647,9 @@ peerTest("LookupPeer.introduced settles with the first connection", async ({ pee
 });
 
 Deno.test("LookupPeer.introduced settles when nobody answers", async () => {
-  await using peer = new RunningPeer({ port: await freePort() });
+  await using peer = new RunningPeer({ port: freePort() });
 
   await peer.peer.introduced;
 
   assertEquals(peer.peer.connected, false);
 });
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  await using lookupd = new FakeLookupd();
-  return lookupd.port;
-}
