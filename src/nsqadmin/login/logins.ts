@@ -3,7 +3,7 @@
  * name and password. It is found out once for a request, before anything is done for it.
  *
  * ```
- *  Authorization: Bearer <token>   ─▶ hash, looked up
+ *  Authorization: Bearer <token>   ─▶ hash, looked up ─▶ throttle
  *  Authorization: Basic …          ─▶ throttle ─▶ a place among few ─▶ throttle ─▶ scrypt
  *  POST /login                     ─▶ the same ─▶ session
  *  Cookie                          ─▶ session
@@ -26,6 +26,7 @@ import { decoyHash, isPassword, PASSWORD_LENGTH_MAX, type PasswordHash } from ".
 import { sessionCookie, sessionIdOf } from "./session_cookie.ts";
 import { Sessions } from "./sessions.ts";
 import { Throttle } from "./throttle.ts";
+import { TokenThrottle } from "./token_throttle.ts";
 import { fileState, type User, UserFile } from "./user_file.ts";
 
 const nodeCrypto = fromNode("node:crypto");
@@ -81,6 +82,7 @@ export class Logins {
   readonly #sessions = new Sessions();
   readonly #byUser = new Throttle();
   readonly #byAddress = new Throttle();
+  readonly #ofTokens = new TokenThrottle();
   readonly #checks = new Budget(CHECKS_MAX);
   readonly #holders = new WeakMap<RequestContext, Holder>();
   readonly #decoy = decoyHash();
@@ -120,8 +122,8 @@ export class Logins {
   /**
    * Finds out who makes the request.
    *
-   * @throws {HttpError} 401 if nobody is said, or it is not proven; 429 after many wrong passwords; 503 if too many are to be
-   * checked.
+   * @throws {HttpError} 401 if nobody is said, or it is not proven; 429 after many wrong passwords or tokens; 503 if too many
+   * are to be checked.
    */
   async identify(request: RequestContext): Promise<void> {
     const authorization = request.request.headers.get("authorization");
@@ -191,16 +193,21 @@ export class Logins {
 
   async #holderOf(authorization: string, request: RequestContext): Promise<Holder | undefined> {
     const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
-    if (token !== undefined) {
-      const user = this.#users.holderOf(token);
-      if (user === undefined) throw unauthorized("INVALID_TOKEN");
-      return holderOf(user, () => this.#users.holderOf(token)?.name === user.name);
-    }
+    if (token !== undefined) return this.#holderOfToken(token, request);
     const credentials = basicCredentials(authorization);
     if (credentials === undefined) throw unauthorized("INVALID_CREDENTIALS");
     request.client = this.shownName(credentials.name);
     const { user, passwordText } = await this.#prove(request, credentials.name, credentials.password);
     return holderOf(user, () => this.#users.get(user.name)?.passwordText === passwordText);
+  }
+
+  #holderOfToken(token: string, { remoteAddress }: RequestContext): Holder {
+    const user = this.#users.holderOf(token);
+    const [address, nowMs] = [addressKey(remoteAddress), this.#nowMs()];
+    refuseBefore(this.#ofTokens.waitMs(address, user?.name, nowMs));
+    this.#ofTokens.tried(address, user?.name, nowMs);
+    if (user === undefined) throw unauthorized("INVALID_TOKEN");
+    return holderOf(user, () => this.#users.holderOf(token)?.name === user.name);
   }
 
   #holderOfSession(request: RequestContext): Holder | undefined {
@@ -232,8 +239,7 @@ export class Logins {
 
   #refuseHeldUp({ user, address }: Who): void {
     const nowMs = this.#nowMs();
-    const waitMs = Math.max(this.#byUser.waitMs(user, nowMs), this.#byAddress.waitMs(address, nowMs));
-    if (waitMs > 0) throw refused(429, "TOO_MANY_WRONG_LOGINS", Math.ceil(waitMs / 1000));
+    refuseBefore(Math.max(this.#byUser.waitMs(user, nowMs), this.#byAddress.waitMs(address, nowMs)));
   }
 
   #count({ user, address }: Who, isRight: boolean): void {
@@ -289,6 +295,11 @@ function holderOf({ name, roles }: User, isStill: () => boolean): Holder {
 
 function unauthorized(text: string): HttpError {
   return new HttpError(401, text, { headers: [CHALLENGE] });
+}
+
+/** Refuses who must wait. @throws {HttpError} 429 */
+function refuseBefore(waitMs: number): void {
+  if (waitMs > 0) throw refused(429, "TOO_MANY_WRONG_LOGINS", Math.ceil(waitMs / 1000));
 }
 
 function refused(status: number, text: string, afterS: number): HttpError {

@@ -1,5 +1,5 @@
 /**
- * Holds up who guesses passwords: after many wrong ones in a row, one may be tried a minute. Of users and addresses alike,
+ * Holds up who guesses passwords or tokens: after many wrong ones in a row, one may be tried a minute. Of users and addresses alike,
  * whether there is such a user or not.
  *
  * @module
