@@ -31,7 +31,7 @@ interface Content {
   readonly messages: Record<string, string[]>;
 }
 
-for (const [release, findNsqd] of [["1.3", findLastNsqd], ["1.2", buildEarlierNsqd]] as const) {
+for (const [release, findNsqd] of [["1.3", findLastNsqd], ["1.2", findEarlierNsqd]] as const) {
   interopTest(
     `A data path of Go's nsqd ${release} has the same content for the server under test`,
     findNsqd,
@@ -571,22 +571,27 @@ async function findLastNsqd(): Promise<Setup> {
   return await setupOf(`${path}/nsqd`, { folder, release: "1.3" });
 }
 
-/** Go fetches the locked modules and keeps what it has built for the next time. */
-async function buildEarlierNsqd(): Promise<Setup> {
-  const folder = await TempFolder.make();
-  const nsqd = `${folder.path}/nsqd`;
+let earlierNsqd: Promise<string> | undefined;
+
+async function findEarlierNsqd(): Promise<Setup> {
+  const nsqd = await (earlierNsqd ??= buildEarlierNsqd());
+  return await setupOf(nsqd, { folder: await TempFolder.make(), release: "1.2" });
+}
+
+/** Builds it, once for all tests, and returns its path. Go fetches the locked modules and keeps what it has compiled. */
+async function buildEarlierNsqd(): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "denosq_go_nsqd_" });
+  globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
   try {
     await runProgram("go", {
-      args: ["build", "-buildvcs=false", "-o", nsqd, "github.com/nsqio/nsq/apps/nsqd"],
+      args: ["build", "-buildvcs=false", "-o", `${folder}/nsqd`, "github.com/nsqio/nsq/apps/nsqd"],
       cwd: fileURLToPath(new URL("./go_nsqd/", import.meta.url)),
       env: { GOTOOLCHAIN: "local", GOFLAGS: "-mod=readonly", CGO_ENABLED: "0" },
-      timeoutMs: 120_000,
     });
   } catch (error) {
-    await folder[Symbol.asyncDispose]();
     throw MissingError.because("nsqd 1.2, built by Go", error);
   }
-  return await setupOf(nsqd, { folder, release: "1.2" });
+  return `${folder}/nsqd`;
 }
 
 async function setupOf(
