@@ -6,7 +6,9 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { PATIENCE_MS } from "./eventually.ts";
 import { MissingError } from "./interop.ts";
+import { freePort } from "./ports.ts";
 
 /** The command line of our nsqlookupd, without flags. */
 export const OUR_LOOKUPD: readonly string[] = [
@@ -31,13 +33,13 @@ export interface View {
   readonly topics: Readonly<Record<string, readonly [channels: readonly string[], nodes: readonly number[]]>>;
 }
 
-const START_TIMEOUT_MS = 15_000;
-
 /** A running nsqlookupd, on ports of its own. */
 export class LookupdProcess implements AsyncDisposable {
   readonly #command: readonly string[];
-  #tcpAddress = "127.0.0.1:0";
-  #httpAddress = "127.0.0.1:0";
+  /** `host:port` of the TCP protocol; the port is none that others are given before it is started again. */
+  readonly tcpAddress = `127.0.0.1:${freePort()}`;
+  /** `host:port` of the HTTP API, in the same way. */
+  readonly httpAddress = `127.0.0.1:${freePort()}`;
   #child: Deno.ChildProcess | undefined;
   #logRead: Promise<void> | undefined;
   #log = "";
@@ -58,16 +60,6 @@ export class LookupdProcess implements AsyncDisposable {
     }
   }
 
-  /** `host:port` of the TCP protocol. */
-  get tcpAddress(): string {
-    return this.#tcpAddress;
-  }
-
-  /** `host:port` of the HTTP API. */
-  get httpAddress(): string {
-    return this.#httpAddress;
-  }
-
   /** Ends it at once, as a crash would, and waits until it is gone. */
   async kill(): Promise<void> {
     const child = this.#child;
@@ -82,8 +74,8 @@ export class LookupdProcess implements AsyncDisposable {
   async startAgain(): Promise<void> {
     const [program, ...first] = this.#command;
     const flags = [
-      `--tcp-address=${this.#tcpAddress}`,
-      `--http-address=${this.#httpAddress}`,
+      `--tcp-address=${this.tcpAddress}`,
+      `--http-address=${this.httpAddress}`,
       "--broadcast-address=127.0.0.1",
     ];
     const stdio = { stdin: "null", stdout: "null", stderr: "piped" } as const;
@@ -92,7 +84,7 @@ export class LookupdProcess implements AsyncDisposable {
     this.#child = child;
     const listens = Promise.withResolvers<void>();
     this.#logRead = this.#readLog(child, listens);
-    const timer = setTimeout(() => listens.reject(new Error("nsqlookupd does not listen")), START_TIMEOUT_MS);
+    const timer = setTimeout(() => listens.reject(new Error("nsqlookupd does not listen")), PATIENCE_MS);
     try {
       await listens.promise;
     } catch (error) {
@@ -127,17 +119,13 @@ export class LookupdProcess implements AsyncDisposable {
   }
 
   async #json<T>(target: string): Promise<T> {
-    return await (await fetch(`http://${this.#httpAddress}${target}`)).json();
+    return await (await fetch(`http://${this.httpAddress}${target}`)).json();
   }
 
   async #readLog(child: Deno.ChildProcess, listens: PromiseWithResolvers<void>): Promise<void> {
     for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
       this.#log += text;
-      const tcp = /TCP: listening on (\S+)\n/.exec(this.#log)?.[1];
-      const http = /HTTP: listening on (\S+)\n/.exec(this.#log)?.[1];
-      if (tcp === undefined || http === undefined) continue;
-      [this.#tcpAddress, this.#httpAddress] = [tcp, http];
-      listens.resolve();
+      if (/TCP: listening on/.test(this.#log) && /HTTP: listening on/.test(this.#log)) listens.resolve();
     }
     await child.status;
     if (this.#child === child) this.#child = undefined;

@@ -12,12 +12,19 @@
 const FIRST_PORT = 20_000;
 const LAST_PORT = 32_767;
 
-/** A port on which nobody listens, and which nobody is given who asks for any. */
+const taken = new Set<number>();
+
+/**
+ * A port on which nobody listens, and which nobody is given who asks for any. It stays its taker's: for another server on it
+ * after the first has ended, and for servers on several addresses of this machine, if it is free on `0.0.0.0`.
+ */
 export function freePort(hostname = "127.0.0.1"): number {
   for (;;) {
     const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT + 1));
+    if (taken.has(port)) continue;
     try {
       Deno.listen({ hostname, port }).close();
+      taken.add(port);
       return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;

@@ -3,8 +3,9 @@ import { fileURLToPath } from "node:url";
 import { Consumer } from "../../src/client/mod.ts";
 import { NSQ_TAIL } from "../../src/tools/nsq_tail.ts";
 import { TO_NSQ } from "../../src/tools/to_nsq.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually, PATIENCE_MS } from "../support/eventually.ts";
 import { type NsqdProcess, startNsqd } from "../support/nsqd_process.ts";
+import { freePort } from "../support/ports.ts";
 import { FakeToolWorld } from "../support/tool_world.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
@@ -80,8 +81,8 @@ Deno.test("to_nsq leaves nothing out when the nsqd that it publishes to is kille
 Deno.test("nsq_tail shows what is there again when nsqd was killed and is started again", async () => {
   const dataPath = await Deno.makeTempDir({ prefix: "denosq_tail_" });
   try {
-    const first = await startNsqd({ dataPath, args: ["--durability=disk"] });
-    const port = first.tcpAddress.split(":").at(-1);
+    const durable = { dataPath, args: ["--durability=disk", `--tcp-address=127.0.0.1:${freePort()}`] };
+    const first = await startNsqd(durable);
     const from = new FakeToolWorld({ stdin: "one\ntwo\n" });
     await from.run(TO_NSQ, "--topic=t", `--nsqd-tcp-address=${first.tcpAddress}`);
     const world = new FakeToolWorld();
@@ -94,10 +95,7 @@ Deno.test("nsq_tail shows what is there again when nsqd was killed and is starte
     await eventually("both are shown", () => world.out === "one\ntwo\n");
 
     await first.kill();
-    await using again = await startNsqd({
-      dataPath,
-      args: ["--durability=disk", `--tcp-address=127.0.0.1:${port}`],
-    });
+    await using again = await startNsqd(durable);
     const more = new FakeToolWorld({ stdin: "three\n" });
     await more.run(TO_NSQ, "--topic=t", `--nsqd-tcp-address=${again.tcpAddress}`);
 
@@ -112,7 +110,7 @@ Deno.test("nsq_tail shows what is there again when nsqd was killed and is starte
 /** The messages of topic `t` on these nodes, until there are so many different ones. */
 async function takeAll(nsqd: readonly string[], count: number): Promise<Set<string>> {
   const found = new Set<string>();
-  await using consumer = new Consumer("t", "ch", { nsqd, signal: AbortSignal.timeout(20_000) });
+  await using consumer = new Consumer("t", "ch", { nsqd, signal: AbortSignal.timeout(PATIENCE_MS) });
   for await (const message of consumer) {
     found.add(message.text());
     message.finish();

@@ -5,10 +5,8 @@ import { eventually } from "../../support/eventually.ts";
 import { interopTest } from "../../support/interop.ts";
 import { goLookupd, LookupdProcess, OUR_LOOKUPD, type View } from "../../support/lookupd_process.ts";
 import { nsqdCommand, type NsqdProcess, startNsqd } from "../../support/nsqd_process.ts";
+import { freePort } from "../../support/ports.ts";
 import { TcpProxy } from "../../support/tcp_proxy.ts";
-
-/** How long views may take to be right again: a wait before connecting, and whatever the machine does besides. */
-const CONVERGENCE_MS = 20_000;
 
 /** Three nsqds, each registered with two nsqlookupds, with the second through a proxy of its own. */
 class Cluster implements AsyncDisposable {
@@ -54,22 +52,19 @@ class Cluster implements AsyncDisposable {
 
   /** Waits until an nsqlookupd tells this. */
   async converges(index: number, expected: View): Promise<void> {
-    const check = async () => {
+    await eventually("the same view", async () => {
       assertEquals(await this.lookupds[index].view(), expected);
       return true;
-    };
-    await eventually("the same view", check, { timeoutMs: CONVERGENCE_MS });
+    });
   }
 
   /** Kills an nsqd as a crash would; it can be started again where it was. */
   async kill(index: number): Promise<() => Promise<void>> {
     const killed = this.nsqds[index];
-    const { dataPath, tcpAddress, httpAddress } = killed;
     await killed.kill();
     return async () => {
       const addresses = [this.lookupds[0].tcpAddress, this.proxies[index].address];
-      const args = [`--tcp-address=${tcpAddress}`, `--http-address=${httpAddress}`];
-      this.nsqds[index] = this.#things.use(await startNode(addresses, { dataPath, args }));
+      this.nsqds[index] = this.#things.use(await startNode(addresses, killed));
     };
   }
 
@@ -78,15 +73,24 @@ class Cluster implements AsyncDisposable {
   }
 }
 
+/** Starts an nsqd, on ports that it can have again, or where another was before. */
 async function startNode(
   lookupds: readonly string[],
-  options: { readonly dataPath?: string; readonly args?: readonly string[] } = {},
+  before?: Pick<NsqdProcess, "dataPath" | "tcpAddress" | "httpAddress">,
 ): Promise<NsqdProcess> {
-  const flags = lookupds.map((address) => `--lookupd-tcp-address=${address}`);
-  const { dataPath, args = [] } = options;
+  const {
+    tcpAddress = `127.0.0.1:${freePort()}`,
+    httpAddress = `127.0.0.1:${freePort()}`,
+    dataPath,
+  } = before ?? {};
   return await startNsqd({
     command: nsqdCommand(),
-    args: [...flags, "--broadcast-address=127.0.0.1", ...args],
+    args: [
+      ...lookupds.map((address) => `--lookupd-tcp-address=${address}`),
+      "--broadcast-address=127.0.0.1",
+      `--tcp-address=${tcpAddress}`,
+      `--http-address=${httpAddress}`,
+    ],
     ...dataPath !== undefined && { dataPath },
   });
 }

@@ -28,7 +28,7 @@ lookupdTest("LookupLoop registers 10,000 topics of 3 channels in one go", async 
   });
 
   const all = async () => await count(lookupd, "/channels?topic=topic_9999", "channels") === 3;
-  await eventually("the last registration", all, { timeoutMs: 30_000 });
+  await eventually("the last registration", all);
 
   assertEquals(await count(lookupd, "/topics", "topics"), 10_000);
   assertEquals(running.linesWith("ERROR"), []);
