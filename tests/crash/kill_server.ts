@@ -69,7 +69,7 @@ export class KillServer {
 
   /** Starts one on a data path. */
   static async start(dataPath: string, plan: ServerPlan): Promise<KillServer> {
-    return new KillServer(await startNsqd({ dataPath, args: plan.args, startTimeoutMs: 30_000 }), plan);
+    return new KillServer(await startNsqd({ dataPath, args: plan.args }), plan);
   }
 
   /** Starts one and kills it after that time, wherever it is then. */

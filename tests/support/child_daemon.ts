@@ -45,9 +45,7 @@ export class ChildDaemon implements AsyncDisposable {
   /** Waits for the log to match; the first group of the match is the result. */
   async logged(pattern: RegExp): Promise<string> {
     try {
-      return await eventually(`log line ${pattern}`, () => pattern.exec(this.log)?.[1], {
-        timeoutMs: 15_000,
-      });
+      return await eventually(`log line ${pattern}`, () => pattern.exec(this.log)?.[1]);
     } catch (error) {
       if (!(error instanceof AssertionError)) throw error;
       throw new AssertionError(`${error.message}\n${this.log}`);

@@ -13,8 +13,6 @@ import { type NsqdProcess, startNsqd } from "./nsqd_process.ts";
 
 const TOPIC = "cluster";
 const CHANNEL = "all";
-/** How long the last messages may take: those in flight to a node that was killed come back after their timeout. */
-const LAST_MS = 60_000;
 
 /** How large the cluster is, and how long it goes on. */
 export interface ClusterPlan {
@@ -86,7 +84,7 @@ export async function runCluster(plan: ClusterPlan): Promise<ClusterResult> {
       plan.onRound?.(round, published.length);
     }
     const allHaveCome = () => published.every((body) => received.has(body));
-    await eventually("all have come", allHaveCome, { timeoutMs: LAST_MS });
+    await eventually("all have come", allHaveCome);
     return {
       published: published.length,
       missing: published.filter((body) => !received.has(body)).length,

@@ -53,7 +53,7 @@ export class DenokvServer implements AsyncDisposable {
     }).spawn();
     const server = new DenokvServer(child, { url, folder });
     try {
-      await eventually("denokv answers", () => answers(url), { timeoutMs: 20_000 });
+      await eventually("denokv answers", () => answers(url));
       return server;
     } catch (error) {
       await server[Symbol.asyncDispose]();

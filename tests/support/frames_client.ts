@@ -5,11 +5,10 @@
  */
 
 import { AssertionError } from "@std/assert";
+import { PATIENCE_MS } from "./eventually.ts";
 import { bytesOf, type Frame, FrameReader, join, MAGIC, type MessageFrame } from "./frames.ts";
 
 const READ_SIZE = 64 * 1024;
-/** A frame that has not come by then will not come. */
-const FRAME_TIMEOUT_MS = 5000;
 
 /** A connected client. */
 export class RawClient implements Disposable {
@@ -101,11 +100,11 @@ export class RawClient implements Disposable {
     const timer = setTimeout(() => {
       late = true;
       this[Symbol.dispose]();
-    }, FRAME_TIMEOUT_MS);
+    }, PATIENCE_MS);
     try {
       return await this.#connection.read(buffer);
     } catch (error) {
-      if (late) throw new AssertionError(`No frame within ${FRAME_TIMEOUT_MS} ms`);
+      if (late) throw new AssertionError(`No frame within ${PATIENCE_MS} ms`);
       // What was sent to a peer that closed makes it reset the connection: an end as well.
       if (error instanceof Deno.errors.ConnectionReset) return null;
       throw error;

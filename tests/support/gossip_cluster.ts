@@ -6,6 +6,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { PATIENCE_MS } from "./eventually.ts";
 import { runProgram, TempFolder } from "./interop.ts";
 import { type NsqdProcess, startNsqd } from "./nsqd_process.ts";
 import { freePort } from "./ports.ts";
@@ -31,7 +32,7 @@ export interface GossipNodeOptions {
 }
 
 /** How long a view may take to be what it should. A member that was killed is given up after seconds. */
-export const CONVERGED = { timeoutMs: 60_000 };
+export const CONVERGED = { timeoutMs: PATIENCE_MS };
 
 /** Nodes, which are stopped together. */
 export class GossipCluster implements AsyncDisposable {

@@ -43,6 +43,9 @@ export function interopTest<T extends AsyncDisposable>(
   });
 }
 
+/** A program that has not ended by then hangs, also a compiler on a machine that runs much else. */
+const TIMEOUT_MS = 600_000;
+
 /** What a finished program has written. */
 export interface ProgramOutput {
   readonly stdout: string;
@@ -56,7 +59,7 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What the program reads from its standard input. */
   readonly stdin?: string;
-  /** Ends the program and fails after this. @default {60000} */
+  /** Ends the program and fails after this. @default {TIMEOUT_MS} */
   readonly timeoutMs?: number;
 }
 
@@ -67,7 +70,7 @@ export interface ProgramOptions {
  * @throws {AssertionError} If it fails or takes too long.
  */
 export async function runProgram(program: string, options: ProgramOptions = {}): Promise<ProgramOutput> {
-  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), timeoutMs);
   try {

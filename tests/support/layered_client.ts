@@ -10,11 +10,10 @@ import { type Connection, DenoConnection, writeAll } from "../../src/net/connect
 import { DeflateConnection } from "../../src/net/deflate.ts";
 import { ReadGate, StreamConnection, streamOf } from "../../src/net/node_stream.ts";
 import { SnappyConnection } from "../../src/net/snappy.ts";
+import { PATIENCE_MS } from "./eventually.ts";
 import { bytesOf, type Frame, FrameReader, identify, join, MAGIC } from "./frames.ts";
 
 const READ_SIZE = 64 * 1024;
-/** A frame that has not come by then will not come. */
-const FRAME_TIMEOUT_MS = 5000;
 const DEFLATE_LEVEL = 6;
 
 /** What a client may ask for. */
@@ -151,13 +150,13 @@ export class LayeredClient implements Disposable {
     const timer = setTimeout(() => {
       late = true;
       this.#connection.close();
-    }, FRAME_TIMEOUT_MS);
+    }, PATIENCE_MS);
     try {
       const count = await this.#connection.read(buffer);
-      if (late) throw new AssertionError(`No frame within ${FRAME_TIMEOUT_MS} ms`);
+      if (late) throw new AssertionError(`No frame within ${PATIENCE_MS} ms`);
       return count;
     } catch (error) {
-      if (late) throw new AssertionError(`No frame within ${FRAME_TIMEOUT_MS} ms`);
+      if (late) throw new AssertionError(`No frame within ${PATIENCE_MS} ms`);
       // What was sent to a peer that closed makes it reset the connection: an end as well.
       if (error instanceof Deno.errors.ConnectionReset) return null;
       throw error;

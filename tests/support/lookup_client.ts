@@ -5,12 +5,11 @@
  */
 
 import { AssertionError } from "@std/assert";
+import { PATIENCE_MS } from "./eventually.ts";
 import { bytesOf, join } from "./frames.ts";
 import { LOOKUP_MAGIC, LookupAnswerReader } from "./lookup_frames.ts";
 
 const READ_SIZE = 64 * 1024;
-/** An answer that has not come by then will not come. */
-const ANSWER_TIMEOUT_MS = 5000;
 
 /** A connected client. */
 export class LookupClient implements Disposable {
@@ -73,14 +72,14 @@ export class LookupClient implements Disposable {
     const timer = setTimeout(() => {
       late = true;
       this[Symbol.dispose]();
-    }, ANSWER_TIMEOUT_MS);
+    }, PATIENCE_MS);
     try {
       const count = await this.#connection.read(this.#buffer);
       if (count === null) return false;
       this.#answers.push(...this.#reader.push(this.#buffer.subarray(0, count)));
       return true;
     } catch (error) {
-      if (late) throw new AssertionError(`Nothing came within ${ANSWER_TIMEOUT_MS} ms`);
+      if (late) throw new AssertionError(`Nothing came within ${PATIENCE_MS} ms`);
       // Whoever closes a connection of which not all has been read resets it.
       if (error instanceof Deno.errors.ConnectionReset) return false;
       throw error;

@@ -12,6 +12,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { PATIENCE_MS } from "./eventually.ts";
 import { testIoThreadsFlags } from "./io_threads.ts";
 
 /** What {@linkcode startNsqd} may be told. */
@@ -24,7 +25,7 @@ export interface StartNsqdOptions {
   readonly dataPath?: string;
   /** Variables of its environment, besides those of this process. */
   readonly env?: Readonly<Record<string, string>>;
-  /** How long the server may take until it listens. @default {15000} */
+  /** How long the server may take until it listens. @default {PATIENCE_MS} */
   readonly startTimeoutMs?: number;
 }
 
@@ -70,7 +71,7 @@ export async function startNsqd(options: StartNsqdOptions = {}): Promise<NsqdPro
   let nsqd: ChildNsqd | undefined;
   try {
     nsqd = new ChildNsqd(dataPath, options);
-    await nsqd.listening(options.startTimeoutMs ?? 15_000);
+    await nsqd.listening(options.startTimeoutMs ?? PATIENCE_MS);
     return nsqd;
   } catch (error) {
     await nsqd?.kill();
@@ -144,7 +145,7 @@ class ChildNsqd implements NsqdProcess {
   }
 
   async stop(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    const timeoutMs = options.timeoutMs ?? 10_000;
+    const timeoutMs = options.timeoutMs ?? PATIENCE_MS;
     let late = false;
     this.#end("SIGTERM");
     const timer = setTimeout(() => {
