@@ -31,7 +31,7 @@ export interface Connection {
 }
 
 /** Writes all of the bytes. */
-export async function writeAll(connection: Connection, bytes: Uint8Array): Promise<void> {
+export async function writeAll(connection: Pick<Connection, "write">, bytes: Uint8Array): Promise<void> {
   for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
 }
 

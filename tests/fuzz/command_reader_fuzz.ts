@@ -4,7 +4,8 @@
  *
  * - the session ends when the input does, with frames that can be read, and nothing but the errors that the protocol
  *   has is ever logged; so no step throws anything else, and no promise floats;
- * - the frames are the same whether the input comes whole, byte by byte, or in random pieces.
+ * - the frames are the same whether the input comes whole, byte by byte, or in random pieces; with `DENOSQ_TEST_IO_THREADS=2`
+ *   also when the pieces go through a socket and an I/O thread, and the frames back.
  *
  * The time stands still, and the ends of turns are steps of the input like its bytes, at the same offsets however
  * it is cut: so one input has one outcome, down to the ids and timestamps of messages.
@@ -17,12 +18,13 @@
 
 import { assertEquals, AssertionError } from "@std/assert";
 import type { Clock } from "../../src/base/clock.ts";
-import type { Connection } from "../../src/net/connection.ts";
+import { type Connection, writeAll } from "../../src/net/connection.ts";
 import { Session } from "../../src/nsqd/session/session.ts";
 import { Turn } from "../../src/nsqd/turn.ts";
 import { FrameReader, join, textOf } from "../support/frames.ts";
 import { NsqdInMemory } from "../support/nsqd_in_memory.ts";
 import { Random } from "../support/random.ts";
+import { readToEnd, testThreadedSockets, type ThreadedSockets } from "../support/threaded_sockets.ts";
 import type { FuzzOptions } from "./campaign.ts";
 import { randomStream } from "./random_stream.ts";
 
@@ -61,6 +63,7 @@ const EXPECTED_ERRORS = [
  * @throws {AssertionError} When something does not hold; the message says how to see it again.
  */
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
+  await using sockets = await testThreadedSockets();
   const endMs = performance.now() + (options.timeMs ?? Infinity);
   const codes = new Set<string>();
   let frames = 0;
@@ -68,7 +71,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   let round = 0;
   for (; round < options.rounds && performance.now() < endMs; round++) {
     const seed = options.seed + round;
-    for (const frame of await fuzzOnce(seed)) {
+    for (const frame of await fuzzOnce(seed, sockets)) {
       frames++;
       if (frame.startsWith("message")) messages++;
       const code = /^error: (E_[A-Z_]+)/.exec(frame)?.[1];
@@ -79,7 +82,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
 }
 
 /** One input, in all the ways that it is tried; the frames it is answered with. */
-async function fuzzOnce(seed: number): Promise<readonly string[]> {
+async function fuzzOnce(seed: number, sockets: ThreadedSockets | undefined): Promise<readonly string[]> {
   const random = new Random(seed);
   const input = randomStream(random);
   const turns = randomTurns(random, input.length);
@@ -93,6 +96,10 @@ async function fuzzOnce(seed: number): Promise<readonly string[]> {
     const sizeMax = 1 + random.below(200);
     const pieces = await outcomeOf(cut(input, turns, (part) => random.chunks(part, sizeMax)));
     assertEquals(pieces, whole, "in pieces");
+    if (sockets) {
+      const steps = cut(input, turns, (part) => random.chunks(part, sizeMax));
+      assertEquals(await outcomeOf(steps, sockets), whole, "over an I/O thread");
+    }
     return whole.frames;
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
@@ -130,33 +137,61 @@ function cut(
   return steps;
 }
 
-async function outcomeOf(steps: readonly Step[]): Promise<Outcome> {
+async function outcomeOf(steps: readonly Step[], sockets?: ThreadedSockets): Promise<Outcome> {
   const nsqd = new NsqdInMemory({
     turn: (clock) => new ManualTurn(clock),
     // Compressed output depends on how it is divided into writes.
     options: { maxOutputPendingSizeBytes: OUTPUT_PENDING_MAX, deflateEnabled: false, snappyEnabled: false },
   });
-  const connection = new ScriptedConnection(steps, (passMs) => {
+  const script = new ScriptedConnection(steps, (passMs) => {
     nsqd.clock.advance(passMs);
     nsqd.broker.scan(nsqd.clock.monotonicMs());
     nsqd.turn.run();
   });
 
-  await new Session(nsqd, connection).run();
+  const written = sockets
+    ? await throughThread(sockets, script, (connection) => new Session(nsqd, connection).run())
+    : await inMemory(script, new Session(nsqd, script));
 
   const unexpected = nsqd.lines.filter((line) =>
     line.startsWith("ERROR") && !EXPECTED_ERRORS.some((expected) => expected.test(line))
   );
-  if (!connection.closed) unexpected.push("The connection is open still");
+  if (!script.closed) unexpected.push("The connection is open still");
   if (nsqd.connections.size > 0) unexpected.push("The session is there still");
   const reader = new FrameReader();
-  const frames = reader.push(join(...connection.written)).map((frame) =>
+  const frames = reader.push(written).map((frame) =>
     frame.type === "message"
       ? `message: ${frame.id} ${frame.attempts} ${frame.timestampNs} ${frame.body}`
       : `${frame.type}: ${frame.text}`
   );
   if (reader.pendingBytes > 0) unexpected.push(`${reader.pendingBytes} bytes are no frame`);
   return { frames, unexpected };
+}
+
+/** Runs the session; what it has sent is the result. */
+async function inMemory({ written }: ScriptedConnection, session: Session): Promise<Uint8Array> {
+  await session.run();
+  return join(...written);
+}
+
+/** The same with each piece, and all that is sent, going through a socket and an I/O thread. */
+async function throughThread(
+  sockets: ThreadedSockets,
+  script: ScriptedConnection,
+  serve: (connection: Connection) => Promise<void>,
+): Promise<Uint8Array> {
+  const client = Promise.withResolvers<Deno.TcpConn>();
+  const { socket, served } = await sockets.connect(async (near) => {
+    await serve(new DetouredConnection(script, await client.promise, near));
+  });
+  client.resolve(socket);
+  try {
+    const sent = readToEnd(socket);
+    await served;
+    return await sent;
+  } finally {
+    socket.close();
+  }
 }
 
 /** A turn that ends only when the input says so. */
@@ -205,5 +240,42 @@ class ScriptedConnection implements Connection {
 
   close(): void {
     this.closed = true;
+  }
+}
+
+/** Sends what a script gives through a socket, whose other end it reads and writes. */
+class DetouredConnection implements Connection {
+  readonly peer = PEER;
+  readonly #script: ScriptedConnection;
+  readonly #far: Deno.TcpConn;
+  readonly #near: Connection;
+  /** Bytes that are on the way. */
+  #sent = 0;
+
+  constructor(script: ScriptedConnection, far: Deno.TcpConn, near: Connection) {
+    this.#script = script;
+    this.#far = far;
+    this.#near = near;
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    if (this.#sent === 0) {
+      const count = await this.#script.read(buffer);
+      if (count === null) await this.#far.closeWrite();
+      else await writeAll(this.#far, buffer.slice(0, count));
+      this.#sent = count ?? 0;
+    }
+    const count = await this.#near.read(buffer);
+    this.#sent -= count ?? 0;
+    return count;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#near.write(bytes);
+  }
+
+  close(): void {
+    this.#script.close();
+    this.#near.close();
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Throws compressed streams, sound and broken ones, at a session that has agreed on compression, over a connection in
- * memory. What must hold for every input:
+ * memory; with `DENOSQ_TEST_IO_THREADS=2` over a socket and an I/O thread, where the compression is then. What must hold for every
+ * input:
  *
  * - the session ends when the input does, and nothing is logged but the errors that the protocol and the compressions
  *   have; so nothing else is thrown, and no promise floats;
@@ -14,11 +15,20 @@
  */
 
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
-import { assertEquals, AssertionError } from "@std/assert";
+import { assert, assertEquals, AssertionError } from "@std/assert";
+import { type Connection, isDisconnect, writeAll } from "../../src/net/connection.ts";
+import { Session } from "../../src/nsqd/session/session.ts";
 import { SnappyDecoder, SnappyEncoder } from "../../src/protocol/snappy_frames.ts";
 import { type Frame, FrameReader, identify, join, MAGIC, pub, response } from "../support/frames.ts";
 import { MemoryClient, NsqdInMemory, settle } from "../support/nsqd_in_memory.ts";
 import { Random } from "../support/random.ts";
+import {
+  readExactly,
+  readToEnd,
+  testThreadedSockets,
+  type ThreadedSocket,
+  type ThreadedSockets,
+} from "../support/threaded_sockets.ts";
 import type { FuzzOptions } from "./campaign.ts";
 import { randomStream } from "./random_stream.ts";
 
@@ -57,6 +67,7 @@ const REASON = new RegExp(
  * @throws {AssertionError} When something does not hold; the message says how to see it again.
  */
 export async function fuzzCompressed(options: FuzzOptions): Promise<CompressedFuzzReport> {
+  await using sockets = await testThreadedSockets();
   const endMs = performance.now() + (options.timeMs ?? Infinity);
   const reasons = new Set<string>();
   let frames = 0;
@@ -64,7 +75,7 @@ export async function fuzzCompressed(options: FuzzOptions): Promise<CompressedFu
   for (; round < options.rounds && performance.now() < endMs; round++) {
     const seed = options.seed + round;
     try {
-      const outcome = await fuzzOnce(new Random(seed));
+      const outcome = await fuzzOnce(new Random(seed), sockets);
       frames += outcome.frames.length;
       if (outcome.reason !== undefined) reasons.add(outcome.reason);
     } catch (cause) {
@@ -76,29 +87,110 @@ export async function fuzzCompressed(options: FuzzOptions): Promise<CompressedFu
   return { rounds: round, frames, reasons };
 }
 
-async function fuzzOnce(random: Random): Promise<{ frames: Frame[]; reason: string | undefined }> {
+async function fuzzOnce(
+  random: Random,
+  sockets: ThreadedSockets | undefined,
+): Promise<{ frames: Frame[]; reason: string | undefined }> {
   const compression = random.pick<Compression>(["deflate", "snappy"]);
   const nsqd = new NsqdInMemory();
   const other = await nsqd.connect();
-  const client = new MemoryClient(nsqd, PEER);
-  await client.send(MAGIC, identify({ feature_negotiation: true, [compression]: true }));
-  client.connection.written.shift();
+  const client = sockets ? await SocketClient.connect(sockets, nsqd) : new InMemoryClient(nsqd);
+  await client.agree(compression);
 
-  for (const piece of random.chunks(randomInput(random, compression), 1 + random.below(5000))) {
-    client.connection.push(piece);
-  }
-  client.connection.end();
-  await ended(client);
+  const input = random.chunks(randomInput(random, compression), 1 + random.below(5000));
+  const written = await client.converse(input);
 
   assertEquals(await other.ask(pub("witness", "still there")), [response("OK")]);
   other.connection.end();
-  await ended(other);
-  assertEquals([client.connection.closed, nsqd.connections.size], [true, 0]);
+  await ended(other.done);
+  assertEquals(nsqd.connections.size, 0);
   const errors = nsqd.lines.filter((line) => line.startsWith("ERROR"));
   const reason = errors.map((line) => REASON.exec(line)?.[1]).find((found) => found !== undefined);
   const known = [...EXPECTED_ERRORS, REASON];
   assertEquals(errors.filter((line) => !known.some((expected) => expected.test(line))), []);
-  return { frames: framesIn(client.connection.written, compression), reason };
+  return { frames: framesIn(written, compression), reason };
+}
+
+/** Who sends the input. */
+interface FuzzClient {
+  /** Asks for the compression, and is told that it has it. */
+  agree(compression: Compression): Promise<void>;
+  /** Sends the pieces, and ends its side. All that comes back until the session has ended is the result. */
+  converse(pieces: readonly Uint8Array[]): Promise<Uint8Array>;
+}
+
+class InMemoryClient implements FuzzClient {
+  readonly #client: MemoryClient;
+
+  constructor(nsqd: NsqdInMemory) {
+    this.#client = new MemoryClient(nsqd, PEER);
+  }
+
+  async agree(compression: Compression): Promise<void> {
+    await this.#client.send(...agreement(compression));
+    this.#client.connection.written.shift();
+  }
+
+  async converse(pieces: readonly Uint8Array[]): Promise<Uint8Array> {
+    const { connection, done } = this.#client;
+    for (const piece of pieces) connection.push(piece);
+    connection.end();
+    await ended(done);
+    assert(connection.closed);
+    return join(...connection.written);
+  }
+}
+
+class SocketClient implements FuzzClient {
+  readonly #connected: ThreadedSocket;
+
+  private constructor(connected: ThreadedSocket) {
+    this.#connected = connected;
+  }
+
+  static async connect(sockets: ThreadedSockets, nsqd: NsqdInMemory): Promise<SocketClient> {
+    const run = (connection: Connection) => new Session(nsqd, known(connection)).run();
+    return new SocketClient(await sockets.connect(run));
+  }
+
+  async agree(compression: Compression): Promise<void> {
+    const { socket } = this.#connected;
+    await writeAll(socket, join(...agreement(compression)));
+    // And not a byte more: what follows is compressed.
+    const header = await readExactly(socket, 4);
+    await readExactly(socket, new DataView(header.buffer).getUint32(0));
+  }
+
+  async converse(pieces: readonly Uint8Array[]): Promise<Uint8Array> {
+    const { socket, served } = this.#connected;
+    const reading = readToEnd(socket);
+    try {
+      for (const piece of pieces) await writeAll(socket, piece);
+      await socket.closeWrite();
+    } catch (error) {
+      // A session that has had enough may end before it has been sent everything.
+      if (!isDisconnect(error)) throw error;
+    }
+    await ended(served);
+    const written = await reading;
+    socket.close();
+    return written;
+  }
+}
+
+function agreement(compression: Compression): [string, Uint8Array] {
+  return [MAGIC, identify({ feature_negotiation: true, [compression]: true })];
+}
+
+/** A connection as that of the peer that the log is looked through for. */
+function known(connection: Connection): Connection {
+  return {
+    peer: PEER,
+    read: (buffer) => connection.read(buffer),
+    write: (bytes) => connection.write(bytes),
+    putLayer: connection.putLayer?.bind(connection),
+    close: () => connection.close(),
+  };
 }
 
 /** A compressed stream of commands, damaged mostly, or something else. */
@@ -141,13 +233,13 @@ function damaged(random: Random, bytes: Uint8Array): Uint8Array {
   }
 }
 
-async function ended(client: MemoryClient): Promise<void> {
+async function ended(done: Promise<void>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new AssertionError("The session does not end")), END_TIMEOUT_MS);
   });
   try {
-    await Promise.race([client.done, late]);
+    await Promise.race([done, late]);
     // Whatever an ended session leaves behind would happen now.
     await settle();
   } finally {
@@ -156,8 +248,7 @@ async function ended(client: MemoryClient): Promise<void> {
 }
 
 /** The frames of a compressed stream, all of which must be whole. */
-function framesIn(written: readonly Uint8Array[], compression: Compression): Frame[] {
-  const stream = join(...written);
+function framesIn(stream: Uint8Array, compression: Compression): Frame[] {
   const reader = new FrameReader();
   const frames = reader.push(
     compression === "snappy"
