@@ -6,19 +6,19 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { interopTest, MissingError, TempFolder } from "../support/interop.ts";
+import { Chromium } from "../support/chromium.ts";
+import { interopTest, TempFolder } from "../support/interop.ts";
 import { startNsqd } from "../support/nsqd_process.ts";
 
 const TOKEN = "page-0123456789abcdef";
 const ADMIN = "admin-0123456789abcdef";
-/** As Debian's packages have it. */
-const PROGRAMS = ["chromium-headless-shell", "chromium"];
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 
 interopTest(
   "A page in Chromium consumes and finishes by fetch, and by WebSocket",
-  browser,
-  async ({ program, folder }) => {
+  () => Chromium.start(),
+  async (chromium) => {
+    await using folder = await TempFolder.make();
     const told = Promise.withResolvers<unknown>();
     let nsqdUrl = "";
     await using pages = Deno.serve(
@@ -49,22 +49,11 @@ interopTest(
     for (const channel of ["fetch", "socket"]) await post(`/channel/create?topic=t&channel=${channel}`);
     await post("/mpub?topic=t", "one\ntwo\nthree");
 
-    const args = [
-      "--no-sandbox",
-      "--disable-gpu",
-      `--user-data-dir=${folder.path}/profile`,
-      "--remote-debugging-port=0",
-    ];
-    const chromium = new Deno.Command(program, {
-      args: [...args, origin],
-      env: { HOME: folder.path },
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
+    const tab = await chromium.tab();
     const timer = setTimeout(() => told.reject(new Error("The page says nothing")), LIMIT_MS);
     try {
       await nsqd.run(async () => {
+        await tab.open(origin);
         assertEquals(await told.promise, {
           fetch: ["one", "two", "three"],
           finished: [{ done: 1 }, { done: 1 }, { done: 1 }],
@@ -83,8 +72,6 @@ interopTest(
       });
     } finally {
       clearTimeout(timer);
-      chromium.kill("SIGKILL");
-      await chromium.status;
     }
   },
 );
@@ -140,19 +127,3 @@ try {
 }
 await fetch("/", { method: "POST", body: JSON.stringify(result) });
 `;
-
-/** A browser, and a folder for it. */
-async function browser(): Promise<
-  AsyncDisposable & { readonly program: string; readonly folder: TempFolder }
-> {
-  for (const program of PROGRAMS) {
-    try {
-      await new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" }).output();
-      const folder = await TempFolder.make();
-      return { program, folder, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-  throw new MissingError(PROGRAMS.join(" or "));
-}

@@ -16,6 +16,8 @@ import { type ClusterInProcess, publish, withCluster } from "../support/nsqadmin
 
 const USER = "anna";
 const HOUR = "3600000";
+/** Redriven by one a second, they are enough for it to go on until it is cancelled. */
+const FAILED_COUNT = 100;
 
 for (const scripts of [true, false]) {
   interopTest(
@@ -100,11 +102,11 @@ async function doAll(tab: ChromiumTab, { admin, nsqds, topic }: ClusterInProcess
   await act("kick", "/consumers", ["Kick…", "Cut off"]);
 
   await topic("orders.failed", "archive");
-  await publish(nsqd, "orders.failed", "a", "b", "c");
+  await publish(nsqd, "orders.failed", ...Array.from({ length: FAILED_COUNT }, () => "body"));
   await act("redrive", "/topics/orders.failed/archive", [
     { at: "rate", write: "1" },
     "Dry run…",
-    "Redrive 3",
+    `Redrive ${FAILED_COUNT}`,
   ]);
   await act("cancel-redrive", "/redrives", ["Cancel"]);
 

@@ -22,6 +22,8 @@ import { deadAddress } from "../support/ports.ts";
 const USER = "anna.with-a-long.name@example.org";
 /** Such as fire, and such as may come to. */
 const ALERT_RULES = ["depth(orders) > 0", "no-consumers for 1h"].map(parseAlertRule);
+/** Redriven by one a second, they are enough for it to go on until it has been looked at. */
+const FAILED_COUNT = 300;
 /** What is refused leaves such an error in the console. */
 const REFUSED = /the server responded with a status of (\d+)/;
 
@@ -44,7 +46,7 @@ interopTest(
         await topic("orders", "archive");
         await topic("orders.failed", "archive");
         await publish(nsqd, "orders", "body", `<img src=x onerror=alert(1)>\u202e${"<b>x".repeat(300)}`);
-        await publish(nsqd, "orders.failed", ...Array.from({ length: 9 }, () => "body"));
+        await publish(nsqd, "orders.failed", ...Array.from({ length: FAILED_COUNT }, () => "body"));
         using consumer = await nsqd.connect();
         await consumer.ask(identify({ client_id: "worker", hostname: "h", user_agent: "tester/1" }));
         await consumer.ask("SUB orders.failed archive\n");

@@ -10,6 +10,12 @@ import { MissingError, TempFolder } from "./interop.ts";
 /** As Debian's packages have it. */
 const PROGRAMS = ["chromium-headless-shell", "chromium"];
 const LISTENING = /DevTools listening on (ws:\S+)/;
+/** How long it may take to start, to answer or to load a page, on a machine that does other things, too: these bound a hang. */
+const START_TIMEOUT_MS = 60_000;
+const ANSWER_TIMEOUT_MS = 120_000;
+const LOAD_TIMEOUT_MS = 60_000;
+/** How long it may take to end. */
+const END_TIMEOUT_MS = 20_000;
 
 /** What the protocol answers or tells. */
 interface Told {
@@ -21,13 +27,19 @@ interface Told {
   readonly error?: { readonly message: string };
 }
 
+/** Somebody who waits for an answer. */
+interface Waiting extends PromiseWithResolvers<Readonly<Record<string, unknown>>> {
+  readonly sessionId: string | undefined;
+}
+
 /** A running browser. */
 export class Chromium implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   readonly #folder: TempFolder;
   readonly #socket: WebSocket;
   readonly #log: Promise<void>;
-  readonly #waiting = new Map<number, PromiseWithResolvers<Readonly<Record<string, unknown>>>>();
+  readonly #closed = Promise.withResolvers<void>();
+  readonly #waiting = new Map<number, Waiting>();
   readonly #tabs = new Map<string, (told: Told) => void>();
   #lastId = 0;
 
@@ -44,6 +56,10 @@ export class Chromium implements AsyncDisposable {
     this.#socket = socket;
     this.#log = log;
     socket.onmessage = ({ data }) => this.#told(JSON.parse(data));
+    socket.onclose = () => {
+      this.#fail("Chromium has ended");
+      this.#closed.resolve();
+    };
   }
 
   /** Starts one. @throws {MissingError} If there is none. */
@@ -62,12 +78,17 @@ export class Chromium implements AsyncDisposable {
     }).spawn();
     const address = Promise.withResolvers<string>();
     const log = readLog(process.stderr, address);
-    const socket = new WebSocket(await address.promise);
-    await new Promise((resolve, reject) => {
-      socket.onopen = resolve;
-      socket.onerror = reject;
-    });
-    return new Chromium({ process, folder, socket, log });
+    const late = setTimeout(() => kill(process), START_TIMEOUT_MS);
+    try {
+      return new Chromium({ process, folder, socket: await connected(await address.promise), log });
+    } catch (error) {
+      kill(process);
+      await Promise.all([process.status, log]);
+      await folder[Symbol.asyncDispose]();
+      throw error;
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   /** A new tab. */
@@ -84,34 +105,52 @@ export class Chromium implements AsyncDisposable {
     return tab;
   }
 
-  /** Has something done. */
-  send(
+  /** Has something done. @throws {Error} If that cannot be, or the browser or its page ends or says nothing. */
+  async send(
     method: string,
     params: Readonly<Record<string, unknown>> = {},
     sessionId?: string,
   ): Promise<Readonly<Record<string, unknown>>> {
+    if (this.#socket.readyState !== WebSocket.OPEN) throw new Error("Chromium has ended");
     const id = ++this.#lastId;
-    const waiting = Promise.withResolvers<Readonly<Record<string, unknown>>>();
+    const waiting = { ...Promise.withResolvers<Readonly<Record<string, unknown>>>(), sessionId };
     this.#waiting.set(id, waiting);
-    this.#socket.send(JSON.stringify({ id, method, params, ...sessionId !== undefined && { sessionId } }));
-    return waiting.promise;
+    const late = setTimeout(
+      () => waiting.reject(new Error(`Chromium does not answer ${method}`)),
+      ANSWER_TIMEOUT_MS,
+    );
+    try {
+      this.#socket.send(JSON.stringify({ id, method, params, ...sessionId !== undefined && { sessionId } }));
+      return await waiting.promise;
+    } finally {
+      clearTimeout(late);
+      this.#waiting.delete(id);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise((resolve) => this.#socket.onclose = resolve);
-    // Not by a signal: its own children would go on, and hold the log.
-    await this.send("Browser.close");
+    // Not by a signal: its own children would go on, and hold the log. It may end before it has answered.
+    await Promise.allSettled([this.send("Browser.close")]);
+    const late = setTimeout(() => kill(this.#process), END_TIMEOUT_MS);
     this.#socket.close();
-    await Promise.all([this.#process.status, closed, this.#log]);
+    await Promise.all([this.#process.status, this.#closed.promise, this.#log]);
+    clearTimeout(late);
     await this.#folder[Symbol.asyncDispose]();
   }
 
   #told(told: Told): void {
-    const { id, sessionId, error, result } = told;
+    const { id, method, sessionId, error, result } = told;
+    if (method === "Inspector.targetCrashed") return this.#fail("The page has crashed", sessionId);
     if (id === undefined) return this.#tabs.get(sessionId ?? "")?.(told);
     if (error === undefined) this.#waiting.get(id)?.resolve(result ?? {});
     else this.#waiting.get(id)?.reject(new Error(error.message));
-    this.#waiting.delete(id);
+  }
+
+  /** Nobody is answered any more: of a session, or at all. */
+  #fail(reason: string, ofSession?: string): void {
+    for (const { sessionId, reject } of this.#waiting.values()) {
+      if (ofSession === undefined || sessionId === ofSession) reject(new Error(reason));
+    }
   }
 }
 
@@ -126,9 +165,8 @@ const KEYS = {
   k: [75, ""],
 } as const;
 const CTRL = 2;
-const LEFT = /navigated|context was destroyed/;
-/** How long a page may take, on a machine that does other things, too. */
-const LOAD_TIMEOUT_MS = 20_000;
+/** What is said where a page has given way to another. */
+const LEFT = /navigated|context was destroyed|Cannot find .*context|Promise was collected/;
 
 /** A key that can be hit. */
 export type Key = keyof typeof KEYS;
@@ -142,7 +180,10 @@ export class ChromiumTab {
     params?: Readonly<Record<string, unknown>>,
   ) => Promise<Readonly<Record<string, unknown>>>;
   readonly #setWindow: (state: "normal" | "minimized") => Promise<unknown>;
-  #loaded = Promise.withResolvers<void>();
+  /** The document that is there, and the last that has been loaded as a whole. */
+  #document = "";
+  #loadedDocument = "";
+  #noteLoad = () => {};
 
   constructor(send: Chromium["send"], setWindow: (state: "normal" | "minimized") => Promise<unknown>) {
     this.#send = send;
@@ -152,23 +193,21 @@ export class ChromiumTab {
   /** Has its events told. */
   async begin(): Promise<void> {
     for (const domain of ["Page", "Runtime", "Log"]) await this.#send(`${domain}.enable`);
+    await this.#send("Page.setLifecycleEventsEnabled", { enabled: true });
   }
 
   /** Goes to a page, and waits until it is loaded. */
   async open(url: string): Promise<void> {
-    await this.leave(() => this.#send("Page.navigate", { url }));
+    const { loaderId, errorText } = await this.#send("Page.navigate", { url });
+    if (errorText !== undefined) throw new Error(`${url}: ${errorText}`);
+    await this.#loaded(() => this.#loadedDocument === loaderId);
   }
 
-  /** Does what leads to another page, and waits until that is loaded. */
+  /** Does what leads to another page, and waits until that is loaded: the one that is there may still be loading. */
   async leave(go: () => Promise<unknown>): Promise<void> {
-    const loaded = this.#loaded = Promise.withResolvers();
-    const late = setTimeout(() => loaded.reject(new Error("No page was loaded")), LOAD_TIMEOUT_MS);
-    try {
-      await go();
-      await loaded.promise;
-    } finally {
-      clearTimeout(late);
-    }
+    const left = this.#document;
+    await go();
+    await this.#loaded(() => this.#document !== left && this.#loadedDocument === this.#document);
   }
 
   /** Whether its pages run scripts; what a test evaluates is run all the same. */
@@ -197,13 +236,15 @@ export class ChromiumTab {
     await this.#setWindow(isVisible ? "normal" : "minimized");
   }
 
-  /** What an expression is in the page, as JSON. @throws {AssertionError} If the page is left meanwhile. */
+  /** What an expression is in the page, as JSON. @throws {AssertionError} If the page is left meanwhile, or is not like that. */
   async evaluate(expression: string): Promise<unknown> {
     const asked = { expression, returnByValue: true, awaitPromise: true };
     const answer = await this.#send("Runtime.evaluate", asked).catch((cause) => {
       throw LEFT.test(cause.message) ? new AssertionError(cause.message, { cause }) : cause;
     });
-    if (answer.exceptionDetails !== undefined) throw new Error(JSON.stringify(answer.exceptionDetails));
+    if (answer.exceptionDetails !== undefined) {
+      throw new AssertionError(`${expression}: ${JSON.stringify(answer.exceptionDetails)}`);
+    }
     return (answer.result as { readonly value?: unknown }).value;
   }
 
@@ -239,13 +280,48 @@ export class ChromiumTab {
 
   /** An event; the browser calls this. */
   told(method: string, params: Readonly<Record<string, unknown>>): void {
-    if (method === "Page.loadEventFired") this.#loaded.resolve();
-    else if (method === "Runtime.exceptionThrown") this.errors.push(JSON.stringify(params));
+    if (method === "Page.lifecycleEvent") {
+      const { name, loaderId } = params as Readonly<Record<string, string>>;
+      if (name === "init") this.#document = loaderId;
+      if (name === "load") this.#loadedDocument = loaderId;
+      this.#noteLoad();
+    } else if (method === "Runtime.exceptionThrown") this.errors.push(JSON.stringify(params));
     else if (method === "Log.entryAdded") {
       const { level, text, url } = params.entry as Readonly<Record<string, string>>;
       if (level === "error") this.errors.push(`${text} ${url ?? ""}`);
     }
   }
+
+  /** Waits until that is so, which the loading of a page changes. */
+  async #loaded(isSo: () => boolean): Promise<void> {
+    if (isSo()) return;
+    const loaded = Promise.withResolvers<void>();
+    const late = setTimeout(() => loaded.reject(new Error("No page was loaded")), LOAD_TIMEOUT_MS);
+    this.#noteLoad = () => isSo() && loaded.resolve();
+    try {
+      await loaded.promise;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+}
+
+function kill(process: Deno.ChildProcess): void {
+  try {
+    process.kill("SIGKILL");
+  } catch (error) {
+    // It has ended already.
+    if (!(error instanceof TypeError)) throw error;
+  }
+}
+
+async function connected(address: string): Promise<WebSocket> {
+  const socket = new WebSocket(address);
+  await new Promise((resolve, reject) => {
+    socket.onopen = resolve;
+    socket.onerror = () => reject(new Error("Chromium cannot be connected to"));
+  });
+  return socket;
 }
 
 async function programThere(): Promise<string> {
