@@ -19,6 +19,11 @@ export interface Failure {
   readonly wasTold?: boolean;
 }
 
+/** He has answered: that he has no such topic, or channel. */
+export function hasNone({ code }: Failure): boolean {
+  return code === "TOPIC_NOT_FOUND" || code === "CHANNEL_NOT_FOUND";
+}
+
 /** What came of asking. */
 export interface Answered<T> {
   readonly value: T;

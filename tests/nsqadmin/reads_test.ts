@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { FakeHttp } from "../support/fake_http.ts";
 import { post, publish, withCluster, withNsqadmin } from "../support/nsqadmin_in_process.ts";
+import { withNsqlookupd } from "../support/nsqlookupd_in_process.ts";
 import { deadAddress } from "../support/ports.ts";
 
 /** What of the answers that have numbers is looked at here. */
@@ -136,6 +137,37 @@ for (
     });
   });
 }
+
+Deno.test("A channel that no node that answers has may be with one that does not", async () => {
+  const dead = deadAddress();
+  await using node = new FakeHttp(() => Response.json({ topics: [{ topic_name: "t" }] }));
+  const producers = [node.address, dead].map((address, i) => {
+    const [broadcast_address, port] = address.split(":");
+    return { broadcast_address, http_port: Number(port), tcp_port: i };
+  });
+  await using lookupd = new FakeHttp(() => Response.json({ producers }));
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    const { status, json } = await admin.ask("GET", "/api/topics/t/c");
+
+    const reason =
+      `Get "http://${dead}/stats?format=json&topic=t&channel=c": dial tcp ${dead}: connect: connection refused`;
+    assertEquals([status, json], [502, { message: `UPSTREAM_ERROR: ${reason}` }]);
+  });
+});
+
+Deno.test("A channel that no node has is not found, also where an nsqlookupd does not know its topic", async () => {
+  await withCluster({}, async ({ lookupd, topic }) => {
+    await topic("t");
+    await withNsqlookupd({}, async (other) => {
+      const lookupdHttpAddresses = [lookupd.httpAddress, other.httpAddress];
+      await withNsqadmin({ lookupdHttpAddresses }, async (admin) => {
+        const { status, json } = await admin.ask("GET", "/api/topics/t/never");
+
+        assertEquals([status, json], [404, { message: "CHANNEL_NOT_FOUND" }]);
+      });
+    });
+  });
+});
 
 Deno.test("nsqadmin takes a node for one that has not answered when it lies, hangs, or is of another kind", async () => {
   await using liar = new FakeHttp(() =>

@@ -138,6 +138,7 @@ const REFUSED:
     ["POST", "/api/topics", { topic: "b$d" }, 400, "INVALID_TOPIC"],
     ["POST", "/api/topics", {}, 400, "INVALID_TOPIC"],
     ["POST", "/api/topics", "null", 400, "INVALID_TOPIC"],
+    ["DELETE", "/api/nodes/n", '\ufeff{"topic":"t"}', 400, "INVALID_BODY"],
     ["POST", "/api/topics", { topic: "t", channel: "b$d" }, 400, "INVALID_CHANNEL"],
     ["POST", "/api/topics", "", 400, "EOF"],
     ["POST", "/api/topics", { topic: 1 }, 400, "json: topic is no string"],

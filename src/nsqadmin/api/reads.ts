@@ -48,8 +48,10 @@ export async function channel(admin: AdminContext, request: RequestContext): Pro
   const parts = stats.flatMap(({ channels }) => channels ?? []).filter(({ channel_name }) =>
     channel_name === channel
   );
-  // Unlike NSQ, whose handler fails, or answers with nothing (docs/compatibility.md).
-  if (parts.length === 0) throw new HttpError(404, "CHANNEL_NOT_FOUND");
+  if (parts.length === 0) {
+    // Unlike NSQ, whose handler fails, or answers with nothing (docs/compatibility.md). Who has not answered may have it.
+    throw upstream.refusal() ?? new HttpError(404, "CHANNEL_NOT_FOUND");
+  }
   const sum = await sumChannels(parts);
   const clients = sum.clients === null ? null : await sortedInSlices(sum.clients, byTopology);
   return { ...sum, clients, message: upstream.message };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Answered, type Failure, failureText, UnansweredError } from "../../cluster/asked.ts";
+import { type Answered, type Failure, failureText, hasNone, UnansweredError } from "../../cluster/asked.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { AdminContext } from "../context.ts";
 
@@ -12,6 +12,7 @@ import type { AdminContext } from "../context.ts";
 export class Upstream {
   readonly #admin: AdminContext;
   readonly #messages: string[] = [];
+  #isPartial = false;
 
   constructor(admin: AdminContext) {
     this.#admin = admin;
@@ -35,6 +36,7 @@ export class Upstream {
         const text = failureText(done.failures);
         logger.warn(text);
         this.#messages.push(text);
+        this.#isPartial ||= !done.failures.every(hasNone);
       }
       return done;
     } catch (cause) {
@@ -42,6 +44,11 @@ export class Upstream {
       logger.error(`failed to ${what} - ${cause.message}`);
       throw new HttpError(502, `UPSTREAM_ERROR: ${cause.message}`, { cause });
     }
+  }
+
+  /** A refusal, where there may be what was not found, for not all have answered. */
+  refusal(): HttpError | undefined {
+    return this.#isPartial ? new HttpError(502, `UPSTREAM_ERROR: ${this.#messages.join("; ")}`) : undefined;
   }
 
   /** What the answer's `message` says. */

@@ -111,7 +111,7 @@ export async function bodyTexts<Name extends string>(
   const body = await request.readBody(BODY_SIZE_MAX);
   if (body === undefined) throw new HttpError(413, "INVALID_BODY");
   if (body.length === 0) throw new HttpError(400, "EOF");
-  const text = new TextDecoder().decode(body);
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
   request.detail = text;
   try {
     const texts: Partial<Record<Name, string>> = {};
