@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Answered, type Failure, tell, UnansweredError } from "./asked.ts";
+import { type Answered, type Failure, hasNone, tell, UnansweredError } from "./asked.ts";
 import { type Cluster, queryEscape } from "./cluster.ts";
 import { type ClusterNode, httpAddressOf } from "./cluster_nodes.ts";
 import type { Daemon } from "./daemon_client.ts";
@@ -84,11 +84,19 @@ export async function finish(
 
 /** Who does not have it any more has deleted it, although he may not have said so. */
 function goneIsDone({ done, failures }: Done): Done {
-  const isGone = ({ code }: Failure) => code === "TOPIC_NOT_FOUND" || code === "CHANNEL_NOT_FOUND";
   return {
-    done: [...done, ...failures.filter(isGone).map(({ daemon }) => daemon)],
-    failures: failures.filter((failure) => !isGone(failure)),
+    done: [...done, ...failures.filter(hasNone).map(({ daemon }) => daemon)],
+    failures: failures.filter((failure) => !hasNone(failure)),
   };
+}
+
+/**
+ * What came of it with those who have the topic or channel. A channel is on those nodes where somebody wanted it, and not all
+ * nsqlookupds know of each topic: who says that he has none has nothing to do, unless all do.
+ */
+export function withThoseConcerned({ done, failures }: Done): Done {
+  const left = failures.filter((failure) => !hasNone(failure));
+  return done.length + left.length === 0 ? { done, failures } : { done, failures: left };
 }
 
 const NOBODY: Answered<readonly ClusterNode[]> = { value: [], failures: [] };

@@ -13,7 +13,14 @@ import { type Moment, momentOf } from "../base/clock.ts";
 import { othersFirst } from "../base/every.ts";
 import { shortened } from "../base/shortened.ts";
 import { type Failure, failureText, UnansweredError } from "../cluster/asked.ts";
-import { type Action, type Done, type Rest, restOf, type Target } from "../cluster/cluster_actions.ts";
+import {
+  type Action,
+  type Done,
+  type Rest,
+  restOf,
+  type Target,
+  withThoseConcerned,
+} from "../cluster/cluster_actions.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Daemon } from "../cluster/daemon_client.ts";
 import { Patience } from "../cluster/patience.ts";
@@ -238,7 +245,7 @@ export class BulkGoes {
     let done: Done;
     let left: Rest | undefined;
     try {
-      done = await carryOut(this.#admin, author, change, cluster);
+      done = withThoseConcerned(await carryOut(this.#admin, author, change, cluster));
       left = restOf(done);
     } catch (error) {
       if (!(error instanceof UnansweredError)) throw error;

@@ -20,6 +20,7 @@ import {
   type Rest,
   type Target,
   tombstone,
+  withThoseConcerned,
 } from "../cluster/cluster_actions.ts";
 import { kick, type KickTarget } from "../cluster/kick.ts";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -70,7 +71,7 @@ export async function makeChange(
   admin.activity.tried(request, subject);
   try {
     const done = await carryOut(admin, authorOf(admin, request), change);
-    admin.activity.tried(request, subject, done);
+    admin.activity.tried(request, subject, withThoseConcerned(done));
     return done;
   } catch (error) {
     if (error instanceof UnansweredError) {

@@ -6,7 +6,7 @@
  */
 
 import { UnansweredError } from "../../cluster/asked.ts";
-import type { Done, Publication } from "../../cluster/cluster_actions.ts";
+import { type Done, type Publication, withThoseConcerned } from "../../cluster/cluster_actions.ts";
 import type { Header } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
 import { queryPairs } from "../../http/query.ts";
@@ -53,7 +53,7 @@ export async function submitForm(request: PageRequest): Promise<FormAnswer> {
     return { status: 200, page: <ConfirmPage request={request} change={change} at={at} /> };
   }
   try {
-    const done = await makeChange(admin, context, change);
+    const done = withThoseConcerned(await makeChange(admin, context, change));
     const { failures } = done;
     if (failures.length === 0) return { location: pathAfter(request, change, at) };
     admin.logger.warn(failures.map(({ reason }) => reason).join("\n"));
