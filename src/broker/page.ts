@@ -137,6 +137,7 @@ export class Page implements SegmentUser {
     this.segment = next;
     this.start = this.end = 0;
     this.woken = NOTHING_DUE;
-    this.taken.clear();
+    // To clear a set that is empty makes a new table, too.
+    if (this.taken.size > 0) this.taken.clear();
   }
 }

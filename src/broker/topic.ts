@@ -107,6 +107,9 @@ export class NoRoomError extends Error {
   override readonly name = "NoRoomError";
 }
 
+/** From this length on, in bytes, a segment in memory begins anew when all in it is finished: with each message that would cost too much. */
+const RESTART_FROM_BYTES = 2048;
+
 /** Where a small message is put together on its way into the log, for all topics: it is there no longer than that takes. */
 const SMALL_BLOCK = new Uint8Array(4096);
 
@@ -118,6 +121,8 @@ export class Topic {
   readonly durability: Durability;
   readonly log: TopicLog;
   readonly outstanding: Outstanding<Channel, Consumer>;
+  /** It has messages to be committed in this turn; kept by the broker. */
+  isAdded = false;
   messageCount = 0;
   messageBytes = 0;
   /** Messages that had been acknowledged and are lost, as far as is known: damaged, or missing at the start. */
@@ -554,7 +559,7 @@ export class Topic {
     if (!this.#started || this.#deleted) return;
     if (segment.end > this.#distributed || segment.committed < segment.count) return;
     if (segment !== this.log.active) this.log.release(segment);
-    else if (!segment.stored && segment.count > 0) this.log.restartActive();
+    else if (!segment.stored && segment.used > RESTART_FROM_BYTES) this.log.restartActive();
   }
 
   #commit(): void {
@@ -859,8 +864,9 @@ export class Topic {
   #tidyUp(): void {
     this.log.retry();
     const { active } = this.log;
-    if (active?.stored && active.count > 0 && active.isFinished && active.end <= this.#distributed) {
-      this.log.seal();
+    if (active && active.count > 0 && active.isFinished && active.end <= this.#distributed) {
+      if (active.stored) this.log.seal();
+      else this.log.restartActive();
     }
     this.#shrink();
     for (const channel of this.channels.values()) channel.rest();

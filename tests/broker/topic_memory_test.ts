@@ -93,6 +93,38 @@ Deno.test("Topic.maintain() lets a stored segment go when everything in it is fi
   assertEquals([test.topic.log.segments, test.stores.used(["t"])], [[], []]);
 });
 
+Deno.test("Topic begins its segment anew when enough of it is finished, and not with each message", async () => {
+  const test = testTopic();
+  const consumer = new TestConsumer(test.topic.channel("c"));
+  const counts = [];
+
+  // A header of 16 bytes, and for each message 38 of a batch and its size.
+  for (const length of [1000, 917, 1, 1]) {
+    test.publish("".padEnd(length));
+    await finishAll(test, consumer);
+    consumer.deliveries.length = 0;
+    const [{ count, used }] = test.topic.log.segments;
+    counts.push([count, used]);
+  }
+
+  assertEquals(counts, [[1, 1054], [2, 2009], [3, 2048], [0, 16]]);
+});
+
+Deno.test("Topic.maintain() gives the memory of a topic back of which little was finished", async () => {
+  const test = testTopic();
+  const consumer = new TestConsumer(test.topic.channel("c"));
+  test.publish("a");
+  await finishAll(test, consumer);
+  const segments = () => test.topic.log.segments.map(({ count }) => count);
+  assertEquals(segments(), [1]);
+
+  await test.topic.maintain();
+  assertEquals(segments(), [0]);
+  await test.topic.maintain();
+
+  assertEquals(segments(), []);
+});
+
 Deno.test("Topic.maintain() gives the memory of a topic back that has been idle for a while", async () => {
   const test = testTopic();
   const consumer = new TestConsumer(test.topic.channel("c"));

@@ -279,5 +279,5 @@ Deno.test("Topic asks no channel whether others need a message when one has fini
     channel.finish(consumer, deliveries[0].position, 0);
   }
 
-  assertEquals([asked, topic.log.segments.map(({ count }) => count)], [0, [0]]);
+  assertEquals([asked, topic.log.segments.map(({ isFinished }) => isFinished)], [0, [true]]);
 });
