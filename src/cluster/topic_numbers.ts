@@ -25,6 +25,8 @@ export interface ChannelNumbers {
   readonly consumers: number;
   /** Age of the oldest message that is first in line, in s; NSQ's nsqd does not tell it, and it is 0 then. */
   readonly oldestS: number;
+  /** Messages that consumers have finished; NSQ's nsqd does not tell it, and it is 0 then. */
+  readonly finished: number;
   readonly paused: boolean;
 }
 
@@ -53,6 +55,7 @@ const CHANNEL = [
   "client_count",
   "oldest_message_age_seconds",
   "paused",
+  "finish_count",
 ] as const;
 
 /** Topics and channels that a node may tell of, the same one twice or not: of empty ones an answer holds millions. */
@@ -193,6 +196,7 @@ export class StatsReader {
         messages: 0,
         consumers: 0,
         oldestS: 0,
+        finished: 0,
         paused: false,
       };
       channels.push(channel);
@@ -247,6 +251,9 @@ export class StatsReader {
           break;
         case 10:
           channel.paused = cursor.flag("paused");
+          break;
+        case 11:
+          channel.finished = cursor.whole("finish_count");
           break;
         default:
           if (!cursor.passField(this.#channel)) return "other";

@@ -23,6 +23,7 @@ Deno.test("StatsReader.read() has all numbers of topics and channels, and what a
     clients: [{ client_id: "x" }],
     paused: true,
     oldest_message_age_seconds: 9,
+    finish_count: 14,
     e2e_processing_latency: { count: 0, percentiles: null },
   };
   const topic = {
@@ -58,6 +59,7 @@ Deno.test("StatsReader.read() has all numbers of topics and channels, and what a
       timedOut: 7,
       consumers: 8,
       oldestS: 9,
+      finished: 14,
       paused: true,
     }],
   }]);

@@ -175,6 +175,7 @@ export class NodeNumbers {
     numbers[from + AT.consumers] = counted(channel.consumers);
     numbers[from + AT.paused] = channel.paused ? 1 : 0;
     numbers[from + AT.oldestS] = counted(channel.oldestS);
+    numbers[from + AT.finished] = counted(channel.finished);
     this.#note(channel, {
       isLost: isEphemeral(channel.name) || isEphemeral(topic.name),
       held: counted(channel.inFlight) + counted(channel.deferred),
@@ -184,8 +185,9 @@ export class NodeNumbers {
       numbers[from + AT.inRate] = this.#rate(
         numbers[from + AT.messages] - before.numbers[before.from + AT.messages],
       );
+      const count = numbers[from + AT.finished] > 0 ? finished : noMore;
       numbers[from + AT.outRate] = this.#rate(
-        finished(numbers, from) - finished(before.numbers, before.from),
+        count(numbers, from) - count(before.numbers, before.from),
       );
       numbers[from + AT.requeueRate] = this.#rate(
         numbers[from + AT.requeued] - before.numbers[before.from + AT.requeued],
@@ -273,8 +275,13 @@ function counted(value: number): number {
   return Math.min(Math.max(value, 0), Number.MAX_SAFE_INTEGER);
 }
 
-/** Messages that a channel has had and has no more: finished or, by somebody's wish, emptied. NSQ does not count them. */
+/** Messages that consumers of a channel have finished, where its node counts them. */
 function finished(numbers: Float64Array, from: number): number {
+  return numbers[from + AT.finished];
+}
+
+/** Messages that a channel has had and has no more: finished, or, by somebody's wish, emptied. */
+function noMore(numbers: Float64Array, from: number): number {
   return numbers[from + AT.messages] - numbers[from + AT.depth] - numbers[from + AT.inFlight] -
     numbers[from + AT.deferred];
 }

@@ -25,6 +25,8 @@ export const FIELDS = [
   "requeueRate",
   /** Age of the oldest message that is first in line, in s, of the node where that is most; 0 where it is not known. */
   "oldestS",
+  /** Messages that consumers of a channel have finished; of a node that does not tell it, or a topic, 0. */
+  "finished",
 ] as const;
 
 /** A number that is known of a topic or channel. */

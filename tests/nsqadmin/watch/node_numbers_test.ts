@@ -59,6 +59,20 @@ Deno.test("NodeNumbers.read() has a topic's own numbers, and those of its channe
   });
 });
 
+Deno.test("NodeNumbers.read() has what was finished as a node counts it, and where none does by what is no more", async () => {
+  const set = new SeriesSet();
+  const said = (counts: { readonly depth: number; readonly finish_count?: number }) =>
+    answer({ name: "t", channels: [{ name: "c", message_count: 100, ...counts }] });
+  const previous = await read(set, said({ depth: 90 }));
+
+  const first = await read(set, said({ depth: 80, finish_count: 4 }), { atMs: 1000, previous });
+  const emptied = await read(set, said({ depth: 0, finish_count: 6 }), { atMs: 2000, previous: first });
+  const uncounted = await read(set, said({ depth: 80 }), { atMs: 1000, previous });
+
+  const outRates = [first, emptied, uncounted].map((numbers) => all(numbers, "outRate"));
+  assertEquals(outRates, [{ t: 4, c: 4 }, { t: 2, c: 2 }, { t: 10, c: 10 }]);
+});
+
 Deno.test("NodeNumbers.read() has rates by what the node said before, also when the order is another", async () => {
   const set = new SeriesSet();
   const previous = await read(
