@@ -85,7 +85,7 @@ function Gone(
   );
 }
 
-/** A node that is gone, and what waited there of a topic or channel. */
+/** A node that is gone, and what waited there of a topic with its channels, or of a channel. */
 export interface GoneNode {
   readonly node: WatchedNode;
   readonly depth: number;
@@ -101,7 +101,7 @@ export async function goneWith(
   await inSlices(poller.nodes, (node) => {
     const { gone: goneSince, numbers } = node;
     const at = goneSince === undefined ? -1 : numbers?.series.indexOf(series) ?? -1;
-    if (at >= 0) gone.push({ node, depth: numbers?.at(at, "depth") ?? 0 });
+    if (at >= 0) gone.push({ node, depth: numbers?.waitingAt(at) ?? 0 });
   });
   return gone;
 }
@@ -147,7 +147,9 @@ export function LastKnown(
     const { numbers } = node;
     return [{
       node,
-      numbers: LAST_FIELDS.map(([field, words]) => `${whole(numbers.at(at, field))} ${words}`),
+      numbers: LAST_FIELDS.map(([field, words]) =>
+        `${whole(field === "depth" ? numbers.waitingAt(at) : numbers.at(at, field))} ${words}`
+      ),
     }];
   });
   if (known.length === 0) return NOTHING;

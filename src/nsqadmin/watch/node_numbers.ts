@@ -116,6 +116,16 @@ export class NodeNumbers {
     return this.#numbers[index * FIELDS.length + AT[field]];
   }
 
+  /** What waits in the `index`-th, which is a channel, or a topic with its channels. */
+  waitingAt(index: number): number {
+    const { series } = this;
+    let waiting = this.at(index, "depth");
+    for (let i = index + 1; i < series.length && series[i].topic === series[index]; i++) {
+      waiting += this.at(i, "depth");
+    }
+    return waiting;
+  }
+
   /** Adds all of it to the sums of the round that goes on. */
   addToSums(): void {
     for (let i = 0; i < this.series.length; i++) this.series[i].add(this.#numbers, i * FIELDS.length);
