@@ -7,11 +7,11 @@
 import type { Answer } from "../../http/answer.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { type Activity, textOf } from "../activity.ts";
-import { csvFile, type Fields, fileOf } from "../console/export.tsx";
+import { csvFile, type ExportedTable, type Fields, fileOf } from "../console/export.tsx";
 import { queryOf } from "../console/request.ts";
 import type { AdminContext } from "../context.ts";
 
-/** What both forms tell of an activity, before what daemons have made of it. */
+/** What all forms tell of an activity, before what daemons have made of it. */
 const FIELDS: Fields<Activity> = {
   time: ({ atMs }) => new Date(atMs).toISOString(),
   user: ({ user }) => user,
@@ -42,13 +42,18 @@ export function activity(admin: AdminContext, request: RequestContext): unknown 
 
 /** `GET /api/activity.csv` */
 export function activityCsv(admin: AdminContext, request: RequestContext): Promise<Answer> {
-  return csvFile(fileOf(asked(admin, request), {
+  return csvFile(activityFile(asked(admin, request)));
+}
+
+/** Activities as a table. */
+export function activityFile(activities: readonly Activity[]): ExportedTable {
+  return fileOf(activities, {
     ...FIELDS,
     done_by: ({ results }) =>
       results.filter(({ reason }) => reason === undefined).map(({ daemon }) => daemon).join("; "),
     failed: ({ results }) =>
       results.flatMap(({ daemon, reason }) => reason === undefined ? [] : `${daemon}: ${reason}`).join("; "),
-  }));
+  });
 }
 
 function asked({ activity }: AdminContext, { rawQuery }: RequestContext): Activity[] {

@@ -4,7 +4,10 @@
  * @module
  */
 
+import type { Answer } from "../../http/answer.ts";
 import { ACTIVITIES_MAX, type Activity, textOf } from "../activity.ts";
+import { activityFile } from "../api/activity.ts";
+import { exported } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import { type Markup, NOTHING } from "./markup.ts";
 import { EmptyRow, Table, TableControls, Time } from "./parts.tsx";
@@ -18,12 +21,14 @@ const RESULTS_SHOWN_MAX = 5;
 const COLUMNS: Columns<Activity> = { name: ({ number }) => -number };
 
 /** `GET /activity` */
-export async function activityPage(request: PageRequest): Promise<Markup> {
+export async function activityPage(request: PageRequest): Promise<Markup | Answer> {
   const view = tableView(request.query, COLUMNS);
   const part = await tablePart(request.admin.activity.newestFirst, view, {
     columns: COLUMNS,
     nameOf: textOf,
   });
+  const file = exported(request, { activity: activityFile(part.found) }, []);
+  if (file) return await file;
   const query = queryWith(new Map([["filter", view.filter]]), view.filter === "" ? { filter: "" } : {});
   return Promise.resolve(
     <Layout request={request} title="Activity" live>

@@ -4,9 +4,12 @@
  * @module
  */
 
+import type { Moment } from "../../base/clock.ts";
+import type { Answer } from "../../http/answer.ts";
 import { findingText, stateOf, subjectText } from "../alerts/alerts.ts";
 import type { Alert } from "../alerts/found.ts";
 import { AlertSubjectLink } from "./alert_strip.tsx";
+import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import { type Markup, NOTHING } from "./markup.ts";
 import { ClusterNews, seen } from "./news.tsx";
@@ -22,8 +25,28 @@ interface Row {
 
 const COLUMNS: Columns<Row> = { name: ({ place }) => place };
 
+/** A row in a file. */
+const ALERT_FIELDS: Fields<Row> = {
+  state: ({ alert }) => stateOf(alert),
+  rule: ({ alert }) => alert.rule.text,
+  kind: ({ alert }) => alert.rule.kind,
+  topic: ({ alert }) => alert.subject.topic,
+  channel: ({ alert }) => alert.subject.channel,
+  node: ({ alert }) => alert.subject.node,
+  value: ({ alert }) => alert.value,
+  limit: ({ alert }) => alert.rule.limit,
+  finding: ({ alert }) => findingText(alert),
+  since: ({ alert }) => timeOf(alert.since),
+  fired: ({ alert }) => timeOf(alert.fired),
+  resolved: ({ alert }) => timeOf(alert.resolved),
+};
+
+function timeOf(moment: Moment | undefined): string | undefined {
+  return moment && new Date(moment.wallMs).toISOString();
+}
+
 /** `GET /alerts` */
-export async function alertsPage(request: PageRequest): Promise<Markup> {
+export async function alertsPage(request: PageRequest): Promise<Markup | Answer> {
   await seen(request);
   const { alerts } = request.admin;
   const rows = [...alerts.firing, ...alerts.pending, ...alerts.resolved].map((alert, place) => ({
@@ -33,6 +56,8 @@ export async function alertsPage(request: PageRequest): Promise<Markup> {
   const view = tableView(request.query, COLUMNS);
   const nameOf = ({ alert }: Row) => `${stateOf(alert)} ${subjectText(alert)} ${alert.rule.text}`;
   const part = await tablePart(rows, view, { columns: COLUMNS, nameOf });
+  const file = exported(request, { alerts: fileOf(part.found, ALERT_FIELDS) }, []);
+  if (file) return await file;
   return (
     <Layout request={request} title="Alerts" live>
       <h1>Alerts</h1>
@@ -64,6 +89,7 @@ export async function alertsPage(request: PageRequest): Promise<Markup> {
           {part.rows.length === 0 && <EmptyRow columns={6}>There is none.</EmptyRow>}
         </tbody>
       </Table>
+      <ExportLinks request={request} />
       <section>
         <h2>Rules</h2>
         <p>

@@ -67,6 +67,7 @@ export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
   const file = exported(request, tables, poller.failures);
   if (file) return await file;
   const head = { request, view };
+  const tombstoned = new Set(watched?.node.topics?.flatMap((each) => each.tombstoned ? each.topic : []));
   return (
     <Layout request={request} title={`Node ${address}`} live>
       <h1>Node {watched === undefined ? address : `${watched.node.hostname} (${address})`}</h1>
@@ -101,7 +102,8 @@ export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
               {part.rows.map((row) => (
                 <tr>
                   <th scope="row" class="name">
-                    <a href={request.paths.topic(row.name)}>{row.name}</a> <Paused is={row.paused} />
+                    <a href={request.paths.topic(row.name)}>{row.name}</a> <Paused is={row.paused} />{" "}
+                    {tombstoned.has(row.name) && <strong class="mark">tombstoned</strong>}
                   </th>
                   <Count of={row.depth} />
                   <DeepestChannel request={request} of={row} />

@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { ClusterNode } from "../../cluster/cluster_nodes.ts";
 import type { NodeFacts } from "../../cluster/node_facts.ts";
 import type { Answer } from "../../http/answer.ts";
 import type { NodeState, WatchedNode } from "../watch/watched_node.ts";
@@ -79,8 +78,8 @@ export const NODE_TABLE: readonly Column<WatchedNode>[] = [
     name: "lookupds",
     head: "Told by",
     isThere: ({ admin: { cluster } }) => cluster.registries !== undefined,
-    cell: ({ node }, { admin: { cluster } }) => (
-      <ToldBy node={node} of={cluster.registries?.addresses.length ?? 0} />
+    cell: (watched, { admin: { cluster } }) => (
+      <ToldBy watched={watched} of={cluster.registries?.addresses.length ?? 0} />
     ),
   },
   { name: "topics", head: "Topics", cell: (watched) => <TopicCount of={watched} /> },
@@ -189,12 +188,14 @@ function State(
   );
 }
 
-function ToldBy({ node, of: count }: { readonly node: ClusterNode; readonly of: number }): Markup {
-  const told = node.remote_addresses?.length ?? 0;
+function ToldBy(
+  { watched: { node, gone }, of: count }: { readonly watched: WatchedNode; readonly of: number },
+): Markup {
+  const told = gone === undefined ? node.remote_addresses?.length ?? 0 : 0;
   return (
     <td class="n">
       <span title={node.remote_addresses?.join("\n")}>{told} of {count}</span>{" "}
-      {told !== count && <strong class="mark">not all agree</strong>}
+      {gone === undefined && told !== count && <strong class="mark">not all agree</strong>}
     </td>
   );
 }

@@ -155,6 +155,7 @@ function Totals(
     ["nodes", nodesText(request)],
     ["topics", whole(rows.length)],
     ["waiting in topics", whole(total(({ depth }) => depth))],
+    ["waiting in channels", whole(total(({ channelsDepth }) => channelsDepth))],
     ["messages in a second", rounded(total(({ inRate }) => inRate))],
     ["finished in a second", rounded(total(({ outRate }) => outRate))],
     ["in flight", whole(total(({ inFlight }) => inFlight))],

@@ -4,18 +4,39 @@
  * @module
  */
 
+import type { Answer } from "../../http/answer.ts";
 import type { Redrive } from "../redrive/redrive.ts";
 import { OVER_MAX } from "../redrive/redrives.ts";
+import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { ChangeButton, Count, EmptyRow, Table, Time } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 
+/** A row in a file. */
+const REDRIVE_FIELDS: Fields<Redrive> = {
+  id: ({ id }) => id,
+  began: ({ beganMs }) => new Date(beganMs).toISOString(),
+  ended: ({ endedMs }) => endedMs === undefined ? undefined : new Date(endedMs).toISOString(),
+  user: ({ author }) => author.user,
+  topic: ({ order }) => order.topic,
+  channel: ({ order }) => order.channel,
+  to: ({ order }) => order.to,
+  rate: ({ order }) => order.rate,
+  redriven: ({ redriven }) => redriven,
+  count: ({ count }) => count,
+  put_back: ({ failed }) => failed,
+  state: ({ state }) => state,
+  problem: ({ problem }) => problem,
+};
+
 /** `GET /redrives` */
-export function redrivesPage(request: PageRequest): Promise<Markup> {
+export async function redrivesPage(request: PageRequest): Promise<Markup | Answer> {
   const { redrives } = request.admin;
   const all = redrives.newestFirst;
-  return Promise.resolve(
+  const file = exported(request, { redrives: fileOf(all, REDRIVE_FIELDS) }, []);
+  if (file) return await file;
+  return (
     <Layout request={request} title="Redrives" live>
       <h1>Redrives</h1>
       <p>
@@ -41,7 +62,8 @@ export function redrivesPage(request: PageRequest): Promise<Markup> {
           {all.length === 0 && <EmptyRow columns={request.may("redrive") ? 9 : 8}>There is none.</EmptyRow>}
         </tbody>
       </Table>
-    </Layout>,
+      <ExportLinks request={request} />
+    </Layout>
   );
 }
 

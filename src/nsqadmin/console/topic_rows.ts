@@ -17,7 +17,9 @@ export interface TopicRow {
   readonly depth: number;
   /** Of the channel that has the most. */
   readonly channelDepth: number;
-  /** Its name, if there is anything in it. */
+  /** Of all its channels: a message is there once for each. */
+  readonly channelsDepth: number;
+  /** Name of the deepest channel, if there is anything in it. */
   readonly deepestChannel: string | undefined;
   readonly inFlight: number;
   readonly deferred: number;
@@ -106,8 +108,10 @@ function rowOf(
   },
 ): TopicRow {
   let [channelDepth, deepestChannel]: [number, string | undefined] = [0, undefined];
+  let channelsDepth = 0;
   for (const channel of channels) {
     const depth = channel.of("depth");
+    channelsDepth += depth;
     if (depth > channelDepth) [channelDepth, deepestChannel] = [depth, channel.name];
   }
   return {
@@ -115,6 +119,7 @@ function rowOf(
     series,
     depth: of("depth"),
     channelDepth,
+    channelsDepth,
     deepestChannel,
     inFlight: of("inFlight"),
     deferred: of("deferred"),

@@ -50,6 +50,8 @@ Deno.test("Every table is linked to as files, which are there", async () => {
         `/nodes/${node}`,
         "/counter",
         "/lookup",
+        "/alerts",
+        "/redrives",
       ]
     ) {
       const page = new HtmlPage((await admin.ask("GET", `${path}?done=pause`)).text);
@@ -84,6 +86,10 @@ Deno.test("Every table is linked to as files, which are there", async () => {
       ["/counter?format=json", 200, 1],
       ["/lookup?format=csv", 200, 1],
       ["/lookup?format=json", 200, 1],
+      ["/alerts?format=csv", 200, 1],
+      ["/alerts?format=json", 200, 1],
+      ["/redrives?format=csv", 200, 0],
+      ["/redrives?format=json", 200, 0],
     ]);
     assertEquals(
       (await admin.ask("GET", "/counter?format=csv")).text,
@@ -106,6 +112,28 @@ Deno.test("Every table is linked to as files, which are there", async () => {
       }],
       failures: [],
     });
+  });
+});
+
+Deno.test("Alerts and activities are rows of files, as many as the filter lets through", async () => {
+  await withCluster({}, async ({ admin, nsqds: [nsqd], topic }) => {
+    for (const name of ["t", "x"]) {
+      await topic(name, "c");
+      await publish(nsqd, name, "body");
+      await admin.ask("POST", `/api/topics/${name}`, { body: { action: "pause" } });
+    }
+
+    const alerts = await admin.json("/alerts?filter=t/c&format=json") as { rows: Record<string, unknown>[] };
+    assertEquals(
+      alerts.rows.map(({ state, kind, topic, channel, node, value, fired }) => [
+        ...[state, kind, topic, channel, node, value, fired],
+      ]),
+      [["pending", "no-consumers", "t", "c", null, 1, null]],
+    );
+    const { text } = await admin.ask("GET", "/activity?filter=x", { headers: { Accept: "text/csv" } });
+    const [head, row, end] = text.split("\r\n").map((line) => line.split(","));
+    assertEquals([row[head.indexOf("action")], row[head.indexOf("topic")]], ["pause", "x"]);
+    assertEquals(end, [""]);
   });
 });
 

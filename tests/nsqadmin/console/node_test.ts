@@ -140,6 +140,21 @@ Deno.test("A node's pages say that it is not well, and that others are of other 
   });
 });
 
+Deno.test("The page of a node marks the topics of which nsqlookupds do not tell for a while", async () => {
+  const topics = ["here", "off"];
+  await using node = new FakeHttp(() =>
+    Response.json({ topics: topics.map((topic_name) => ({ topic_name })) })
+  );
+  const [broadcast_address, port] = node.address.split(":");
+  const producers = [{ broadcast_address, http_port: Number(port), topics, tombstones: [false, true] }];
+  await using lookupd = new FakeHttp(() => Response.json({ producers }));
+  await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
+    const { rows } = await pageAt(admin, `/nodes/${node.address}`);
+
+    assertEquals(rows.map(([name]) => name), ["Topic", "here", "off tombstoned"]);
+  });
+});
+
 Deno.test("The page of a node with very many topics shows a hundred of them, and finds the others", async () => {
   const topics = Array.from({ length: 20_000 }, (_, i) => ({ topic_name: `t${i}`, depth: i }));
   await using node = fakeNode(() => Response.json({ topics }));

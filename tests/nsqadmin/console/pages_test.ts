@@ -187,6 +187,7 @@ Deno.test("The overview, a node's page and a file name the deepest channel of a 
       ]);
       assert(links.includes("/topics/t/b"));
     }
+    assertStringIncludes((await pageAt(admin, "/")).text, "waiting in topics 0 waiting in channels 15");
     const { rows } = await admin.json("/?format=json&sort=-channel-depth") as {
       rows: { channel_depth: number; deepest_channel: string | null }[];
     };
