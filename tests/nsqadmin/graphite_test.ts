@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { fakeNode, pageAt } from "../support/console_pages.ts";
 import { FakeHttp } from "../support/fake_http.ts";
 import { withNsqadmin } from "../support/nsqadmin_in_process.ts";
 import { deadAddress } from "../support/ports.ts";
@@ -80,6 +81,66 @@ Deno.test("GET /render is passed on to graphite, with its credentials, where it 
     "127.0.0.1",
   ]);
   assert(lines.every((line) => !line.includes("secret")));
+});
+
+Deno.test("Pages of a topic, channel and node link to what graphite has of them, where it is proxied", async () => {
+  await using server = new FakeHttp(() => new Response("png"));
+  await using node = fakeNode(() => Response.json({ topics: [{ topic_name: "t" }] }));
+  const options = {
+    nsqdHttpAddresses: [node.address],
+    graphiteUrl: `http://${server.address}`,
+    proxyGraphite: true,
+    basePath: "/sub",
+    statsdIntervalMs: 10_000,
+    statsdPrefix: "nsq.%s.",
+    statsdCounterFormat: "",
+  };
+  await withNsqadmin(options, async (admin) => {
+    const targetsOf = async (path: string) => {
+      const { links } = await pageAt(admin, path);
+      return links.filter((link) => link.startsWith("/sub/render?")).map((link) =>
+        new URL(link, admin.url).searchParams.get("target")
+      );
+    };
+
+    assertEquals(await targetsOf("/sub/topics/t"), [
+      'summarize(sumSeries(stats.gauges.nsq.*.topic.t.depth),"10sec","avg")',
+      'summarize(scale(sumSeries(nsq.*.topic.t.message_count),0.1),"10sec","avg")',
+    ]);
+    const host = node.address.replace(/[.:]/g, "_");
+    assertEquals(
+      (await targetsOf(`/sub/nodes/${node.address}`))[2],
+      `summarize(scale(nsq.${host}.mem.gc_runs,0.1),"10sec","avg")`,
+    );
+    const { links } = await pageAt(admin, "/sub/topics/t");
+    const link = links.find((each) => each.startsWith("/sub/render?")) ?? "";
+    assertEquals((await admin.ask("GET", link)).text, "png");
+    assertEquals(server.asked, [`GET ${link.slice("/sub".length)}`]);
+  });
+});
+
+Deno.test("Names of strangers are nothing but a part of graphite's", async () => {
+  await using node = fakeNode(() =>
+    Response.json({ topics: [{ topic_name: "t", channels: [{ channel_name: "a b),f(c#ephemeral" }] }] })
+  );
+  const options = {
+    nsqdHttpAddresses: [node.address],
+    graphiteUrl: "http://127.0.0.1:1",
+    proxyGraphite: true,
+  };
+  await withNsqadmin(options, async (admin) => {
+    const { links } = await pageAt(admin, `/topics/t/${encodeURIComponent("a b),f(c#ephemeral")}`);
+    const [first] = links.filter((link) => link.startsWith("/render?"));
+
+    assertEquals(
+      new URL(first, admin.url).searchParams.get("target"),
+      'summarize(sumSeries(stats.gauges.nsq.*.topic.t.channel.a_bfcephemeral.depth),"60sec","avg")',
+    );
+  });
+  await withNsqadmin({ ...options, proxyGraphite: false }, async (admin) => {
+    const { links } = await pageAt(admin, "/topics/t");
+    assertEquals(links.filter((link) => link.includes("render")), []);
+  });
 });
 
 Deno.test("GET /render is not found where graphite is not proxied, and 502 where it does not answer", async () => {

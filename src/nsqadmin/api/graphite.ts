@@ -41,7 +41,7 @@ export async function graphiteRate(admin: AdminContext, request: RequestContext)
   }
 }
 
-/** `GET /render`: the same of graphite. */
+/** `GET /render`: the same of graphite, which knows of no base path. */
 export function graphiteProxy(admin: AdminContext): Responder {
   return async (request) => {
     const url = new URL(admin.options.graphiteUrl);
@@ -49,7 +49,7 @@ export function graphiteProxy(admin: AdminContext): Responder {
     try {
       const headers = forwardedHeaders(admin, request, url);
       return await admin.http.send(
-        { method: "GET", url: new URL(request.rawPath + query, url), headers },
+        { method: "GET", url: new URL(`/render${query}`, url), headers },
         ({ status, headers, pieces }) => new Answer(status, new HeaderBlock(passedOn(headers)), pieces),
       );
     } catch (error) {

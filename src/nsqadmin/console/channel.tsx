@@ -10,6 +10,7 @@ import { CHANNEL_FIELDS, ChannelCounts, ChannelHeads } from "./channel_columns.t
 import { channelConsumers, CLIENT_FIELDS } from "./channel_consumers.tsx";
 import { Charts } from "./charts.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
+import { CHANNEL_METRICS, GraphiteLinks } from "./graphite.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
@@ -74,6 +75,11 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
       {sum === undefined ? <p>No node that has answered has this channel.</p> : (
         <>
           <Charts request={request} history={poller.history} of={series} fields={CHARTS} />
+          <GraphiteLinks
+            request={request}
+            of={["topic", topic, "channel", channel]}
+            metrics={CHANNEL_METRICS}
+          />
           <NodesTable request={request} sum={sum} />
           <ExportLinks request={request} table="nodes" />
           {consumers}

@@ -11,6 +11,7 @@ import type { NodeState, WatchedNode } from "../watch/watched_node.ts";
 import { Charts, rounded, whole } from "./charts.tsx";
 import { ForgetButton, gossipText } from "./cluster.tsx";
 import { exported, ExportLinks, fileOf } from "./export.tsx";
+import { GraphiteLinks, NODE_METRICS } from "./graphite.tsx";
 import { Layout } from "./layout.tsx";
 import { likelyCause } from "./likely_cause.ts";
 import { type Markup, NOTHING } from "./markup.ts";
@@ -77,6 +78,7 @@ export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
           <About request={request} of={watched} />
           <StopAdvice request={request} of={watched} />
           <Charts request={request} history={poller.nodeHistory} of={watched} fields={CHARTS} />
+          <GraphiteLinks request={request} of={["mem"]} node={address} metrics={NODE_METRICS} />
           <TableControls
             request={request}
             view={view}

@@ -153,6 +153,11 @@ export class Paths {
     return `${this.#base}/redrives`;
   }
 
+  /** Of graphite, by this nsqadmin. */
+  render(query: string): string {
+    return `${this.#base}/render?${query}`;
+  }
+
   get login(): string {
     return `${this.#base}/login`;
   }

@@ -11,6 +11,7 @@ import type { Series } from "../watch/series.ts";
 import { CHANNEL_FIELDS, ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
 import { Charts, rounded } from "./charts.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
+import { GraphiteLinks, TOPIC_METRICS } from "./graphite.tsx";
 import { Layout } from "./layout.tsx";
 import { LatencyCells, LatencyHeads, quantilesOf } from "./latency.tsx";
 import type { Markup } from "./markup.ts";
@@ -103,6 +104,7 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
       {nodes === 0 ? <p>No node that has answered has this topic.</p> : (
         <>
           <Charts request={request} history={poller.history} of={series} fields={CHARTS} />
+          <GraphiteLinks request={request} of={["topic", topic]} metrics={TOPIC_METRICS} />
           <NodesTable request={request} parts={parts} sum={sum} series={series} />
           <ExportLinks request={request} table="nodes" />
           <ChannelsTable request={request} sum={sum} />
