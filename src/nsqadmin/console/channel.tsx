@@ -4,9 +4,8 @@
  * @module
  */
 
-import type { ChannelStats } from "../../cluster/topic_stats.ts";
 import type { Answer } from "../../http/answer.ts";
-import { CHANNEL_FIELDS, ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
+import { CHANNEL_FIELDS, ChannelCounts, ChannelHeads, type ChannelPart } from "./channel_columns.tsx";
 import { channelConsumers, CLIENT_FIELDS } from "./channel_consumers.tsx";
 import { Charts } from "./charts.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
@@ -16,6 +15,7 @@ import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { GoneWith, goneWith, LastKnown } from "./news.tsx";
 import { ActionsOnAllNodes, ActionsOnNode, Failures, NodeHead, Paused, Table } from "./parts.tsx";
+import { ratesAt, ratesOf } from "./rates.ts";
 import { DeadLetterLinks, RedriveForm } from "./redrive.tsx";
 import type { PageRequest } from "./request.ts";
 
@@ -29,9 +29,9 @@ const CHARTS = [
 ] as const;
 
 /** What a node has of the channel, in a file. */
-const NODE_FIELDS: Fields<ChannelStats> = {
-  node: ({ node }) => node,
-  hostname: ({ hostname }) => hostname,
+const NODE_FIELDS: Fields<ChannelPart> = {
+  node: ({ stats }) => stats.node,
+  hostname: ({ stats }) => stats.hostname,
   ...CHANNEL_FIELDS,
 };
 
@@ -42,8 +42,9 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
   const { sum, failures } = await views.channel(topic, channel, request);
   poller.note();
   const series = poller.find(topic, channel);
+  const parts = (sum?.nodes ?? []).map((stats) => ({ stats, ...ratesAt(request, stats.node, series) }));
   const file = exported(request, {
-    nodes: fileOf(sum?.nodes ?? [], NODE_FIELDS),
+    nodes: fileOf(parts, NODE_FIELDS),
     consumers: fileOf(sum?.clients ?? [], CLIENT_FIELDS),
   }, failures);
   if (file) return await file;
@@ -80,7 +81,7 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
             of={["topic", topic, "channel", channel]}
             metrics={CHANNEL_METRICS}
           />
-          <NodesTable request={request} sum={sum} />
+          <NodesTable request={request} parts={parts} sum={{ stats: sum, ...ratesOf(series) }} />
           <ExportLinks request={request} table="nodes" />
           {consumers}
           <ExportLinks request={request} table="consumers" />
@@ -91,9 +92,14 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
   );
 }
 
-function NodesTable({ request, sum }: { readonly request: PageRequest; readonly sum: ChannelStats }): Markup {
-  const nodes = sum.nodes ?? [];
-  const quantiles = quantilesOf(nodes);
+function NodesTable(
+  { request, parts, sum }: {
+    readonly request: PageRequest;
+    readonly parts: readonly ChannelPart[];
+    readonly sum: ChannelPart;
+  },
+): Markup {
+  const quantiles = quantilesOf(parts.map(({ stats }) => stats));
   return (
     <Table caption="Nodes that have the channel">
       <thead>
@@ -105,17 +111,17 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
         </tr>
       </thead>
       <tbody>
-        {nodes.map((node) => (
+        {parts.map((part) => (
           <tr>
-            <NodeHead request={request} of={node} />
-            <ChannelCounts of={node} />
-            <LatencyCells of={node.e2e_processing_latency} quantiles={quantiles} />
+            <NodeHead request={request} of={part.stats} />
+            <ChannelCounts of={part} />
+            <LatencyCells of={part.stats.e2e_processing_latency} quantiles={quantiles} />
             {request.may("pause") && (
               <td>
                 <ActionsOnNode
                   request={request}
-                  to={request.paths.channel(sum.topic_name, sum.channel_name)}
-                  of={node}
+                  to={request.paths.channel(sum.stats.topic_name, sum.stats.channel_name)}
+                  of={part.stats}
                 />
               </td>
             )}
@@ -124,7 +130,7 @@ function NodesTable({ request, sum }: { readonly request: PageRequest; readonly 
         <tr class="total">
           <th scope="row" class="name">Total</th>
           <ChannelCounts of={sum} />
-          <LatencyCells of={sum.e2e_processing_latency} quantiles={quantiles} />
+          <LatencyCells of={sum.stats.e2e_processing_latency} quantiles={quantiles} />
           {request.may("pause") && <td></td>}
         </tr>
       </tbody>

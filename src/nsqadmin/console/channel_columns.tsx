@@ -5,36 +5,45 @@
  */
 
 import type { ChannelStats } from "../../cluster/topic_stats.ts";
+import { rounded } from "./charts.tsx";
 import type { Fields } from "./export.tsx";
 import type { Markup } from "./markup.ts";
-import { Count } from "./parts.tsx";
+import type { Rates } from "./rates.ts";
 
-const COLUMNS: readonly (readonly [head: string, valueOf: (channel: ChannelStats) => number])[] = [
-  ["Depth", ({ depth }) => depth],
-  ["In memory", ({ memory_depth }) => memory_depth],
-  ["On disk", ({ backend_depth }) => backend_depth],
-  ["In flight", ({ in_flight_count }) => in_flight_count],
-  ["Deferred", ({ deferred_count }) => deferred_count],
-  ["Requeued", ({ requeue_count }) => requeue_count],
-  ["Timed out", ({ timeout_count }) => timeout_count],
-  ["Messages", ({ message_count }) => message_count],
-  ["Consumers", ({ client_count }) => client_count],
-];
+/** What is shown of a channel, on a node or on all. */
+export interface ChannelPart extends Rates {
+  readonly stats: ChannelStats;
+}
+
+/** The name of each in a file, its head, and its cells. */
+const COLUMNS:
+  readonly (readonly [name: string, head: string, valueOf: (part: ChannelPart) => number | undefined])[] = [
+    ["depth", "Depth", ({ stats }) => stats.depth],
+    ["in_memory", "In memory", ({ stats }) => stats.memory_depth],
+    ["on_disk", "On disk", ({ stats }) => stats.backend_depth],
+    ["in_flight", "In flight", ({ stats }) => stats.in_flight_count],
+    ["deferred", "Deferred", ({ stats }) => stats.deferred_count],
+    ["in", "In/s", ({ inRate }) => inRate],
+    ["out", "Out/s", ({ outRate }) => outRate],
+    ["requeued", "Requeued", ({ stats }) => stats.requeue_count],
+    ["timed_out", "Timed out", ({ stats }) => stats.timeout_count],
+    ["messages", "Messages", ({ stats }) => stats.message_count],
+    ["consumers", "Consumers", ({ stats }) => stats.client_count],
+  ];
 
 /** The same, in a file. */
-export const CHANNEL_FIELDS: Fields<ChannelStats> = {
-  ...Object.fromEntries(
-    COLUMNS.map(([head, valueOf]) => [head.toLowerCase().replaceAll(" ", "_"), valueOf] as const),
-  ),
-  paused: ({ paused }) => paused,
+export const CHANNEL_FIELDS: Fields<ChannelPart> = {
+  ...Object.fromEntries(COLUMNS.map(([name, , valueOf]) => [name, valueOf])),
+  paused: ({ stats }) => stats.paused,
 };
 
 /** The heads of the columns. */
 export function ChannelHeads(): Markup {
-  return <>{COLUMNS.map(([head]) => <th scope="col" class="n">{head}</th>)}</>;
+  return <>{COLUMNS.map(([, head]) => <th scope="col" class="n">{head}</th>)}</>;
 }
 
 /** The numbers. */
-export function ChannelCounts({ of: channel }: { readonly of: ChannelStats }): Markup {
-  return <>{COLUMNS.map(([, valueOf]) => <Count of={valueOf(channel)} />)}</>;
+export function ChannelCounts({ of: part }: { readonly of: ChannelPart }): Markup {
+  const values = COLUMNS.map(([, , valueOf]) => valueOf(part));
+  return <>{values.map((value) => <td class="n">{value !== undefined && rounded(value)}</td>)}</>;
 }

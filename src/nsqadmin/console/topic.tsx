@@ -8,7 +8,7 @@ import { inSlices } from "../../base/time_slice.ts";
 import type { ChannelStats, TopicStats } from "../../cluster/topic_stats.ts";
 import type { Answer } from "../../http/answer.ts";
 import type { Series } from "../watch/series.ts";
-import { CHANNEL_FIELDS, ChannelCounts, ChannelHeads } from "./channel_columns.tsx";
+import { CHANNEL_FIELDS, ChannelCounts, ChannelHeads, type ChannelPart } from "./channel_columns.tsx";
 import { Charts, rounded } from "./charts.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
 import { GraphiteLinks, TOPIC_METRICS } from "./graphite.tsx";
@@ -26,6 +26,7 @@ import {
   TakeOffButton,
 } from "./parts.tsx";
 import { PublishForm } from "./publish_form.tsx";
+import { type Rates, ratesAt, ratesOf } from "./rates.ts";
 import { DeadLetterLinks, NEW_CHANNEL, RedriveForm } from "./redrive.tsx";
 import type { PageRequest } from "./request.ts";
 
@@ -37,11 +38,8 @@ const CHARTS = [
 ] as const;
 
 /** What a node has of the topic, or all have together. */
-interface Part {
+interface Part extends Rates {
   readonly stats: TopicStats;
-  /** By the last round; undefined where nobody knows. */
-  readonly inRate: number | undefined;
-  readonly outRate: number | undefined;
 }
 
 const COLUMNS:
@@ -79,10 +77,14 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
   poller.note();
   const series = poller.find(topic);
   const parts: Part[] = [];
-  await inSlices(sum.nodes ?? [], (stats) => parts.push(partOf(request, stats, series)));
+  await inSlices(sum.nodes ?? [], (stats) => parts.push({ stats, ...ratesAt(request, stats.node, series) }));
+  const channels = (sum.channels ?? []).map((stats) => ({
+    stats,
+    ...ratesOf(series?.channels.get(stats.channel_name)),
+  }));
   const file = exported(request, {
     nodes: fileOf(parts, NODE_FIELDS),
-    channels: fileOf(sum.channels ?? [], { channel: ({ channel_name }) => channel_name, ...CHANNEL_FIELDS }),
+    channels: fileOf(channels, { channel: ({ stats }) => stats.channel_name, ...CHANNEL_FIELDS }),
   }, failures);
   if (file) return await file;
   const gone = await goneWith(request, series);
@@ -107,7 +109,7 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
           <GraphiteLinks request={request} of={["topic", topic]} metrics={TOPIC_METRICS} />
           <NodesTable request={request} parts={parts} sum={sum} series={series} />
           <ExportLinks request={request} table="nodes" />
-          <ChannelsTable request={request} sum={sum} />
+          <ChannelsTable request={request} channels={channels} />
           <ExportLinks request={request} table="channels" />
           {sum.channels === null && <RedriveForm request={request} topic={topic} channel={NEW_CHANNEL} />}
           <PublishForm request={request} topic={topic} nodes={(sum.nodes ?? []).map(({ node }) => node)} />
@@ -115,13 +117,6 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
       )}
     </Layout>
   );
-}
-
-function partOf({ admin: { poller } }: PageRequest, stats: TopicStats, series: Series | undefined): Part {
-  const numbers = poller.node(stats.node)?.numbers;
-  const index = series === undefined || numbers === undefined ? -1 : numbers.series.indexOf(series);
-  const rateOf = (field: "inRate" | "outRate") => index < 0 ? undefined : numbers?.at(index, field);
-  return { stats, inRate: rateOf("inRate"), outRate: rateOf("outRate") };
 }
 
 function NodesTable(
@@ -133,7 +128,7 @@ function NodesTable(
   },
 ): Markup {
   const quantiles = quantilesOf(parts.map(({ stats }) => stats));
-  const total = { stats: sum, inRate: series?.sum("inRate"), outRate: series?.sum("outRate") };
+  const total = { stats: sum, ...ratesOf(series) };
   return (
     <Table caption="Nodes that have the topic">
       <thead>
@@ -180,10 +175,9 @@ function Numbers({ of: part }: { readonly of: Part }): Markup {
 }
 
 function ChannelsTable(
-  { request, sum }: { readonly request: PageRequest; readonly sum: TopicStats },
+  { request, channels }: { readonly request: PageRequest; readonly channels: readonly ChannelPart[] },
 ): Markup {
-  const channels = sum.channels ?? [];
-  const quantiles = quantilesOf(channels);
+  const quantiles = quantilesOf(channels.map(({ stats }) => stats));
   if (channels.length === 0) {
     return <p class="warning">No channel: messages are kept until there is one.</p>;
   }
@@ -200,13 +194,13 @@ function ChannelsTable(
         {channels.map((channel) => (
           <tr>
             <th scope="row" class="name">
-              <a href={request.paths.channel(channel.topic_name, channel.channel_name)}>
-                {channel.channel_name}
+              <a href={request.paths.channel(channel.stats.topic_name, channel.stats.channel_name)}>
+                {channel.stats.channel_name}
               </a>{" "}
-              <Paused is={channel.paused} />
+              <Paused is={channel.stats.paused} />
             </th>
             <ChannelCounts of={channel} />
-            <LatencyCells of={channel.e2e_processing_latency} quantiles={quantiles} />
+            <LatencyCells of={channel.stats.e2e_processing_latency} quantiles={quantiles} />
           </tr>
         ))}
       </tbody>

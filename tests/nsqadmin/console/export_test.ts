@@ -104,6 +104,8 @@ Deno.test("Every table is linked to as files, which are there", async () => {
         on_disk: 0,
         in_flight: 0,
         deferred: 0,
+        in: 0,
+        out: 0,
         requeued: 0,
         timed_out: 0,
         messages: 1,

@@ -129,12 +129,12 @@ pageTest("A topic's page shows its nodes and channels", async ({ admin, nsqds: [
     [`${Deno.hostname()} ${node}`, ...NUMBERS, "Pause here Empty here… Take off this node…"],
   ]);
   assertEquals(page.rows.filter(([name]) => name.startsWith("c ")), [
-    ["c paused", "1", "1", "0", "0", "0", "0", "0", "1", "0"],
+    ["c paused", "1", "1", "0", "0", "0", "", "", "0", "0", "1", "0"],
   ]);
   assert(page.links.includes("/topics/t/c") && page.links.includes(`/nodes/${encodeURIComponent(node)}`));
 });
 
-Deno.test("A topic's page shows what each node has of it, and how much comes and goes there", async () => {
+Deno.test("Pages of a topic and of a channel show what each node has of it, and how much comes and goes there", async () => {
   let round = 0;
   const nodeOf = (rate: number) =>
     fakeNode(() =>
@@ -143,7 +143,10 @@ Deno.test("A topic's page shows what each node has of it, and how much comes and
           { topic_name: "other" },
           {
             ...{ topic_name: "t", depth: rate, message_count: 1000 * rate * round },
-            channels: [{ channel_name: "c", depth: 2, in_flight_count: rate, deferred_count: 1 }],
+            channels: [{
+              ...{ channel_name: "c", message_count: 10 * rate * round },
+              ...{ depth: 2, in_flight_count: rate, deferred_count: 1 },
+            }],
           },
         ],
       })
@@ -168,6 +171,13 @@ Deno.test("A topic's page shows what each node has of it, and how much comes and
       rows: { channel_depth: number }[];
     };
     assertEquals(inFile.map(({ channel_depth }) => channel_depth), [2, 2]);
+    const channel = await admin.json("/topics/t/c?format=json") as { rows: { node: string; in: number }[] };
+    const [slowIn, fastIn] = [slow, fast].map(({ address }) =>
+      channel.rows.find(({ node }) => node === address)?.in ?? 0
+    );
+    const all = await admin.json("/topics/t?format=json&table=channels") as { rows: { in: number }[] };
+    assert(slowIn > 0 && fastIn > slowIn, `${slowIn} and ${fastIn}`);
+    assertEquals(all.rows.map((row) => row.in), [slowIn + fastIn]);
   });
 });
 
