@@ -22,6 +22,7 @@ import type { NsqadminOptions } from "./options.ts";
 import type { TrustedProxies } from "./proxies.ts";
 import type { Redrives } from "./redrive/redrives.ts";
 import type { Taps } from "./tap/taps.ts";
+import type { Waits } from "./waits.ts";
 import type { Poller } from "./watch/poller.ts";
 
 /** See above. */
@@ -43,6 +44,8 @@ export interface AdminContext extends MetricsSource {
   readonly taps: Taps;
   /** Makes requests to others than daemons. */
   readonly http: HttpClient;
+  /** How long pages wait for what they can do without. */
+  readonly waits: Waits;
   readonly hostname: string;
   /** Whether it can serve. */
   readonly readiness: Readiness;

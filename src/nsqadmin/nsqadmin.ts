@@ -46,7 +46,8 @@ import { noteEnd } from "./redrive/note_end.ts";
 import { Redrives } from "./redrive/redrives.ts";
 import { Taps } from "./tap/taps.ts";
 import { readTokenFile } from "./token_file.ts";
-import { DOUBTFUL_MS, LATE_MS, Poller } from "./watch/poller.ts";
+import { WAITS, type Waits } from "./waits.ts";
+import { Poller } from "./watch/poller.ts";
 
 const CLOCK_INTERVAL_MS = 1000;
 /** How often it is looked whether the file of users has changed. */
@@ -78,6 +79,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly http: HttpClient;
   readonly proxies: TrustedProxies | undefined;
   readonly logins: Logins | undefined;
+  readonly waits: Waits;
   readonly hostname = Deno.hostname();
   readonly started = momentOf(this.clock);
   readonly lag = new LoopLag();
@@ -95,9 +97,10 @@ export class Nsqadmin implements Daemon, AdminContext {
   #notifying: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor({ options, tls, token, users }: NsqadminConfig, logger: Logger) {
+  constructor({ options, tls, token, users, waits = WAITS }: NsqadminConfig, logger: Logger) {
     this.#options = options;
     this.#token = token;
+    this.waits = waits;
     const proxies = this.proxies = TrustedProxies.of(options.trustedProxies);
     this.logins = users && new Logins({
       users,
@@ -135,6 +138,7 @@ export class Nsqadmin implements Daemon, AdminContext {
       cluster: this.#clusterOf({ onRequest: (text) => logger.debug(text) }),
       clock: this.clock,
       logger,
+      waits,
       intervalMs: options.pollIntervalMs,
       keepsHistory: options.history,
       // Who has asked for alerts wants them also when nobody looks.
@@ -148,10 +152,10 @@ export class Nsqadmin implements Daemon, AdminContext {
     const lookingFor = (timeoutMs?: number) =>
       this.#clusterOf({
         onRequest: (text) => logger.debug(text),
-        timeoutMs: (daemon) => this.poller.doubts(daemon) ? DOUBTFUL_MS : timeoutMs,
+        timeoutMs: (daemon) => this.poller.doubts(daemon) ? waits.doubtfulMs : timeoutMs,
       });
     this.views = new ClusterViews(
-      { quick: lookingFor(LATE_MS), patient: lookingFor() },
+      { quick: lookingFor(waits.lateMs), patient: lookingFor() },
       { clock: this.clock, rounds: () => this.poller.rounds },
     );
     this.alerts = new Alerts({

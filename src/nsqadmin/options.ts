@@ -16,6 +16,7 @@ import { alertRules, DEFAULT_RULES } from "./alerts/rules.ts";
 import { UserFile } from "./login/user_file.ts";
 import { parseAddressOrSubnet, parseSubnet } from "./subnet.ts";
 import { readTokenFile } from "./token_file.ts";
+import type { Waits } from "./waits.ts";
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -276,6 +277,8 @@ export interface NsqadminConfig {
   readonly token: string | undefined;
   /** Who may use it; undefined where nobody has to log in. */
   readonly users?: UserFile | undefined;
+  /** @default {WAITS} */
+  readonly waits?: Waits;
 }
 
 /** Options from the command line and the configuration file, checked; or what to print instead of running. */

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { FakeHttp } from "../support/fake_http.ts";
-import { type NsqadminInProcess, withNsqadmin } from "../support/nsqadmin_in_process.ts";
+import { IMPATIENT, type NsqadminInProcess, withNsqadmin } from "../support/nsqadmin_in_process.ts";
 import { deadAddress } from "../support/ports.ts";
 
 const STATS = { topics: [{ topic_name: "t", channels: [{ channel_name: "c" }, { channel_name: "d" }] }] };
@@ -51,7 +51,7 @@ Deno.test("GET /metrics tells how the nodes are, and what is known of them", asy
       "nsqadmin_series_left_out 0",
       'nsqadmin_refused_connections_total{protocol="http"} 0',
     ]);
-  });
+  }, { waits: IMPATIENT });
 });
 
 Deno.test("GET /metrics tells how long the last round took, as soon as there was one", async () => {

@@ -10,6 +10,7 @@ import type { TlsFiles } from "../../src/config/tls_files.ts";
 import type { UserFile } from "../../src/nsqadmin/login/user_file.ts";
 import { Nsqadmin } from "../../src/nsqadmin/nsqadmin.ts";
 import { NSQADMIN_OPTIONS, type NsqadminOptions } from "../../src/nsqadmin/options.ts";
+import type { Waits } from "../../src/nsqadmin/waits.ts";
 import type { NsqdOptions } from "../../src/nsqd/options.ts";
 import { eventually } from "./eventually.ts";
 import { type NsqdInProcess, withDataPath, withNsqd } from "./nsqd_in_process.ts";
@@ -67,14 +68,21 @@ export class NsqadminInProcess {
   }
 }
 
+/** So long that nobody who answers is late, on a machine that does other things, too. */
+const PATIENT_MS = 20_000;
+const PATIENT: Waits = { lateMs: PATIENT_MS, doubtfulMs: PATIENT_MS, bulkMs: PATIENT_MS };
+/** Where somebody hangs, who is waited for as well: the others answer long before. */
+export const IMPATIENT: Waits = { lateMs: 3000, doubtfulMs: 100, bulkMs: 100 };
+
 /** Starts an nsqadmin for `use`, and stops it afterwards; returns its log. */
 export async function withNsqadmin(
   options: Partial<NsqadminOptions>,
   use: (nsqadmin: NsqadminInProcess) => Promise<void>,
-  { tls = { pair: undefined, rootCa: undefined }, token, users }: {
+  { tls = { pair: undefined, rootCa: undefined }, token, users, waits = PATIENT }: {
     readonly tls?: TlsFiles;
     readonly token?: string | undefined;
     readonly users?: UserFile | undefined;
+    readonly waits?: Waits;
   } = {},
 ): Promise<string[]> {
   const lines: string[] = [];
@@ -85,8 +93,9 @@ export async function withNsqadmin(
   });
   // Nobody is asked for pages' numbers but when a test wants it.
   const quiet = { httpAddress: "127.0.0.1:0", pollIntervalMs: 600_000, history: false };
-  const given = { ...defaultOptions(NSQADMIN_OPTIONS), ...quiet, ...options };
-  const nsqadmin = new Nsqadmin({ options: given, tls, token, users }, logger);
+  const timeouts = { httpClientConnectTimeoutMs: PATIENT_MS, httpClientRequestTimeoutMs: PATIENT_MS };
+  const given = { ...defaultOptions(NSQADMIN_OPTIONS), ...quiet, ...timeouts, ...options };
+  const nsqadmin = new Nsqadmin({ options: given, tls, token, users, waits }, logger);
   try {
     await nsqadmin.start();
     try {

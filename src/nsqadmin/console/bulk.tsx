@@ -7,8 +7,8 @@
  * @module
  */
 
-import { sleep } from "../../base/every.ts";
 import { inSlices } from "../../base/time_slice.ts";
+import { SYSTEM_TIMERS, within } from "../../base/timers.ts";
 import type { Target } from "../../cluster/cluster_actions.ts";
 import type { Answer } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
@@ -16,6 +16,7 @@ import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import { requireRight } from "../access.ts";
 import { BULK_ACTIONS, BULK_MAX, type BulkAction, type BulkGo, type BulkItem } from "../bulk.ts";
 import { authorOf, rightFor } from "../changes.ts";
+import type { AdminContext } from "../context.ts";
 import type { Series } from "../watch/series.ts";
 import { BULK_WORDS, type BulkTable, countText, goText, tableOf, targetText } from "./bulk_form.tsx";
 import { type FormAnswer, formText, pairsOf } from "./change_pages.tsx";
@@ -27,8 +28,6 @@ import { topicsFound } from "./overview.tsx";
 import { Facts, Table, Time } from "./parts.tsx";
 import { type PageRequest, queryWith } from "./request.ts";
 
-/** How long an answer waits for what may be done at once, in ms. */
-const QUICK_MS = 1000;
 /** Rows that tell of what has failed. */
 const FAILED_SHOWN_MAX = 100;
 
@@ -94,7 +93,7 @@ export async function submitBulkGo(request: PageRequest): Promise<FormAnswer> {
   const action = new Map(pairsOf(await formText(context))).get("action");
   if (action === "stop") {
     go.isStopped = true;
-    await quickly(go);
+    await quickly(admin, go);
     return { location: request.paths.bulkGo(go.id) };
   }
   if (action !== "again" || go.ended === undefined) throw new HttpError(400, "INVALID_ACTION");
@@ -319,14 +318,13 @@ async function started(
   const { admin, context } = request;
   const go = admin.bulk.start({ action, author: authorOf(admin, context), items });
   if (go === undefined) throw new HttpError(503, "TOO_MANY_CHANGES");
-  await quickly(go);
+  await quickly(admin, go);
   return { location: request.paths.bulkGo(go.id) };
 }
 
-async function quickly({ finished }: BulkGo): Promise<void> {
-  const end = new AbortController();
-  await Promise.race([finished, sleep(QUICK_MS, end.signal)]);
-  end.abort();
+/** Waits for what may be done at once. */
+async function quickly({ waits }: AdminContext, { finished }: BulkGo): Promise<void> {
+  await within(SYSTEM_TIMERS, waits.bulkMs, finished);
 }
 
 /** @throws {HttpError} 404 */

@@ -20,6 +20,7 @@ import { DAEMONS_MAX, type Failure, UnansweredError } from "../../cluster/asked.
 import type { Cluster, NodesQuestion, RegistryAnswer } from "../../cluster/cluster.ts";
 import { byText, type ClusterNode, httpAddressOf } from "../../cluster/cluster_nodes.ts";
 import type { Daemon } from "../../cluster/daemon_client.ts";
+import type { Waits } from "../waits.ts";
 import { nodeHistory, seriesHistory } from "./history.ts";
 import { NodeNumbers } from "./node_numbers.ts";
 import { type Series, SeriesSet } from "./series.ts";
@@ -28,10 +29,6 @@ import { WatchedRegistry } from "./watched_registry.ts";
 
 /** Nodes that are asked at a time. */
 export const ASKED_MAX = 4;
-/** How long a round waits for a node, in ms. */
-export const LATE_MS = 1000;
-/** How long it, and whoever looks, waits for one that did not answer the time before, in ms. */
-export const DOUBTFUL_MS = 100;
 /** How often those who tell of nodes are asked for them, in ms. */
 const DISCOVERY_INTERVAL_MS = 10_000;
 /** How long somebody looks who has asked for a page, in ms. */
@@ -49,6 +46,8 @@ export interface PollerOptions {
   readonly cluster: Cluster;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** For nodes, by a round. */
+  readonly waits: Waits;
   /** From the beginning of a round to that of the next. */
   readonly intervalMs: number;
   /** Rounds go on when nobody looks. */
@@ -262,7 +261,7 @@ export class Poller {
     }
     if (this.#discovering === undefined) return;
     const { ended, question } = this.#discovering;
-    if (!await settledWithin(LATE_MS, ended)) this.#useSoFar(question);
+    if (!await settledWithin(this.#options.waits.lateMs, ended)) this.#useSoFar(question);
   }
 
   /** Who is new is asked at once, whoever else is still to tell of nodes. */
@@ -342,13 +341,14 @@ export class Poller {
 
   /** Asks all nodes, and waits for those that may be expected to answer. */
   async #askAll(): Promise<void> {
+    const { lateMs, doubtfulMs } = this.#options.waits;
     const nodes = [...this.#nodes.values()].filter(({ gone }) => gone === undefined);
     const doubtful = nodes.filter(({ isDoubtful }) => isDoubtful);
     const others = nodes.filter(({ isDoubtful }) => !isDoubtful).values();
-    const doubts = Promise.all(doubtful.map((node) => settledWithin(DOUBTFUL_MS, this.#ask(node))));
+    const doubts = Promise.all(doubtful.map((node) => settledWithin(doubtfulMs, this.#ask(node))));
     await Promise.all(Array.from({ length: ASKED_MAX }, async () => {
       for (const node of others) {
-        if (!await settledWithin(LATE_MS, this.#ask(node))) node.isLate = true;
+        if (!await settledWithin(lateMs, this.#ask(node))) node.isLate = true;
       }
     }));
     await doubts;

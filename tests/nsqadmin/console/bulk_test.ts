@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { UNANSWERED_MAX } from "../../../src/cluster/patience.ts";
 import { AT_A_TIME_MAX, BULK_MAX, KEPT_MAX, RUNNING_MAX } from "../../../src/nsqadmin/bulk.ts";
 import { fakeNode, pageAt, press } from "../../support/console_pages.ts";
@@ -8,6 +8,7 @@ import { logIn, usersOf } from "../../support/login.ts";
 import type { HtmlPage } from "../../support/html_page.ts";
 import {
   type ClusterInProcess,
+  IMPATIENT,
   type NsqadminInProcess,
   publish,
   statsOf,
@@ -15,13 +16,16 @@ import {
   withNsqadmin,
 } from "../../support/nsqadmin_in_process.ts";
 
-/** The page that a form leads to when it has been done. */
+/** The page that a form leads to, when it has been done, or stopped. */
 async function followed(
   admin: NsqadminInProcess,
   { status, location }: { readonly status: number; readonly location: string | null },
 ): Promise<HtmlPage> {
   assertEquals(status, 303);
-  assertMatch(location ?? "", /^\/bulk\/[-0-9a-f]{36}$/);
+  const [, id = "none"] = /^\/bulk\/([-0-9a-f]{36})$/.exec(location ?? "") ?? [];
+  const go = admin.nsqadmin.bulk.find(id);
+  assert(go, `there is no go at ${location}`);
+  await go.finished;
   return await pageAt(admin, location ?? "");
 }
 
@@ -315,7 +319,7 @@ Deno.test("A node that hangs costs a bulk a few requests, and the others are tol
   const names = Array.from({ length: 40 }, (_, i) => `t${i}`);
   await using good = topicsNode(names);
   await using hung = topicsNode(names, () => new Promise(() => {}));
-  const options = { nsqdHttpAddresses: [good.address, hung.address], httpClientRequestTimeoutMs: 1000 };
+  const options = { nsqdHttpAddresses: [good.address, hung.address], httpClientRequestTimeoutMs: 3000 };
   await withNsqadmin(options, async (admin) => {
     const body = `of=topics&action=pause&${names.map((name) => `name=${name}`).join("&")}`;
     const { headers } = await admin.ask("POST", "/bulk", { body });
@@ -329,7 +333,7 @@ Deno.test("A node that hangs costs a bulk a few requests, and the others are tol
       (await pageAt(admin, path)).text,
       `nsqd ${hung.address} : has not answered 3 times in a row, and is not asked any more`,
     );
-  });
+  }, { waits: IMPATIENT });
 });
 
 Deno.test("A bulk can be stopped, and gone on with", async () => {
@@ -362,7 +366,7 @@ Deno.test("A bulk can be stopped, and gone on with", async () => {
     );
     assertStringIncludes(done.text, "done 22 failed 0 not begun 0");
     assertEquals(new Set(node.asked.filter((each) => each.startsWith("POST"))).size, 30);
-  });
+  }, { waits: IMPATIENT });
 });
 
 Deno.test("A bulk that runs ends with nsqadmin, and so many run at a time", async () => {
@@ -378,7 +382,7 @@ Deno.test("A bulk that runs ends with nsqadmin, and so many run at a time", asyn
     const { status, text } = await admin.ask("POST", "/bulk", { body: "of=topics&action=pause&name=t" });
     assertEquals(status, 503);
     assertStringIncludes(text, "two at a time");
-  });
+  }, { waits: IMPATIENT });
   released.resolve();
 });
 

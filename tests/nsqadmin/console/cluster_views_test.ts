@@ -2,7 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fakeNode, lookupdOf, pageAt, press } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeHttp } from "../../support/fake_http.ts";
-import { type NsqadminInProcess, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+import { IMPATIENT, type NsqadminInProcess, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
 
 /** As the script asks when a page is told of a round. */
 const UPDATE = { "X-Nsqadmin-Update": "1" };
@@ -97,10 +97,10 @@ Deno.test("A node of which it is known that it does not answer delays no page of
       assertStringIncludes(page.text, `nsqd ${hung.address} : Get "http://${hung.address}/`);
       assertEquals(page.rows.length > 1, true);
     }
-  });
+  }, { waits: IMPATIENT });
 });
 
-Deno.test("A node that begins to hang delays pages of a topic and channel for a second, and they say what it had", async () => {
+Deno.test("A node that begins to hang delays pages of a topic and channel for a while, and they say what it had", async () => {
   let hangs = false;
   const topics = [{
     topic_name: "t",
@@ -137,7 +137,7 @@ Deno.test("A node that begins to hang delays pages of a topic and channel for a 
       );
       assertEquals(page.rows.some(([name]) => name.endsWith(node.address)), true);
     }
-  });
+  }, { waits: IMPATIENT });
 });
 
 Deno.test("Pages of a topic and channel tell of nodes that are gone, and of what they had", async () => {

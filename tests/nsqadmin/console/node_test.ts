@@ -3,7 +3,7 @@ import { stopTexts } from "../../../src/nsqadmin/console/node.tsx";
 import { fakeNode, lookupdOf, pageAt, press } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeHttp } from "../../support/fake_http.ts";
-import { publish, withCluster, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+import { IMPATIENT, publish, withCluster, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
 import { deadAddress } from "../../support/ports.ts";
 
 const NO_TOTALS = {
@@ -220,5 +220,5 @@ Deno.test("Nodes that hang, lie or answer with something else are named on the c
       "It wants a token",
       "none",
     ]);
-  });
+  }, { waits: IMPATIENT });
 });

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { fakeNode, lookupdOf, nodeWith, pageAt } from "../../support/console_pages.ts";
 import { FakeHttp, RawAnswerer } from "../../support/fake_http.ts";
 import { eventually } from "../../support/eventually.ts";
-import { withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+import { IMPATIENT, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
 import { deadAddress } from "../../support/ports.ts";
 
 Deno.test("Pages ask nobody anything as long as what is known is not old", async () => {
@@ -51,7 +51,7 @@ Deno.test("A node that does not answer delays no page but the first, and is name
     const [asked] = [hung.requests.length];
     await admin.nsqadmin.poller.refresh();
     assertEquals(hung.requests.length, asked);
-  });
+  }, { waits: IMPATIENT });
 });
 
 Deno.test("An nsqlookupd that hangs from the first delays no page: the nodes of the others are there, and it is named", async () => {
@@ -82,7 +82,7 @@ Deno.test("An nsqlookupd that hangs from the first delays no page: the nodes of 
     const asked = hung.requests.length;
     await admin.nsqadmin.poller.refresh();
     assertEquals(hung.requests.length, asked);
-  });
+  }, { waits: IMPATIENT });
 });
 
 Deno.test("In a list of nsqds one that hangs from the first delays no page", async () => {
@@ -94,7 +94,7 @@ Deno.test("In a list of nsqds one that hangs from the first delays no page", asy
 
     assertStringIncludes(page.text, "nodes 1 topics 1 waiting in topics 7");
     assertStringIncludes(page.text, `nsqd ${hung.address} : is late, and not waited for`);
-  });
+  }, { waits: IMPATIENT });
 });
 
 Deno.test("A node that fails keeps its numbers for a while, and one that nobody tells of is gone, with its last", async () => {
@@ -172,7 +172,7 @@ Deno.test("A node that begins an answer and does not end it delays nobody", asyn
 
     assertStringIncludes(page.text, "nodes 1 of 2 topics 1 waiting in topics 7");
     assertStringIncludes(page.text, `nsqd ${slow.address} : is late, and not waited for`);
-  });
+  }, { waits: IMPATIENT });
 });
 
 Deno.test("Rows of nodes that have not answered for too long are as they were, with how old that is, and in no sums", async () => {
