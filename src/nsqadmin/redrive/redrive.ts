@@ -122,7 +122,7 @@ export class Redrive {
         nsqd: this.#plan.targets,
         timeoutMs: PUBLISH_TIMEOUT_MS,
       });
-      const watching = [this.#watch(consumer, () => this.#isConnected = true), this.#watch(producer)];
+      const watching = [this.#watch(consumer, () => this.#connected()), this.#watch(producer)];
       const running = consumer.run((message) => this.#pass(message, consumer, producer), {
         concurrency: IN_FLIGHT_MAX,
         autoTouch: true,
@@ -136,6 +136,12 @@ export class Redrive {
     } finally {
       this.endedMs = this.#clock.nowMs();
     }
+  }
+
+  /** However long that took, what is there comes from now on. */
+  #connected(): void {
+    this.#isConnected = true;
+    this.#lastMs = this.#clock.monotonicMs();
   }
 
   async #pass(message: Message, consumer: Consumer, producer: Producer): Promise<void> {

@@ -1,11 +1,15 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { SystemClock } from "../../../src/base/clock.ts";
+import { type Clock, SystemClock } from "../../../src/base/clock.ts";
 import { FAILURES_MAX, Redrive } from "../../../src/nsqadmin/redrive/redrive.ts";
 import { eventually } from "../../support/eventually.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { type FakeAnswer, FakeNsqd, SILENCE } from "../../support/fake_nsqd.ts";
 import { post, statsOf } from "../../support/nsqadmin_in_process.ts";
 import { type NsqdInProcess, nsqdTest } from "../../support/nsqd_in_process.ts";
 import { deadAddress } from "../../support/ports.ts";
+
+/** So long that it ends nothing by itself, however slow the machine is. */
+const LONG_MS = 60_000;
 
 /** How many wait in the channel `c` of `t`, are deferred and are in flight. */
 async function countsOf(nsqd: NsqdInProcess): Promise<readonly [waiting: number, deferred: number]> {
@@ -27,21 +31,23 @@ async function fill(nsqd: NsqdInProcess, count: number): Promise<void> {
 /** A redrive of that many to a topic `to` of those nodes. */
 function redriveOf(
   count: number,
-  { sources, targets, rate = 10_000 }: {
+  { sources, targets, rate = 10_000, clock = new SystemClock(), endTimeoutMs = LONG_MS }: {
     readonly sources: readonly string[];
     readonly targets: readonly string[];
     readonly rate?: number;
+    readonly clock?: Pick<Clock, "nowMs" | "monotonicMs">;
+    readonly endTimeoutMs?: number;
   },
 ): Redrive {
   return new Redrive({
     id: "1",
     order: { topic: "t", channel: "c", to: "to", rate, messages: count },
     plan: { count, sources, targets },
-    connection: { dialTimeoutMs: 200, reconnect: { minMs: 10, maxMs: 20 } },
-    clock: new SystemClock(),
+    connection: { dialTimeoutMs: LONG_MS, reconnect: { minMs: 10, maxMs: 20 } },
+    clock,
     author: { user: undefined, address: "", userAgent: "" },
-    idleMs: 300,
-    endTimeoutMs: 300,
+    idleMs: LONG_MS,
+    endTimeoutMs,
   });
 }
 
@@ -81,7 +87,9 @@ nsqdTest("A redrive finishes nothing before it is acknowledged", async (nsqd) =>
     },
   });
 
-  const redrive = redriveOf(10, { sources: [nsqd.tcpAddress], targets: [target.address] });
+  // What is not acknowledged by then never is.
+  const endTimeoutMs = 300;
+  const redrive = redriveOf(10, { sources: [nsqd.tcpAddress], targets: [target.address], endTimeoutMs });
   const running = redrive.run();
   await silent.promise;
 
@@ -133,19 +141,21 @@ nsqdTest(
     await fill(nsqd, 100);
     await using target = new FakeNsqd();
 
-    const redrive = redriveOf(100, { sources: [nsqd.tcpAddress], targets: [target.address], rate: 1 });
+    const clock = new FakeClock();
+    const nodes = { sources: [nsqd.tcpAddress], targets: [target.address] };
+    const redrive = redriveOf(100, { ...nodes, rate: 1, clock });
     const running = redrive.run();
     await eventually("one is published", () => redrive.redriven === 1);
+    clock.advance(999);
+    const before = redrive.redriven;
+    clock.advance(1);
+    await eventually("another is published", () => redrive.redriven === 2);
     redrive.end("canceled");
     redrive.end("stopped");
     await running;
 
-    assertEquals([redrive.state, redrive.failed], ["canceled", 0]);
-    assert(redrive.redriven <= 3);
-    await eventually(
-      "the others are there",
-      async () => (await countsOf(nsqd))[0] === 100 - redrive.redriven,
-    );
+    assertEquals([before, redrive.state, redrive.redriven, redrive.failed], [1, "canceled", 2, 0]);
+    await eventually("the others are there", async () => (await countsOf(nsqd))[0] === 98);
   },
 );
 
@@ -153,16 +163,54 @@ nsqdTest("A redrive is over when no more come than there were", async (nsqd) => 
   await fill(nsqd, 3);
   await using target = new FakeNsqd();
 
-  const redrive = redriveOf(10, { sources: [nsqd.tcpAddress], targets: [target.address] });
-  await redrive.run();
+  const clock = new FakeClock();
+  const redrive = redriveOf(10, { sources: [nsqd.tcpAddress], targets: [target.address], clock });
+  const running = redrive.run();
+  await eventually("all are published", () => {
+    // The rate lets another through.
+    clock.advance(1);
+    return redrive.redriven === 3;
+  });
+  clock.advance(LONG_MS);
+  await running;
 
   assertEquals([redrive.state, redrive.redriven, redrive.problem], ["done", 3, "no more were delivered"]);
 });
 
+Deno.test("A redrive waits for messages from when it is connected, however long that took", async () => {
+  await using source = new FakeNsqd();
+  await using target = new FakeNsqd();
+  const clock = new FakeClock();
+  let looks = 0;
+  const counted = {
+    nowMs: () => clock.nowMs(),
+    monotonicMs: () => {
+      looks++;
+      return clock.monotonicMs();
+    },
+  };
+  const redrive = redriveOf(1, { sources: [source.address], targets: [target.address], clock: counted });
+  clock.advance(LONG_MS);
+
+  const running = redrive.run();
+  await eventually("it may be sent messages", () => source.lines("RDY").length > 0);
+  const before = looks;
+  await eventually("it has looked whether it is over", () => looks > before + 2);
+  await source.deliver(["body"]);
+  await running;
+
+  assertEquals([redrive.state, redrive.redriven, redrive.problem], ["done", 1, undefined]);
+  assertEquals(publishedTo(target), ["body"]);
+});
+
 Deno.test("A redrive fails when no node can be reached, and says which", async () => {
   const dead = deadAddress();
-  const redrive = redriveOf(10, { sources: [dead], targets: [dead] });
-  await redrive.run();
+  const clock = new FakeClock();
+  const redrive = redriveOf(10, { sources: [dead], targets: [dead], clock });
+  const running = redrive.run();
+  await eventually("it was tried", () => redrive.problem?.startsWith(`${dead}: `));
+  clock.advance(2 * LONG_MS);
+  await running;
 
   assertEquals(redrive.state, "failed");
   assertStringIncludes(redrive.problem ?? "", `no node could be reached over TCP: ${dead}: `);
