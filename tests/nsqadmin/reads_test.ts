@@ -184,7 +184,7 @@ Deno.test("nsqadmin takes a node for one that has not answered when it lies, han
   });
   await using lookupd = new FakeHttp(() => Response.json({ producers }));
 
-  const options = { lookupdHttpAddresses: [lookupd.address], httpClientRequestTimeoutMs: 300 };
+  const options = { lookupdHttpAddresses: [lookupd.address], httpClientRequestTimeoutMs: 3000 };
   await withNsqadmin(options, async (admin) => {
     const { depth, message } = await admin.json("/api/topics/t") as Numbers;
 

@@ -138,7 +138,8 @@ certificateTest(
     await using auth = new AuthServer(() => Response.json(ALLOW_ALL));
     const setup = {
       tls: { ...WITHOUT, rootCa: certificates.ca.cert },
-      options: { httpClientConnectTimeoutMs: 500 },
+      // It has to be connected to in that time.
+      options: { httpClientConnectTimeoutMs: 3000 },
       flags: [`--auth-http-address=${auth.address}`],
     };
 

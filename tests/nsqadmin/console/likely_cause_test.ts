@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { likelyCause } from "../../../src/nsqadmin/console/likely_cause.ts";
 import { Cluster } from "../../../src/cluster/cluster.ts";
-import { DaemonClient } from "../../../src/cluster/daemon_client.ts";
+import { type Daemon, DaemonClient } from "../../../src/cluster/daemon_client.ts";
 import { HttpClient } from "../../../src/http/http_client.ts";
 import { FakeHttp, RawAnswerer } from "../../support/fake_http.ts";
 import { deadAddress } from "../../support/ports.ts";
@@ -47,9 +47,11 @@ Deno.test("likelyCause() says nothing of what it does not know", () => {
 
 Deno.test("likelyCause() knows the words of the client itself", async () => {
   const end = new AbortController();
-  const http = new HttpClient({ connectTimeoutMs: 2000, requestTimeoutMs: 100, signal: end.signal });
-  const client = new DaemonClient(http);
+  const http = new HttpClient({ connectTimeoutMs: 60_000, requestTimeoutMs: 60_000, signal: end.signal });
   await using hung = new FakeHttp(() => new Promise(() => {}));
+  // It has to be connected to in that time.
+  const timeoutMs = ({ address }: Daemon) => address === hung.address ? 2000 : undefined;
+  const client = new DaemonClient(http, { timeoutMs });
   await using tcp = new RawAnswerer("    E_INVALID");
   await using closing = new RawAnswerer("");
   await using page = new FakeHttp(() => new Response("<html>"));

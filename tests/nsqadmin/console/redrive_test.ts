@@ -13,6 +13,8 @@ import {
 import { deadAddress } from "../../support/ports.ts";
 
 const TOPIC = "orders.failed";
+/** Redriven by one a second, they are enough for it to go on until it is canceled. */
+const MANY = 100;
 const CHANNEL = `/topics/${TOPIC}/c`;
 
 interface ShownRedrive {
@@ -126,13 +128,13 @@ Deno.test("What waits in a topic without channels is redriven from its page", as
 Deno.test("A redrive is canceled from its page, and what is left stays where it is", async () => {
   await withCluster({}, async ({ admin, nsqds: [nsqd], topic }) => {
     await topic(TOPIC, "c");
-    await publish(nsqd, TOPIC, ...Array.from({ length: 20 }, (_, i) => `m${i}`));
+    await publish(nsqd, TOPIC, ...Array.from({ length: MANY }, (_, i) => `m${i}`));
     const order = { topic: TOPIC, channel: "c", to: "orders", rate: 1 };
     const begun = await admin.ask("POST", "/api/redrives", { body: order });
-    assertEquals([begun.status, begun.json], [200, { id: "1", count: 20, message: "" }]);
+    assertEquals([begun.status, begun.json], [200, { id: "1", count: MANY, message: "" }]);
     const again = await admin.ask("POST", "/api/redrives", { body: order });
     assertEquals([again.status, again.json], [409, { message: "REDRIVE_RUNNING" }]);
-    assertStringIncludes((await pageAt(admin, CHANNEL)).text, "of 20 are redriven to orders");
+    assertStringIncludes((await pageAt(admin, CHANNEL)).text, `of ${MANY} are redriven to orders`);
 
     const page = await pageAt(admin, "/redrives");
     const { status, location } = await press(admin, "/redrives", { page, button: "Cancel" });
@@ -141,7 +143,7 @@ Deno.test("A redrive is canceled from its page, and what is left stays where it 
     const { state, redriven } = await over(admin);
     assertEquals(state, "canceled");
     await eventually("the others are there", async () => {
-      return (await statsOf(nsqd, TOPIC))?.channels[0].depth === 20 - redriven;
+      return (await statsOf(nsqd, TOPIC))?.channels[0].depth === MANY - redriven;
     });
     const late = await admin.ask("DELETE", "/api/redrives/1");
     assertEquals([late.status, late.json], [409, { message: "REDRIVE_OVER" }]);
@@ -209,7 +211,7 @@ Deno.test("A node that cannot be reached over TCP is named, and its messages sta
   });
   await using _nsqd = nsqd;
   await withNsqadmin(
-    { lookupdHttpAddresses: [lookupd.address], httpClientConnectTimeoutMs: 100 },
+    { lookupdHttpAddresses: [lookupd.address], httpClientConnectTimeoutMs: 2000 },
     async (admin) => {
       await admin.ask("POST", "/api/redrives", { body: { topic: TOPIC, channel: "c", to: "orders" } });
 

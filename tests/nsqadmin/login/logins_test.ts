@@ -247,19 +247,21 @@ Deno.test("A file that cannot be used changes nothing", async () => {
 
 Deno.test("A name that nobody has costs as much as one with a password", async () => {
   // Hashes of another cost than the usual one, of which there are none else.
-  const { logins } = setUp(UserFile.parse(`anna admin ${await cheapHash(PASSWORD)}`, ""));
-  const timeOf = async (user: string) => {
-    const times: number[] = [];
+  const file = `anna admin ${await cheapHash(PASSWORD)}`;
+  const least = { anna: Infinity, nobody: Infinity };
+  // In turns, so that a machine that does other things hinders both, and the least of many, which nothing has hindered.
+  for (let round = 0; round < 5; round++) {
+    const { logins } = setUp(UserFile.parse(file, ""));
     for (let i = 0; i < 9; i++) {
-      const startMs = performance.now();
-      await refusal(logins.identify(withBasic(`10.0.0.${i}:1`, user, "wrong")));
-      times.push(performance.now() - startMs);
+      for (const user of ["anna", "nobody"] as const) {
+        const startMs = performance.now();
+        await refusal(logins.identify(withBasic(`10.0.0.${i}:1`, user, "wrong")));
+        least[user] = Math.min(least[user], performance.now() - startMs);
+      }
     }
-    return Math.min(...times);
-  };
+  }
 
-  const [known, unknown] = [await timeOf("anna"), await timeOf("nobody")];
-
+  const { anna: known, nobody: unknown } = least;
   // The usual cost is 16 times as high, and none at all a hundredth.
   assert(unknown < 4 * known && known < 4 * unknown, `${known} ms and ${unknown} ms`);
 });
