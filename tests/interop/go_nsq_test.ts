@@ -29,12 +29,12 @@ for (const layers of LAYERS) {
 
     await nsqd.run(async () => {
       const program = `${folder.path}/roundtrip`;
-      const { stdout } = await runProgram(program, { args: [JSON.stringify(workload)], timeoutMs: 20_000 });
+      const { stdout } = await runProgram(program, { args: [JSON.stringify(workload)] });
 
       assertClientReport(stdout, workload);
       await assertChannelDone(nsqd, workload);
     });
-    assertUpgraded(nsqd, layers);
+    await assertUpgraded(nsqd, layers);
   });
 }
 

@@ -39,7 +39,7 @@ interopTest(
         messages: 2,
       };
       const args = ["discover.js", JSON.stringify(workload)];
-      const { stdout } = await runProgram("node", { args, cwd: folder.path, timeoutMs: 30_000 });
+      const { stdout } = await runProgram("node", { args, cwd: folder.path });
 
       assertEquals(JSON.parse(stdout), ["from the first", "from the second"]);
     });

@@ -14,6 +14,14 @@ import { freePort } from "../support/ports.ts";
 
 const PAGE = new URL("../../docs/http-api.md", import.meta.url);
 
+/** As far as tests look at it. */
+interface ChannelStats {
+  readonly depth: number;
+  readonly in_flight_count: number;
+  readonly finish_count: number;
+  readonly clients: readonly unknown[];
+}
+
 /** An nsqd behind nginx. */
 class Proxied implements AsyncDisposable {
   readonly nsqd: NsqdProcess;
@@ -62,6 +70,7 @@ interopTest("A client behind nginx receives, waits and streams", Proxied.start, 
     const waiting = client.receive("&wait=20s");
     using events = await client.subscribe("&max_in_flight=10");
     assertEquals(await events.next(), "retry: 2000");
+    await eventually("both wait", async () => (await channelOf(url)).clients.length === 2);
     await client.publish("a", "b");
     const [received, streamed] = [await waiting, await events.message()];
 
@@ -92,12 +101,17 @@ interopTest(
       }
       assertEquals(received.sort(), sent.sort());
 
-      const { topics: [{ channels: [channel] }] } = await (await fetch(`${proxied.url}/stats?format=json`))
-        .json();
+      const channel = await channelOf(proxied.url);
       assertEquals([channel.depth, channel.in_flight_count, channel.finish_count], [0, 0, sent.length]);
     });
   },
 );
+
+/** What is said of the only channel. */
+async function channelOf(url: string): Promise<ChannelStats> {
+  const { topics: [{ channels: [channel] }] } = await (await fetch(`${url}/stats?format=json`)).json();
+  return channel;
+}
 
 /** What the page says, with a map that it names in a comment. */
 function config(folder: string, port: number, nsqd: string): string {

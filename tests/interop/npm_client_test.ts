@@ -55,12 +55,12 @@ function clientTest(
 
     await nsqd.run(async () => {
       const args = ["roundtrip.js", JSON.stringify(workload)];
-      const { stdout } = await runProgram(client.node, { args, cwd: client.path, timeoutMs: 30_000 });
+      const { stdout } = await runProgram(client.node, { args, cwd: client.path });
 
       assertClientReport(stdout, workload);
       await assertChannelDone(nsqd, workload);
     });
-    assertUpgraded(nsqd, layers);
+    await assertUpgraded(nsqd, layers);
   });
 }
 

@@ -19,7 +19,7 @@ interopTest("to_nsq and nsq_tail carry every line once", findTools, async ({ pat
   await nsqd.run(async () => {
     await runProgram(`${path}/to_nsq`, { args: common, stdin: LINES.join("\n") + "\n" });
     const tail = [...common, "--channel=tail", `-n=${LINES.length}`];
-    const { stdout } = await runProgram(`${path}/nsq_tail`, { args: tail, timeoutMs: 15_000 });
+    const { stdout } = await runProgram(`${path}/nsq_tail`, { args: tail });
 
     // NSQ promises no order.
     assertEquals(stdout.trimEnd().split("\n").sort(), [...LINES].sort());
@@ -48,7 +48,7 @@ for (const compression of ["deflate", "snappy"]) {
         await runProgram(`${path}/to_nsq`, { args: publish, stdin: LINES.join("\n") + "\n" });
         const consume = options.map((option) => `--consumer-opt=${option}`);
         const tail = [...common, ...consume, "--channel=tail", `-n=${LINES.length}`];
-        const { stdout } = await runProgram(`${path}/nsq_tail`, { args: tail, timeoutMs: 15_000 });
+        const { stdout } = await runProgram(`${path}/nsq_tail`, { args: tail });
 
         assertEquals(stdout.trimEnd().split("\n").sort(), [...LINES].sort());
       });
@@ -81,7 +81,7 @@ interopTest("nsq_to_nsq republishes every message", findTools, async ({ path }) 
         `-n=${LINES.length}`,
         `--nsqd-tcp-address=${address}`,
       ];
-      const { stdout } = await runProgram(`${path}/nsq_tail`, { args: tail, timeoutMs: 15_000 });
+      const { stdout } = await runProgram(`${path}/nsq_tail`, { args: tail });
 
       assertEquals(stdout.trimEnd().split("\n").sort(), [...LINES].sort());
     } finally {
@@ -103,7 +103,7 @@ interopTest("nsq_stat reads a channel's counts", findTools, async ({ path }) => 
     });
     const stat = ["--topic=stat", "--channel=waiting", `--nsqd-http-address=${nsqd.httpAddress}`];
     const args = [...stat, "--interval=10ms", "--count=1"];
-    const { stdout } = await runProgram(`${path}/nsq_stat`, { args, timeoutMs: 15_000 });
+    const { stdout } = await runProgram(`${path}/nsq_stat`, { args });
 
     // Rates | total, in memory, on disk, in flight, deferred | requeued, timed out, messages, clients.
     assertEquals(stdout.trimEnd().split("\n").at(-1)?.trim().split(/[ |]+/), [

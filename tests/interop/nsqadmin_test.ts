@@ -162,8 +162,12 @@ for (const [what, lookupd, nsqds] of CLUSTERS) {
       ];
 
       for (const path of paths) {
-        const [go, ours] = await cluster.both(path);
-        assertEquals({ path, answer: ours }, { path, answer: go });
+        // What is new is registered a little later.
+        await eventually(`both say the same of ${path}`, async () => {
+          const [go, ours] = await cluster.both(path);
+          assertEquals({ path, answer: ours }, { path, answer: go });
+          return true;
+        });
       }
     },
   );
@@ -210,8 +214,11 @@ for (const [what, lookupd, nsqds] of CLUSTERS) {
         assertEquals(await cluster.change(admin, "DELETE", `/api/topics/${topic}`), done);
       }
 
-      const [go, ours] = await cluster.both("/api/topics");
-      assertEquals([go, ours], [{ status: 200, json: { topics: null, message: "" } }, go]);
+      await eventually("there is no topic left", async () => {
+        const [go, ours] = await cluster.both("/api/topics");
+        assertEquals([go, ours], [{ status: 200, json: { topics: null, message: "" } }, go]);
+        return true;
+      });
     },
   );
 }

@@ -123,14 +123,20 @@ clusterTest("Go's nsqd gives a new topic the channels that nsqlookupd knows", as
     method: "POST",
   });
   await created.body?.cancel();
+  // The first may be registered while it still connects; when the second is, it knows whom to ask.
+  for (const topic of ["first", "second"]) {
+    await post(nsqd, `/topic/create?topic=${topic}`);
+    await told(lookupd, `/lookup?topic=${topic}`, ({ producers }) => producers?.length, 1);
+  }
 
   await post(nsqd, "/pub?topic=t");
 
   await eventually("the channel is there", async () => {
     const { topics } = await getJson(nsqd.httpAddress, "/stats?format=json") as {
-      topics: { channels: { channel_name: string }[] }[];
+      topics: { topic_name: string; channels: { channel_name: string }[] }[];
     };
-    assertEquals(topics[0].channels.map(({ channel_name }) => channel_name), ["known"]);
+    const channels = topics.find(({ topic_name }) => topic_name === "t")?.channels;
+    assertEquals(channels?.map(({ channel_name }) => channel_name), ["known"]);
     return true;
   });
 });
@@ -174,7 +180,6 @@ clusterTest(
         "--channel=tail",
         `-n=${BODIES.length}`,
       ],
-      timeoutMs: 20_000,
     });
 
     // NSQ promises no order.
@@ -191,7 +196,6 @@ clusterTest("nsqjs finds producers through nsqlookupd", async (lookupd, nsqd) =>
   const { stdout } = await runProgram("node", {
     args: ["lookup.js", JSON.stringify(asked)],
     cwd: folder.path,
-    timeoutMs: 20_000,
   });
 
   assertEquals(JSON.parse(stdout).sort(), [...BODIES].sort());

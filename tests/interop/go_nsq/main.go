@@ -40,6 +40,7 @@ type workload struct {
 	DelayMs          int    `json:"delayMs"`
 	TouchEvery       int    `json:"touchEvery"`
 	TouchAt          int    `json:"touchAt"`
+	TouchIntervalMs  int    `json:"touchIntervalMs"`
 	MessageTimeoutMs int    `json:"messageTimeoutMs"`
 	HoldMs           int    `json:"holdMs"`
 	TLS              *files `json:"tls"`
@@ -236,11 +237,11 @@ func (r *roundtrip) requeue(m *nsq.Message, i int, delay time.Duration) {
 	m.RequeueWithoutBackoff(delay)
 }
 
-// touchThenFinish holds a message for longer than its timeout, which only touching makes possible.
+// touchThenFinish holds a message, where that is for longer than its timeout, as only touching makes possible.
 func (r *roundtrip) touchThenFinish(m *nsq.Message, i int) {
 	until := time.Now().Add(time.Duration(r.HoldMs) * time.Millisecond)
 	for time.Now().Before(until) {
-		time.Sleep(time.Duration(r.MessageTimeoutMs) * time.Millisecond / 4)
+		time.Sleep(time.Duration(r.TouchIntervalMs) * time.Millisecond)
 		m.Touch()
 		r.mu.Lock()
 		r.report.Touched++

@@ -108,7 +108,7 @@ function requeue(message, record, delayMs) {
   message.requeue({ delayMs, backoff: false });
 }
 
-/** Holds a message for longer than its timeout, which only touching makes possible. */
+/** Holds a message, where that is for longer than its timeout, as only touching makes possible. */
 function touchThenFinish(message, record) {
   const heldSince = performance.now();
   touching++;
@@ -123,7 +123,7 @@ function touchThenFinish(message, record) {
       touching--;
       finish(message, record);
       resolve();
-    }, workload.messageTimeoutMs / 4);
+    }, workload.touchIntervalMs);
   });
 }
 

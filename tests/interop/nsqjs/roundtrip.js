@@ -116,7 +116,7 @@ function requeue(message, record, delayMs) {
   message.requeue(delayMs, false);
 }
 
-/** Holds a message for longer than its timeout, which only touching makes possible. */
+/** Holds a message, where that is for longer than its timeout, as only touching makes possible. */
 function touchThenFinish(message, record) {
   const heldSince = performance.now();
   const timer = setInterval(() => {
@@ -127,7 +127,7 @@ function touchThenFinish(message, record) {
     }
     clearInterval(timer);
     finish(message, record);
-  }, workload.messageTimeoutMs / 4);
+  }, workload.touchIntervalMs);
 }
 
 function finish(message, record) {
@@ -140,7 +140,7 @@ function finish(message, record) {
 /** Closing a compressed connection, nsqjs throws away what is still in its compressor; so this asks the server. */
 async function answersArrived() {
   const url = `http://${workload.httpAddress}/stats?format=json&topic=${workload.topic}`;
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 3000; tries++) {
     const stats = await (await fetch(url)).json();
     if (stats.topics[0].channels[0].in_flight_count === 0) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
