@@ -101,6 +101,8 @@ class ChildNsqd implements NsqdProcess {
         ...first,
         "--tcp-address=127.0.0.1:0",
         "--http-address=127.0.0.1:0",
+        // Only where there is a certificate; its usual port is one for all.
+        "--https-address=127.0.0.1:0",
         `--data-path=${dataPath}`,
         ...options.command ? [] : testIoThreadsFlags,
         ...options.args ?? [],
