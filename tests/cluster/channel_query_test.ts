@@ -1,10 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { type ChannelQuery, queryChannels } from "../../src/cluster/channel_query.ts";
 import { FakeLookupd } from "../support/fake_lookupd.ts";
+import { deadAddress } from "../support/ports.ts";
 
 /** A query of nsqlookupds at these addresses. */
 function queryOf(...addresses: readonly string[]): ChannelQuery {
-  const lookupds = addresses.map((address) => ({ address, timeoutMs: 5000 }));
+  const lookupds = addresses.map((address) => ({ address, timeoutMs: 60_000 }));
   return { lookupds, answerSizeMax: 32, signal: new AbortController().signal };
 }
 
@@ -24,7 +25,7 @@ Deno.test("queryChannels() is what any nsqlookupd knows, once, sorted", async ()
 
 Deno.test("queryChannels() says why one could not be asked, and goes on with the others", async () => {
   await using lookupd = knowing("c");
-  const gone = await closedAddress();
+  const gone = deadAddress();
 
   const { channels, failures } = await queryChannels("t", queryOf(gone, lookupd.httpAddress));
 
@@ -110,9 +111,3 @@ Deno.test("queryChannels() ends when its signal aborts", async () => {
 
   assertEquals((await asked).channels, []);
 });
-
-/** An address that nobody listens on. */
-async function closedAddress(): Promise<string> {
-  await using lookupd = new FakeLookupd();
-  return lookupd.httpAddress;
-}

@@ -92,7 +92,7 @@ agentTest(
     });
     assertEquals(endpoint.authKey.length, 64);
     await eventually("the configuration is gone", () => !exists(path));
-    assertEquals(exists(path.slice(0, path.lastIndexOf("/"))), false);
+    await eventually("so is its folder", () => !exists(path.slice(0, path.lastIndexOf("/"))));
   },
 );
 

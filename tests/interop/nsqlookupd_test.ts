@@ -12,6 +12,7 @@ import { eventually } from "../support/eventually.ts";
 import { interopTest, MissingError, runProgram, TempFolder } from "../support/interop.ts";
 import { type NsqlookupdInProcess, withNsqlookupd } from "../support/nsqlookupd_in_process.ts";
 import { installNsqjs } from "../support/nsqjs.ts";
+import { freePort } from "../support/ports.ts";
 
 const BODIES = Array.from({ length: 100 }, (_, index) => `message ${index}`);
 
@@ -145,12 +146,11 @@ interopTest(
   "Go's nsqd registers anew with an nsqlookupd that was started anew",
   findPrograms,
   async (programs) => {
-    let tcpAddress = "";
+    const tcpAddress = `127.0.0.1:${freePort()}`;
     let count = 0;
     await using daemons = new AsyncDisposableStack();
     let nsqd: GoNsqd | undefined;
-    await withNsqlookupd({}, async (lookupd) => {
-      tcpAddress = lookupd.tcpAddress;
+    await withNsqlookupd({ tcpAddress }, async (lookupd) => {
       nsqd = await listening(daemons.use(startGoNsqd(programs, tcpAddress)));
       await post(nsqd, "/topic/create?topic=before", "/channel/create?topic=before&channel=c");
       await told(lookupd, "/lookup?topic=before", ({ producers }) => producers?.length, 1);

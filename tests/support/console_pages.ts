@@ -46,12 +46,15 @@ export async function press(
 }
 
 /** A node that says who it is, `h` at its own address, and answers all else like that. */
-export function fakeNode(answer: (request: FakeHttpRequest) => Response | Promise<Response>): FakeHttp {
+export function fakeNode(
+  answer: (request: FakeHttpRequest) => Response | Promise<Response>,
+  options: { readonly port?: number } = {},
+): FakeHttp {
   const node: FakeHttp = new FakeHttp((request): Response | Promise<Response> => {
     if (request.target !== "/info") return answer(request);
     const port = Number(node.address.split(":")[1]);
     return Response.json({ hostname: "h", broadcast_address: "127.0.0.1", http_port: port });
-  });
+  }, options);
   return node;
 }
 
@@ -68,10 +71,9 @@ function producer(address: string): Record<string, unknown> {
 }
 
 /** A node with a topic, and messages in it. */
-export function nodeWith(depth: () => number): FakeHttp {
-  return new FakeHttp(() =>
-    Response.json({ topics: [{ topic_name: "t", depth: depth(), message_count: 9 }] })
-  );
+export function nodeWith(depth: () => number, options: { readonly port?: number } = {}): FakeHttp {
+  const topic = () => ({ topic_name: "t", depth: depth(), message_count: 9 });
+  return new FakeHttp(() => Response.json({ topics: [topic()] }), options);
 }
 
 /** An nsqlookupd that tells of nodes at these addresses. */

@@ -19,8 +19,12 @@ export class FakeHttp implements AsyncDisposable {
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #end = new AbortController();
 
-  constructor(answer: (request: FakeHttpRequest) => Response | Promise<Response> = () => new Response("")) {
-    const options = { hostname: "127.0.0.1", port: 0, signal: this.#end.signal, onListen: () => {} };
+  /** At any port, unless it is to end while somebody goes on asking: then no stranger is to be given its port. */
+  constructor(
+    answer: (request: FakeHttpRequest) => Response | Promise<Response> = () => new Response(""),
+    { port = 0 }: { readonly port?: number } = {},
+  ) {
+    const options = { hostname: "127.0.0.1", port, signal: this.#end.signal, onListen: () => {} };
     this.#server = Deno.serve(options, async (request) => {
       const { method, headers } = request;
       const { pathname, search } = new URL(request.url);

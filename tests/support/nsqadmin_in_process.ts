@@ -15,6 +15,7 @@ import type { NsqdOptions } from "../../src/nsqd/options.ts";
 import { eventually } from "./eventually.ts";
 import { type NsqdInProcess, withDataPath, withNsqd } from "./nsqd_in_process.ts";
 import { type NsqlookupdInProcess, withNsqlookupd } from "./nsqlookupd_in_process.ts";
+import { freePort } from "./ports.ts";
 
 /** An answer: its status, and what its JSON says, or its text. */
 export interface AdminAnswer {
@@ -141,6 +142,8 @@ export async function withCluster(
       if (nsqds.length < nodes) {
         const options: Partial<NsqdOptions> = {
           broadcastAddress: "127.0.0.1",
+          // A test may stop it while the nsqadmin goes on asking: no stranger is to be given its port.
+          httpAddress: `127.0.0.1:${freePort()}`,
           lookupdTcpAddresses: [lookupd.tcpAddress],
           ...nsqdOptions,
         };

@@ -3,13 +3,17 @@ import { fakeNode, lookupdOf, pageAt, press } from "../../support/console_pages.
 import { eventually } from "../../support/eventually.ts";
 import { FakeHttp } from "../../support/fake_http.ts";
 import { IMPATIENT, type NsqadminInProcess, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+import { freePort } from "../../support/ports.ts";
 
 /** As the script asks when a page is told of a round. */
 const UPDATE = { "X-Nsqadmin-Update": "1" };
 const PATHS = ["/topics/t", "/topics/t/c", "/consumers"];
 
 /** A node with a topic and a channel, in which as many messages wait, and which are paused, as it says. */
-function nodeWith(state: { depth: number; paused: boolean }): FakeHttp {
+function nodeWith(
+  state: { depth: number; paused: boolean },
+  options: { readonly port?: number } = {},
+): FakeHttp {
   return fakeNode(({ target }) => {
     if (target.startsWith("/topic/pause")) state.paused = true;
     const clients = [{ hostname: "h", client_id: String(state.depth), user_agent: "u" }];
@@ -21,7 +25,7 @@ function nodeWith(state: { depth: number; paused: boolean }): FakeHttp {
       client_count: 1,
     }];
     return Response.json({ topics: [{ topic_name: "t", channels, paused: state.paused }] });
-  });
+  }, options);
 }
 
 /** What a page says of the state. */
@@ -142,7 +146,7 @@ Deno.test("A node that begins to hang delays pages of a topic and channel for a 
 
 Deno.test("Pages of a topic and channel tell of nodes that are gone, and of what they had", async () => {
   await using node = nodeWith({ depth: 1, paused: false });
-  const gone = nodeWith({ depth: 4321, paused: false });
+  const gone = nodeWith({ depth: 4321, paused: false }, { port: freePort() });
   let addresses = [node.address, gone.address];
   await using lookupd = lookupdOf(() => addresses);
   await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {

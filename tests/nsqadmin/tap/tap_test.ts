@@ -142,7 +142,7 @@ tapTest(
     assert((await pageAt(admin, "/topics/t")).links.includes("/tap/t"));
     assertStringIncludes(page.text, "This is a copy; nothing is taken away");
 
-    const gathering = press(admin, "/tap/t", { page, button: "Gather" });
+    const gathering = press(admin, "/tap/t", { page, button: "Gather", fields: { seconds: "10" } });
     await tapped(nsqd);
     await post(
       `${nsqd.httpUrl}/mpub?topic=t`,

@@ -3,7 +3,7 @@ import { fakeNode, lookupdOf, nodeWith, pageAt } from "../../support/console_pag
 import { FakeHttp, RawAnswerer } from "../../support/fake_http.ts";
 import { eventually } from "../../support/eventually.ts";
 import { IMPATIENT, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
-import { deadAddress } from "../../support/ports.ts";
+import { deadAddress, freePort } from "../../support/ports.ts";
 
 Deno.test("Pages ask nobody anything as long as what is known is not old", async () => {
   await using node = nodeWith(() => 1);
@@ -145,7 +145,7 @@ Deno.test("A node that fails keeps its numbers for a while, and one that nobody 
 
 Deno.test("A node that is killed, and of which nobody tells any more, is gone two rounds later", async () => {
   await using node = nodeWith(() => 2);
-  const killed = nodeWith(() => 5);
+  const killed = nodeWith(() => 5, { port: freePort() });
   let addresses = [node.address, killed.address];
   await using lookupd = lookupdOf(() => addresses);
   await withNsqadmin({ lookupdHttpAddresses: [lookupd.address] }, async (admin) => {
