@@ -443,7 +443,8 @@ Deno.test("When the file has changed, roles do at once, and whoever is gone is o
   const text = lines.join("\n");
   assertStringIncludes(text, "reloaded users");
   assertStringIncludes(text, `"${userFile}" is open to every user of this machine: chmod o= ${userFile}`);
-  assertEquals(text.split("failed to reload users").length, 2);
+  // It may have looked at the other one by itself, too.
+  assertEquals(lines.filter((line) => /failed to reload users - .* a line is a name/.test(line)).length, 1);
   assert(!text.includes("hunter2"));
 });
 

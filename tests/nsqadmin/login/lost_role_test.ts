@@ -5,8 +5,17 @@ import { fakeNode, pageAt } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
 import { TempFolder } from "../../support/interop.ts";
 import { logIn, userLines } from "../../support/login.ts";
-import { type NsqadminInProcess, post, statsOf, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
+import {
+  IMPATIENT,
+  type NsqadminInProcess,
+  post,
+  statsOf,
+  withNsqadmin,
+} from "../../support/nsqadmin_in_process.ts";
 import { nsqdTest } from "../../support/nsqd_in_process.ts";
+
+/** Redriven by one a second, they are enough for it to go on until it ends for another reason. */
+const COUNT = 100;
 
 /** An nsqadmin with these users, whose file can be changed; returns its log, and its audit log. */
 async function withUsers(
@@ -26,14 +35,17 @@ async function withUsers(
     use(admin, async (roles) => {
       await Deno.writeTextFile(userFile, userLines(roles));
       admin.nsqadmin.reload();
-    }), { users: UserFile.read(userFile) });
+    }), { users: UserFile.read(userFile), waits: IMPATIENT });
   return { lines, audit: await Deno.readTextFile(auditLog) };
 }
 
 nsqdTest("A redrive ends when who began it is no admin any more, and not when he logs out", async (nsqd) => {
   await post(`${nsqd.httpUrl}/topic/create?topic=t.dead`);
   await post(`${nsqd.httpUrl}/channel/create?topic=t.dead&channel=c`);
-  await post(`${nsqd.httpUrl}/mpub?topic=t.dead`, Array.from({ length: 20 }, (_, i) => `m${i}`).join("\n"));
+  await post(
+    `${nsqd.httpUrl}/mpub?topic=t.dead`,
+    Array.from({ length: COUNT }, (_, i) => `m${i}`).join("\n"),
+  );
   let redriven = 0;
   const { lines, audit } = await withUsers(
     { anna: "admin", ben: "admin" },
@@ -48,34 +60,37 @@ nsqdTest("A redrive ends when who began it is no admin any more, and not when he
       await eventually("it goes on", () => redrive.redriven > 0);
       assertStringIncludes((await pageAt(admin, "/topics", ben)).text, "Under way: One redrive");
       await change({ anna: "operator", ben: "admin" });
-      await eventually("it is over", () => admin.nsqadmin.redrives.running.length === 0);
+      const end = await eventually("its end stands in the activity", async () => {
+        const { json } = await admin.ask("GET", "/api/activity?filter=end-redrive", { headers: ben });
+        return (json as { activity: Record<string, unknown>[] }).activity[0];
+      });
 
       redriven = redrive.redriven;
       const shown = await pageAt(admin, "/redrives", ben);
       assertStringIncludes(shown.text, "revoked : anna may not redrive any more");
       assertEquals(shown.text.includes("Under way"), false);
-      const { json } = await admin.ask("GET", "/api/activity?filter=end-redrive", { headers: ben });
-      const { activity: [{ time: _time, user_agent: _agent, address: _address, ...ended }] } = json as {
-        activity: Record<string, unknown>[];
-      };
+      const { time: _time, user_agent: _agent, address: _address, ...ended } = end;
       assertEquals(ended, {
         ...{ user: "anna", action: "end-redrive", topic: "t.dead", channel: "c", to: "t" },
-        detail: `revoked: ${redriven} of 20 published, 0 put back - anna may not redrive any more`,
+        detail: `revoked: ${redriven} of ${COUNT} published, 0 put back - anna may not redrive any more`,
         ...{ status: 403, outcome: "partly", results: [], results_left_out: 0 },
       });
       await eventually("the others are there", async () => {
-        return (await statsOf(nsqd, "t.dead"))?.channels[0].depth === 20 - redriven;
+        return (await statsOf(nsqd, "t.dead"))?.channels[0].depth === COUNT - redriven;
       });
     },
   );
 
   const [told, ...more] = lines.filter((line) => line.includes("revoked"));
-  assertStringIncludes(told, `revoked: ${redriven} of 20 are published, 0 put back - anna may not redrive`);
+  assertStringIncludes(
+    told,
+    `revoked: ${redriven} of ${COUNT} are published, 0 put back - anna may not redrive`,
+  );
   assertEquals(more, []);
   const { time: _time, address: _address, ...audited } = JSON.parse(audit.trimEnd().split("\n").at(-1) ?? "");
   assertEquals(audited, {
     ...{ program: "nsqadmin", event: "end-redrive", token: "anna", target: "/redrives/1", topic: "t.dead" },
-    ...{ channel: "c", to: "t", state: "revoked", count: 20, redriven, put_back: 0, status: 403 },
+    ...{ channel: "c", to: "t", state: "revoked", count: COUNT, redriven, put_back: 0, status: 403 },
     reason: "anna may not redrive any more",
   });
 });
