@@ -31,6 +31,16 @@ export function momentOf(clock: Clock): Moment {
   return { wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() };
 }
 
+const US_PER_MS = 1000;
+
+/**
+ * The time from one moment to another of a clock, in ms, exact to a µs: what was added to a time with fractions does not
+ * always come out again, and would be a whole ms less for who shows whole ones.
+ */
+export function msFrom(startMs: number, endMs: number): number {
+  return Math.round((endMs - startMs) * US_PER_MS) / US_PER_MS;
+}
+
 /** How far the wall clock may be off the system's before it is set anew, in ms. */
 const DRIFT_MAX_MS = 5;
 /** In longer than this, reading two clocks one after the other tells nothing of how far they are apart, in ms. */

@@ -1,9 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
-import { momentOf, SystemClock } from "../../src/base/clock.ts";
+import { momentOf, msFrom, SystemClock } from "../../src/base/clock.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 /** How far the system's clock and the clock under test may be apart, in ms: one is read after the other. */
 const TOLERANCE_MS = 1000;
+
+Deno.test("msFrom() is exactly what was added to a time, whatever fractions that has", () => {
+  for (const startMs of [0, 34_497.647546, 1_706_702_400_000.123]) {
+    assertEquals(msFrom(startMs, startMs + 60_000), 60_000);
+  }
+  assertEquals(34_497.647546 + 60_000 - 34_497.647546 < 60_000, true);
+  assertEquals([msFrom(1.25, 3.5), msFrom(3.5, 1.25), msFrom(1, Infinity)], [2.25, -2.25, Infinity]);
+});
 
 Deno.test("SystemClock.nowMs() is the system's time", () => {
   const clock = new SystemClock();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, msFrom } from "../../base/clock.ts";
 import { errorText } from "../../base/error_text.ts";
 import { othersFirst } from "../../base/every.ts";
 import { TimeSlice } from "../../base/time_slice.ts";
@@ -191,7 +191,7 @@ export class BrokerQueue implements Queue {
       firstMs = Math.min(firstMs, channel.touch(fate, position, nowMs));
       return undefined;
     });
-    return { ...answer, expiresInMs: firstMs === Infinity ? undefined : Math.max(firstMs - nowMs, 0) };
+    return { ...answer, expiresInMs: firstMs === Infinity ? undefined : Math.max(msFrom(nowMs, firstMs), 0) };
   }
 
   createTopic(name: string): Promise<void> {

@@ -5,6 +5,7 @@ import { messageIdText } from "../../../src/protocol/message_id.ts";
 import { testQueue } from "../../contract/queue.ts";
 import { brokerQueue, NODE_ID, type TestQueue } from "../../support/broker_queue.ts";
 import { TestConsumer } from "../../support/broker_setup.ts";
+import { FAKE_START_MS, FakeClock } from "../../support/fake_clock.ts";
 
 testQueue("BrokerQueue", { make: (limits) => Promise.resolve(brokerQueue({ limits })) });
 
@@ -30,6 +31,16 @@ Deno.test("BrokerQueue after a restart knows no lease of the one before", async 
     done: 0,
     failed: [{ lease, problem: "UNKNOWN" }],
   });
+});
+
+Deno.test("BrokerQueue says of a touch the whole time, whatever fractions the clock has", async () => {
+  const monotonicMs = 34_497.647546;
+  assertEquals(monotonicMs + 60_000 - monotonicMs < 60_000, true);
+  await using made = brokerQueue({ clock: new FakeClock(FAKE_START_MS, monotonicMs) });
+  await publish(made, "a");
+  const [{ lease }] = await receive(made);
+
+  assertEquals(await made.queue.touch(PLACE, [lease]), { done: 1, failed: [], expiresInMs: 60_000 });
 });
 
 Deno.test("BrokerQueue has leases of one timeout as one client, which is gone when nobody has asked for a minute", async () => {
