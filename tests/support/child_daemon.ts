@@ -42,10 +42,13 @@ export class ChildDaemon implements AsyncDisposable {
     this.#child.kill(signal);
   }
 
-  /** Waits for the log to match; the first group of the match is the result. */
+  /** Waits for whole lines of the log to match; the first group of the match is the result. */
   async logged(pattern: RegExp): Promise<string> {
     try {
-      return await eventually(`log line ${pattern}`, () => pattern.exec(this.log)?.[1]);
+      return await eventually(`log line ${pattern}`, () => {
+        // It comes in pieces, which may end within a number.
+        return pattern.exec(this.log.slice(0, this.log.lastIndexOf("\n") + 1))?.[1];
+      });
     } catch (error) {
       if (!(error instanceof AssertionError)) throw error;
       throw new AssertionError(`${error.message}\n${this.log}`);
