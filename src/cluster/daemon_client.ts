@@ -114,10 +114,10 @@ export class DaemonClient {
     patience.check(daemon);
     try {
       const value = await this.#exchange(method, daemon, path, use, body);
-      patience.note(daemon, true);
+      patience.note(daemon, method, true);
       return value;
     } catch (error) {
-      patience.note(daemon, error instanceof RefusedError);
+      patience.note(daemon, method, error instanceof RefusedError);
       throw error;
     }
   }

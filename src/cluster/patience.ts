@@ -10,22 +10,30 @@ import type { Daemon } from "./daemon_client.ts";
 /** Requests that a daemon may leave without an answer, in a row. */
 export const UNANSWERED_MAX = 3;
 
+/** Requests that ask for something, or have something done. */
+type Method = "GET" | "POST";
+
 /** Of one who asks. */
 export class Patience {
-  /** By kind and address. */
-  readonly #unanswered = new Map<string, number>();
+  /** By kind and address; a daemon may answer questions, and hang when it is to do something, so each is counted alone. */
+  readonly #unanswered = new Map<string, Record<Method, number>>();
 
   /** Before a request. @throws {Error} If the daemon is given up. */
   check(daemon: Daemon): void {
-    if ((this.#unanswered.get(nameOf(daemon)) ?? 0) < UNANSWERED_MAX) return;
+    const { GET, POST } = this.#countsOf(daemon);
+    if (Math.max(GET, POST) < UNANSWERED_MAX) return;
     throw new Error(`has not answered ${UNANSWERED_MAX} times in a row, and is not asked any more`);
   }
 
   /** A request has got an answer, whichever, or none. */
-  note(daemon: Daemon, isAnswered: boolean): void {
-    const name = nameOf(daemon);
-    if (isAnswered) this.#unanswered.delete(name);
-    else this.#unanswered.set(name, (this.#unanswered.get(name) ?? 0) + 1);
+  note(daemon: Daemon, method: Method, isAnswered: boolean): void {
+    const counts = this.#countsOf(daemon);
+    const count = isAnswered ? 0 : counts[method] + 1;
+    this.#unanswered.set(nameOf(daemon), { ...counts, [method]: count });
+  }
+
+  #countsOf(daemon: Daemon): Record<Method, number> {
+    return this.#unanswered.get(nameOf(daemon)) ?? { GET: 0, POST: 0 };
   }
 }
 

@@ -47,8 +47,9 @@ async function compress(
   const slice = new TimeSlice();
   for (const part of typeof body === "string" ? [new TextEncoder().encode(body)] : body) {
     for (let at = 0; at < part.length; at += PIECE_SIZE) {
-      await writer.write(part.subarray(at, at + PIECE_SIZE));
+      // Before another, and not behind the last: there is nothing left to do then that others would wait for.
       if (slice.isOver) await slice.next();
+      await writer.write(part.subarray(at, at + PIECE_SIZE));
     }
   }
   await writer.close();

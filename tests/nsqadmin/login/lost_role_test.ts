@@ -113,6 +113,7 @@ Deno.test("A change of many stops when who began it is gone, and not when he log
       const path = headers.get("location") ?? "";
       const [go] = admin.nsqadmin.bulk.running;
 
+      await eventually("the first are told", () => told.length === AT_A_TIME_MAX);
       await admin.ask("POST", "/logout", { headers: anna });
       told[0].resolve(new Response(""));
       await eventually("it goes on", () => told.length > AT_A_TIME_MAX);
