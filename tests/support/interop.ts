@@ -20,6 +20,11 @@ export class MissingError extends Error {
   }
 }
 
+/** Flags of npm. Without a network it would try for minutes: that is done where what it gets is required, and is no use elsewhere. */
+export function npmNetwork(): string[] {
+  return ["--prefer-offline", ...isRequired() ? [] : ["--fetch-retries=0", "--fetch-timeout=10000"]];
+}
+
 /**
  * A test that first prepares what it needs.
  *

@@ -5,11 +5,10 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { MissingError, runProgram, TempFolder } from "./interop.ts";
+import { MissingError, npmNetwork, runProgram, TempFolder } from "./interop.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-// Without a network npm would try for minutes.
-const NETWORK = ["--prefer-offline", "--fetch-retries=0", "--fetch-timeout=10000", "--no-audit", "--no-fund"];
+const QUIET = ["--no-audit", "--no-fund"];
 
 /** A folder with the package, its dependencies, and, it may be, a Node.js of its own. */
 export interface InstalledClient {
@@ -51,7 +50,10 @@ async function install(script: string, nodeVersion: string | undefined): Promise
     await Deno.copyFile(`${ROOT}tests/interop/npm_client/${script}`, `${folder.path}/${script}`);
     const node = nodeVersion === undefined ? [] : [`node-${Deno.build.os}-${archOfNode()}@${nodeVersion}`];
     try {
-      await runProgram("npm", { args: ["install", ...NETWORK, file, ...node], cwd: folder.path });
+      await runProgram("npm", {
+        args: ["install", ...npmNetwork(), ...QUIET, file, ...node],
+        cwd: folder.path,
+      });
     } catch (error) {
       throw MissingError.because("the client's dependencies from npm", error);
     }

@@ -5,7 +5,7 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { MissingError, runProgram, TempFolder } from "./interop.ts";
+import { MissingError, npmNetwork, runProgram, TempFolder } from "./interop.ts";
 
 /**
  * A folder with one of the scripts of tests/interop/nsqjs and the locked packages, without their install scripts.
@@ -20,9 +20,7 @@ export async function installNsqjs(script: string): Promise<TempFolder> {
     for (const file of ["package.json", "package-lock.json", script]) {
       await Deno.copyFile(`${source}${file}`, `${folder.path}/${file}`);
     }
-    // Without a network npm would try for minutes.
-    const network = ["--prefer-offline", "--fetch-retries=0", "--fetch-timeout=10000"];
-    const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...network];
+    const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...npmNetwork()];
     await runProgram("npm", { args, cwd: folder.path });
     return folder;
   } catch (error) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MissingError, runProgram } from "./interop.ts";
+import { MissingError, npmNetwork, runProgram } from "./interop.ts";
 
 /** How long npm may take to get it. */
 const GET_TIMEOUT_MS = 120_000;
@@ -16,9 +16,7 @@ const GET_TIMEOUT_MS = 120_000;
  */
 export async function denoOf(version: string): Promise<string> {
   if (version === Deno.version.deno) return Deno.execPath();
-  // Without a network npm would try for minutes.
-  const network = ["--prefer-offline", "--fetch-retries=0", "--fetch-timeout=10000"];
-  const args = [...network, "-y", `deno@${version}`, "eval", "console.log(Deno.execPath())"];
+  const args = [...npmNetwork(), "-y", `deno@${version}`, "eval", "console.log(Deno.execPath())"];
   try {
     const { stdout } = await runProgram("npx", { args, timeoutMs: GET_TIMEOUT_MS, env: { NO_COLOR: "1" } });
     return stdout.trim();
