@@ -49,7 +49,6 @@ async function buildProgram(): Promise<TempFolder> {
       args: ["build", "-buildvcs=false", "-o", `${folder.path}/roundtrip`, "."],
       cwd: source,
       env,
-      timeoutMs: 120_000,
     });
     return folder;
   } catch (error) {

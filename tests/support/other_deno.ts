@@ -6,9 +6,6 @@
 
 import { MissingError, npmNetwork, runProgram } from "./interop.ts";
 
-/** How long npm may take to get it. */
-const GET_TIMEOUT_MS = 120_000;
-
 /**
  * The path of that version's executable.
  *
@@ -18,7 +15,7 @@ export async function denoOf(version: string): Promise<string> {
   if (version === Deno.version.deno) return Deno.execPath();
   const args = [...npmNetwork(), "-y", `deno@${version}`, "eval", "console.log(Deno.execPath())"];
   try {
-    const { stdout } = await runProgram("npx", { args, timeoutMs: GET_TIMEOUT_MS, env: { NO_COLOR: "1" } });
+    const { stdout } = await runProgram("npx", { args, env: { NO_COLOR: "1" } });
     return stdout.trim();
   } catch (error) {
     throw MissingError.because(`Deno ${version} from npm`, error);
