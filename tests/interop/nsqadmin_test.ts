@@ -13,6 +13,9 @@ import { interopTest, MissingError, TempFolder } from "../support/interop.ts";
 /** How to start a program: Go's, or ours. */
 type Command = readonly string[];
 
+/** With nodes on a machine that does other things, too. */
+const PATIENT = ["--http-client-connect-timeout=60s", "--http-client-request-timeout=60s"];
+
 /** A cluster of two nsqds, with an nsqadmin of each kind in front of it. */
 class MixedCluster implements AsyncDisposable {
   readonly #started = new AsyncDisposableStack();
@@ -71,7 +74,7 @@ class MixedCluster implements AsyncDisposable {
       if (lookupd === "none") sources.push(`--nsqd-http-address=${await httpAddress(daemon)}`);
     }
     for (const kind of ["go", "ours"] as const) {
-      this.admins.push(await httpAddress(this.#run(command(kind, "nsqadmin"), ...sources)));
+      this.admins.push(await httpAddress(this.#run(command(kind, "nsqadmin"), ...sources, ...PATIENT)));
     }
   }
 

@@ -81,7 +81,10 @@ permissionsTest(
     await using nsqadmin = await start({ daemons: [node.address] }, `--nsqd-http-address=${node.address}`);
     const url = await urlOf(nsqadmin);
 
-    assertMatch(await textAt(`${url}/`), /href="\/topics\/t"/);
+    // A page does not wait long for a node.
+    await eventually("the node has answered", async () => {
+      return /href="\/topics\/t"/.test(await textAt(`${url}/`));
+    });
     assertMatch(await textAt(`${url}/static/console.css`), /\{/);
     assertEquals(await textAt(`${url}/health/ready`), '{"ready":true,"state":"running","reasons":[]}');
     const metrics = await textAt(`${url}/metrics`);
