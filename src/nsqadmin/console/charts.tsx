@@ -5,6 +5,7 @@
  */
 
 import type { History, Past, Remembered, Span } from "../watch/history.ts";
+import { rounded } from "./figures.ts";
 import { type Markup, NOTHING } from "./markup.ts";
 import { type PageRequest, queryWith } from "./request.ts";
 
@@ -120,16 +121,6 @@ function Chart(
       </details>
     </figure>
   );
-}
-
-/** A whole number, with commas. */
-export function whole(value: number): string {
-  return value.toLocaleString("en");
-}
-
-/** At most so many digits as anybody reads. */
-export function rounded(value: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 });
 }
 
 /** Every so many of a graph's points, the newest first. */

@@ -5,8 +5,8 @@
  */
 
 import type { Answer } from "../../http/answer.ts";
-import { rounded } from "./charts.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
+import { rounded } from "./figures.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { ClusterNews, nodesText, seen } from "./news.tsx";

@@ -9,7 +9,7 @@ import { inSlices } from "../../base/time_slice.ts";
 import type { Failure } from "../../cluster/asked.ts";
 import type { Field, Series } from "../watch/series.ts";
 import type { WatchedNode } from "../watch/watched_node.ts";
-import { whole } from "./charts.tsx";
+import { whole } from "./figures.ts";
 import { type Markup, NOTHING } from "./markup.ts";
 import { Failures } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";

@@ -8,9 +8,10 @@ import type { NodeFacts } from "../../cluster/node_facts.ts";
 import type { Answer } from "../../http/answer.ts";
 import type { NodeTotals } from "../watch/node_numbers.ts";
 import type { NodeState, WatchedNode } from "../watch/watched_node.ts";
-import { Charts, rounded, whole } from "./charts.tsx";
+import { Charts } from "./charts.tsx";
 import { ForgetButton, gossipText } from "./cluster.tsx";
 import { exported, ExportLinks, fileOf } from "./export.tsx";
+import { bytesText, durationText, rounded, whole } from "./figures.ts";
 import { GraphiteLinks, NODE_METRICS } from "./graphite.tsx";
 import { Layout } from "./layout.tsx";
 import { likelyCause } from "./likely_cause.ts";
@@ -19,10 +20,8 @@ import { agoOf, ClusterNews, seen } from "./news.tsx";
 import { runsFor } from "./nodes.tsx";
 import { DeepestChannel } from "./overview.tsx";
 import {
-  bytesText,
   ChangeButton,
   Count,
-  durationText,
   EmptyRow,
   Facts,
   Paused,

@@ -7,13 +7,13 @@
 import type { NodeFacts } from "../../cluster/node_facts.ts";
 import type { Answer } from "../../http/answer.ts";
 import type { NodeState, WatchedNode } from "../watch/watched_node.ts";
-import { rounded } from "./charts.tsx";
 import { type Column, ColumnHeads, columnsShown } from "./columns.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
+import { bytesText, durationText, rounded } from "./figures.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { agoOf, ClusterNews, seen } from "./news.tsx";
-import { bytesText, Count, durationText, EmptyRow, SortHead, Table, TableControls } from "./parts.tsx";
+import { Count, EmptyRow, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { type Columns, tablePart, tableView } from "./table.ts";
 

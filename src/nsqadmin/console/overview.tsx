@@ -6,10 +6,11 @@
 
 import type { Answer } from "../../http/answer.ts";
 import { BulkForm, Tick } from "./bulk_form.tsx";
-import { rounded, Sparkline, whole } from "./charts.tsx";
+import { Sparkline } from "./charts.tsx";
 import { type Column, ColumnHeads, columnsShown } from "./columns.tsx";
 import { exported, ExportLinks, fileOf } from "./export.tsx";
 import type { Series } from "../watch/series.ts";
+import { rounded, whole } from "./figures.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { ClusterNews, Known, NodeCount, nodesText, seen } from "./news.tsx";

@@ -4,9 +4,8 @@
  * @module
  */
 
-import { formatDuration } from "../../base/duration.ts";
 import type { Failure } from "../../cluster/asked.ts";
-import { rounded, whole } from "./charts.tsx";
+import { whole } from "./figures.ts";
 import { type Content, type Markup, NOTHING } from "./markup.ts";
 import { type PageRequest, queryWith } from "./request.ts";
 import type { TablePart, TableView } from "./table.ts";
@@ -27,22 +26,6 @@ export function Time({ atMs }: { readonly atMs: number }): Markup {
   const time = new Date(atMs).toISOString();
   return <time datetime={time}>{time.slice(0, 19).replace("T", " ")} UTC</time>;
 }
-
-/** An amount of memory or of a disk; nothing if it is not known. */
-export function bytesText(bytes = 0): string {
-  if (bytes === 0) return "";
-  const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), BYTE_UNITS.length - 1);
-  return `${rounded(bytes / 1024 ** power)} ${BYTE_UNITS[power]}`;
-}
-
-const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-
-/** How long something has lasted, in whole seconds. */
-export function durationText(ms: number): string {
-  return formatDuration(Math.max(0, Math.round(ms / MS_PER_S)) * MS_PER_S);
-}
-
-const MS_PER_S = 1000;
 
 /** What is to be known first, by its name. */
 export function Facts(
