@@ -59,6 +59,7 @@ const LONG_FILES: ReadonlyMap<string, string> = new Map([
   ["src/client/consumer.ts", "what a consumer knows of all its nodes, and everything that changes it"],
   ["src/client/producer.ts", "what a producer has to publish, and everything that becomes of it"],
   ["src/nsqd/composition.ts", "what each part is given of the others is one list, read from the top down"],
+  ["src/nsqadmin/console/texts/english.tsx", "a table: all that the pages say in a language is in one place"],
   ["src/nsqd/api/description.ts", "a table: every endpoint is described in one place"],
   ["src/nsqd/session/commands.ts", "one function for each command, in one place"],
   ["src/nsqd/session/session.ts", "the connection's state, and everything that changes it"],

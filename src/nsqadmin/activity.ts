@@ -13,6 +13,8 @@ import { answered, type Responder } from "../http/decorators.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { userOf } from "./access.ts";
 import type { AdminContext } from "./context.ts";
+import { REDRIVE_WORDS, type RedriveWords } from "./redrive/redrive.ts";
+import { type Said, saidIn } from "./said.ts";
 
 /** Activities that are kept. */
 export const ACTIVITIES_MAX = 2000;
@@ -40,8 +42,8 @@ export interface Subject {
   readonly client?: string | undefined;
   /** The topic that messages go to. */
   readonly to?: string | undefined;
-  /** What has come of it, in words. */
-  readonly detail?: string | undefined;
+  /** What has come of it. */
+  readonly detail?: Said<RedriveWords> | undefined;
 }
 
 /** What a daemon has made of it. */
@@ -166,7 +168,7 @@ export class ActivityLog {
       message: cut(subject.message),
       client: cut(subject.client),
       to: cut(subject.to),
-      detail: cut(subject.detail),
+      detail: subject.detail,
       status,
       outcome,
       isOfBulk,
@@ -201,9 +203,18 @@ export function noteActivity(admin: Recorder, context: RequestContext, status: n
 
 /** The texts of an activity by which it is found. */
 export function textOf({ user, address, outcome, ...activity }: Activity): string {
-  const { action, topic, channel, node, message, client, to, detail } = activity;
+  const { action, topic, channel, node, message, client, to } = activity;
+  const detail = detailOf(activity);
   const texts = [user, address, action, topic, channel, node, message, client, to, detail, outcome];
   return texts.filter((text) => text !== undefined).join(" ");
+}
+
+/** What has come of it, in words. */
+export function detailOf(
+  { detail }: Pick<Activity, "detail">,
+  words: RedriveWords = REDRIVE_WORDS,
+): string | undefined {
+  return cut(detail && saidIn(words, detail));
 }
 
 function outcomeOf(status: number, result: Done | undefined): Outcome {

@@ -29,6 +29,7 @@ import { mayStill } from "./access.ts";
 import { ACTIVITY_TEXT_LENGTH_MAX, RESULTS_MAX } from "./activity.ts";
 import { type Author, carryOut, rightFor, subjectOf } from "./changes.ts";
 import type { AdminContext } from "./context.ts";
+import { type Said, saidIn } from "./said.ts";
 
 /** Topics or channels that are changed in one go. */
 export const BULK_MAX = 1000;
@@ -48,6 +49,22 @@ export const BULK_ACTIONS = ["pause", "unpause", "empty", "delete"] as const sat
 
 /** One of these. */
 export type BulkAction = typeof BULK_ACTIONS[number];
+
+/** What is said of goes, in one language. */
+export interface BulkWords {
+  readonly mayNoMore: Readonly<Record<BulkAction, (user: string | undefined) => string>>;
+}
+
+const SOMEBODY = "who began it";
+/** What logs say of goes. */
+export const BULK_WORDS: BulkWords = {
+  mayNoMore: {
+    pause: (user = SOMEBODY) => `${user} may not pause any more`,
+    unpause: (user = SOMEBODY) => `${user} may not unpause any more`,
+    empty: (user = SOMEBODY) => `${user} may not empty any more`,
+    delete: (user = SOMEBODY) => `${user} may not delete any more`,
+  },
+};
 
 /** What became of one of them. */
 export interface BulkOutcome {
@@ -83,7 +100,7 @@ export class BulkGo {
   /** Nothing further is begun. */
   isStopped = false;
   /** Why it was stopped, where nobody wanted that. */
-  problem: string | undefined;
+  problem: Said<BulkWords> | undefined;
   /** Settles when it has ended. */
   finished: Promise<void> = Promise.resolve();
   #reasons = 0;
@@ -217,8 +234,8 @@ export class BulkGoes {
       const { action, author: { user } } = go;
       if (go.isStopped || mayStill(this.#admin, user, rightFor({ kind: action }))) continue;
       go.isStopped = true;
-      go.problem = `${user ?? "who began it"} may not ${action} any more`;
-      this.#admin.logger.warn(`BULK(${go.id}): ${action} is stopped - ${go.problem}`);
+      go.problem = (words) => words.mayNoMore[action](user);
+      this.#admin.logger.warn(`BULK(${go.id}): ${action} is stopped - ${saidIn(BULK_WORDS, go.problem)}`);
     }
   }
 

@@ -15,6 +15,7 @@ import type { Alerts } from "./alerts/alerts.ts";
 import type { BulkGoes } from "./bulk.ts";
 import type { ClusterViews } from "./console/cluster_views.ts";
 import type { PageEvents } from "./console/events.ts";
+import type { Texts } from "./console/texts/texts.ts";
 import type { Logins } from "./login/logins.ts";
 import type { MetricsSource } from "./metrics.ts";
 import type { AdminAction } from "./notifications.ts";
@@ -36,6 +37,8 @@ export interface AdminContext extends MetricsSource {
   readonly views: ClusterViews;
   /** What is wrong by rules. */
   readonly alerts: Alerts;
+  /** What pages say. */
+  readonly texts: Texts;
   /** Tells open pages of its rounds. */
   readonly events: PageEvents;
   /** Messages that are being published again. */

@@ -35,6 +35,8 @@ import { DEFAULT_RULES } from "./alerts/rules.ts";
 import { BULK_REQUESTS_MAX, BulkGoes } from "./bulk.ts";
 import { ClusterViews } from "./console/cluster_views.ts";
 import { PageEvents } from "./console/events.ts";
+import { ENGLISH } from "./console/texts/english.tsx";
+import type { Texts } from "./console/texts/texts.ts";
 import type { AdminContext } from "./context.ts";
 import { nsqadminHttp } from "./http_api.ts";
 import { Logins } from "./login/logins.ts";
@@ -71,6 +73,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly poller: Poller;
   readonly views: ClusterViews;
   readonly alerts: Alerts;
+  readonly texts: Texts;
   readonly events = new PageEvents();
   readonly activity = new ActivityLog();
   readonly bulk: BulkGoes;
@@ -97,7 +100,10 @@ export class Nsqadmin implements Daemon, AdminContext {
   #notifying: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor({ options, tls, token, users, waits = WAITS }: NsqadminConfig, logger: Logger) {
+  constructor(
+    { options, tls, token, users, waits = WAITS, texts = ENGLISH }: NsqadminConfig,
+    logger: Logger,
+  ) {
     this.#options = options;
     this.#token = token;
     this.waits = waits;
@@ -115,6 +121,7 @@ export class Nsqadmin implements Daemon, AdminContext {
       },
     });
     this.logger = logger;
+    this.texts = texts;
     const limits = {
       connectTimeoutMs: options.httpClientConnectTimeoutMs,
       requestTimeoutMs: options.httpClientRequestTimeoutMs,

@@ -13,6 +13,7 @@ import { COMMON_OPTIONS, option, OptionError, type OptionsOf } from "../config/o
 import { readTlsFiles, type TlsFiles } from "../config/tls_files.ts";
 import { HTTP_OPTIONS, httpRefusal, isOrigin } from "../http/options.ts";
 import { alertRules, DEFAULT_RULES } from "./alerts/rules.ts";
+import type { Texts } from "./console/texts/texts.ts";
 import { UserFile } from "./login/user_file.ts";
 import { parseAddressOrSubnet, parseSubnet } from "./subnet.ts";
 import { readTokenFile } from "./token_file.ts";
@@ -279,6 +280,8 @@ export interface NsqadminConfig {
   readonly users?: UserFile | undefined;
   /** @default {WAITS} */
   readonly waits?: Waits;
+  /** What pages say. @default {ENGLISH} */
+  readonly texts?: Texts;
 }
 
 /** Options from the command line and the configuration file, checked; or what to print instead of running. */

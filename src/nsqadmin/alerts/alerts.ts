@@ -11,7 +11,8 @@ import type { Registries } from "../../cluster/cluster.ts";
 import type { Poller } from "../watch/poller.ts";
 import type { Series } from "../watch/series.ts";
 import type { WatchedNode } from "../watch/watched_node.ts";
-import { type Alert, Found } from "./found.ts";
+import { type Said, saidIn } from "../said.ts";
+import { type Alert, type AlertWords, Found } from "./found.ts";
 import {
   ALERT_KINDS,
   type AlertKind,
@@ -24,6 +25,14 @@ import {
 export const RESOLVED_MAX = 100;
 /** Versions that are named. */
 const VERSIONS_SHOWN_MAX = 5;
+
+/** What logs and the API say of alerts. */
+export const ALERT_WORDS: AlertWords = {
+  wholeCluster: "the cluster",
+  nobodyTells: "nobody tells of it any more",
+  toldBy: (told, tellers) => `told of by ${told} of ${tellers}`,
+  versionsAndMore: (versions, more) => `${versions} and ${more} more`,
+};
 
 /** What is judged: what the poller knows after a round. */
 export type Judged = Pick<Poller, "topics" | "nodes" | "failures">;
@@ -149,14 +158,14 @@ export function stateOf({ fired, resolved }: Alert): "pending" | "firing" | "res
 }
 
 /** What an alert is about, in words. */
-export function subjectText({ subject: { topic, channel, node } }: Alert): string {
-  if (topic === undefined) return node ?? "the cluster";
+export function subjectText({ subject: { topic, channel, node } }: Alert, words = ALERT_WORDS): string {
+  if (topic === undefined) return node ?? words.wholeCluster;
   return channel === undefined ? topic : `${topic}/${channel}`;
 }
 
 /** What was found, in words. */
-export function findingText({ rule, value, detail }: Alert): string {
-  return detail ?? formatAlertValue(rule.kind, value);
+export function findingText({ rule, value, detail }: Alert, words = ALERT_WORDS): string {
+  return detail === undefined ? formatAlertValue(rule.kind, value) : saidIn(words, detail);
 }
 
 /** An alert in one line. */
@@ -213,18 +222,22 @@ function judgeSeries(series: Series, ofSeries: readonly Found[], now: Moment): v
 }
 
 /** What is wrong with a node, by rules of that kind; undefined if nothing is. */
-function wrongWith(node: WatchedNode, kind: AlertKindName, tellers: number | undefined): string | undefined {
-  if (kind === "node-gone") return node.gone === undefined ? undefined : "nobody tells of it any more";
+function wrongWith(
+  node: WatchedNode,
+  kind: AlertKindName,
+  tellers: number | undefined,
+): Said<AlertWords> | undefined {
+  if (kind === "node-gone") return node.gone === undefined ? undefined : (words) => words.nobodyTells;
   if (kind === "node-failing") return node.reason;
   const told = node.node.remote_addresses?.length ?? 0;
   if (node.gone !== undefined || tellers === undefined || told >= tellers) return undefined;
-  return `told of by ${told} of ${tellers}`;
+  return (words) => words.toldBy(told, tellers);
 }
 
 function judgeVersions(nodes: readonly WatchedNode[], found: Found, now: Moment): void {
   const versions = new Set(nodes.filter(({ gone }) => gone === undefined).map(({ node }) => node.version));
   const shown = [...versions].sort().slice(0, VERSIONS_SHOWN_MAX).join(", ");
   const others = versions.size - VERSIONS_SHOWN_MAX;
-  const detail = others > 0 ? `${shown} and ${others} more` : shown;
+  const detail: Said<AlertWords> = others > 0 ? (words) => words.versionsAndMore(shown, others) : shown;
   found.see({}, { value: versions.size - 1, detail }, now);
 }

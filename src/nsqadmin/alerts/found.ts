@@ -17,6 +17,7 @@
 
 import type { Moment } from "../../base/clock.ts";
 import { shortened } from "../../base/shortened.ts";
+import type { Said } from "../said.ts";
 import type { AlertRule } from "./rules.ts";
 
 /** Alerts of a rule that are kept; further ones are counted. A rule that is about everything leaves the others their room. */
@@ -24,6 +25,15 @@ export const ALERTS_OF_RULE_MAX = 500;
 
 /** The longest text that is kept of what was found, in characters: others have thought of it. */
 export const DETAIL_LENGTH_MAX = 300;
+
+/** What is said of alerts, in one language. */
+export interface AlertWords {
+  /** What an alert is about that is about no part of it. */
+  readonly wholeCluster: string;
+  readonly nobodyTells: string;
+  readonly toldBy: (told: number, tellers: number) => string;
+  readonly versionsAndMore: (versions: string, more: number) => string;
+}
 
 /** What an alert is about; nothing of it is there where it is the whole cluster. */
 export interface AlertSubject {
@@ -40,7 +50,7 @@ export interface Alert {
   /** What it was the last time that it was known. */
   readonly value: number;
   /** The same in words, where a number does not say it. */
-  readonly detail: string | undefined;
+  readonly detail: Said<AlertWords> | undefined;
   /** Since when it is above the limit. */
   readonly since: Moment;
   /** Since when it fires; undefined as long as it is pending. */
@@ -53,7 +63,7 @@ export interface Alert {
 export interface Sight {
   /** Undefined where nobody knows. */
   readonly value: number | undefined;
-  readonly detail?: string | undefined;
+  readonly detail?: Said<AlertWords> | undefined;
 }
 
 interface Entry {
@@ -115,7 +125,7 @@ export class Found {
         rule: this.rule,
         subject,
         value,
-        detail: whole && shortened(whole, DETAIL_LENGTH_MAX),
+        detail: kept(whole),
         since: now,
         fired: undefined,
         resolved: undefined,
@@ -128,7 +138,7 @@ export class Found {
     known.round = this.#round;
     if (value === undefined) known.belowMs = undefined;
     else if (this.#isAbove(value)) {
-      known.alert = { ...known.alert, value, detail: whole && shortened(whole, DETAIL_LENGTH_MAX) };
+      known.alert = { ...known.alert, value, detail: kept(whole) };
       known.belowMs = undefined;
       this.#above(known, now);
     } else {
@@ -184,4 +194,8 @@ export class Found {
     this.#remove(entry);
     if (hasFired) this.#onChange({ ...entry.alert, resolved: now });
   }
+}
+
+function kept(detail: Said<AlertWords> | undefined): Said<AlertWords> | undefined {
+  return typeof detail === "string" ? shortened(detail, DETAIL_LENGTH_MAX) : detail;
 }

@@ -6,7 +6,7 @@
 
 import type { Answer } from "../../http/answer.ts";
 import type { RequestContext } from "../../http/request_context.ts";
-import { type Activity, textOf } from "../activity.ts";
+import { type Activity, detailOf, textOf } from "../activity.ts";
 import { csvFile, type ExportedTable, type Fields, fileOf } from "../console/export.tsx";
 import { queryOf } from "../console/request.ts";
 import type { AdminContext } from "../context.ts";
@@ -24,7 +24,7 @@ const FIELDS: Fields<Activity> = {
   message: ({ message }) => message,
   client: ({ client }) => client,
   to: ({ to }) => to,
-  detail: ({ detail }) => detail,
+  detail: (activity) => detailOf(activity),
   status: ({ status }) => status,
   outcome: ({ outcome }) => outcome,
 };

@@ -15,6 +15,7 @@ const SHOWN_MAX = 5;
 
 /** See above. */
 export function AlertStrip({ request }: { readonly request: PageRequest }): Markup {
+  const { alerts, common } = request.texts;
   const { firing } = request.admin.alerts;
   const others = firing.length - SHOWN_MAX;
   return (
@@ -22,16 +23,19 @@ export function AlertStrip({ request }: { readonly request: PageRequest }): Mark
       {firing.length > 0 && (
         <>
           <p>
-            <a href={request.paths.alerts}>{firing.length === 1 ? "One alert" : `${firing.length} alerts`}</a>
+            <a href={request.paths.alerts}>{alerts.strip(firing.length)}</a>
           </p>
           <ul>
             {firing.slice(0, SHOWN_MAX).map((alert) => (
               <li>
-                <AlertSubjectLink request={request} of={alert} />: {alert.rule.text}, since{" "}
-                <Time atMs={alert.since.wallMs} />
+                {alerts.since(
+                  <AlertSubjectLink request={request} of={alert} />,
+                  alert.rule.text,
+                  <Time atMs={alert.since.wallMs} />,
+                )}
               </li>
             ))}
-            {others > 0 && <li>and {others} more</li>}
+            {others > 0 && <li>{common.more(others)}</li>}
           </ul>
         </>
       )}
@@ -44,7 +48,7 @@ export function AlertSubjectLink(
   { request, of }: { readonly request: PageRequest; readonly of: Alert },
 ): Markup {
   const path = pathOf(request, of.subject);
-  const text = subjectText(of);
+  const text = subjectText(of, request.texts.alerts.words);
   return <>{path === undefined ? text : <a href={path}>{text}</a>}</>;
 }
 

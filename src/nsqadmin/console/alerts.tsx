@@ -48,54 +48,48 @@ function timeOf(moment: Moment | undefined): string | undefined {
 /** `GET /alerts` */
 export async function alertsPage(request: PageRequest): Promise<Markup | Answer> {
   await seen(request);
-  const { alerts } = request.admin;
+  const { admin: { alerts }, texts, texts: { columns } } = request;
   const rows = [...alerts.firing, ...alerts.pending, ...alerts.resolved].map((alert, place) => ({
     place,
     alert,
   }));
   const view = tableView(request.query, COLUMNS);
-  const nameOf = ({ alert }: Row) => `${stateOf(alert)} ${subjectText(alert)} ${alert.rule.text}`;
+  const nameOf = ({ alert }: Row) =>
+    `${texts.alerts.states[stateOf(alert)]} ${subjectText(alert, texts.alerts.words)} ${alert.rule.text}`;
   const part = await tablePart(rows, view, { columns: COLUMNS, nameOf });
   const file = exported(request, { alerts: fileOf(part.found, ALERT_FIELDS) }, []);
   if (file) return await file;
   return (
-    <Layout request={request} title="Alerts" live>
-      <h1>Alerts</h1>
+    <Layout request={request} title={texts.pages.alerts} live>
+      <h1>{texts.pages.alerts}</h1>
       <ClusterNews request={request} />
       <TableControls
         request={request}
         view={view}
         part={part}
-        what={part.countInAll === 1 ? "alert" : "alerts"}
+        what={texts.alerts.count(part.countInAll)}
       />
-      {alerts.leftOut > 0 && (
-        <p class="warning">
-          There are {alerts.leftOut.toLocaleString("en")} more, for which there is no room.
-        </p>
-      )}
-      <Table caption="Alerts">
+      {alerts.leftOut > 0 && <p class="warning">{texts.alerts.leftOut(alerts.leftOut)}</p>}
+      <Table caption={texts.alerts.caption}>
         <thead>
           <tr>
-            <th scope="col">About</th>
-            <th scope="col">State</th>
-            <th scope="col">Rule</th>
-            <th scope="col">Found</th>
-            <th scope="col">Since</th>
-            <th scope="col">Until</th>
+            <th scope="col">{columns.about}</th>
+            <th scope="col">{columns.state}</th>
+            <th scope="col">{columns.rule}</th>
+            <th scope="col">{columns.found}</th>
+            <th scope="col">{columns.since}</th>
+            <th scope="col">{columns.until}</th>
           </tr>
         </thead>
         <tbody>
           {part.rows.map(({ alert }) => <AlertRow request={request} of={alert} />)}
-          {part.rows.length === 0 && <EmptyRow columns={6}>There is none.</EmptyRow>}
+          {part.rows.length === 0 && <EmptyRow columns={6}>{texts.common.none}</EmptyRow>}
         </tbody>
       </Table>
       <ExportLinks request={request} />
       <section>
-        <h2>Rules</h2>
-        <p>
-          Those of --alert and, unless --alert-defaults=false, three of nsqadmin's own. The alerts are also
-          there as <a href={request.paths.alertsApi}>JSON</a>.
-        </p>
+        <h2>{texts.alerts.rules}</h2>
+        <p>{texts.alerts.aboutRules((text) => <a href={request.paths.alertsApi}>{text}</a>)}</p>
         <ul>
           {alerts.rules.map(({ text }) => (
             <li>
@@ -109,17 +103,18 @@ export async function alertsPage(request: PageRequest): Promise<Markup | Answer>
 }
 
 function AlertRow({ request, of }: { readonly request: PageRequest; readonly of: Alert }): Markup {
+  const { states, words } = request.texts.alerts;
   const state = stateOf(of);
   return (
     <tr>
       <th scope="row" class="name">
         <AlertSubjectLink request={request} of={of} />
       </th>
-      <td>{state === "firing" ? <strong class="mark">{state}</strong> : state}</td>
+      <td>{state === "firing" ? <strong class="mark">{states[state]}</strong> : states[state]}</td>
       <td>
         <code>{of.rule.text}</code>
       </td>
-      <td>{findingText(of)}</td>
+      <td>{findingText(of, words)}</td>
       <td>
         <Time atMs={of.since.wallMs} />
       </td>

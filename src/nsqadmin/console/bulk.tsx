@@ -17,11 +17,13 @@ import { requireRight } from "../access.ts";
 import { BULK_ACTIONS, BULK_MAX, type BulkAction, type BulkGo, type BulkItem } from "../bulk.ts";
 import { authorOf, rightFor } from "../changes.ts";
 import type { AdminContext } from "../context.ts";
+import { saidIn } from "../said.ts";
 import type { Series } from "../watch/series.ts";
-import { BULK_WORDS, type BulkTable, countText, goText, tableOf, targetText } from "./bulk_form.tsx";
+import { type BulkTable, goText, tableOf, targetText } from "./bulk_form.tsx";
 import { type FormAnswer, formText, pairsOf } from "./change_pages.tsx";
 import { channelsFound } from "./channels.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
+import { whole } from "./figures.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { topicsFound } from "./overview.tsx";
@@ -108,40 +110,41 @@ export async function bulkPage(request: PageRequest): Promise<Markup | Answer> {
   const { done, failed, left } = go.counts;
   const isRunning = go.ended === undefined;
   const table = tableOf(go);
-  const title = goText(go);
+  const { texts, texts: { bulk } } = request;
+  const title = goText(texts, go);
   const state = isRunning ? go.isStopped ? "stopping" : "running" : left > 0 ? "stopped" : "ended";
   return (
     <Layout request={request} title={title} live={isRunning}>
       <h1>{title}</h1>
       <p role="status" class={isRunning ? undefined : failed + left === 0 ? "done" : "warning"}>
-        {STATES[state]}
-        {go.problem !== undefined && ` It was stopped: ${go.problem}.`}
+        {bulk[state]}
+        {go.problem !== undefined && ` ${bulk.stoppedBecause(saidIn(bulk.words, go.problem))}`}
       </p>
       <Facts
         of={[
-          ["done", done.toLocaleString("en")],
-          ["failed", failed.toLocaleString("en")],
-          ["not begun", left.toLocaleString("en")],
+          [bulk.done, whole(done)],
+          [bulk.failed, whole(failed)],
+          [bulk.left, whole(left)],
         ]}
       />
       <p class="quiet">
-        Begun by {go.author.user ?? "somebody"} at {go.author.address}, <Time atMs={go.begun.wallMs} />.
+        {bulk.begun(go.author.user ?? bulk.somebody, go.author.address, <Time atMs={go.begun.wallMs} />)}
       </p>
       {isRunning && (
         <p>
-          <a href={request.paths.bulkGo(go.id)}>Look again</a>
+          <a href={request.paths.bulkGo(go.id)}>{bulk.again}</a>
         </p>
       )}
       {request.may(rightFor({ kind: go.action })) && (
         <form method="post" action={request.paths.bulkGo(go.id)} class="actions">
           {isRunning && (
             <button type="submit" name="action" value="stop" class="plain" disabled={go.isStopped}>
-              Stop
+              {bulk.stop}
             </button>
           )}
           {!isRunning && failed + left > 0 && (
             <button type="submit" name="action" value="again" class="plain">
-              Try again what is not done
+              {bulk.tryAgain}
             </button>
           )}
         </form>
@@ -149,18 +152,11 @@ export async function bulkPage(request: PageRequest): Promise<Markup | Answer> {
       {failed > 0 && <FailedTable request={request} go={go} />}
       <ExportLinks request={request} />
       <p>
-        <a href={TABLES[table].pathOf(request)}>Go on to all {table}</a>
+        <a href={TABLES[table].pathOf(request)}>{bulk.backTo[table]}</a>
       </p>
     </Layout>
   );
 }
-
-const STATES = {
-  running: "It is being done. This page need not stay open.",
-  stopping: "Nothing further is begun; what is under way is still done.",
-  stopped: "It was stopped before all was done.",
-  ended: "All of it was tried.",
-} as const;
 
 /** What became of each, in a file. */
 const FIELDS: Fields<BulkItem> = {
@@ -176,16 +172,17 @@ const FIELDS: Fields<BulkItem> = {
 };
 
 function FailedTable({ request, go }: { readonly request: PageRequest; readonly go: BulkGo }): Markup {
+  const { texts: { bulk, columns, common } } = request;
   const failed = go.items.filter(({ outcome }) => outcome?.isDone === false);
   const shown = failed.slice(0, FAILED_SHOWN_MAX);
   return (
     <>
-      <Table caption="What has failed">
+      <Table caption={bulk.caption}>
         <thead>
           <tr>
-            <th scope="col" class="name">Name</th>
-            <th scope="col" class="n">Daemons that have done it</th>
-            <th scope="col">Those that have not</th>
+            <th scope="col" class="name">{columns.name}</th>
+            <th scope="col" class="n">{columns.daemonsDone}</th>
+            <th scope="col">{columns.daemonsNotDone}</th>
           </tr>
         </thead>
         <tbody>
@@ -194,7 +191,7 @@ function FailedTable({ request, go }: { readonly request: PageRequest; readonly 
               <th scope="row" class="name">
                 <a href={pathOf(request, target)}>{targetText(target)}</a>
               </th>
-              <td class="n">{outcome?.doneCount.toLocaleString("en")}</td>
+              <td class="n">{outcome && whole(outcome.doneCount)}</td>
               <td class="name">
                 <ul>
                   {outcome?.failures.map(({ daemon, reason }) => (
@@ -203,7 +200,7 @@ function FailedTable({ request, go }: { readonly request: PageRequest; readonly 
                     </li>
                   ))}
                   {outcome !== undefined && outcome.failedCount > outcome.failures.length && (
-                    <li>and {(outcome.failedCount - outcome.failures.length).toLocaleString("en")} more</li>
+                    <li>{common.more(outcome.failedCount - outcome.failures.length)}</li>
                   )}
                 </ul>
               </td>
@@ -211,7 +208,7 @@ function FailedTable({ request, go }: { readonly request: PageRequest; readonly 
           ))}
         </tbody>
       </Table>
-      {failed.length > shown.length && <p>and {(failed.length - shown.length).toLocaleString("en")} more</p>}
+      {failed.length > shown.length && <p>{common.more(failed.length - shown.length)}</p>}
     </>
   );
 }
@@ -226,20 +223,17 @@ function AskPage(
   },
 ): Markup {
   const { action, table, targets, query } = wanted;
-  const what = countText(table, targets.length);
+  const { bulk, common } = request.texts;
+  const asked = bulk[action];
+  const what = asked.what(bulk[table](targets.length));
   const back = queryWith(new Map(), { filter: query.get("filter") ?? "", sort: query.get("sort") ?? "" });
   return (
-    <Layout request={request} title={`${BULK_WORDS[action]} ${what}?`}>
-      <h1>{BULK_WORDS[action]} {what}?</h1>
-      {isMistyped && <p class="warning" role="alert">Nothing was done: that is not their number.</p>}
-      <p>{meaningOf(action, table)} It is done with what is listed here, and with nothing else.</p>
-      {leftOut > 0 && (
-        <p class="warning">
-          {leftOut.toLocaleString("en")} more are left for another time: in one go it is{" "}
-          {BULK_MAX.toLocaleString("en")} at most, the first in the table's order.
-        </p>
-      )}
-      <div class="names" tabindex="0" role="region" aria-label="What it is done with">
+    <Layout request={request} title={bulk.question(what)}>
+      <h1>{bulk.question(what)}</h1>
+      {isMistyped && <p class="warning" role="alert">{bulk.wrongNumber}</p>}
+      <p>{asked[table]} {bulk.onlyListed}</p>
+      {leftOut > 0 && <p class="warning">{bulk.leftOut(leftOut, BULK_MAX)}</p>}
+      <div class="names" tabindex="0" role="region" aria-label={bulk.listed}>
         <ul>
           {targets.map((target) => (
             <li>
@@ -255,32 +249,17 @@ function AskPage(
         {targets.map((target) => <input type="hidden" name="name" value={targetText(target)} />)}
         {isTyped(action) && (
           <label>
-            To say yes, type how many these are, {targets.length}:{" "}
+            {bulk.typeNumber(targets.length)}{" "}
             <input type="text" name="count" inputmode="numeric" required autocomplete="off" autofocus />
           </label>
         )}
         <button type="submit" name="action" value={action} class={isTyped(action) ? "danger" : "plain"}>
-          {BULK_WORDS[action]} {what}
+          {what}
         </button>
-        <a href={TABLES[table].pathOf(request) + back}>Do not</a>
+        <a href={TABLES[table].pathOf(request) + back}>{common.doNot}</a>
       </form>
     </Layout>
   );
-}
-
-function meaningOf(action: BulkAction, table: BulkTable): string {
-  switch (action) {
-    case "pause":
-      return "On all nodes, messages are kept until it goes on.";
-    case "unpause":
-      return "On all nodes, messages flow again.";
-    case "empty":
-      return table === "topics"
-        ? "Messages that wait in the topics themselves are dropped, on all nodes; what their channels have stays."
-        : "Messages that wait in them are dropped, on all nodes.";
-    case "delete":
-      return "They are deleted on all nodes, with the messages that wait in them. Consumers of them are cut off.";
-  }
 }
 
 /** What cannot be undone takes more than a click. */
@@ -352,11 +331,10 @@ function isTable(text: string): text is BulkTable {
   return Object.hasOwn(TABLES, text);
 }
 
-function numbersOf({ admin }: PageRequest, { topic, channel }: Target): string {
+function numbersOf({ admin, texts }: PageRequest, { topic, channel }: Target): string {
   const series = admin.poller.find(topic, channel === "" ? undefined : channel);
   if (series === undefined) return "";
-  const [waiting, consumers] = [series.sum("depth"), series.sum("consumers")];
-  return `${waiting.toLocaleString("en")} waiting, ${consumers.toLocaleString("en")} consumers`;
+  return texts.bulk.numbers(series.sum("depth"), series.sum("consumers"));
 }
 
 function pathOf({ paths }: PageRequest, { topic, channel }: Target): string {

@@ -10,20 +10,12 @@ import { rightFor } from "../changes.ts";
 import { BULK_ACTIONS, type BulkAction, type BulkGo } from "../bulk.ts";
 import { type Markup, NOTHING } from "./markup.ts";
 import type { PageRequest } from "./request.ts";
+import type { Texts } from "./texts/texts.ts";
 
 /** Tables that have it: what its rows are. */
 export type BulkTable = "topics" | "channels";
 
-/** What the buttons say. */
-export const BULK_WORDS: Readonly<Record<BulkAction, string>> = {
-  pause: "Pause",
-  unpause: "Unpause",
-  empty: "Empty",
-  delete: "Delete",
-};
-
 const FORM = "bulk";
-const ONE: Readonly<Record<BulkTable, string>> = { topics: "topic", channels: "channel" };
 
 /** The actions that whoever asks may take. */
 function actionsOf({ may }: PageRequest): readonly BulkAction[] {
@@ -36,13 +28,8 @@ export function tableOf({ items: [{ target }] }: BulkGo): BulkTable {
 }
 
 /** What it does. */
-export function goText(go: BulkGo): string {
-  return `${BULK_WORDS[go.action]} ${countText(tableOf(go), go.items.length)}`;
-}
-
-/** So many of them. */
-export function countText(table: BulkTable, count: number): string {
-  return `${count.toLocaleString("en")} ${count === 1 ? ONE[table] : table}`;
+export function goText({ bulk }: Texts, go: BulkGo): string {
+  return bulk[go.action].what(bulk[tableOf(go)](go.items.length));
 }
 
 /** What stands for it in a form: no name has a slash in it. */
@@ -58,7 +45,13 @@ export function Tick(
   const text = targetText(target);
   return (
     <>
-      <input type="checkbox" form={FORM} name="name" value={text} aria-label={`Tick ${text}`} />
+      <input
+        type="checkbox"
+        form={FORM}
+        name="name"
+        value={text}
+        aria-label={request.texts.bulk.tick(text)}
+      />
       {" "}
     </>
   );
@@ -70,17 +63,18 @@ export function BulkForm(
 ): Markup {
   const actions = actionsOf(request);
   if (actions.length === 0) return NOTHING;
+  const { bulk } = request.texts;
   return (
-    <form id={FORM} method="post" action={request.paths.bulk} class="controls" aria-label="Many at once">
+    <form id={FORM} method="post" action={request.paths.bulk} class="controls" aria-label={bulk.form}>
       <input type="hidden" name="of" value={table} />
       {["filter", "sort"].map((name) => (
         <input type="hidden" name={name} value={request.query.get(name) ?? ""} />
       ))}
       <label>
-        Do with{" "}
+        {bulk.which}{" "}
         <select name="which">
-          <option value="ticked">those that are ticked</option>
-          <option value="found">all that the filter lets through</option>
+          <option value="ticked">{bulk.ticked}</option>
+          <option value="found">{bulk.found}</option>
         </select>
       </label>
       {actions.map((action) => (
@@ -91,7 +85,7 @@ export function BulkForm(
           data-key={action === "pause" ? "p" : undefined}
           class={action === "empty" || action === "delete" ? "danger" : "plain"}
         >
-          {BULK_WORDS[action]}…
+          {bulk[action].button}
         </button>
       ))}
     </form>

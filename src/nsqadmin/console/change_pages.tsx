@@ -198,10 +198,11 @@ function ConfirmPage(
     readonly at: MessagesView;
   },
 ): Markup {
-  const { question, meaning, button } = wordingOf(change);
+  const { changes, common } = request.texts;
+  const { question, meaning, button } = wordingOf(changes, change);
   return (
-    <Layout request={request} title={`${button}?`}>
-      <h1>{question}?</h1>
+    <Layout request={request} title={changes.asked(button)}>
+      <h1>{changes.asked(question)}</h1>
       <p>{meaning}</p>
       <form method="post" class="actions">
         <ChangeFields change={change} at={at} />
@@ -214,7 +215,7 @@ function ConfirmPage(
         >
           {button}
         </button>
-        <a href={pathOf(request, change, at)}>Do not</a>
+        <a href={pathOf(request, change, at)}>{common.doNot}</a>
       </form>
     </Layout>
   );
@@ -229,16 +230,17 @@ function PartlyDonePage(
     readonly done: Done;
   },
 ): Markup {
-  const { button } = wordingOf(change);
+  const { changes, partlyDone } = request.texts;
+  const { button } = changes[change.kind];
   const rest = restAfter(change, done);
   const names = new Set([...rest?.done ?? [], ...done.done].map(({ kind, address }) => `${kind} ${address}`));
   return (
-    <Layout request={request} title={`${button}: not everywhere`}>
-      <h1>{button}: {names.size === 0 ? "not done" : "not done everywhere"}</h1>
-      <Failures of={done.failures} shown="There it has not been done, as far as is known." />
+    <Layout request={request} title={partlyDone.title(button)}>
+      <h1>{names.size === 0 ? partlyDone.notDone(button) : partlyDone.notEverywhere(button)}</h1>
+      <Failures request={request} of={done.failures} shown={partlyDone.notDoneThere} />
       {names.size > 0 && (
         <section class="done">
-          <p>It was done by:</p>
+          <p>{partlyDone.doneBy}</p>
           <ul>
             {[...names].map((name) => (
               <li>
@@ -261,9 +263,9 @@ function PartlyDonePage(
             <input type="hidden" name={name} value={value} />
           ))}
         <button type="submit" name="action" value={change.kind} class="plain">
-          {rest === undefined ? "Try again" : "Try again where it was not done"}
+          {rest === undefined ? partlyDone.tryAgain : partlyDone.tryRestAgain}
         </button>
-        <a href={pathOf(request, change, at)}>Go on</a>
+        <a href={pathOf(request, change, at)}>{partlyDone.goOn}</a>
       </form>
     </Layout>
   );

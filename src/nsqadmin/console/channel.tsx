@@ -20,12 +20,12 @@ import { DeadLetterLinks, RedriveForm } from "./redrive.tsx";
 import type { PageRequest } from "./request.ts";
 
 const CHARTS = [
-  ["depth", "Depth"],
-  ["inRate", "In, messages in a second"],
-  ["outRate", "Finished in a second"],
-  ["inFlight", "In flight"],
-  ["deferred", "Deferred"],
-  ["consumers", "Consumers"],
+  ["depth", "depth"],
+  ["inRate", "inRate"],
+  ["outRate", "finishedRate"],
+  ["inFlight", "inFlight"],
+  ["deferred", "deferred"],
+  ["consumers", "consumers"],
 ] as const;
 
 /** What a node has of the channel, in a file. */
@@ -37,7 +37,7 @@ const NODE_FIELDS: Fields<ChannelPart> = {
 
 /** `GET /topics/:topic/:channel` */
 export async function channelPage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller, views } = request.admin;
+  const { admin: { poller, views }, texts } = request;
   const { topic, channel } = request.context.params;
   const { sum, failures } = await views.channel(topic, channel, request);
   poller.note();
@@ -51,21 +51,21 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
   const gone = await goneWith(request, series);
   const consumers = sum && await channelConsumers(request, sum);
   return (
-    <Layout request={request} title={`Channel ${channel} of ${topic}`} live>
+    <Layout request={request} title={texts.channel.title(channel, topic)} live>
       <p>
-        Topic <a href={request.paths.topic(topic)}>{topic}</a>
+        {texts.common.topicLink(<a href={request.paths.topic(topic)}>{topic}</a>)}
         {request.may("peek") && (
           <>
             {" · "}
-            <a href={request.paths.messages(topic, channel)}>Messages</a>
+            <a href={request.paths.messages(topic, channel)}>{texts.common.messages}</a>
           </>
         )}
       </p>
       <h1>
-        Channel {channel} <Paused is={sum?.paused ?? false} />
+        {texts.channel.heading(channel)} <Paused request={request} is={sum?.paused ?? false} />
       </h1>
       <DeadLetterLinks request={request} topic={topic} />
-      <Failures of={failures} shown="What is known there only is missing in the numbers below." />
+      <Failures request={request} of={failures} shown={texts.common.missingInNumbers} />
       <LastKnown request={request} series={series} failures={failures} />
       <GoneWith request={request} of={gone} />
       <ActionsOnAllNodes
@@ -73,7 +73,7 @@ export async function channelPage(request: PageRequest): Promise<Markup | Answer
         to={request.paths.channel(topic, channel)}
         paused={sum?.paused ?? false}
       />
-      {sum === undefined ? <p>No node that has answered has this channel.</p> : (
+      {sum === undefined ? <p>{texts.channel.notThere}</p> : (
         <>
           <Charts request={request} history={poller.history} of={series} fields={CHARTS} />
           <GraphiteLinks
@@ -99,15 +99,16 @@ function NodesTable(
     readonly sum: ChannelPart;
   },
 ): Markup {
+  const { texts, texts: { columns } } = request;
   const quantiles = quantilesOf(parts.map(({ stats }) => stats));
   return (
-    <Table caption="Nodes that have the channel">
+    <Table caption={texts.channel.nodes}>
       <thead>
         <tr>
-          <th scope="col" class="name">Node</th>
-          <ChannelHeads />
-          <LatencyHeads quantiles={quantiles} />
-          {request.may("pause") && <th scope="col">Actions</th>}
+          <th scope="col" class="name">{columns.node}</th>
+          <ChannelHeads request={request} />
+          <LatencyHeads request={request} quantiles={quantiles} />
+          {request.may("pause") && <th scope="col">{columns.actions}</th>}
         </tr>
       </thead>
       <tbody>
@@ -128,7 +129,7 @@ function NodesTable(
           </tr>
         ))}
         <tr class="total">
-          <th scope="row" class="name">Total</th>
+          <th scope="row" class="name">{texts.common.total}</th>
           <ChannelCounts of={sum} />
           <LatencyCells of={sum.stats.e2e_processing_latency} quantiles={quantiles} />
           {request.may("pause") && <td></td>}

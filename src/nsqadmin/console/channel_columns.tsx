@@ -5,10 +5,12 @@
  */
 
 import type { ChannelStats } from "../../cluster/topic_stats.ts";
-import { rounded } from "./charts.tsx";
 import type { Fields } from "./export.tsx";
+import { rounded } from "./figures.ts";
 import type { Markup } from "./markup.ts";
 import type { Rates } from "./rates.ts";
+import type { PageRequest } from "./request.ts";
+import type { Texts } from "./texts/texts.ts";
 
 /** What is shown of a channel, on a node or on all. */
 export interface ChannelPart extends Rates {
@@ -16,20 +18,23 @@ export interface ChannelPart extends Rates {
 }
 
 /** The name of each in a file, its head, and its cells. */
-const COLUMNS:
-  readonly (readonly [name: string, head: string, valueOf: (part: ChannelPart) => number | undefined])[] = [
-    ["depth", "Depth", ({ stats }) => stats.depth],
-    ["in_memory", "In memory", ({ stats }) => stats.memory_depth],
-    ["on_disk", "On disk", ({ stats }) => stats.backend_depth],
-    ["in_flight", "In flight", ({ stats }) => stats.in_flight_count],
-    ["deferred", "Deferred", ({ stats }) => stats.deferred_count],
-    ["in", "In/s", ({ inRate }) => inRate],
-    ["out", "Out/s", ({ outRate }) => outRate],
-    ["requeued", "Requeued", ({ stats }) => stats.requeue_count],
-    ["timed_out", "Timed out", ({ stats }) => stats.timeout_count],
-    ["messages", "Messages", ({ stats }) => stats.message_count],
-    ["consumers", "Consumers", ({ stats }) => stats.client_count],
-  ];
+const COLUMNS: readonly (readonly [
+  name: string,
+  head: keyof Texts["columns"],
+  valueOf: (part: ChannelPart) => number | undefined,
+])[] = [
+  ["depth", "depth", ({ stats }) => stats.depth],
+  ["in_memory", "inMemory", ({ stats }) => stats.memory_depth],
+  ["on_disk", "onDisk", ({ stats }) => stats.backend_depth],
+  ["in_flight", "inFlight", ({ stats }) => stats.in_flight_count],
+  ["deferred", "deferred", ({ stats }) => stats.deferred_count],
+  ["in", "inRate", ({ inRate }) => inRate],
+  ["out", "outRate", ({ outRate }) => outRate],
+  ["requeued", "requeued", ({ stats }) => stats.requeue_count],
+  ["timed_out", "timedOut", ({ stats }) => stats.timeout_count],
+  ["messages", "messages", ({ stats }) => stats.message_count],
+  ["consumers", "consumers", ({ stats }) => stats.client_count],
+];
 
 /** The same, in a file. */
 export const CHANNEL_FIELDS: Fields<ChannelPart> = {
@@ -38,8 +43,8 @@ export const CHANNEL_FIELDS: Fields<ChannelPart> = {
 };
 
 /** The heads of the columns. */
-export function ChannelHeads(): Markup {
-  return <>{COLUMNS.map(([, head]) => <th scope="col" class="n">{head}</th>)}</>;
+export function ChannelHeads({ request: { texts } }: { readonly request: PageRequest }): Markup {
+  return <>{COLUMNS.map(([, head]) => <th scope="col" class="n">{texts.columns[head]}</th>)}</>;
 }
 
 /** The numbers. */

@@ -11,6 +11,7 @@ import type { ChannelStats, ClientStats } from "../../cluster/topic_stats.ts";
 import { ColumnHeads } from "./columns.tsx";
 import {
   attributesOf,
+  authorizedText,
   CONSUMER_COLUMNS,
   CONSUMER_COUNTS,
   type ConsumerRow,
@@ -23,14 +24,16 @@ import type { Markup } from "./markup.ts";
 import { Count, PageLinks, SortHead, Table } from "./parts.tsx";
 import { type PageRequest, queryWith } from "./request.ts";
 import { type Columns, PAGE_ROWS, tablePart, tableView } from "./table.ts";
+import { ENGLISH } from "./texts/english.tsx";
+import type { Texts } from "./texts/texts.ts";
 
 /** More connections than that are put together by host, unless the page is asked for something else. */
 export const EACH_SHOWN_MAX = 20;
 const NS_PER_MS = 1e6;
 
 /** How they are shown (`?consumers=`). */
-const GROUPINGS = { each: "each connection", host: "by host", client: "by client id" } as const;
-type Grouping = keyof typeof GROUPINGS;
+const GROUPINGS = ["each", "host", "client"] as const;
+type Grouping = typeof GROUPINGS[number];
 
 /** A connection in a file. */
 export const CLIENT_FIELDS: Fields<ClientStats> = {
@@ -38,7 +41,7 @@ export const CLIENT_FIELDS: Fields<ClientStats> = {
   client_id: ({ client_id }) => client_id,
   remote_address: ({ remote_address }) => remote_address,
   user_agent: ({ user_agent }) => user_agent,
-  connection: (client) => connectionOf(client).join(", "),
+  connection: (client) => connectionOf(ENGLISH, client).join(", "),
   node: ({ node }) => node,
   in_flight: ({ in_flight_count }) => in_flight_count,
   ready: ({ ready_count }) => ready_count,
@@ -54,25 +57,22 @@ const COLUMNS: Columns<ConsumerRow> = { name: ({ text }) => text, ...CONSUMER_CO
 
 /** The consumers of a channel of several nodes. */
 export async function channelConsumers(request: PageRequest, sum: ChannelStats): Promise<Markup> {
+  const { consumers } = request.texts;
   const clients = sum.clients ?? [];
   if (clients.length === 0) {
     const hasDepth = sum.depth > 0;
-    return (
-      <p class={hasDepth ? "warning" : "quiet"}>
-        No consumers{hasDepth && ": messages are waiting for one"}.
-      </p>
-    );
+    return <p class={hasDepth ? "warning" : "quiet"}>{hasDepth ? consumers.noneWanted : consumers.none}</p>;
   }
   const grouping = groupingOf(request, clients.length);
   return (
     <>
-      <nav class="actions" aria-label="Consumers shown">
-        {Object.entries(GROUPINGS).map(([name, text]) => (
+      <nav class="actions" aria-label={consumers.shown}>
+        {GROUPINGS.map((name) => (
           <a
             href={queryWith(request.query, { consumers: name, page: "", sort: "", done: "" })}
             aria-current={name === grouping ? "true" : undefined}
           >
-            {text}
+            {consumers[name]}
           </a>
         ))}
       </nav>
@@ -84,12 +84,12 @@ export async function channelConsumers(request: PageRequest, sum: ChannelStats):
 }
 
 function groupingOf({ query }: PageRequest, connections: number): Grouping {
-  const asked = query.get("consumers") ?? "";
-  if (Object.hasOwn(GROUPINGS, asked)) return asked as Grouping;
-  return connections > EACH_SHOWN_MAX ? "host" : "each";
+  const asked = GROUPINGS.find((each) => each === query.get("consumers"));
+  return asked ?? (connections > EACH_SHOWN_MAX ? "host" : "each");
 }
 
 async function groups(request: PageRequest, sum: ChannelStats, by: "host" | "client"): Promise<Markup> {
+  const { texts, texts: { columns } } = request;
   const consumers = new Consumers({ by });
   const slice = new TimeSlice();
   for (const node of sum.nodes ?? []) await consumers.add(node, slice);
@@ -99,15 +99,15 @@ async function groups(request: PageRequest, sum: ChannelStats, by: "host" | "cli
   const to = request.paths.channel(sum.topic_name, sum.channel_name);
   return (
     <>
-      <Table caption={`Consumers, ${GROUPINGS[by]}`}>
+      <Table caption={texts.consumers.captionBy(texts.consumers[by])}>
         <thead>
           <tr>
             <SortHead request={request} view={view} column="name">
-              {by === "host" ? "Host" : "Client id"}
+              {by === "host" ? columns.host : columns.clientId}
             </SortHead>
-            <th scope="col">Connection</th>
+            <th scope="col">{columns.connection}</th>
             <ColumnHeads request={request} view={view} columns={CONSUMER_COUNTS} />
-            {request.may("kick") && <th scope="col">Actions</th>}
+            {request.may("kick") && <th scope="col">{columns.actions}</th>}
           </tr>
         </thead>
         <tbody>
@@ -115,13 +115,13 @@ async function groups(request: PageRequest, sum: ChannelStats, by: "host" | "cli
             <tr>
               <th scope="row" class="name">
                 {row.consumer.hostname || row.consumer.clientId}{" "}
-                <Slow is={row.consumer.slowConnections > 0} />
+                <Slow request={request} is={row.consumer.slowConnections > 0} />
               </th>
-              <td>{attributesOf(row.consumer).join(", ")}</td>
+              <td>{attributesOf(texts, row.consumer).join(", ")}</td>
               {CONSUMER_COUNTS.map(({ cell }) => cell(row, request))}
               {request.may("kick") && (
                 <td>
-                  <KickButton to={to} consumer={row.consumer.name} />
+                  <KickButton request={request} to={to} consumer={row.consumer.name} />
                 </td>
               )}
             </tr>
@@ -140,25 +140,26 @@ function Connections(
     readonly clients: readonly ClientStats[];
   },
 ): Markup {
+  const { texts, texts: { columns } } = request;
   const pages = Math.ceil(clients.length / PAGE_ROWS);
   const page = Math.min(tableView(request.query, COLUMNS).page, pages);
   const to = request.paths.channel(sum.topic_name, sum.channel_name);
   return (
     <>
-      <Table caption="Consumers">
+      <Table caption={texts.consumers.captionOfChannel}>
         <thead>
           <tr>
-            <th scope="col" class="name">Host</th>
-            <th scope="col">User agent</th>
-            <th scope="col">Connection</th>
-            <th scope="col" class="name">Node</th>
-            <th scope="col" class="n">In flight</th>
-            <th scope="col" class="n">Ready</th>
-            <th scope="col" class="n">Finished</th>
-            <th scope="col" class="n">Requeued</th>
-            <th scope="col" class="n">Messages</th>
-            <th scope="col" class="n">Connected for</th>
-            {request.may("kick") && <th scope="col">Actions</th>}
+            <th scope="col" class="name">{columns.host}</th>
+            <th scope="col">{columns.userAgent}</th>
+            <th scope="col">{columns.connection}</th>
+            <th scope="col" class="name">{columns.node}</th>
+            <th scope="col" class="n">{columns.inFlight}</th>
+            <th scope="col" class="n">{columns.ready}</th>
+            <th scope="col" class="n">{columns.finished}</th>
+            <th scope="col" class="n">{columns.requeued}</th>
+            <th scope="col" class="n">{columns.messages}</th>
+            <th scope="col" class="n">{columns.connectedFor}</th>
+            {request.may("kick") && <th scope="col">{columns.actions}</th>}
           </tr>
         </thead>
         <tbody>
@@ -166,10 +167,10 @@ function Connections(
             <tr>
               <th scope="row" class="name">
                 {client.hostname} <span class="quiet">{client.client_id} {client.remote_address}</span>{" "}
-                <Slow is={isSlow(client)} />
+                <Slow request={request} is={isSlow(client)} />
               </th>
               <td>{client.user_agent}</td>
-              <td>{connectionOf(client).join(", ")}</td>
+              <td>{connectionOf(texts, client).join(", ")}</td>
               <td class="name">
                 <a href={request.paths.node(client.node)}>{client.node}</a>
               </td>
@@ -181,7 +182,11 @@ function Connections(
               <td class="n">{formatDuration(client.connected / NS_PER_MS)}</td>
               {request.may("kick") && (
                 <td>
-                  <KickButton to={to} consumer={{ node: client.node, address: client.remote_address }} />
+                  <KickButton
+                    request={request}
+                    to={to}
+                    consumer={{ node: client.node, address: client.remote_address }}
+                  />
                 </td>
               )}
             </tr>
@@ -194,14 +199,14 @@ function Connections(
 }
 
 /** What was agreed on with a client, in words. */
-function connectionOf(client: ClientStats): string[] {
+function connectionOf({ consumers }: Texts, client: ClientStats): string[] {
   const place = [client.topology_region, client.topology_zone].filter((part) => part !== undefined).join("/");
   return [
     client.tls ? `TLS ${client.tls_version} ${client.tls_cipher_suite}`.trim() : "",
     client.deflate ? "deflate" : "",
     client.snappy ? "snappy" : "",
-    client.sample_rate > 0 ? `sampled ${client.sample_rate} %` : "",
-    client.authed ? `authorized${client.auth_identity === "" ? "" : ` as ${client.auth_identity}`}` : "",
+    client.sample_rate > 0 ? consumers.sampled(client.sample_rate) : "",
+    client.authed ? authorizedText(consumers, client.auth_identity) : "",
     place,
   ].filter((text) => text !== "");
 }

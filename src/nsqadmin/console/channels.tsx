@@ -49,40 +49,44 @@ const FIELDS: Fields<Series> = {
 };
 
 /** A column with a number. */
-function counted(name: string, head: string, field: Field): Column<Series> {
+function counted(name: string, head: Column<Series>["head"], field: Field): Column<Series> {
   return { name, head, cell: (channel) => <Count of={channel.known(field)} /> };
 }
 
 /** The columns, but for the first. */
 export const CHANNEL_TABLE: readonly Column<Series>[] = [
-  counted("depth", "Depth", "depth"),
+  counted("depth", "depth", "depth"),
   {
     name: "line",
-    head: "Depth, 10 min",
+    head: "depthLately",
     isSortable: false,
     isThere: ({ admin }) => admin.options.history,
     cell: (channel, { admin }) => <Sparkline history={admin.poller.history} series={channel} field="depth" />,
   },
-  { name: "oldest", head: "Oldest", cell: (channel) => <td class="n">{oldestText(channel)}</td> },
-  { name: "drain", head: "Empty in", cell: (channel) => <td class="n">{drainText(channel)}</td> },
-  { name: "in", head: "In/s", cell: (channel) => <td class="n">{rounded(channel.known("inRate"))}</td> },
-  { name: "out", head: "Out/s", cell: (channel) => <td class="n">{rounded(channel.known("outRate"))}</td> },
-  counted("in-flight", "In flight", "inFlight"),
-  counted("deferred", "Deferred", "deferred"),
-  counted("requeued", "Requeued", "requeued"),
+  { name: "oldest", head: "oldest", cell: (channel) => <td class="n">{oldestText(channel)}</td> },
+  {
+    name: "drain",
+    head: "emptyIn",
+    cell: (channel, request) => <td class="n">{drainText(request, channel)}</td>,
+  },
+  { name: "in", head: "inRate", cell: (channel) => <td class="n">{rounded(channel.known("inRate"))}</td> },
+  { name: "out", head: "outRate", cell: (channel) => <td class="n">{rounded(channel.known("outRate"))}</td> },
+  counted("in-flight", "inFlight", "inFlight"),
+  counted("deferred", "deferred", "deferred"),
+  counted("requeued", "requeued", "requeued"),
   {
     name: "requeued-percent",
-    head: "Requeue %",
+    head: "requeuedPercent",
     cell: (channel) => <Percent of={requeuedPercent((field) => channel.known(field))} />,
   },
-  counted("timed-out", "Timed out", "timedOut"),
-  counted("consumers", "Consumers", "consumers"),
-  { name: "nodes", head: "Nodes", cell: (channel) => <NodeCount of={channel} /> },
+  counted("timed-out", "timedOut", "timedOut"),
+  counted("consumers", "consumers", "consumers"),
+  { name: "nodes", head: "nodes", cell: (channel, request) => <NodeCount request={request} of={channel} /> },
 ];
 
 /** `GET /channels` */
 export async function channelsPage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller } = request.admin;
+  const { admin: { poller }, texts } = request;
   await seen(request);
   const view = tableView(request.query, COLUMNS);
   const part = await tablePart(channelsOf(poller.topics), view, { columns: COLUMNS, nameOf });
@@ -91,21 +95,21 @@ export async function channelsPage(request: PageRequest): Promise<Markup | Answe
   const head = { request, view };
   const columns = columnsShown(request, "channels", CHANNEL_TABLE);
   return (
-    <Layout request={request} title="Channels" live>
-      <h1>Channels</h1>
+    <Layout request={request} title={texts.pages.channels} live>
+      <h1>{texts.pages.channels}</h1>
       <ClusterNews request={request} />
-      <Facts of={[["nodes", nodesText(request)]]} />
+      <Facts of={[[texts.facts.nodes, nodesText(request)]]} />
       <TableControls
         request={request}
         view={view}
         part={part}
-        what={part.countInAll === 1 ? "channel" : "channels"}
+        what={texts.channels.count(part.countInAll)}
       />
       <BulkForm request={request} table="channels" />
-      <Table caption="Channels, over all nodes">
+      <Table caption={texts.channels.caption}>
         <thead>
           <tr>
-            <SortHead {...head} column="name">Topic and channel</SortHead>
+            <SortHead {...head} column="name">{texts.columns.topicAndChannel}</SortHead>
             <ColumnHeads {...head} columns={columns} />
           </tr>
         </thead>
@@ -113,7 +117,7 @@ export async function channelsPage(request: PageRequest): Promise<Markup | Answe
           {part.rows.map((channel) => <Row request={request} channel={channel} columns={columns} />)}
           {part.rows.length === 0 && (
             <EmptyRow columns={1 + columns.length}>
-              {poller.hasAnswers ? "There is none." : "Nobody has answered."}
+              {poller.hasAnswers ? texts.common.none : texts.common.noAnswer}
             </EmptyRow>
           )}
         </tbody>
@@ -154,9 +158,9 @@ function Row(
       <th scope="row" class="name">
         <Tick request={request} target={{ topic, channel: channel.name }} />
         <a href={request.paths.channel(topic, channel.name)}>{nameOf(channel)}</a>{" "}
-        <Paused is={channel.known("paused") > 0} />{" "}
+        <Paused request={request} is={channel.known("paused") > 0} />{" "}
         {channel.known("depth") > 0 && channel.known("consumers") === 0 && (
-          <strong class="mark">no consumers</strong>
+          <strong class="mark">{request.texts.common.noConsumers}</strong>
         )} <Known request={request} ms={channel.knownMs} />
       </th>
       {columns.map(({ cell }) => cell(channel, request))}
@@ -181,8 +185,8 @@ function drainS(channel: Series): number {
   return depth === 0 ? 0 : rate > 0 ? depth / rate : Infinity;
 }
 
-function drainText(channel: Series): string {
+function drainText({ texts }: PageRequest, channel: Series): string {
   const s = drainS(channel);
   if (s === 0) return "";
-  return Number.isFinite(s) ? formatDuration(Math.ceil(s) * MS_PER_S) : "never";
+  return Number.isFinite(s) ? formatDuration(Math.ceil(s) * MS_PER_S) : texts.channels.neverEmpty;
 }

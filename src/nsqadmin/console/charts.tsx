@@ -8,6 +8,7 @@ import type { History, Past, Remembered, Span } from "../watch/history.ts";
 import { rounded } from "./figures.ts";
 import { type Markup, NOTHING } from "./markup.ts";
 import { type PageRequest, queryWith } from "./request.ts";
+import type { Texts } from "./texts/texts.ts";
 
 const SPARK = { width: 120, height: 24 };
 const CHART = { width: 600, height: 120 };
@@ -15,10 +16,10 @@ const CHART = { width: 600, height: 120 };
 const FIGURES_MAX = 30;
 
 /** Spans of time, by their names in the URL. */
-const SPANS: readonly { readonly name: string; readonly span: Span; readonly text: string }[] = [
-  { name: "10m", span: 0, text: "10 minutes" },
-  { name: "1h", span: 1, text: "an hour" },
-  { name: "24h", span: 2, text: "a day" },
+const SPANS: readonly { readonly name: keyof Texts["charts"]["spans"]; readonly span: Span }[] = [
+  { name: "10m", span: 0 },
+  { name: "1h", span: 1 },
+  { name: "24h", span: 2 },
 ];
 
 /** A small line. It says nothing to who does not see it: the number is beside it. */
@@ -39,6 +40,13 @@ export function Sparkline<Item extends Remembered, Name extends string>(
   );
 }
 
+/** What a graph is of, and its title. */
+export type ChartField<Name extends string> = readonly [
+  field: Name,
+  title: keyof Texts["charts"]["of"],
+  show?: (value: number) => string,
+];
+
 /** Graphs of a topic, channel or node, over a span that is chosen by the URL; none if it has no history. */
 export function Charts<Item extends Remembered, Name extends string>(
   { request, history, of, fields }: {
@@ -46,26 +54,33 @@ export function Charts<Item extends Remembered, Name extends string>(
     readonly history: History<Item, Name>;
     readonly of: Item | undefined;
     /** Shown as numbers, unless it is said how. */
-    readonly fields: readonly (readonly [field: Name, title: string, show?: (value: number) => string])[];
+    readonly fields: readonly ChartField<Name>[];
   },
 ): Markup {
   if (!request.admin.options.history || of === undefined) return NOTHING;
   const chosen = SPANS.find(({ name }) => name === request.query.get("span")) ?? SPANS[0];
+  const { charts } = request.texts;
   return (
-    <section aria-label="Graphs">
-      <nav aria-label="Span of the graphs" class="controls">
-        {SPANS.map(({ name, text }) => (
+    <section aria-label={charts.title}>
+      <nav aria-label={charts.span} class="controls">
+        {SPANS.map(({ name }) => (
           <a
             href={queryWith(request.query, { span: name })}
             aria-current={name === chosen.name ? "page" : undefined}
           >
-            {text}
+            {charts.spans[name]}
           </a>
         ))}
       </nav>
       <div class="charts">
         {fields.map(([field, title, show = rounded]) => (
-          <Chart title={title} past={history.past(of, field, chosen.span)} span={chosen.text} show={show} />
+          <Chart
+            request={request}
+            title={charts.of[title]}
+            past={history.past(of, field, chosen.span)}
+            span={charts.spans[chosen.name]}
+            show={show}
+          />
         ))}
       </div>
     </section>
@@ -73,7 +88,8 @@ export function Charts<Item extends Remembered, Name extends string>(
 }
 
 function Chart(
-  { title, past, span, show }: {
+  { request: { texts: { charts, columns } }, title, past, span, show }: {
+    readonly request: PageRequest;
     readonly title: string;
     readonly past: Past;
     readonly span: string;
@@ -84,7 +100,7 @@ function Chart(
   if (known.length === 0) {
     return (
       <figure>
-        <figcaption>{title}: nothing is known yet of {span}</figcaption>
+        <figcaption>{charts.nothingYet(title, span)}</figcaption>
       </figure>
     );
   }
@@ -93,19 +109,17 @@ function Chart(
   return (
     <figure>
       <figcaption>
-        {title}: {show(last)} <span class="quiet">at most {show(max)}</span>
+        {charts.value(title, show(last))} <span class="quiet">{charts.atMost(show(max))}</span>
       </figcaption>
       <svg class="chart" viewbox={boxOf(CHART)} preserveaspectratio="none" aria-hidden="true">
         <path d={lineOf(past.values, CHART, max)} />
       </svg>
       <details>
-        <summary>
-          Figures<span class="hidden">of {title}</span>
-        </summary>
+        <summary>{charts.figures(title, (text) => <span class="hidden">{text}</span>)}</summary>
         <table>
           <thead>
             <tr>
-              <th scope="col">Time (UTC)</th>
+              <th scope="col">{columns.timeUtc}</th>
               <th scope="col" class="n">{title}</th>
             </tr>
           </thead>

@@ -12,7 +12,7 @@ import type { Answer } from "../../http/answer.ts";
 import { NODE_STATES, type WatchedNode } from "../watch/watched_node.ts";
 import type { WatchedRegistry } from "../watch/watched_registry.ts";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
-import { rounded } from "./figures.ts";
+import { rounded, whole } from "./figures.ts";
 import { Layout } from "./layout.tsx";
 import { likelyCause } from "./likely_cause.ts";
 import { type Markup, NOTHING } from "./markup.ts";
@@ -20,6 +20,8 @@ import { agoOf, ClusterNews, seen } from "./news.tsx";
 import { ChangeButton, Count, Facts, Table, Time } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { PAGE_ROWS } from "./table.ts";
+import { ENGLISH } from "./texts/english.tsx";
+import type { Texts } from "./texts/texts.ts";
 
 /** Nodes that are named of those about which somebody differs. */
 const NAMED_MAX = 5;
@@ -49,7 +51,7 @@ const FAILURE_FIELDS: Fields<Failure> = {
   kind: ({ daemon }) => daemon.kind,
   address: ({ daemon }) => daemon.address,
   reason: ({ reason }) => reason,
-  "likely-cause": ({ reason }) => likelyCause(reason),
+  "likely-cause": ({ reason }) => likelyCause(ENGLISH, reason),
 };
 
 const GONE_FIELDS: Fields<WatchedNode> = {
@@ -65,7 +67,7 @@ const GONE_FIELDS: Fields<WatchedNode> = {
 
 /** `GET /cluster` */
 export async function clusterPage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller } = request.admin;
+  const { admin: { poller }, texts, texts: { cluster } } = request;
   await seen(request);
   const { nodes, failures } = poller;
   const gone = nodes.filter(({ gone }) => gone !== undefined);
@@ -78,20 +80,17 @@ export async function clusterPage(request: PageRequest): Promise<Markup | Answer
   if (file) return await file;
   const counts = poller.nodesByState;
   return (
-    <Layout request={request} title="Cluster" live>
-      <h1>Cluster</h1>
+    <Layout request={request} title={texts.pages.cluster} live>
+      <h1>{texts.pages.cluster}</h1>
       <ClusterNews request={request} isDetailed={false} />
-      <Facts of={NODE_STATES.map((state) => [`nodes ${state}`, counts[state].toLocaleString("en")])} />
-      <h2>Who tells of nodes</h2>
+      <Facts of={NODE_STATES.map((state) => [texts.facts.nodesBy[state], whole(counts[state])])} />
+      <h2>{cluster.registries}</h2>
       <Registries request={request} of={tellings} />
-      <h2>Who cannot be reached</h2>
+      <h2>{cluster.unreachable}</h2>
       <Unreachable request={request} of={failures} />
-      <h2>Nodes that are gone</h2>
+      <h2>{cluster.gone}</h2>
       <Gone request={request} of={gone} />
-      <p>
-        Topics that no node has any more are on{" "}
-        <a href={request.paths.lookup}>the page of lookup</a>, where they can be deleted, and others created.
-      </p>
+      <p>{cluster.lookup((text) => <a href={request.paths.lookup}>{text}</a>)}</p>
     </Layout>
   );
 }
@@ -129,24 +128,24 @@ function tellingsOf(registries: readonly WatchedRegistry[], nodes: readonly Watc
 function Registries(
   { request, of: tellings }: { readonly request: PageRequest; readonly of: readonly Telling[] },
 ): Markup {
-  const { registries, listedNsqds } = request.admin.cluster;
+  const { admin: { cluster: { registries, listedNsqds } }, texts: { cluster, columns } } = request;
   if (registries === undefined) {
-    return <p>Nobody: there is a list of {listedNsqds.length.toLocaleString("en")} nsqds.</p>;
+    return <p>{cluster.list(listedNsqds.length)}</p>;
   }
   const isGossip = registries.kind === "nsqd";
   return (
     <>
-      <Table caption={isGossip ? "nsqds with gossip, and the members that each sees" : "nsqlookupds"}>
+      <Table caption={isGossip ? cluster.gossipers : cluster.lookupds}>
         <thead>
           <tr>
-            <th scope="col" class="name">{isGossip ? "nsqd" : "nsqlookupd"}</th>
-            <th scope="col">State</th>
-            <th scope="col" class="n">Last answer, ms</th>
-            <th scope="col" class="n">Version</th>
-            <th scope="col" class="n">{isGossip ? "Members" : "Nodes"}</th>
-            <th scope="col">Only here</th>
-            <th scope="col">Not here</th>
-            {isGossip && <th scope="col">Gossip</th>}
+            <th scope="col" class="name">{registries.kind}</th>
+            <th scope="col">{columns.state}</th>
+            <th scope="col" class="n">{columns.lastAnswerMs}</th>
+            <th scope="col" class="n">{columns.version}</th>
+            <th scope="col" class="n">{isGossip ? columns.members : columns.nodes}</th>
+            <th scope="col">{columns.onlyHere}</th>
+            <th scope="col">{columns.notHere}</th>
+            {isGossip && <th scope="col">{columns.gossip}</th>}
           </tr>
         </thead>
         <tbody>
@@ -168,38 +167,47 @@ function Registries(
                 <Named request={request} of={missing} />
               </td>
               {isGossip && (
-                <td>{gossipText(request.admin.poller.node(registry.address)?.numbers?.facts?.gossip)}</td>
+                <td>
+                  {gossipText(
+                    request.texts,
+                    request.admin.poller.node(registry.address)?.numbers?.facts?.gossip,
+                  )}
+                </td>
               )}
             </tr>
           ))}
         </tbody>
       </Table>
-      <More of={tellings} />
+      <More request={request} of={tellings} />
       <ExportLinks request={request} table="registries" />
     </>
   );
 }
 
 /** How gossip is on a node, as it says. */
-export function gossipText(gossip: GossipFacts | undefined): string {
+export function gossipText({ cluster }: Texts, gossip: GossipFacts | undefined): string {
   if (gossip === undefined) return "";
   const { health, nodes, members, failed } = gossip;
-  const agents = members === "" ? "" : `, ${members} agents, of which ${failed || "0"} failed`;
-  return `${health}: ${nodes} nodes${agents}`;
+  return members === ""
+    ? cluster.gossip(health, nodes)
+    : cluster.gossipOfAgents(health, nodes, members, failed || "0");
 }
 
 function RegistryState(
   { request, of }: { readonly request: PageRequest; readonly of: WatchedRegistry },
 ): Markup {
+  const { cluster } = request.texts;
   if (of.reason !== undefined) {
     return (
       <>
-        <strong class="mark">does not answer</strong>{" "}
-        {of.answered && <span class="quiet">it did {agoOf(request, of.answered.monotonicMs)}</span>}
+        <strong class="mark">{cluster.noAnswer}</strong>{" "}
+        {of.answered && (
+          <span class="quiet">{cluster.answeredLast(agoOf(request, of.answered.monotonicMs))}</span>
+        )}
       </>
     );
   }
-  return <>{of.answered === undefined ? "not asked yet" : "answers"}</>;
+  return <>{of.answered === undefined ? cluster.notAskedYet : cluster.answers}</>;
 }
 
 function Named(
@@ -214,7 +222,7 @@ function Named(
           <span class="quiet">{address}</span>
         </li>
       ))}
-      {nodes.length > NAMED_MAX && <li>and {(nodes.length - NAMED_MAX).toLocaleString("en")} more</li>}
+      {nodes.length > NAMED_MAX && <li>{request.texts.common.more(nodes.length - NAMED_MAX)}</li>}
     </ul>
   );
 }
@@ -222,17 +230,17 @@ function Named(
 function Unreachable(
   { request, of: failures }: { readonly request: PageRequest; readonly of: readonly Failure[] },
 ): Markup {
-  const { poller } = request.admin;
-  if (failures.length === 0) return <p>All that were asked have answered.</p>;
+  const { admin: { poller }, texts, texts: { columns } } = request;
+  if (failures.length === 0) return <p>{texts.cluster.allAnswer}</p>;
   return (
     <>
-      <Table caption="Addresses, and what may be the cause">
+      <Table caption={texts.cluster.addresses}>
         <thead>
           <tr>
-            <th scope="col" class="name">Address</th>
-            <th scope="col">Last answer</th>
-            <th scope="col">What happened</th>
-            <th scope="col">What may be the cause</th>
+            <th scope="col" class="name">{columns.address}</th>
+            <th scope="col">{columns.lastAnswer}</th>
+            <th scope="col">{columns.happened}</th>
+            <th scope="col">{columns.cause}</th>
           </tr>
         </thead>
         <tbody>
@@ -243,17 +251,21 @@ function Unreachable(
                 <th scope="row" class="name">
                   {kind} <code>{address}</code>
                 </th>
-                <td>{last?.answered === undefined ? "never" : agoOf(request, last.answered.monotonicMs)}</td>
+                <td>
+                  {last?.answered === undefined
+                    ? texts.common.never
+                    : agoOf(request, last.answered.monotonicMs)}
+                </td>
                 <td>
                   <code class="body">{reason}</code>
                 </td>
-                <td>{likelyCause(reason)}</td>
+                <td>{likelyCause(texts, reason)}</td>
               </tr>
             );
           })}
         </tbody>
       </Table>
-      <More of={failures} />
+      <More request={request} of={failures} />
       <ExportLinks request={request} table="unreachable" />
     </>
   );
@@ -262,20 +274,21 @@ function Unreachable(
 function Gone(
   { request, of: nodes }: { readonly request: PageRequest; readonly of: readonly WatchedNode[] },
 ): Markup {
-  if (nodes.length === 0) return <p>None, in the last day.</p>;
+  const { texts, texts: { columns } } = request;
+  if (nodes.length === 0) return <p>{texts.cluster.noneGone}</p>;
   return (
     <>
-      <Table caption="Nodes of which nobody tells any more, and what they had">
+      <Table caption={texts.cluster.goneNodes}>
         <thead>
           <tr>
-            <th scope="col" class="name">Host</th>
-            <th scope="col" class="n">HTTP</th>
-            <th scope="col">Gone since</th>
-            <th scope="col">Last answer</th>
-            <th scope="col" class="n">Topics</th>
-            <th scope="col" class="n">Waiting</th>
-            <th scope="col" class="n">Consumers</th>
-            {request.may("forget") && <th scope="col">Actions</th>}
+            <th scope="col" class="name">{columns.host}</th>
+            <th scope="col" class="n">{columns.http}</th>
+            <th scope="col">{columns.goneSince}</th>
+            <th scope="col">{columns.lastAnswer}</th>
+            <th scope="col" class="n">{columns.topics}</th>
+            <th scope="col" class="n">{columns.waiting}</th>
+            <th scope="col" class="n">{columns.consumers}</th>
+            {request.may("forget") && <th scope="col">{columns.actions}</th>}
           </tr>
         </thead>
         <tbody>
@@ -286,7 +299,7 @@ function Gone(
               </th>
               <td class="n">{address}</td>
               <td>{gone && <Time atMs={gone.wallMs} />}</td>
-              <td>{answered === undefined ? "never" : <Time atMs={answered.wallMs} />}</td>
+              <td>{answered === undefined ? texts.common.never : <Time atMs={answered.wallMs} />}</td>
               <Count of={numbers?.totals.topics ?? 0} />
               <Count of={numbers?.totals.waiting ?? 0} />
               <Count of={numbers?.totals.consumers ?? 0} />
@@ -299,7 +312,7 @@ function Gone(
           ))}
         </tbody>
       </Table>
-      <More of={nodes} />
+      <More request={request} of={nodes} />
       <ExportLinks request={request} table="gone" />
     </>
   );
@@ -309,10 +322,16 @@ function Gone(
 export function ForgetButton(
   { request, node }: { readonly request: PageRequest; readonly node: string },
 ): Markup {
-  return <ChangeButton to={request.paths.node(node)} action="forget" danger>Forget…</ChangeButton>;
+  return (
+    <ChangeButton to={request.paths.node(node)} action="forget" danger>
+      {request.texts.actions.forget}
+    </ChangeButton>
+  );
 }
 
 /** How many are not shown. */
-function More({ of: all }: { readonly of: readonly unknown[] }): Markup {
-  return <>{all.length > PAGE_ROWS && <p>and {(all.length - PAGE_ROWS).toLocaleString("en")} more</p>}</>;
+function More(
+  { request: { texts }, of: all }: { readonly request: PageRequest; readonly of: readonly unknown[] },
+): Markup {
+  return <>{all.length > PAGE_ROWS && <p>{texts.common.more(all.length - PAGE_ROWS)}</p>}</>;
 }

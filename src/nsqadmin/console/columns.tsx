@@ -9,12 +9,13 @@ import type { Markup } from "./markup.ts";
 import { SortHead } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import type { TableView } from "./table.ts";
+import type { Texts } from "./texts/texts.ts";
 
 /** A column of a table, beside that of names, which is always there. */
 export interface Column<Row> {
   /** As in the URL, if the table can be sorted by it. */
   readonly name: string;
-  readonly head: string;
+  readonly head: keyof Texts["columns"];
   /** @default {true} */
   readonly isSortable?: boolean;
   /** Whether there is anything to be shown. @default {always} */
@@ -41,12 +42,13 @@ export function ColumnHeads<Row>(
     readonly columns: readonly Column<Row>[];
   },
 ): Markup {
+  const heads = request.texts.columns;
   return (
     <>
       {columns.map(({ name, head, isSortable = true }) =>
         isSortable
-          ? <SortHead request={request} view={view} column={name}>{head}</SortHead>
-          : <th scope="col">{head}</th>
+          ? <SortHead request={request} view={view} column={name}>{heads[head]}</SortHead>
+          : <th scope="col">{heads[head]}</th>
       )}
     </>
   );

@@ -1,5 +1,5 @@
 // src/nsqadmin/console/browser/palette.ts
-function usePalette() {
+function usePalette(texts2) {
   const dialog = document.querySelector("dialog#palette");
   const form = dialog?.querySelector("form");
   const input = dialog?.querySelector("input");
@@ -25,13 +25,13 @@ function usePalette() {
         cache: "no-store"
       });
       if (response.redirected) return location.reload();
-      if (!response.ok) return show([], `That cannot be searched now: ${response.status}.`);
+      if (!response.ok) return show([], texts2.cannotSearch.replace("{status}", String(response.status)));
       const { rows } = await response.json();
-      show(rows, `${rows.length} found`);
+      show(rows, texts2.found.replace("{count}", String(rows.length)));
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof TypeError)) throw error;
-      show([], "The connection is lost.");
+      show([], texts2.connectionLost);
     }
   };
   const show = (found, text) => {
@@ -42,7 +42,7 @@ function usePalette() {
       });
       const what = Object.assign(document.createElement("span"), {
         className: "quiet",
-        textContent: kind
+        textContent: texts2.kinds[kind]
       });
       const item = document.createElement("li");
       item.append(link, " ", what);
@@ -85,7 +85,7 @@ function usePalette() {
 
 // src/nsqadmin/console/browser/tap.ts
 var ROWS_MAX = 200;
-function useTap() {
+function useTap(texts2) {
   const form = document.querySelector("form[data-tap]");
   const body = document.querySelector("tbody");
   if (form === null || body === null) return;
@@ -107,18 +107,18 @@ function useTap() {
       events?.close();
       events = void 0;
     }
-    button.textContent = isWanted ? "Stop" : "Watch";
+    button.textContent = isWanted ? texts2.stopWatching : texts2.watch;
   }
   function open() {
     const query = new URLSearchParams(new FormData(form ?? void 0));
     const source = new EventSource(`${form?.dataset.tap}?${query}`);
-    source.addEventListener("open", () => state.textContent = "Watching.");
+    source.addEventListener("open", () => state.textContent = texts2.watching);
     source.addEventListener("message", ({ data }) => add(data));
     source.addEventListener("problem", ({ data }) => state.textContent = data);
     source.addEventListener("over", ({ data }) => end(data));
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) {
-        end("It was refused: there may be too many, or you are logged out.");
+        end(texts2.tapRefused);
       }
     });
     return source;
@@ -148,9 +148,10 @@ function useTap() {
 // src/nsqadmin/console/browser/console.ts
 var root = document.documentElement;
 var eventsPath = root.dataset.events;
+var texts = JSON.parse(document.body.dataset.texts ?? "{}");
 if (eventsPath !== void 0) keepUpToDate(eventsPath);
 useKeys();
-useTap();
+useTap(texts);
 function keepUpToDate(path) {
   let events;
   let isPaused = root.dataset.live === "off";
@@ -170,15 +171,15 @@ function keepUpToDate(path) {
       events?.close();
       events = void 0;
     }
-    button.textContent = isPaused ? "Go on updating" : "Stop updating";
-    if (isPaused) say("Numbers are not updated.", false);
+    button.textContent = isPaused ? texts.goOnUpdating : texts.stopUpdating;
+    if (isPaused) say(texts.notUpdated, false);
   }
   function listen() {
     const source = new EventSource(path);
     source.addEventListener("round", () => void update());
     source.addEventListener("open", () => say("", false));
     source.addEventListener("error", () => {
-      say("The connection is lost: numbers are old.", true);
+      say(texts.numbersAreOld, true);
       if (source.readyState === EventSource.CLOSED) void update();
     });
     return source;
@@ -308,7 +309,7 @@ function isSame(old, fresh) {
 }
 function useKeys() {
   const help = document.querySelector("dialog#keys");
-  const openPalette = usePalette();
+  const openPalette = usePalette(texts);
   let isGoing = false;
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;

@@ -8,9 +8,12 @@ import { type Consumer, TOLD_MAX } from "../../cluster/consumers.ts";
 import type { KickTarget } from "../../cluster/kick.ts";
 import { kickFields } from "../kick_target.ts";
 import type { Column } from "./columns.tsx";
+import { whole } from "./figures.ts";
 import type { Markup } from "./markup.ts";
 import { ChangeButton, Count, Time } from "./parts.tsx";
+import type { PageRequest } from "./request.ts";
 import type { Columns } from "./table.ts";
+import type { Texts } from "./texts/texts.ts";
 
 /** The last second that is shown as such, whatever a node says: of the year 9999. */
 const SECOND_MAX = 253_402_300_799;
@@ -49,38 +52,41 @@ export const CONSUMER_COLUMNS: Columns<ConsumerRow> = {
 export const CONSUMER_COUNTS: readonly Column<ConsumerRow>[] = [
   {
     name: "since",
-    head: "Connected since",
+    head: "connectedSince",
     cell: ({ consumer }) => (
       <td class="n">
         <Time atMs={connectedMs(consumer)} />
       </td>
     ),
   },
-  { name: "connections", head: "Connections", cell: ({ consumer }) => <Count of={consumer.connections} /> },
+  { name: "connections", head: "connections", cell: ({ consumer }) => <Count of={consumer.connections} /> },
   {
     name: "nodes",
-    head: "Nodes",
-    cell: ({ nodes, nodesOfChannels, isImbalanced }) => (
+    head: "nodes",
+    cell: ({ nodes, nodesOfChannels, isImbalanced }, { texts }) => (
       <td class="n">
-        {nodes.toLocaleString("en")} of {nodesOfChannels.toLocaleString("en")}{" "}
-        {isImbalanced && <strong class="mark">not on all</strong>}
+        {texts.common.outOf(whole(nodes), whole(nodesOfChannels))}{" "}
+        {isImbalanced && <strong class="mark">{texts.consumers.notOnAll}</strong>}
       </td>
     ),
   },
-  { name: "in-flight", head: "In flight", cell: ({ consumer }) => <Count of={consumer.inFlight} /> },
-  { name: "ready", head: "Ready", cell: ({ consumer }) => <Count of={consumer.ready} /> },
-  { name: "finished", head: "Finished", cell: ({ consumer }) => <Count of={consumer.finished} /> },
-  { name: "requeued", head: "Requeued", cell: ({ consumer }) => <Count of={consumer.requeued} /> },
+  { name: "in-flight", head: "inFlight", cell: ({ consumer }) => <Count of={consumer.inFlight} /> },
+  { name: "ready", head: "ready", cell: ({ consumer }) => <Count of={consumer.ready} /> },
+  { name: "finished", head: "finished", cell: ({ consumer }) => <Count of={consumer.finished} /> },
+  { name: "requeued", head: "requeued", cell: ({ consumer }) => <Count of={consumer.requeued} /> },
 ];
 
 /** Marks who has all in flight that it wants, and has never finished one. */
-export function Slow({ is }: { readonly is: boolean }): Markup {
-  return <>{is && <strong class="mark">slow</strong>}</>;
+export function Slow(
+  { request: { texts }, is }: { readonly request: PageRequest; readonly is: boolean },
+): Markup {
+  return <>{is && <strong class="mark">{texts.consumers.slow}</strong>}</>;
 }
 
 /** Asks for connections to be ended; `to` says of which channel. */
 export function KickButton(
-  { to, consumer }: {
+  { request: { texts }, to, consumer }: {
+    readonly request: PageRequest;
     readonly to: string;
     readonly consumer: Omit<KickTarget, "topic" | "channel" | "node"> & { readonly node?: string };
   },
@@ -88,17 +94,21 @@ export function KickButton(
   const { node = "" } = consumer;
   const fields = Object.entries(kickFields({ ...consumer, topic: "", channel: "", node }))
     .flatMap(([name, value]) => value === undefined ? [] : [[name, value] as const]);
-  return <ChangeButton to={to} action="kick" danger fields={Object.fromEntries(fields)}>Kick…</ChangeButton>;
+  return (
+    <ChangeButton to={to} action="kick" danger fields={Object.fromEntries(fields)}>
+      {texts.actions.kick}
+    </ChangeButton>
+  );
 }
 
 /** How it is connected, in words; of what not all its connections have, how many do. */
-export function attributesOf(consumer: Consumer): string[] {
+export function attributesOf({ consumers }: Texts, consumer: Consumer): string[] {
   const { connections, versions, identities } = consumer;
   const counted = (text: string, count: number) =>
-    count === 0 ? "" : count === connections ? text : `${text} (${count} of ${connections})`;
-  const authorized = identities.size === 0 ? "authorized" : `authorized as ${toldOf(identities).join(", ")}`;
+    count === 0 ? "" : count === connections ? text : consumers.ofConnections(text, count, connections);
+  const authorized = authorizedText(consumers, toldOf(consumers, identities).join(", "));
   return [
-    ...toldOf(versions),
+    ...toldOf(consumers, versions),
     counted("TLS", consumer.tlsConnections),
     counted("deflate", consumer.deflateConnections),
     counted("snappy", consumer.snappyConnections),
@@ -106,9 +116,14 @@ export function attributesOf(consumer: Consumer): string[] {
   ].filter((text) => text !== "");
 }
 
-function toldOf(texts: ReadonlySet<string>): string[] {
-  const told = [...texts.keys().take(TOLD_MAX)];
-  return texts.size > told.length ? [...told, "others"] : told;
+/** That it was authorized, and as whom if that is known. */
+export function authorizedText(texts: Texts["consumers"], identities: string): string {
+  return identities === "" ? texts.authorized : texts.authorizedAs(identities);
+}
+
+function toldOf({ others }: Texts["consumers"], names: ReadonlySet<string>): string[] {
+  const told = [...names.keys().take(TOLD_MAX)];
+  return names.size > told.length ? [...told, others] : told;
 }
 
 /** When its oldest connection was made. */

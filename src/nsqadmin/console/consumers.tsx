@@ -24,6 +24,7 @@ import type { Markup } from "./markup.ts";
 import { EmptyRow, Failures, SortHead, Table, TableControls } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { type Columns, tablePart, tableView } from "./table.ts";
+import { ENGLISH } from "./texts/english.tsx";
 
 /** Channels that a row names. */
 const CHANNELS_SHOWN_MAX = 5;
@@ -40,7 +41,7 @@ const FIELDS: Fields<ConsumerRow> = {
   hostname: ({ consumer }) => consumer.hostname,
   client_id: ({ consumer }) => consumer.clientId,
   user_agent: ({ consumer }) => consumer.userAgent,
-  connection: ({ consumer }) => attributesOf(consumer).join(", "),
+  connection: ({ consumer }) => attributesOf(ENGLISH, consumer).join(", "),
   channels: ({ consumer }) => channelNames(consumer).join(", "),
   connected_since: ({ consumer }) => new Date(connectedMs(consumer)).toISOString(),
   connections: ({ consumer }) => consumer.connections,
@@ -56,13 +57,13 @@ const FIELDS: Fields<ConsumerRow> = {
 
 /** The columns, but for the first. */
 export const CONSUMER_TABLE: readonly Column<ConsumerRow>[] = [
-  { name: "agent", head: "User agent", cell: ({ consumer }) => <td>{consumer.userAgent}</td> },
+  { name: "agent", head: "userAgent", cell: ({ consumer }) => <td>{consumer.userAgent}</td> },
   {
-    ...{ name: "connection", head: "Connection", isSortable: false },
-    cell: ({ consumer }) => <td>{attributesOf(consumer).join(", ")}</td>,
+    ...{ name: "connection", head: "connection" as const, isSortable: false },
+    cell: ({ consumer }, { texts }) => <td>{attributesOf(texts, consumer).join(", ")}</td>,
   },
   {
-    ...{ name: "channels", head: "Channels", isSortable: false },
+    ...{ name: "channels", head: "channels" as const, isSortable: false },
     cell: ({ consumer }, request) => (
       <td class="name">
         <ChannelLinks request={request} consumer={consumer} />
@@ -74,7 +75,7 @@ export const CONSUMER_TABLE: readonly Column<ConsumerRow>[] = [
 
 /** `GET /consumers` */
 export async function consumersPage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller, views } = request.admin;
+  const { admin: { poller, views }, texts } = request;
   const { consumers, failures, failed } = await views.consumers(request);
   poller.note();
   const view = tableView(request.query, COLUMNS);
@@ -85,34 +86,31 @@ export async function consumersPage(request: PageRequest): Promise<Markup | Answ
   const head = { request, view };
   const columns = columnsShown(request, "consumers", CONSUMER_TABLE);
   return (
-    <Layout request={request} title="Consumers" live>
-      <h1>Consumers</h1>
-      <Failures of={failures} shown="Connections to these are missing below." />
+    <Layout request={request} title={texts.pages.consumers} live>
+      <h1>{texts.pages.consumers}</h1>
+      <Failures request={request} of={failures} shown={texts.consumers.missing} />
       {consumers.leftOut > 0 && (
-        <p class="warning" role="alert">
-          There is more than can be shown: {consumers.leftOut.toLocaleString("en")}{" "}
-          connections and channels of nodes are left out.
-        </p>
+        <p class="warning" role="alert">{texts.consumers.leftOut(consumers.leftOut)}</p>
       )}
       <TableControls
         request={request}
         view={view}
         part={part}
-        what={part.countInAll === 1 ? "consumer" : "consumers"}
+        what={texts.consumers.count(part.countInAll)}
       />
-      <Table caption="Consumers, over all nodes and channels">
+      <Table caption={texts.consumers.caption}>
         <thead>
           <tr>
-            <SortHead {...head} column="name">Host</SortHead>
+            <SortHead {...head} column="name">{texts.columns.host}</SortHead>
             <ColumnHeads {...head} columns={columns} />
-            {request.may("kick") && <th scope="col">Actions</th>}
+            {request.may("kick") && <th scope="col">{texts.columns.actions}</th>}
           </tr>
         </thead>
         <tbody>
           {part.rows.map((row) => <Row request={request} row={row} columns={columns} />)}
           {part.rows.length === 0 && (
             <EmptyRow columns={columns.length + (request.may("kick") ? 2 : 1)}>
-              {failed ? "Nobody has answered." : "There is none."}
+              {failed ? texts.common.noAnswer : texts.common.none}
             </EmptyRow>
           )}
         </tbody>
@@ -134,12 +132,12 @@ function Row(
     <tr>
       <th scope="row" class="name">
         {consumer.hostname} <span class="quiet">{consumer.clientId}</span>{" "}
-        <Slow is={consumer.slowConnections > 0} />
+        <Slow request={request} is={consumer.slowConnections > 0} />
       </th>
       {columns.map(({ cell }) => cell(row, request))}
       {request.may("kick") && (
         <td>
-          <KickButton to={request.paths.consumers} consumer={consumer.name} />
+          <KickButton request={request} to={request.paths.consumers} consumer={consumer.name} />
         </td>
       )}
     </tr>
@@ -151,17 +149,13 @@ function ChannelLinks(
 ): Markup {
   const shown = [...consumer.channels.keys().take(CHANNELS_SHOWN_MAX)];
   const others = consumer.channels.size - shown.length;
-  return (
+  const links = shown.map(({ topic, name }, i) => (
     <>
-      {shown.map(({ topic, name }, i) => (
-        <>
-          {i > 0 && ", "}
-          <a href={request.paths.channel(topic, name)}>{`${topic} / ${name}`}</a>
-        </>
-      ))}
-      {others > 0 && ` and ${others} more`}
+      {i > 0 && ", "}
+      <a href={request.paths.channel(topic, name)}>{`${topic} / ${name}`}</a>
     </>
-  );
+  ));
+  return <>{others > 0 ? request.texts.consumers.andMore(links, others) : links}</>;
 }
 
 function channelNames({ channels }: Consumer): string[] {

@@ -6,7 +6,7 @@
 
 import type { Answer } from "../../http/answer.ts";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
-import { rounded } from "./figures.ts";
+import { rounded, whole } from "./figures.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { ClusterNews, nodesText, seen } from "./news.tsx";
@@ -29,7 +29,7 @@ const FIELDS: Fields<Counter> = {
 
 /** `GET /counter` */
 export async function counterPage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller } = request.admin;
+  const { admin: { poller }, texts } = request;
   await seen(request);
   let messages = 0;
   let rate = 0;
@@ -46,14 +46,11 @@ export async function counterPage(request: PageRequest): Promise<Markup | Answer
   const file = exported(request, { counter: fileOf([counter], FIELDS) }, poller.failures);
   if (file) return await file;
   return (
-    <Layout request={request} title="Counter" live>
-      <h1>Messages that channels have had</h1>
+    <Layout request={request} title={texts.pages.counter} live>
+      <h1>{texts.counter.heading}</h1>
       <ClusterNews request={request} />
-      <p class="big">{messages.toLocaleString("en")}</p>
-      <p class="quiet">
-        On {nodesText(request)} nodes, in {count.toLocaleString("en")}{" "}
-        channels of them, since each was started; {rounded(rate)} in a second.
-      </p>
+      <p class="big">{whole(messages)}</p>
+      <p class="quiet">{texts.counter.about(nodesText(request), count, rounded(rate))}</p>
       <ExportLinks request={request} />
     </Layout>
   );

@@ -14,6 +14,7 @@ import { textPieces } from "../../http/text_pieces.ts";
 import { type Cell, csvAnswer } from "../csv.ts";
 import type { Markup } from "./markup.ts";
 import { type PageRequest, queryWith } from "./request.ts";
+import type { Texts } from "./texts/texts.ts";
 
 /** What a table is as a file, by the names of its columns, in which `-` becomes `_`. */
 export type Fields<Row> = Readonly<Record<string, (row: Row) => Cell>>;
@@ -66,13 +67,21 @@ export function csvFile(table: ExportedTable): Promise<Answer> {
 
 /** Where a table is as files. */
 export function ExportLinks(
-  { request, table = "" }: { readonly request: PageRequest; readonly table?: string },
+  { request, table }: {
+    readonly request: PageRequest;
+    readonly table?: keyof Texts["export"]["tables"];
+  },
 ): Markup {
-  const to = (format: Format) => queryWith(request.query, { format, table, page: "", done: "" });
+  const texts = request.texts.export;
+  const to = (format: Format) => queryWith(request.query, { format, table: table ?? "", page: "", done: "" });
+  const labelOf = (format: string) =>
+    table === undefined ? texts.as(format) : texts.tableAs(texts.tables[table], format);
   return (
     <p class="quiet">
-      All rows as <a href={to("csv")} aria-label={`${table} as CSV`.trim()}>CSV</a>,{" "}
-      <a href={to("json")} aria-label={`${table} as JSON`.trim()}>JSON</a>
+      {texts.allRows(
+        <a href={to("csv")} aria-label={labelOf("CSV")}>CSV</a>,
+        <a href={to("json")} aria-label={labelOf("JSON")}>JSON</a>,
+      )}
     </p>
   );
 }

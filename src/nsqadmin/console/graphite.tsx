@@ -58,13 +58,12 @@ export function GraphiteLinks(
   if (!options.proxyGraphite || options.graphiteUrl === "") return NOTHING;
   return (
     <p class="quiet">
-      Graphite, 7 days:
-      {metrics.map((metric, i) => (
+      {request.texts.charts.graphite(metrics.map((metric, i) => (
         <>
-          {i === 0 ? " " : ", "}
+          {i > 0 && ", "}
           <a href={request.paths.render(query(options, { of, node, metric }))}>{metric[0]}</a>
         </>
-      ))}
+      )))}
     </p>
   );
 }

@@ -7,6 +7,7 @@
 import { formatDuration } from "../../base/duration.ts";
 import type { Latency } from "../../cluster/latency.ts";
 import type { Markup } from "./markup.ts";
+import type { PageRequest } from "./request.ts";
 
 const NS_PER_MS = 1e6;
 const DIGITS = 3;
@@ -24,12 +25,17 @@ export function quantilesOf(
 }
 
 /** Heads of the columns. */
-export function LatencyHeads({ quantiles }: { readonly quantiles: readonly number[] }): Markup {
+export function LatencyHeads(
+  { request: { texts }, quantiles }: {
+    readonly request: PageRequest;
+    readonly quantiles: readonly number[];
+  },
+): Markup {
   return (
     <>
       {quantiles.map((quantile) => (
         <th scope="col" class="n">
-          <abbr title="time from publishing to finishing, of that part of the messages">
+          <abbr title={texts.table.latency}>
             {percent(quantile)}
           </abbr>
         </th>

@@ -20,12 +20,12 @@ export function Layout(
     readonly children?: Content;
   },
 ): Markup {
-  const { admin, paths, user, settings } = request;
+  const { admin, paths, user, settings, texts } = request;
   const here = request.context.rawPath;
   const isStranger = admin.logins !== undefined && user === undefined;
   return (
     <html
-      lang="en"
+      lang={texts.language}
       data-theme={settings.theme === "system" ? undefined : settings.theme}
       data-events={live ? paths.events : undefined}
       data-live={settings.isLive ? undefined : "off"}
@@ -38,12 +38,12 @@ export function Layout(
         <link rel="stylesheet" href={paths.file("console.css")} />
         <script type="module" src={paths.file("console.js")}></script>
       </head>
-      <body>
-        <a class="skip" href="#main">Skip to content</a>
+      <body data-texts={JSON.stringify(texts.script)}>
+        <a class="skip" href="#main">{texts.layout.skip}</a>
         <header>
           <a class="brand" href={paths.overview}>nsqadmin</a>
           {!isStranger && (
-            <nav aria-label="Main">
+            <nav aria-label={texts.layout.menu}>
               <ul>
                 {pageLinks(request).map(({ name, path, key }) => (
                   <li>
@@ -58,7 +58,7 @@ export function Layout(
         <main id="main">
           {live && <AlertStrip request={request} />}
           {!isStranger && <RunningStrip request={request} />}
-          <Done kind={request.query.get("done")} on={request.query.get("on")} />
+          <Done request={request} />
           {children}
         </main>
         <footer>
@@ -73,16 +73,18 @@ export function Layout(
 
 /** Who looks at the page, and may end that. */
 function User(
-  { request: { admin, context, paths, user, roles, may } }: { readonly request: PageRequest },
+  { request: { admin, context, paths, user, roles, may, texts: { layout } } }: {
+    readonly request: PageRequest;
+  },
 ): Markup {
-  if (admin.logins === undefined) return <p class="user">{user} {!may("change") && "(may look only)"}</p>;
+  if (admin.logins === undefined) return <p class="user">{user} {!may("change") && layout.mayLookOnly}</p>;
   if (user === undefined) return NOTHING;
   return (
     <div class="user">
       {user} ({roles.join(", ")}){" "}
       {admin.logins.hasSession(context) && (
         <form method="post" action={paths.logout}>
-          <button type="submit" class="plain">Log out</button>
+          <button type="submit" class="plain">{layout.logOut}</button>
         </form>
       )}
     </div>
@@ -91,80 +93,45 @@ function User(
 
 /** The pages that every page leads to, each with the key that goes there after `g`. */
 export function pageLinks(
-  { paths }: PageRequest,
+  { paths, texts: { pages } }: PageRequest,
 ): readonly { readonly name: string; readonly path: string; readonly key: string }[] {
   return [
-    { name: "Topics", path: paths.overview, key: "t" },
-    { name: "Channels", path: paths.channels, key: "h" },
-    { name: "Consumers", path: paths.consumers, key: "s" },
-    { name: "Nodes", path: paths.nodes, key: "n" },
-    { name: "Counter", path: paths.counter, key: "c" },
-    { name: "Cluster", path: paths.cluster, key: "u" },
-    { name: "Lookup", path: paths.lookup, key: "l" },
-    { name: "Alerts", path: paths.alerts, key: "a" },
-    { name: "Activity", path: paths.activity, key: "v" },
-    { name: "Search", path: paths.search, key: "f" },
-    { name: "Settings", path: paths.settings, key: "o" },
+    { name: pages.topics, path: paths.overview, key: "t" },
+    { name: pages.channels, path: paths.channels, key: "h" },
+    { name: pages.consumers, path: paths.consumers, key: "s" },
+    { name: pages.nodes, path: paths.nodes, key: "n" },
+    { name: pages.counter, path: paths.counter, key: "c" },
+    { name: pages.cluster, path: paths.cluster, key: "u" },
+    { name: pages.lookup, path: paths.lookup, key: "l" },
+    { name: pages.alerts, path: paths.alerts, key: "a" },
+    { name: pages.activity, path: paths.activity, key: "v" },
+    { name: pages.search, path: paths.search, key: "f" },
+    { name: pages.settings, path: paths.settings, key: "o" },
   ];
 }
-
-const DONE: Readonly<Record<string, string>> = {
-  create: "It is created.",
-  delete: "It is deleted.",
-  pause: "It is paused.",
-  unpause: "It goes on.",
-  empty: "It is emptied.",
-  publish: "The message is published.",
-  tombstone: "It is taken off the node.",
-  drain: "It is drained: it ends when consumers have finished what it has.",
-  forget: "It is forgotten.",
-  "requeue-message": "The message is the next to be delivered.",
-  "delete-message": "The message is deleted.",
-  "cancel-message": "The message is canceled.",
-  kick: "It is cut off.",
-  redrive: "It has begun.",
-  "cancel-redrive": "It ends.",
-  settings: "The pages are as you want them, in this browser.",
-};
 
 /** Of a node, and so that nobody can be told just anything by a link. */
 const ADDRESS = /^[\w.:[\]%-]{1,300}$/;
 
 /** What was done just before, and on which node, if it was one. */
-function Done(
-  { kind = "", on = "" }: { readonly kind: string | undefined; readonly on: string | undefined },
-): Markup {
-  if (!Object.hasOwn(DONE, kind)) return NOTHING;
+function Done({ request: { query, texts: { done } } }: { readonly request: PageRequest }): Markup {
+  const [kind = "", on = ""] = [query.get("done"), query.get("on")];
+  const kinds: Readonly<Record<string, string>> = done.kinds;
+  if (!Object.hasOwn(kinds, kind)) return NOTHING;
   return (
     <p class="done" role="status">
-      {ADDRESS.test(on) && (
-        <>
-          Node <code>{on}</code>:{" "}
-        </>
-      )}
-      {DONE[kind]}
+      {ADDRESS.test(on) ? done.onNode(<code>{on}</code>, kinds[kind]) : kinds[kind]}
     </p>
   );
 }
 
-const KEYS = [
-  ["/", "filter"],
-  ["Ctrl+K", "search topics, channels, nodes and pages; arrows and Enter choose"],
-  ["j, k", "to the next row, and back"],
-  ["Enter", "open the row"],
-  ["x", "tick the row, or no more"],
-  ["p", "pause, or go on with, what the page is about, or the rows that are ticked: asks first"],
-  ["Esc", "close this, or leave the field"],
-  ["?", "this list"],
-] as const;
-
 /** The form of the search, which the script shows, with what it finds. */
-function Palette({ request }: { readonly request: PageRequest }): Markup {
+function Palette({ request: { paths, texts } }: { readonly request: PageRequest }): Markup {
   return (
-    <dialog id="palette" aria-label="Search">
-      <form method="get" action={request.paths.search} role="search">
+    <dialog id="palette" aria-label={texts.pages.search}>
+      <form method="get" action={paths.search} role="search">
         <label>
-          Topics, channels, nodes, pages <input type="search" name="q" autocomplete="off" />
+          {texts.search.label} <input type="search" name="q" autocomplete="off" />
         </label>
       </form>
       <p role="status" class="quiet"></p>
@@ -175,12 +142,13 @@ function Palette({ request }: { readonly request: PageRequest }): Markup {
 
 /** Keys of the script, which shows it. */
 function Keys({ request }: { readonly request: PageRequest }): Markup {
-  const goes = pageLinks(request).map(({ name, key }) => [`g, then ${key}`, `to ${name}`] as const);
+  const { keys } = request.texts;
+  const goes = pageLinks(request).map(({ name, key }) => [keys.going(key), keys.to(name)]);
   return (
     <dialog id="keys" aria-labelledby="keys-title">
-      <h2 id="keys-title">Keys</h2>
+      <h2 id="keys-title">{keys.title}</h2>
       <dl>
-        {[...KEYS, ...goes].map(([key, meaning]) => (
+        {[...keys.list, ...goes].map(([key, meaning]) => (
           <div>
             <dt>
               <kbd>{key}</kbd>
@@ -190,7 +158,7 @@ function Keys({ request }: { readonly request: PageRequest }): Markup {
         ))}
       </dl>
       <form method="dialog">
-        <button type="submit" class="plain">Close</button>
+        <button type="submit" class="plain">{keys.close}</button>
       </form>
     </dialog>
   );

@@ -77,16 +77,18 @@ function LoginPage(
     readonly name?: string;
   },
 ): Markup {
+  const { login } = request.texts;
+  const problems: Readonly<Record<string, string>> = login.problems;
   return (
-    <Layout request={request} title="Log in">
-      <h1>Log in</h1>
+    <Layout request={request} title={login.title}>
+      <h1>{login.title}</h1>
       {problem !== undefined && (
-        <p id="problem" class="warning" role="alert">{PROBLEMS[problem.message] ?? problem.message}</p>
+        <p id="problem" class="warning" role="alert">{problems[problem.message] ?? problem.message}</p>
       )}
       <form method="post" action={request.paths.login} class="login">
         {next !== undefined && <input type="hidden" name="next" value={next} />}
         <label>
-          User{" "}
+          {login.user}{" "}
           <input
             name="user"
             value={name}
@@ -98,7 +100,7 @@ function LoginPage(
           />
         </label>
         <label>
-          Password{" "}
+          {login.password}{" "}
           <input
             type="password"
             name="password"
@@ -107,14 +109,8 @@ function LoginPage(
             aria-describedby={problem && "problem"}
           />
         </label>
-        <button type="submit">Log in</button>
+        <button type="submit">{login.button}</button>
       </form>
     </Layout>
   );
 }
-
-const PROBLEMS: Readonly<Record<string, string>> = {
-  INVALID_CREDENTIALS: "There is no such user, or that is not the password.",
-  TOO_MANY_WRONG_LOGINS: "That was wrong too often: try again in a minute.",
-  TOO_MANY_LOGINS: "Too many log in at this moment: try again.",
-};

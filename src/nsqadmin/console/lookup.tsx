@@ -24,22 +24,20 @@ const FIELDS: Fields<readonly [topic: string, channels: readonly string[] | null
 
 /** `GET /lookup` */
 export async function lookupPage(request: PageRequest): Promise<Markup | Answer> {
-  const { cluster, views } = request.admin;
+  const { admin: { cluster, views }, texts, texts: { lookup } } = request;
   const { registries } = cluster;
   const asking = new Asking();
   const inactive = registries === undefined ? NONE : await asking.ask(views.inactiveTopics(), NONE);
   const file = exported(request, { topics: fileOf([...inactive], FIELDS) }, asking.failures);
   if (file) return await file;
   return (
-    <Layout request={request} title="Lookup">
-      <h1>Lookup</h1>
-      <p>
-        How those answer who tell of nodes is on <a href={request.paths.cluster}>the page of the cluster</a>.
-      </p>
-      <Failures of={asking.failures} shown="What is known there only is missing below." />
-      {registries === undefined ? <p>Nobody tells of nodes: there is a list of them.</p> : (
+    <Layout request={request} title={texts.pages.lookup}>
+      <h1>{texts.pages.lookup}</h1>
+      <p>{lookup.cluster((text) => <a href={request.paths.cluster}>{text}</a>)}</p>
+      <Failures request={request} of={asking.failures} shown={texts.common.missingBelow} />
+      {registries === undefined ? <p>{lookup.list}</p> : (
         <>
-          <h2>{registries.kind === "nsqlookupd" ? "nsqlookupds" : "nsqds with gossip"}</h2>
+          <h2>{registries.kind === "nsqlookupd" ? lookup.lookupds : lookup.gossipers}</h2>
           <ul>
             {registries.addresses.map((address) => (
               <li>
@@ -47,8 +45,8 @@ export async function lookupPage(request: PageRequest): Promise<Markup | Answer>
               </li>
             ))}
           </ul>
-          <h2>Topics that no node has</h2>
-          {inactive.size === 0 ? <p>{asking.failed ? "Nobody has answered." : "There is none."}</p> : (
+          <h2>{lookup.inactive}</h2>
+          {inactive.size === 0 ? <p>{asking.failed ? texts.common.noAnswer : texts.common.none}</p> : (
             <>
               <InactiveTopics request={request} topics={inactive} />
               <ExportLinks request={request} />
@@ -67,15 +65,16 @@ function InactiveTopics(
     readonly topics: ReadonlyMap<string, readonly string[] | null>;
   },
 ): Markup {
+  const { texts, texts: { columns } } = request;
   const rows = [...topics].slice(0, PAGE_ROWS);
   return (
     <>
-      <Table caption="Names that are still known, and may be deleted">
+      <Table caption={texts.lookup.caption}>
         <thead>
           <tr>
-            <th scope="col" class="name">Topic</th>
-            <th scope="col">Channels</th>
-            {request.may("delete") && <th scope="col">Actions</th>}
+            <th scope="col" class="name">{columns.topic}</th>
+            <th scope="col">{columns.channels}</th>
+            {request.may("delete") && <th scope="col">{columns.actions}</th>}
           </tr>
         </thead>
         <tbody>
@@ -94,14 +93,16 @@ function InactiveTopics(
               </td>
               {request.may("delete") && (
                 <td>
-                  <ChangeButton to={request.paths.topic(topic)} action="delete" danger>Delete…</ChangeButton>
+                  <ChangeButton to={request.paths.topic(topic)} action="delete" danger>
+                    {texts.actions.delete}
+                  </ChangeButton>
                 </td>
               )}
             </tr>
           ))}
         </tbody>
       </Table>
-      {topics.size > rows.length && <p>and {(topics.size - rows.length).toLocaleString("en")} more</p>}
+      {topics.size > rows.length && <p>{texts.common.more(topics.size - rows.length)}</p>}
     </>
   );
 }

@@ -5,9 +5,10 @@
  */
 
 import { httpAddressOf } from "../../cluster/cluster_nodes.ts";
-import { lookAtMessage, NO_SUCH_NODE, type SeenMessage, WHOLE_BODY_SIZE } from "../../cluster/messages.ts";
+import { lookAtMessage, type SeenMessage, WHOLE_BODY_SIZE } from "../../cluster/messages.ts";
 import { requireRight } from "../access.ts";
 import { Asking } from "./asking.ts";
+import { whole } from "./figures.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { Body, MessageButtons, stateOf, timeOf } from "./messages.tsx";
@@ -18,7 +19,7 @@ import { type PageRequest, queryWith } from "./request.ts";
 
 /** `GET /topics/:topic/:channel/messages/:id` */
 export async function messagePage(request: PageRequest): Promise<Markup> {
-  const { admin, context, paths } = request;
+  const { admin, context, paths, texts, texts: { common } } = request;
   requireRight(admin, context, "peek");
   const { topic, channel, id } = context.params;
   const view = messagesView(request.query);
@@ -30,31 +31,34 @@ export async function messagePage(request: PageRequest): Promise<Markup> {
   const target = { topic, channel, node, id };
   const message = isKnown ? await looking.ask(lookAtMessage(admin.cluster, target), undefined) : undefined;
   return (
-    <Layout request={request} title={`Message ${id}`}>
+    <Layout request={request} title={texts.message.title(id)}>
       <p>
-        Topic <a href={paths.topic(topic)}>{topic}</a> · Channel{" "}
-        <a href={paths.channel(topic, channel)}>{channel}</a> ·{" "}
-        <a href={paths.messages(topic, channel) + queryWith(new Map(), { node })}>Messages</a>
+        {common.topicLink(<a href={paths.topic(topic)}>{topic}</a>)} ·{" "}
+        {common.channelLink(<a href={paths.channel(topic, channel)}>{channel}</a>)} ·{" "}
+        <a href={paths.messages(topic, channel) + queryWith(new Map(), { node })}>{common.messages}</a>
       </p>
-      <h1>Message {id}</h1>
-      <Failures of={asking.failures} shown="Nodes that are known there only are not asked." />
+      <h1>{texts.message.title(id)}</h1>
+      <Failures request={request} of={asking.failures} shown={texts.message.notAsked} />
       {message === undefined
         ? (
           <p class="warning" role="alert">
-            Node <code>{node}</code> does not show it: {isKnown ? looking.failures[0]?.reason : NO_SUCH_NODE}
+            {texts.message.notShown(
+              <code>{node}</code>,
+              isKnown ? looking.failures[0]?.reason : texts.messages.noSuchNode,
+            )}
           </p>
         )
         : (
           <>
             <Message request={request} message={message} />
-            <div class="actions" role="group" aria-label="Actions">
+            <div class="actions" role="group" aria-label={texts.actions.title}>
               <MessageButtons request={request} view={view} message={message} />
             </div>
             {message.text !== undefined && !message.isCut && (
               <PublishForm
                 request={request}
                 topic={topic}
-                title="Change and publish again"
+                title={texts.message.publishAgain}
                 nodes={[node, ...addresses.filter((each) => each !== node)]}
                 body={message.text}
               />
@@ -68,18 +72,19 @@ export async function messagePage(request: PageRequest): Promise<Markup> {
 function Message(
   { request, message }: { readonly request: PageRequest; readonly message: SeenMessage },
 ): Markup {
+  const { texts, texts: { message: { bodyAs, bodies }, columns } } = request;
   const { as } = messagesView(request.query);
   const facts: readonly (readonly [name: string, value: string])[] = [
-    ["State", stateOf(message)],
-    ["Attempts", message.attempts.toLocaleString("en")],
-    ["Published", timeOf(message.timestamp)],
-    ["Bytes", message.sizeBytes.toLocaleString("en")],
+    [columns.state, stateOf(texts, message)],
+    [columns.attempts, whole(message.attempts)],
+    [columns.published, timeOf(message.timestamp)],
+    [columns.bytes, whole(message.sizeBytes)],
   ];
   return (
     <>
       <Facts of={facts} />
-      <nav class="actions" aria-label="Body as">
-        {[["", "Text"], ["json", "JSON"], ["hex", "Hex"]].map(([form, text]) => (
+      <nav class="actions" aria-label={bodyAs}>
+        {[["", bodies.text], ["json", bodies.json], ["hex", bodies.hex]].map(([form, text]) => (
           <a
             href={queryWith(request.query, { as: form, done: "" })}
             aria-current={form === as ? "true" : undefined}
@@ -89,7 +94,7 @@ function Message(
         ))}
       </nav>
       <p>
-        <Body of={message} as={as} sizeMax={WHOLE_BODY_SIZE} />
+        <Body request={request} of={message} as={as} sizeMax={WHOLE_BODY_SIZE} />
       </p>
     </>
   );

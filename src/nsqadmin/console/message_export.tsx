@@ -52,8 +52,11 @@ export function MessageExportLinks({ request }: { readonly request: PageRequest 
   const to = (format: string) => queryWith(request.query, { format, done: "" });
   return (
     <p class="quiet">
-      These as <a href={to("csv")}>CSV</a>, <a href={to("json")}>JSON</a>; with those after them, up to{" "}
-      {EXPORTED_DEFAULT.toLocaleString("en")}, as <a href={to("ndjson")}>JSON in lines</a>
+      {request.texts.export.messages({
+        csv: <a href={to("csv")}>CSV</a>,
+        json: <a href={to("json")}>JSON</a>,
+        lines: (text) => <a href={to("ndjson")}>{text}</a>,
+      }, EXPORTED_DEFAULT)}
     </p>
   );
 }

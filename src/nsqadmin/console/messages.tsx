@@ -10,7 +10,6 @@ import { httpAddressOf } from "../../cluster/cluster_nodes.ts";
 import {
   lookAtMessages,
   type MessagesPage,
-  NO_SUCH_NODE,
   type SeenMessage,
   SHOWN_BODY_SIZE,
 } from "../../cluster/messages.ts";
@@ -34,6 +33,7 @@ import {
 } from "./messages_view.ts";
 import { ChangeButton, Count, EmptyRow, Failures, Table } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
+import type { Texts } from "./texts/texts.ts";
 
 /** What one cannot see, or what moves the text around it: all controls, also those of direction, but tab and newline. */
 const UNSEEN = /(?![\t\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
@@ -44,7 +44,7 @@ const NS_DIGITS_OF_MS = 6;
 
 /** `GET /topics/:topic/:channel/messages` */
 export async function messagesPage(request: PageRequest): Promise<Markup | Answer> {
-  const { admin, context } = request;
+  const { admin, context, texts, texts: { messages } } = request;
   requireRight(admin, context, "peek");
   const { cluster } = admin;
   const { topic, channel } = context.params;
@@ -62,7 +62,7 @@ export async function messagesPage(request: PageRequest): Promise<Markup | Answe
   const page = isKnown && view.state !== "dead"
     ? await looking.ask(lookAtMessages(cluster, view.node, query), undefined)
     : undefined;
-  const reason = isKnown ? looking.failures[0]?.reason : NO_SUCH_NODE;
+  const reason = isKnown ? looking.failures[0]?.reason : messages.noSuchNode;
   const file = exported(
     request,
     { messages: fileOf(page?.messages ?? [], MESSAGE_FIELDS) },
@@ -70,22 +70,24 @@ export async function messagesPage(request: PageRequest): Promise<Markup | Answe
   );
   if (file) return await file;
   return (
-    <Layout request={request} title={`Messages of ${topic}/${channel}`}>
+    <Layout request={request} title={messages.title(topic, channel)}>
       <p>
-        Topic <a href={request.paths.topic(topic)}>{topic}</a> · Channel{" "}
-        <a href={request.paths.channel(topic, channel)}>{channel}</a>
+        {texts.common.topicLink(<a href={request.paths.topic(topic)}>{topic}</a>)} ·{" "}
+        {texts.common.channelLink(
+          <a href={request.paths.channel(topic, channel)}>{channel}</a>,
+        )}
       </p>
-      <h1>Messages of channel {channel}</h1>
-      <Failures of={asking.failures} shown="Nodes that are known there only cannot be chosen below." />
-      {view.node === "" ? <p>No node that is known has this topic.</p> : (
+      <h1>{messages.heading(channel)}</h1>
+      <Failures request={request} of={asking.failures} shown={messages.cannotBeChosen} />
+      {view.node === "" ? <p>{messages.noNode}</p> : (
         <>
-          <Controls view={view} addresses={addresses} />
+          <Controls request={request} view={view} addresses={addresses} />
           {view.state === "dead"
             ? <DeadLetters request={request} topic={topic} />
             : page === undefined
             ? (
               <p class="warning" role="alert">
-                Node <code>{view.node}</code> shows no messages: {reason}
+                {messages.notShown(<code>{view.node}</code>, reason)}
               </p>
             )
             : <Found request={request} view={view} page={page} />}
@@ -97,55 +99,88 @@ export async function messagesPage(request: PageRequest): Promise<Markup | Answe
 
 /** Dead letters are messages of other topics. */
 function DeadLetters({ request, topic }: { readonly request: PageRequest; readonly topic: string }): Markup {
-  const { poller, options } = request.admin;
+  const { admin: { poller, options }, texts: { messages } } = request;
   poller.note();
   const known = deadLetterTopicsOf(topic, options.deadLetterSuffixes).flatMap((name) =>
     poller.find(name) ?? []
   );
-  if (known.length === 0) return <p>No topic is known that holds dead letters of {topic} by its name.</p>;
+  if (known.length === 0) return <p>{messages.noDeadLetters(topic)}</p>;
   return (
     <ul>
-      {known.map(({ name, channels }) => (
-        <li>
-          <a href={request.paths.topic(name)}>{name}</a>
-          {channels.size > 0 && ": messages of "}
-          {[...channels.keys().take(DEAD_CHANNELS_MAX)].map((channel) => (
-            <>
-              <a href={request.paths.messages(name, channel)}>{channel}</a>
-              {" "}
-            </>
-          ))}
-        </li>
-      ))}
+      {known.map(({ name, channels }) => {
+        const link = <a href={request.paths.topic(name)}>{name}</a>;
+        const ofChannels = [...channels.keys().take(DEAD_CHANNELS_MAX)].map((channel) => (
+          <>
+            <a href={request.paths.messages(name, channel)}>{channel}</a>
+            {" "}
+          </>
+        ));
+        return <li>{channels.size === 0 ? link : messages.deadLetters(link, ofChannels)}</li>;
+      })}
     </ul>
   );
 }
 
 function Controls(
-  { view, addresses }: { readonly view: MessagesView; readonly addresses: readonly string[] },
+  { request: { texts: { messages, table } }, view, addresses }: {
+    readonly request: PageRequest;
+    readonly view: MessagesView;
+    readonly addresses: readonly string[];
+  },
 ): Markup {
-  const named = (names: Readonly<Record<string, { readonly text: string }>>) =>
-    Object.entries(names).map(([name, { text }]) => [name, text] as const);
+  const { states, searches } = messages;
+  const stateNames = Object.keys(STATES) as (keyof typeof STATES)[];
+  const searchNames = Object.keys(SEARCHES) as (keyof typeof SEARCHES)[];
   return (
     <form method="get" class="controls" role="search">
-      <Choice label="Node" name="node" value={view.node} of={addresses.map((each) => [each, each])} />
-      <Choice label="State" name="state" value={view.state} of={[["", "any"], ...named(STATES)]} />
-      <Choice label="Search by" name="by" value={view.by} of={named(SEARCHES)} />
-      <label>
-        for <input type="search" name="search" value={view.search} autocomplete="off" />
-      </label>
-      <label>
-        which (JSON path) is{" "}
-        <input type="text" name="value" value={view.value} placeholder="anything" autocomplete="off" />
-      </label>
       <Choice
-        label="Bodies as"
-        name="as"
-        value={view.as}
-        of={[["", "text"], ["json", "JSON, laid out"], ["hex", "hex"]]}
+        label={messages.node}
+        name="node"
+        value={view.node}
+        of={addresses.map((each) => [each, each])}
       />
-      <button type="submit" class="plain">Show</button>
+      <Choice
+        label={messages.state}
+        name="state"
+        value={view.state}
+        of={[["", messages.anyState], ...stateNames.map((name) => [name, states[name]] as const)]}
+      />
+      <Choice
+        label={messages.searchBy}
+        name="by"
+        value={view.by}
+        of={searchNames.map((name) => [name, searches[name]])}
+      />
+      <label>
+        {messages.searchFor} <input type="search" name="search" value={view.search} autocomplete="off" />
+      </label>
+      <label>
+        {messages.pathValue}{" "}
+        <input
+          type="text"
+          name="value"
+          value={view.value}
+          placeholder={messages.anyValue}
+          autocomplete="off"
+        />
+      </label>
+      <BodyChoice texts={messages} value={view.as} />
+      <button type="submit" class="plain">{table.show}</button>
     </form>
+  );
+}
+
+/** How bodies are shown. */
+export function BodyChoice(
+  { texts: { bodiesAs, bodies }, value }: { readonly texts: Texts["messages"]; readonly value: string },
+): Markup {
+  return (
+    <Choice
+      label={bodiesAs}
+      name="as"
+      value={value}
+      of={[["", bodies.text], ["json", bodies.json], ["hex", bodies.hex]]}
+    />
   );
 }
 
@@ -176,38 +211,39 @@ function Found(
   },
 ): Markup {
   const { messages, cursor, looked, unreadable, partly } = page;
+  const { texts, texts: { columns } } = request;
   return (
     <>
-      <Table caption={`Messages on ${view.node}, as they were published`}>
+      <Table caption={texts.messages.caption(view.node)}>
         <thead>
           <tr>
-            <th scope="col">Id</th>
-            <th scope="col">State</th>
-            <th scope="col" class="n">Attempts</th>
-            <th scope="col">Published</th>
-            <th scope="col" class="n">Bytes</th>
-            <th scope="col">Body</th>
-            <th scope="col">Actions</th>
+            <th scope="col">{columns.id}</th>
+            <th scope="col">{columns.state}</th>
+            <th scope="col" class="n">{columns.attempts}</th>
+            <th scope="col">{columns.published}</th>
+            <th scope="col" class="n">{columns.bytes}</th>
+            <th scope="col">{columns.body}</th>
+            <th scope="col">{columns.actions}</th>
           </tr>
         </thead>
         <tbody>
           {messages.map((message) => <Row request={request} view={view} message={message} />)}
           {messages.length === 0 && (
             <EmptyRow columns={7}>
-              {cursor === "" ? "There is none." : "None up to here: there is more to look at."}
+              {cursor === "" ? texts.common.none : texts.messages.noneYet}
             </EmptyRow>
           )}
         </tbody>
       </Table>
       <p>
-        {looked.toLocaleString("en")} looked at.
-        {unreadable > 0 && ` ${unreadable.toLocaleString("en")} places on disk could not be read.`}
-        {partly > 0 && ` ${partly.toLocaleString("en")} bodies are too long to be searched whole.`}
+        {texts.messages.looked(looked)}
+        {unreadable > 0 && ` ${texts.messages.unreadable(unreadable)}`}
+        {partly > 0 && ` ${texts.messages.partly(partly)}`}
       </p>
       <MessageExportLinks request={request} />
-      <nav class="actions" aria-label="Pages">
-        {view.cursor !== "" && <a href={viewQuery({ ...view, cursor: "" })}>First</a>}
-        {cursor !== "" && <a href={viewQuery({ ...view, cursor })}>Next</a>}
+      <nav class="actions" aria-label={texts.table.pages}>
+        {view.cursor !== "" && <a href={viewQuery({ ...view, cursor: "" })}>{texts.table.first}</a>}
+        {cursor !== "" && <a href={viewQuery({ ...view, cursor })}>{texts.table.next}</a>}
       </nav>
     </>
   );
@@ -228,12 +264,12 @@ function Row(
           <code>{seen(message.id)}</code>
         </a>
       </th>
-      <td>{stateOf(message)}</td>
+      <td>{stateOf(request.texts, message)}</td>
       <Count of={message.attempts} />
       <td class="n">{timeOf(message.timestamp)}</td>
       <Count of={message.sizeBytes} />
       <td>
-        <Body of={message} as={view.as} sizeMax={SHOWN_BODY_SIZE} />
+        <Body request={request} of={message} as={view.as} sizeMax={SHOWN_BODY_SIZE} />
       </td>
       <td>
         <MessageButtons request={request} view={view} message={message} />
@@ -251,6 +287,7 @@ export function MessageButtons(
   },
 ): Markup {
   const { topic, channel } = request.context.params;
+  const { messages, actions } = request.texts;
   const to = request.paths.channel(topic, channel);
   const fields = { node: view.node, id: message.id, at: viewQuery(view).slice(1) };
   const isDeferred = message.state === "deferred" || message.state === "parked";
@@ -258,14 +295,14 @@ export function MessageButtons(
     <>
       {request.may("requeue") && (
         <ChangeButton to={to} action="requeue-message" fields={fields}>
-          {isDeferred ? "Deliver now" : "Requeue now"}
+          {isDeferred ? messages.deliver : messages.requeue}
         </ChangeButton>
       )}
       {isDeferred && request.may("delete") && (
-        <ChangeButton to={to} action="cancel-message" fields={fields} danger>Cancel…</ChangeButton>
+        <ChangeButton to={to} action="cancel-message" fields={fields} danger>{messages.cancel}</ChangeButton>
       )}
       {request.may("delete") && (
-        <ChangeButton to={to} action="delete-message" fields={fields} danger>Delete…</ChangeButton>
+        <ChangeButton to={to} action="delete-message" fields={fields} danger>{actions.delete}</ChangeButton>
       )}
     </>
   );
@@ -273,7 +310,8 @@ export function MessageButtons(
 
 /** What a message says, as far as is known. */
 export function Body(
-  { of: { text, bytes, isCut }, as, sizeMax }: {
+  { request: { texts: { messages } }, of: { text, bytes, isCut }, as, sizeMax }: {
+    readonly request: PageRequest;
     readonly of: Pick<SeenMessage, "text" | "bytes" | "isCut">;
     /** As in {@linkcode MessagesView}. */
     readonly as: string;
@@ -286,23 +324,28 @@ export function Body(
       <code class="body" dir="auto">
         {as === "hex" || text === undefined ? hexOf(bytes) : seen(laidOut ?? text)}
       </code>
-      {text === undefined && as !== "hex" && <span class="quiet">no text: shown as hex</span>}
+      {text === undefined && as !== "hex" && <span class="quiet">{messages.noText}</span>}
       {as === "json" && text !== undefined && laidOut === undefined && (
-        <span class="quiet">{isCut ? "not whole: not laid out" : "no JSON: shown as text"}</span>
+        <span class="quiet">{isCut ? messages.notWhole : messages.noJson}</span>
       )}
-      {isCut && <span class="quiet">only the first {sizeMax} bytes are shown</span>}
+      {isCut && <span class="quiet">{messages.cut(sizeMax)}</span>}
     </>
   );
 }
 
 /** In which state it is, in words. */
-export function stateOf({ state, client, expiresInMs, dueInMs }: SeenMessage): string {
+export function stateOf(
+  { messages }: Texts,
+  { state, client, expiresInMs, dueInMs }: SeenMessage,
+): string {
   if (state === "in_flight") {
-    const time = expiresInMs === undefined ? "" : `, for another ${secondsOf(expiresInMs)}`;
-    return `in flight: ${seen(client)}${time}`;
+    return expiresInMs === undefined
+      ? messages.inFlight(seen(client))
+      : messages.inFlightFor(seen(client), secondsOf(expiresInMs));
   }
+  if (state === "waiting") return messages.waiting;
   if (state !== "deferred" && state !== "parked") return seen(state);
-  return dueInMs === undefined ? "deferred" : `deferred, due in ${secondsOf(dueInMs)}`;
+  return dueInMs === undefined ? messages.deferred : messages.deferredFor(secondsOf(dueInMs));
 }
 
 function secondsOf(ms: number): string {

@@ -24,17 +24,17 @@ export interface MessagesView {
 
 /** States by what people call them, with those of nsqd; dead letters are in other topics. */
 export const STATES = {
-  waiting: { text: "waiting", states: "waiting" },
-  "in-flight": { text: "in flight", states: "in_flight" },
-  deferred: { text: "deferred", states: "deferred,parked" },
-  dead: { text: "dead", states: "" },
+  waiting: "waiting",
+  "in-flight": "in_flight",
+  deferred: "deferred,parked",
+  dead: "",
 } as const;
 
 /** What can be searched for, with nsqd's parameter. */
 export const SEARCHES = {
-  text: { text: "text", parameter: "contains" },
-  pattern: { text: "pattern (RE2)", parameter: "regex" },
-  path: { text: "JSON path", parameter: "path" },
+  text: "contains",
+  pattern: "regex",
+  path: "path",
 } as const;
 
 /** Reads how messages are to be looked at; what is no name of anything is what is usual. */
@@ -65,9 +65,9 @@ export function viewQuery(view: MessagesView): string {
 /** What nsqd's `/messages` is asked for it. */
 export function askedParameters({ state, by, search, value, cursor }: MessagesView): Record<string, string> {
   const isSearch = search !== "";
-  const { parameter } = SEARCHES[by === "pattern" || by === "path" ? by : "text"];
+  const parameter = SEARCHES[by === "pattern" || by === "path" ? by : "text"];
   return {
-    state: isName(state, STATES) ? STATES[state].states : "",
+    state: isName(state, STATES) ? STATES[state] : "",
     cursor,
     [parameter]: search,
     value: isSearch && parameter === "path" ? value : "",

@@ -13,16 +13,17 @@ import { whole } from "./figures.ts";
 import { type Markup, NOTHING } from "./markup.ts";
 import { Failures } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
+import type { Texts } from "./texts/texts.ts";
 
 const GONE_SHOWN_MAX = 20;
 const LAST_SHOWN_MAX = 20;
 /** What is said of what a node had last. */
 const LAST_FIELDS = [
   ["depth", "waiting"],
-  ["inFlight", "in flight"],
+  ["inFlight", "inFlight"],
   ["deferred", "deferred"],
   ["consumers", "consumers"],
-] as const satisfies (readonly [Field, string])[];
+] as const satisfies (readonly [Field, keyof Texts["news"]["last"]])[];
 const MS_PER_S = 1000;
 
 /** Settles when there is something to be seen: after a change, what has become of it. */
@@ -35,25 +36,22 @@ export async function seen({ admin: { poller }, query }: PageRequest): Promise<v
 export function ClusterNews(
   { request, isDetailed = true }: { readonly request: PageRequest; readonly isDetailed?: boolean },
 ): Markup {
-  const { poller } = request.admin;
+  const { admin: { poller }, texts: { news } } = request;
   const { leftOut } = poller;
   const gone = poller.nodes.filter(({ gone }) => gone !== undefined);
   return (
     <>
       {isDetailed && (
         <Failures
+          request={request}
           of={poller.failures}
-          shown="What is known there only is missing below, or older than the rest."
+          shown={news.older}
           causes={request.paths.cluster}
           answeredMs={({ daemon }) => poller.node(daemon.address)?.answered?.wallMs}
         />
       )}
       {isDetailed && gone.length > 0 && <Gone request={request} nodes={gone} />}
-      {leftOut > 0 && (
-        <p class="warning">
-          There are too many topics and channels: {whole(leftOut)}, counted at each node, are left out.
-        </p>
-      )}
+      {leftOut > 0 && <p class="warning">{news.leftOut(leftOut)}</p>}
     </>
   );
 }
@@ -61,27 +59,35 @@ export function ClusterNews(
 function Gone(
   { request, nodes }: { readonly request: PageRequest; readonly nodes: readonly WatchedNode[] },
 ): Markup {
+  const { texts: { news, common }, paths } = request;
   const listed = nodes.slice(0, GONE_SHOWN_MAX);
   return (
     <section class="warning">
-      <h2>{nodes.length === 1 ? "One node is" : `${nodes.length} nodes are`} gone</h2>
-      <p>
-        Nobody tells of them any more; what they had is missing below. Those that are meant to be gone can be
-        {" "}
-        <a href={request.paths.cluster}>forgotten</a>.
-      </p>
+      <h2>{news.gone(nodes.length)}</h2>
+      <p>{news.goneMeans((text) => <a href={paths.cluster}>{text}</a>)}</p>
       <ul>
         {listed.map((node) => (
           <li>
-            <a href={request.paths.node(node.address)}>{node.node.hostname}</a> <code>{node.address}</code>,
-            {" "}
-            {agoOf(request, node.gone?.monotonicMs)}, with {whole(node.numbers?.totals.waiting ?? 0)}{" "}
-            messages waiting
+            {news.goneNode(
+              <NodeName request={request} of={node} />,
+              agoOf(request, node.gone?.monotonicMs),
+              node.numbers?.totals.waiting ?? 0,
+            )}
           </li>
         ))}
-        {nodes.length > listed.length && <li>and {nodes.length - listed.length} more</li>}
+        {nodes.length > listed.length && <li>{common.more(nodes.length - listed.length)}</li>}
       </ul>
     </section>
+  );
+}
+
+function NodeName(
+  { request, of: { address, node } }: { readonly request: PageRequest; readonly of: WatchedNode },
+): Markup {
+  return (
+    <>
+      <a href={request.paths.node(address)}>{node.hostname}</a> <code>{address}</code>
+    </>
   );
 }
 
@@ -111,20 +117,23 @@ export function GoneWith(
   { request, of: gone }: { readonly request: PageRequest; readonly of: readonly GoneNode[] },
 ): Markup {
   if (gone.length === 0) return NOTHING;
+  const { news, common } = request.texts;
   const listed = gone.slice(0, GONE_SHOWN_MAX);
   return (
     <section class="warning">
-      <h2>{gone.length === 1 ? "One node that had it is" : `${gone.length} nodes that had it are`} gone</h2>
-      <p>Nobody tells of them any more; what they had is missing below.</p>
+      <h2>{news.goneWith(gone.length)}</h2>
+      <p>{news.goneWithMeans}</p>
       <ul>
         {listed.map(({ node, depth }) => (
           <li>
-            <a href={request.paths.node(node.address)}>{node.node.hostname}</a> <code>{node.address}</code>,
-            {" "}
-            {agoOf(request, node.gone?.monotonicMs)}, where {whole(depth)} messages waited
+            {news.goneNodeWith(
+              <NodeName request={request} of={node} />,
+              agoOf(request, node.gone?.monotonicMs),
+              depth,
+            )}
           </li>
         ))}
-        {gone.length > listed.length && <li>and {gone.length - listed.length} more</li>}
+        {gone.length > listed.length && <li>{common.more(gone.length - listed.length)}</li>}
       </ul>
     </section>
   );
@@ -139,7 +148,7 @@ export function LastKnown(
   },
 ): Markup {
   if (series === undefined) return NOTHING;
-  const { poller } = request.admin;
+  const { admin: { poller }, texts: { news } } = request;
   const known = failures.slice(0, LAST_SHOWN_MAX).flatMap(({ daemon }) => {
     const node = daemon.kind === "nsqd" ? poller.node(daemon.address) : undefined;
     const at = node?.numbers?.series.indexOf(series) ?? -1;
@@ -147,21 +156,23 @@ export function LastKnown(
     const { numbers } = node;
     return [{
       node,
-      numbers: LAST_FIELDS.map(([field, words]) =>
-        `${whole(field === "depth" ? numbers.waitingAt(at) : numbers.at(at, field))} ${words}`
+      numbers: LAST_FIELDS.map(([field, text]) =>
+        news.last[text](field === "depth" ? numbers.waitingAt(at) : numbers.at(at, field))
       ),
     }];
   });
   if (known.length === 0) return NOTHING;
   return (
     <section class="warning">
-      <h2>{known.length === 1 ? "One of them" : `${known.length} of them`} had it</h2>
+      <h2>{news.lastKnown(known.length)}</h2>
       <ul>
         {known.map(({ node, numbers }) => (
           <li>
-            <a href={request.paths.node(node.address)}>{node.node.hostname}</a>{" "}
-            <code>{node.address}</code>, as it was {agoOf(request, node.answered?.monotonicMs)}:{" "}
-            {numbers.join(", ")}
+            {news.lastKnownOf(
+              <NodeName request={request} of={node} />,
+              agoOf(request, node.answered?.monotonicMs),
+              numbers.join(", "),
+            )}
           </li>
         ))}
       </ul>
@@ -170,36 +181,39 @@ export function LastKnown(
 }
 
 /** How many nodes count, of how many where that is not all. */
-export function nodesText({ admin: { poller } }: PageRequest): string {
+export function nodesText({ admin: { poller }, texts: { common } }: PageRequest): string {
   const nodes = poller.nodes.filter(({ gone }) => gone === undefined);
   const counting = nodes.filter((node) => poller.counts(node)).length;
   const all = whole(nodes.length);
-  return counting === nodes.length ? all : `${whole(counting)} of ${all}`;
+  return counting === nodes.length ? all : common.outOf(whole(counting), all);
 }
 
 /** On how many nodes something is; of how many where not all of them count. */
 export function NodeCount(
-  { of: { nodes, silentNodes } }: {
+  { request: { texts: { common } }, of: { nodes, silentNodes } }: {
+    readonly request: PageRequest;
     readonly of: { readonly nodes: number; readonly silentNodes: number };
   },
 ): Markup {
   const text = whole(nodes);
-  return <td class="n">{silentNodes === 0 ? text : `${text} of ${whole(nodes + silentNodes)}`}</td>;
+  return <td class="n">{silentNodes === 0 ? text : common.outOf(text, whole(nodes + silentNodes))}</td>;
 }
 
 /** How old numbers are that nobody says any more. */
 export function Known(
   { request, ms }: { readonly request: PageRequest; readonly ms: number | undefined },
 ): Markup {
-  return ms === undefined ? NOTHING : <span class="quiet">as it was {agoOf(request, ms)}</span>;
+  return ms === undefined
+    ? NOTHING
+    : <span class="quiet">{request.texts.common.asItWas(agoOf(request, ms))}</span>;
 }
 
 /** How long ago that was, in words; nothing if it never was. */
 export function agoOf(
-  { admin: { clock } }: PageRequest,
+  { admin: { clock }, texts: { common } }: PageRequest,
   monotonicMs: number | undefined,
 ): string | typeof NOTHING {
   if (monotonicMs === undefined) return NOTHING;
   const s = Math.max(0, Math.round((clock.monotonicMs() - monotonicMs) / MS_PER_S));
-  return `${formatDuration(s * MS_PER_S)} ago`;
+  return common.ago(formatDuration(s * MS_PER_S));
 }

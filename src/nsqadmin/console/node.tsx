@@ -7,7 +7,7 @@
 import type { NodeFacts } from "../../cluster/node_facts.ts";
 import type { Answer } from "../../http/answer.ts";
 import type { NodeTotals } from "../watch/node_numbers.ts";
-import type { NodeState, WatchedNode } from "../watch/watched_node.ts";
+import type { WatchedNode } from "../watch/watched_node.ts";
 import { Charts } from "./charts.tsx";
 import { ForgetButton, gossipText } from "./cluster.tsx";
 import { exported, ExportLinks, fileOf } from "./export.tsx";
@@ -34,20 +34,13 @@ import {
 import type { PageRequest } from "./request.ts";
 import { tablePart, tableView } from "./table.ts";
 import { nodeTopicRows, TOPIC_COLUMNS, TOPIC_FIELDS } from "./topic_rows.ts";
-
-const STATE_WORDS: Readonly<Record<NodeState, string>> = {
-  up: "answers",
-  new: "has not been asked yet",
-  late: "is late",
-  failing: "does not answer",
-  gone: "is gone",
-};
+import type { Texts } from "./texts/texts.ts";
 
 const CHARTS = [
-  ["waiting", "Waiting, in topics and channels"],
-  ["inRate", "In, messages in a second"],
-  ["outRate", "Finished by channels in a second"],
-  ["memory", "Memory of the heap", bytesText],
+  ["waiting", "waitingOfNode"],
+  ["inRate", "inRate"],
+  ["outRate", "channelsFinishedRate"],
+  ["memory", "heap", bytesText],
 ] as const;
 
 const MS_PER_S = 1000;
@@ -56,7 +49,7 @@ const VERSIONS_SHOWN_MAX = 5;
 
 /** `GET /nodes/:node` */
 export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller } = request.admin;
+  const { admin: { poller }, texts, texts: { columns } } = request;
   const address = request.context.params.node;
   await seen(request);
   const watched = poller.node(address);
@@ -69,10 +62,10 @@ export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
   const head = { request, view };
   const tombstoned = new Set(watched?.node.topics?.flatMap((each) => each.tombstoned ? each.topic : []));
   return (
-    <Layout request={request} title={`Node ${address}`} live>
-      <h1>Node {watched === undefined ? address : `${watched.node.hostname} (${address})`}</h1>
+    <Layout request={request} title={texts.node.title(address)} live>
+      <h1>{texts.node.heading(watched === undefined ? address : `${watched.node.hostname} (${address})`)}</h1>
       <ClusterNews request={request} />
-      {watched === undefined ? <p>Nobody who has answered tells of this node.</p> : (
+      {watched === undefined ? <p>{texts.node.notThere}</p> : (
         <>
           <About request={request} of={watched} />
           <StopAdvice request={request} of={watched} />
@@ -82,29 +75,30 @@ export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
             request={request}
             view={view}
             part={part}
-            what={part.countInAll === 1 ? "topic" : "topics"}
+            what={texts.topics.count(part.countInAll)}
           />
-          <Table caption="Topics of the node">
+          <Table caption={texts.node.caption}>
             <thead>
               <tr>
-                <SortHead {...head} column="name">Topic</SortHead>
-                <SortHead {...head} column="depth">Depth</SortHead>
-                <SortHead {...head} column="channel-depth">Deepest channel</SortHead>
-                <SortHead {...head} column="in">In/s</SortHead>
-                <SortHead {...head} column="out">Out/s</SortHead>
-                <SortHead {...head} column="in-flight">In flight</SortHead>
-                <SortHead {...head} column="deferred">Deferred</SortHead>
-                <SortHead {...head} column="messages">Messages</SortHead>
-                <SortHead {...head} column="consumers">Consumers</SortHead>
-                {request.may("tombstone") && <th scope="col">Actions</th>}
+                <SortHead {...head} column="name">{columns.topic}</SortHead>
+                <SortHead {...head} column="depth">{columns.depth}</SortHead>
+                <SortHead {...head} column="channel-depth">{columns.deepestChannel}</SortHead>
+                <SortHead {...head} column="in">{columns.inRate}</SortHead>
+                <SortHead {...head} column="out">{columns.outRate}</SortHead>
+                <SortHead {...head} column="in-flight">{columns.inFlight}</SortHead>
+                <SortHead {...head} column="deferred">{columns.deferred}</SortHead>
+                <SortHead {...head} column="messages">{columns.messages}</SortHead>
+                <SortHead {...head} column="consumers">{columns.consumers}</SortHead>
+                {request.may("tombstone") && <th scope="col">{columns.actions}</th>}
               </tr>
             </thead>
             <tbody>
               {part.rows.map((row) => (
                 <tr>
                   <th scope="row" class="name">
-                    <a href={request.paths.topic(row.name)}>{row.name}</a> <Paused is={row.paused} />{" "}
-                    {tombstoned.has(row.name) && <strong class="mark">tombstoned</strong>}
+                    <a href={request.paths.topic(row.name)}>{row.name}</a>{" "}
+                    <Paused request={request} is={row.paused} />{" "}
+                    {tombstoned.has(row.name) && <strong class="mark">{texts.node.tombstoned}</strong>}
                   </th>
                   <Count of={row.depth} />
                   <DeepestChannel request={request} of={row} />
@@ -123,7 +117,7 @@ export async function nodePage(request: PageRequest): Promise<Markup | Answer> {
               ))}
               {part.rows.length === 0 && (
                 <EmptyRow columns={request.may("tombstone") ? 10 : 9}>
-                  {watched.numbers === undefined ? "It has not answered." : "There is none."}
+                  {watched.numbers === undefined ? texts.node.noAnswer : texts.common.none}
                 </EmptyRow>
               )}
             </tbody>
@@ -141,12 +135,13 @@ function About(
 ): Markup {
   const { node, state, numbers, answered, reason, gone } = watched;
   const facts = numbers?.facts;
-  const cause = reason === undefined ? undefined : likelyCause(reason);
+  const { texts } = request;
+  const cause = reason === undefined ? undefined : likelyCause(texts, reason);
+  const heard = answered === undefined ? texts.common.never : agoOf(request, answered.monotonicMs);
   return (
     <>
       <p>
-        nsqd v{node.version}, TCP port {node.tcp_port}; it {STATE_WORDS[state]}. It was heard of{" "}
-        {answered === undefined ? "never" : agoOf(request, answered.monotonicMs)}.{" "}
+        {texts.node.about(node.version, node.tcp_port, texts.node.states[state], heard)}{" "}
         {skewText(request, watched)}
       </p>
       {cause !== undefined && <p class="warning">{cause}</p>}
@@ -156,12 +151,10 @@ function About(
         </div>
       )}
       {facts !== undefined && facts.health !== "" && facts.health !== "OK" && (
-        <p class="warning">It says that it is not well: {facts.health}</p>
+        <p class="warning">{texts.node.notWell(facts.health)}</p>
       )}
       {facts !== undefined && facts.startTimeS > 0 && (
-        <p>
-          It was started at <Time atMs={facts.startTimeS * MS_PER_S} />.
-        </p>
+        <p>{texts.node.started(<Time atMs={facts.startTimeS * MS_PER_S} />)}</p>
       )}
       <Facts of={factsOf(request, watched).filter(([, value]) => value !== "")} />
     </>
@@ -169,7 +162,7 @@ function About(
 }
 
 /** What other versions there are; nothing if there are none. */
-function skewText({ admin: { poller } }: PageRequest, { node, gone }: WatchedNode): string {
+function skewText({ admin: { poller }, texts }: PageRequest, { node, gone }: WatchedNode): string {
   if (gone !== undefined) return "";
   const counts = new Map<string, number>();
   for (const other of poller.nodes) {
@@ -180,9 +173,9 @@ function skewText({ admin: { poller } }: PageRequest, { node, gone }: WatchedNod
   }
   if (counts.size === 0) return "";
   const named = [...counts].sort(([, a], [, b]) => b - a).slice(0, VERSIONS_SHOWN_MAX);
-  const texts = named.map(([version, count]) => `v${version} (${whole(count)})`);
+  const versions = named.map(([version, count]) => `v${version} (${whole(count)})`).join(", ");
   const others = counts.size - named.length;
-  return `Other nodes are of other versions: ${texts.join(", ")}${others > 0 ? ` and ${others} more` : ""}.`;
+  return texts.node.otherVersions(others > 0 ? texts.node.versionsAndMore(versions, others) : versions);
 }
 
 function factsOf(request: PageRequest, watched: WatchedNode): (readonly [name: string, value: string])[] {
@@ -190,38 +183,42 @@ function factsOf(request: PageRequest, watched: WatchedNode): (readonly [name: s
   if (numbers === undefined) return [];
   const { totals, facts } = numbers;
   const { memory, own } = facts ?? {};
+  const { texts, texts: { facts: names } } = request;
   return [
-    ["waiting", whole(totals.waiting)],
-    ["in flight", whole(totals.inFlight)],
-    ["deferred", whole(totals.deferred)],
-    ["messages in a second", rounded(totals.inRate)],
-    ["finished in a second", rounded(totals.outRate)],
-    ["consumers", whole(totals.consumers)],
-    ["runs for", runsFor(request, watched)],
-    ["memory of the heap", bytesText(memory?.inUseBytes)],
-    ["memory of the process", bytesText(own?.residentBytes)],
-    ["objects on the heap", memory === undefined || memory.objects === 0 ? "" : whole(memory.objects)],
-    ...gcFacts(memory),
-    ["free on the disk", diskText(own)],
-    ["gossip", gossipText(facts?.gossip)],
+    [names.waiting, whole(totals.waiting)],
+    [names.inFlight, whole(totals.inFlight)],
+    [names.deferred, whole(totals.deferred)],
+    [names.inRate, rounded(totals.inRate)],
+    [names.outRate, rounded(totals.outRate)],
+    [names.consumers, whole(totals.consumers)],
+    [names.runsFor, runsFor(request, watched)],
+    [names.heap, bytesText(memory?.inUseBytes)],
+    [names.process, bytesText(own?.residentBytes)],
+    [names.objects, memory === undefined || memory.objects === 0 ? "" : whole(memory.objects)],
+    ...gcFacts(texts, memory),
+    [names.freeOnDisk, diskText(texts, own)],
+    [names.gossip, gossipText(texts, facts?.gossip)],
   ];
 }
 
 /** Of the collector; nothing where the runtime does not tell of it. */
-function gcFacts(memory: NodeFacts["memory"] | undefined): (readonly [name: string, value: string])[] {
+function gcFacts(
+  { facts: names }: Texts,
+  memory: NodeFacts["memory"] | undefined,
+): (readonly [name: string, value: string])[] {
   if (memory === undefined || memory.gcRuns === 0) return [];
   return [
-    ["garbage collections", whole(memory.gcRuns)],
-    ["their pauses, 99 %, µs", rounded(memory.gcPause99Us)],
-    ["the longest, µs", rounded(memory.gcPauseMaxUs)],
+    [names.collections, whole(memory.gcRuns)],
+    [names.pauses99, rounded(memory.gcPause99Us)],
+    [names.pauseMax, rounded(memory.gcPauseMaxUs)],
   ];
 }
 
-function diskText(own: NodeFacts["own"]): string {
+function diskText({ common }: Texts, own: NodeFacts["own"]): string {
   const { freeBytes, sizeBytes } = own ?? {};
   return freeBytes === undefined || sizeBytes === undefined
     ? ""
-    : `${bytesText(freeBytes) || "0 B"} of ${bytesText(sizeBytes)}`;
+    : common.outOf(bytesText(freeBytes) || "0 B", bytesText(sizeBytes));
 }
 
 /** Whether it can be stopped, in plain words, and what would be missing then. */
@@ -229,21 +226,24 @@ function StopAdvice(
   { request, of: watched }: { readonly request: PageRequest; readonly of: WatchedNode },
 ): Markup {
   const { numbers, state, address } = watched;
+  const { texts, texts: { stop } } = request;
   if (numbers === undefined || state === "gone") return NOTHING;
   const own = numbers.facts?.own;
   const canDrain = own !== undefined && own.store !== "kv" && own.state !== "draining" &&
     request.may("drain");
   return (
     <section>
-      <h2>Is it safe to stop?</h2>
+      <h2>{stop.title}</h2>
       <ul>
-        {stopTexts(numbers.totals, own).map((text) => <li>{text}</li>)}
-        {state !== "up" && <li>That is as of when it answered last.</li>}
+        {stopTexts(texts, numbers.totals, own).map((text) => <li>{text}</li>)}
+        {state !== "up" && <li>{stop.asOfLastAnswer}</li>}
       </ul>
-      {own?.drain !== undefined && <p>{drainText(own.drain)}</p>}
+      {own?.drain !== undefined && <p>{drainText(texts, own.drain)}</p>}
       {canDrain && (
         <div class="actions">
-          <ChangeButton to={request.paths.node(address)} action="drain" danger>Drain…</ChangeButton>
+          <ChangeButton to={request.paths.node(address)} action="drain" danger>
+            {texts.actions.drain}
+          </ChangeButton>
         </div>
       )}
     </section>
@@ -251,45 +251,31 @@ function StopAdvice(
 }
 
 function drainText(
+  { stop }: Texts,
   { messagesLeft, secondsLeft }: NonNullable<NonNullable<NodeFacts["own"]>["drain"]>,
 ): string {
-  const until = secondsLeft === undefined
-    ? ""
-    : ` It ends in ${durationText(secondsLeft * MS_PER_S)} at the latest.`;
-  return `It is being drained: ${whole(messagesLeft)} messages are left.${until}`;
+  return secondsLeft === undefined
+    ? stop.drained(messagesLeft)
+    : stop.drainedBy(messagesLeft, durationText(secondsLeft * MS_PER_S));
 }
 
 /** What becomes of the messages of a node that is stopped. */
-export function stopTexts(totals: NodeTotals, own: NodeFacts["own"]): string[] {
+export function stopTexts({ stop }: Texts, totals: NodeTotals, own: NodeFacts["own"]): string[] {
   const { waiting, inFlight, deferred, inMemory, ephemeral } = totals;
   if (own?.store === "kv") {
-    return ["Yes: its messages are in a database, and other instances have them, too."];
+    return [stop.othersHaveThem];
   }
   const all = waiting + inFlight + deferred;
-  if (all === 0) return ["Yes: there is no message on it."];
+  if (all === 0) return [stop.noMessage];
   if (own?.store === "memory") {
-    return [`No: it keeps messages in memory only, and all ${whole(all)} are lost when it stops.`];
+    return [stop.inMemoryOnly(all)];
   }
-  const texts = [
-    ephemeral === 0
-      ? "Yes, if it is stopped in order and started again: nothing is lost."
-      : `Not quite: ${
-        whole(ephemeral)
-      } messages are in ephemeral topics and channels, and are lost when it stops.`,
-  ];
+  const texts = [ephemeral === 0 ? stop.nothingIsLost : stop.ephemeralAreLost(ephemeral)];
   const kept = all - ephemeral;
-  if (kept > 0) {
-    texts.push(`${whole(kept)} messages wait on it until it is started again: nobody else has them.`);
-  }
+  if (kept > 0) texts.push(stop.waitForIt(kept));
   // What consumers have, and what is deferred, is in the memory of NSQ's nsqd; of ours that is for --durability to say.
   const held = own === undefined ? inFlight + deferred : 0;
   const risky = Math.min(inMemory + held, kept);
-  if (risky > 0) {
-    texts.push(
-      `Up to ${
-        whole(risky)
-      } of them are in memory only: a stop in order writes them to the disk, and if it is killed they are lost.`,
-    );
-  }
+  if (risky > 0) texts.push(stop.notOnDisk(risky));
   return texts;
 }

@@ -9,7 +9,7 @@ import type { Answer } from "../../http/answer.ts";
 import type { NodeState, WatchedNode } from "../watch/watched_node.ts";
 import { type Column, ColumnHeads, columnsShown } from "./columns.tsx";
 import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
-import { bytesText, durationText, rounded } from "./figures.ts";
+import { bytesText, durationText, rounded, whole } from "./figures.ts";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { agoOf, ClusterNews, seen } from "./news.tsx";
@@ -36,13 +36,6 @@ const NODE_COLUMNS: Columns<WatchedNode> = {
 
 /** The worst at the end. */
 const STATES: readonly NodeState[] = ["up", "new", "late", "failing", "gone"];
-const STATE_TEXTS: Readonly<Record<NodeState, string>> = {
-  up: "answers",
-  new: "not asked yet",
-  late: "late",
-  failing: "does not answer",
-  gone: "gone",
-};
 
 /** A row in a file. */
 const NODE_FIELDS: Fields<WatchedNode> = {
@@ -56,60 +49,70 @@ const NODE_FIELDS: Fields<WatchedNode> = {
 
 /** The columns, but for the first. */
 export const NODE_TABLE: readonly Column<WatchedNode>[] = [
-  { name: "address", head: "HTTP", cell: ({ address }) => <td class="n">{address}</td> },
+  { name: "address", head: "http", cell: ({ address }) => <td class="n">{address}</td> },
   {
-    ...{ name: "tcp-port", head: "TCP port", isSortable: false },
+    ...{ name: "tcp-port", head: "tcpPort" as const, isSortable: false },
     cell: ({ node }) => <td class="n">{node.tcp_port}</td>,
   },
   {
     name: "version",
-    head: "Version",
-    cell: ({ node }) => (
-      <td class="n">{node.version} {node.out_of_date && <strong class="mark">outdated</strong>}</td>
+    head: "version",
+    cell: ({ node }, { texts }) => (
+      <td class="n">
+        {node.version} {node.out_of_date && <strong class="mark">{texts.nodes.outdated}</strong>}
+      </td>
     ),
   },
   {
-    ...{ name: "place", head: "Region, zone", isSortable: false },
+    ...{ name: "place", head: "place" as const, isSortable: false },
     cell: ({ node: { topology_region, topology_zone } }) => (
       <td>{[topology_region, topology_zone].filter((part) => part !== undefined).join(", ")}</td>
     ),
   },
   {
     name: "lookupds",
-    head: "Told by",
+    head: "toldBy",
     isThere: ({ admin: { cluster } }) => cluster.registries !== undefined,
-    cell: (watched, { admin: { cluster } }) => (
-      <ToldBy watched={watched} of={cluster.registries?.addresses.length ?? 0} />
+    cell: (watched, request) => (
+      <ToldBy
+        request={request}
+        watched={watched}
+        of={request.admin.cluster.registries?.addresses.length ?? 0}
+      />
     ),
   },
-  { name: "topics", head: "Topics", cell: (watched) => <TopicCount of={watched} /> },
-  { name: "state", head: "State", cell: (watched, request) => <State request={request} of={watched} /> },
-  { name: "waiting", head: "Waiting", cell: ({ numbers }) => <Count of={numbers?.totals.waiting ?? 0} /> },
+  {
+    name: "topics",
+    head: "topics",
+    cell: (watched, request) => <TopicCount request={request} of={watched} />,
+  },
+  { name: "state", head: "state", cell: (watched, request) => <State request={request} of={watched} /> },
+  { name: "waiting", head: "waiting", cell: ({ numbers }) => <Count of={numbers?.totals.waiting ?? 0} /> },
   {
     name: "in",
-    head: "In/s",
+    head: "inRate",
     cell: ({ numbers }) => <td class="n">{rounded(numbers?.totals.inRate ?? 0)}</td>,
   },
   {
     name: "consumers",
-    head: "Consumers",
+    head: "consumers",
     cell: ({ numbers }) => <Count of={numbers?.totals.consumers ?? 0} />,
   },
   {
     name: "memory",
-    head: "Memory",
+    head: "memory",
     cell: ({ numbers }) => <td class="n">{bytesText(numbers?.facts?.memory.inUseBytes)}</td>,
   },
   {
     name: "started",
-    head: "Runs for",
+    head: "runsFor",
     cell: (watched, request) => <td class="n">{runsFor(request, watched)}</td>,
   },
 ];
 
 /** `GET /nodes` */
 export async function nodesPage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller } = request.admin;
+  const { admin: { poller }, texts } = request;
   await seen(request);
   const view = tableView(request.query, NODE_COLUMNS);
   const nameOf = ({ node, address }: WatchedNode) => `${node.hostname} ${address}`;
@@ -119,19 +122,19 @@ export async function nodesPage(request: PageRequest): Promise<Markup | Answer> 
   const head = { request, view };
   const columns = columnsShown(request, "nodes", NODE_TABLE);
   return (
-    <Layout request={request} title="Nodes" live>
-      <h1>Nodes</h1>
+    <Layout request={request} title={texts.pages.nodes} live>
+      <h1>{texts.pages.nodes}</h1>
       <ClusterNews request={request} />
       <TableControls
         request={request}
         view={view}
         part={part}
-        what={part.countInAll === 1 ? "node" : "nodes"}
+        what={texts.nodes.count(part.countInAll)}
       />
-      <Table caption="Nodes of the cluster">
+      <Table caption={texts.nodes.caption}>
         <thead>
           <tr>
-            <SortHead {...head} column="name">Host</SortHead>
+            <SortHead {...head} column="name">{texts.columns.host}</SortHead>
             <ColumnHeads {...head} columns={columns} />
           </tr>
         </thead>
@@ -146,7 +149,7 @@ export async function nodesPage(request: PageRequest): Promise<Markup | Answer> 
           ))}
           {part.rows.length === 0 && (
             <EmptyRow columns={1 + columns.length}>
-              {poller.failures.length > 0 ? "Nobody has answered." : "There is none."}
+              {poller.failures.length > 0 ? texts.common.noAnswer : texts.common.none}
             </EmptyRow>
           )}
         </tbody>
@@ -161,12 +164,14 @@ function topicsAt({ numbers }: WatchedNode): number {
   return numbers?.totals.topics ?? 0;
 }
 
-function TopicCount({ of: watched }: { readonly of: WatchedNode }): Markup {
+function TopicCount(
+  { request: { texts }, of: watched }: { readonly request: PageRequest; readonly of: WatchedNode },
+): Markup {
   return (
     <td class="n">
-      {topicsAt(watched).toLocaleString("en")}
+      {whole(topicsAt(watched))}
       {watched.node.topics?.some(({ tombstoned }) => tombstoned) && (
-        <span class="quiet">(some tombstoned)</span>
+        <span class="quiet">{texts.nodes.someTombstoned}</span>
       )}
     </td>
   );
@@ -175,12 +180,13 @@ function TopicCount({ of: watched }: { readonly of: WatchedNode }): Markup {
 function State(
   { request, of: { numbers, state, answered } }: { readonly request: PageRequest; readonly of: WatchedNode },
 ): Markup {
+  const { states } = request.texts.nodes;
   return (
     <td class="n">
-      {numbers?.facts !== undefined && <NodeMarks of={numbers.facts} />}
-      {state === "up" ? STATE_TEXTS.up : (
+      {numbers?.facts !== undefined && <NodeMarks request={request} of={numbers.facts} />}
+      {state === "up" ? states.up : (
         <>
-          <strong class="mark">{STATE_TEXTS[state]}</strong>{" "}
+          <strong class="mark">{states[state]}</strong>{" "}
           <span class="quiet">{agoOf(request, answered?.monotonicMs)}</span>
         </>
       )}
@@ -189,13 +195,18 @@ function State(
 }
 
 function ToldBy(
-  { watched: { node, gone }, of: count }: { readonly watched: WatchedNode; readonly of: number },
+  { request: { texts }, watched: { node, gone }, of: count }: {
+    readonly request: PageRequest;
+    readonly watched: WatchedNode;
+    readonly of: number;
+  },
 ): Markup {
   const told = gone === undefined ? node.remote_addresses?.length ?? 0 : 0;
   return (
     <td class="n">
-      <span title={node.remote_addresses?.join("\n")}>{told} of {count}</span>{" "}
-      {gone === undefined && told !== count && <strong class="mark">not all agree</strong>}
+      <span title={node.remote_addresses?.join("\n")}>{texts.common.outOf(whole(told), whole(count))}</span>
+      {" "}
+      {gone === undefined && told !== count && <strong class="mark">{texts.nodes.disagreement}</strong>}
     </td>
   );
 }
@@ -207,11 +218,16 @@ export function runsFor({ admin: { clock } }: PageRequest, { numbers, state }: W
 }
 
 /** What is unusual about a node that answers. */
-function NodeMarks({ of: { health, own } }: { readonly of: NodeFacts }): Markup {
+function NodeMarks(
+  { request: { texts: { nodes } }, of: { health, own } }: {
+    readonly request: PageRequest;
+    readonly of: NodeFacts;
+  },
+): Markup {
   return (
     <>
-      {health !== "" && health !== "OK" && <strong class="mark">not well</strong>}{" "}
-      {own?.state === "draining" && <strong class="mark">draining</strong>}
+      {health !== "" && health !== "OK" && <strong class="mark">{nodes.notWell}</strong>}{" "}
+      {own?.state === "draining" && <strong class="mark">{nodes.draining}</strong>}
       {" "}
     </>
   );

@@ -21,36 +21,36 @@ import { TOPIC_COLUMNS, TOPIC_FIELDS, type TopicRow, topicRows } from "./topic_r
 
 /** The columns, but for the first. */
 export const TOPIC_TABLE: readonly Column<TopicRow>[] = [
-  { name: "depth", head: "Depth", cell: ({ depth }) => <Count of={depth} /> },
+  { name: "depth", head: "depth", cell: ({ depth }) => <Count of={depth} /> },
   {
     name: "channel-depth",
-    head: "Deepest channel",
+    head: "deepestChannel",
     cell: (row, request) => <DeepestChannel request={request} of={row} />,
   },
   {
     name: "line",
-    head: "Waiting, 10 min",
+    head: "waitingLately",
     isSortable: false,
     isThere: ({ admin }) => admin.options.history,
     cell: ({ series }, { admin }) => (
       <Sparkline history={admin.poller.history} series={series} field="depth" />
     ),
   },
-  { name: "in", head: "In/s", cell: ({ inRate }) => <td class="n">{rounded(inRate)}</td> },
-  { name: "out", head: "Out/s", cell: ({ outRate }) => <td class="n">{rounded(outRate)}</td> },
-  { name: "in-flight", head: "In flight", cell: ({ inFlight }) => <Count of={inFlight} /> },
-  { name: "deferred", head: "Deferred", cell: ({ deferred }) => <Count of={deferred} /> },
-  { name: "requeued", head: "Requeued", cell: ({ requeued }) => <Count of={requeued} /> },
-  { name: "requeued-percent", head: "Requeue %", cell: (row) => <Percent of={row.requeuedPercent} /> },
-  { name: "timed-out", head: "Timed out", cell: ({ timedOut }) => <Count of={timedOut} /> },
-  { name: "messages", head: "Messages", cell: ({ messages }) => <Count of={messages} /> },
-  { name: "consumers", head: "Consumers", cell: ({ consumers }) => <Count of={consumers} /> },
-  { name: "nodes", head: "Nodes", cell: (row) => <NodeCount of={row} /> },
+  { name: "in", head: "inRate", cell: ({ inRate }) => <td class="n">{rounded(inRate)}</td> },
+  { name: "out", head: "outRate", cell: ({ outRate }) => <td class="n">{rounded(outRate)}</td> },
+  { name: "in-flight", head: "inFlight", cell: ({ inFlight }) => <Count of={inFlight} /> },
+  { name: "deferred", head: "deferred", cell: ({ deferred }) => <Count of={deferred} /> },
+  { name: "requeued", head: "requeued", cell: ({ requeued }) => <Count of={requeued} /> },
+  { name: "requeued-percent", head: "requeuedPercent", cell: (row) => <Percent of={row.requeuedPercent} /> },
+  { name: "timed-out", head: "timedOut", cell: ({ timedOut }) => <Count of={timedOut} /> },
+  { name: "messages", head: "messages", cell: ({ messages }) => <Count of={messages} /> },
+  { name: "consumers", head: "consumers", cell: ({ consumers }) => <Count of={consumers} /> },
+  { name: "nodes", head: "nodes", cell: (row, request) => <NodeCount request={request} of={row} /> },
 ];
 
 /** `GET /` and `GET /topics` */
 export async function overviewPage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller } = request.admin;
+  const { admin: { poller }, texts } = request;
   await seen(request);
   const view = tableView(request.query, TOPIC_COLUMNS);
   const part = await tablePart(topicRows(poller.topics), view, {
@@ -63,21 +63,21 @@ export async function overviewPage(request: PageRequest): Promise<Markup | Answe
   const head = { request, view };
   const columns = columnsShown(request, "topics", TOPIC_TABLE);
   return (
-    <Layout request={request} title="Topics" live>
-      <h1>Topics</h1>
+    <Layout request={request} title={texts.pages.topics} live>
+      <h1>{texts.pages.topics}</h1>
       <ClusterNews request={request} />
       <Totals request={request} rows={part.all} />
       <TableControls
         request={request}
         view={view}
         part={part}
-        what={part.countInAll === 1 ? "topic" : "topics"}
+        what={texts.topics.count(part.countInAll)}
       />
       <BulkForm request={request} table="topics" />
-      <Table caption="Topics, over all nodes">
+      <Table caption={texts.topics.caption}>
         <thead>
           <tr>
-            <SortHead {...head} column="name">Topic</SortHead>
+            <SortHead {...head} column="name">{texts.columns.topic}</SortHead>
             <ColumnHeads {...head} columns={columns} />
           </tr>
         </thead>
@@ -85,7 +85,7 @@ export async function overviewPage(request: PageRequest): Promise<Markup | Answe
           {part.rows.map((row) => <Row request={request} row={row} columns={columns} />)}
           {part.rows.length === 0 && (
             <EmptyRow columns={1 + columns.length}>
-              {poller.hasAnswers ? "There is none." : "Nobody has answered."}
+              {poller.hasAnswers ? texts.common.none : texts.common.noAnswer}
             </EmptyRow>
           )}
         </tbody>
@@ -110,18 +110,20 @@ export async function topicsFound(
 }
 
 /** A form that makes a topic, or a channel. */
-export function CreateForm({ request }: { readonly request: PageRequest }): Markup {
+export function CreateForm(
+  { request: { paths, texts: { create } } }: { readonly request: PageRequest },
+): Markup {
   return (
     <section>
-      <h2>Create</h2>
-      <form method="post" action={request.paths.topics} class="controls">
+      <h2>{create.title}</h2>
+      <form method="post" action={paths.topics} class="controls">
         <label>
-          Topic <input name="topic" required maxlength={64} autocomplete="off" />
+          {create.topic} <input name="topic" required maxlength={64} autocomplete="off" />
         </label>
         <label>
-          Channel (may be empty) <input name="channel" maxlength={64} autocomplete="off" />
+          {create.channel} <input name="channel" maxlength={64} autocomplete="off" />
         </label>
-        <button type="submit" name="action" value="create" class="plain">Create</button>
+        <button type="submit" name="action" value="create" class="plain">{create.button}</button>
       </form>
     </section>
   );
@@ -152,17 +154,18 @@ function Totals(
 ): Markup {
   const current = rows.filter(({ nodes }) => nodes > 0);
   const total = (countOf: (row: TopicRow) => number) => current.reduce((sum, row) => sum + countOf(row), 0);
-  const facts: readonly (readonly [string, string])[] = [
-    ["nodes", nodesText(request)],
-    ["topics", whole(rows.length)],
-    ["waiting in topics", whole(total(({ depth }) => depth))],
-    ["waiting in channels", whole(total(({ channelsDepth }) => channelsDepth))],
-    ["messages in a second", rounded(total(({ inRate }) => inRate))],
-    ["finished in a second", rounded(total(({ outRate }) => outRate))],
-    ["in flight", whole(total(({ inFlight }) => inFlight))],
-    ["consumers", whole(total(({ consumers }) => consumers))],
+  const { facts } = request.texts;
+  const shown: readonly (readonly [string, string])[] = [
+    [facts.nodes, nodesText(request)],
+    [facts.topics, whole(rows.length)],
+    [facts.waitingInTopics, whole(total(({ depth }) => depth))],
+    [facts.waitingInChannels, whole(total(({ channelsDepth }) => channelsDepth))],
+    [facts.inRate, rounded(total(({ inRate }) => inRate))],
+    [facts.outRate, rounded(total(({ outRate }) => outRate))],
+    [facts.inFlight, whole(total(({ inFlight }) => inFlight))],
+    [facts.consumers, whole(total(({ consumers }) => consumers))],
   ];
-  return <Facts of={facts} />;
+  return <Facts of={shown} />;
 }
 
 function Row(
@@ -176,8 +179,9 @@ function Row(
     <tr class={row.knownMs === undefined ? undefined : "old"}>
       <th scope="row" class="name">
         <Tick request={request} target={{ topic: row.name, channel: "" }} />
-        <a href={request.paths.topic(row.name)}>{row.name}</a> <Paused is={row.paused} />{" "}
-        {row.isLeft && <strong class="mark">no consumers</strong>}{" "}
+        <a href={request.paths.topic(row.name)}>{row.name}</a> <Paused request={request} is={row.paused} />
+        {" "}
+        {row.isLeft && <strong class="mark">{request.texts.common.noConsumers}</strong>}{" "}
         <Known request={request} ms={row.knownMs} />
       </th>
       {columns.map(({ cell }) => cell(row, request))}

@@ -168,55 +168,19 @@ function looksForPage({ method, request: { headers } }: RequestContext): boolean
 function RefusalPage(
   { request, error }: { readonly request: PageRequest; readonly error: HttpError },
 ): Markup {
-  const text = statusText(error.status);
+  const { refused } = request.texts;
+  const statuses: Readonly<Record<number, string>> = refused.statuses;
+  const reasons: Readonly<Record<string, string>> = refused.reasons;
+  const text = statuses[error.status] ?? statusText(error.status);
   return (
     <Layout request={request} title={text}>
       <h1>{text}</h1>
-      <p class="warning" role="alert">{REASONS[error.message] ?? error.message}</p>
+      <p class="warning" role="alert">{reasons[error.message] ?? error.message}</p>
       {error.message === "UNAUTHORIZED" && (
         <p>
-          <a href={loginPath(request.paths, request.context)}>Log in</a>
+          <a href={loginPath(request.paths, request.context)}>{refused.logIn}</a>
         </p>
       )}
     </Layout>
   );
 }
-
-const REASONS: Readonly<Record<string, string>> = {
-  UNAUTHORIZED: "You are not logged in, or not any more: nothing was done.",
-  FORBIDDEN: "You may not do that: ask whoever runs this nsqadmin (--user-file, --admin-user).",
-  INVALID_TOPIC: "That is no name of a topic: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
-  INVALID_CHANNEL: "That is no name of a channel: up to 64 of the characters a-z, A-Z, 0-9, . _ and -.",
-  INVALID_ACTION: "That cannot be done here.",
-  NODE_NOT_GONE: "This node is not gone, or is forgotten already.",
-  INVALID_TARGET:
-    "That is no topic to publish to: another one than they come from, and none that is ephemeral.",
-  INVALID_RATE: "That is no rate: 1 to 10,000 messages in a second.",
-  INVALID_MESSAGES: "That is no number of messages: 1 to 1,000,000.",
-  NOTHING_TO_REDRIVE: "Nothing waits there any more.",
-  REDRIVE_RUNNING: "Messages of this channel are being redriven already.",
-  REDRIVE_OVER: "It is over already.",
-  REDRIVE_NOT_FOUND: "There is no such redrive.",
-  TOO_MANY_REDRIVES: "There are as many redrives as there can be at a time: wait, or cancel one.",
-  TOO_MANY_TAPS: "There are as many taps as there can be at a time: close one.",
-  INVALID_READY: "That is no number of messages at a time: 1 to 50.",
-  INVALID_SECONDS: "That is no number of seconds: 1 to 10.",
-  INVALID_COUNT: "That is no number of messages: 1 to 10,000.",
-  NODE_NOT_FOUND: "Nobody tells of such a node that has the topic.",
-  MISSING_CLIENT: "It is not said who is to be cut off.",
-  CLIENT_NOT_FOUND: "No such consumer is connected any more.",
-  INVALID_FORMAT: "That is no format of a table: json or csv.",
-  INVALID_TABLE: "There is no such table on this page.",
-  MSG_EMPTY: "A message must say something.",
-  MSG_TOO_BIG: "Messages from here have 64 KiB at most.",
-  INVALID_DEFER: "That is no delay: a whole number of milliseconds.",
-  INVALID_BODY: "That is too much.",
-  INVALID_NAME: "One of these is no name of a topic or channel.",
-  NOTHING_TICKED: "Nothing is ticked: tick rows of the table, or take all that the filter lets through.",
-  NOTHING_FOUND: "There is nothing that this could be done with.",
-  TOO_MANY_NAMES: "These are too many for one go: 1,000 at most.",
-  TOO_MANY_CHANGES: "Changes of many are being made: two at a time. Wait until one has ended, or stop it.",
-  NO_SUCH_GO:
-    "That is not known any more: the last 20 are kept, as long as nsqadmin runs. The activity may tell of it.",
-  TOO_MANY_PAGES: "Too many pages are open.",
-};

@@ -44,13 +44,16 @@ export function Facts(
 }
 
 /** Says that something is paused. */
-export function Paused({ is }: { readonly is: boolean }): Markup {
-  return <>{is && <strong class="mark">paused</strong>}</>;
+export function Paused(
+  { request, is }: { readonly request: PageRequest; readonly is: boolean },
+): Markup {
+  return <>{is && <strong class="mark">{request.texts.common.paused}</strong>}</>;
 }
 
 /** Who has not answered, and why. */
 export function Failures(
-  { of: failures, shown, causes, answeredMs = () => undefined }: {
+  { request: { texts }, of: failures, shown, causes, answeredMs = () => undefined }: {
+    readonly request: PageRequest;
     readonly of: readonly Failure[];
     readonly shown: string;
     /** Path of the page that says what may be the cause. */
@@ -63,30 +66,28 @@ export function Failures(
   const listed = failures.slice(0, FAILURES_SHOWN_MAX);
   return (
     <section class="warning" role="alert">
-      <h2>{failures.length === 1 ? "One daemon has" : `${failures.length} daemons have`} not answered</h2>
+      <h2>{texts.failures.title(failures.length)}</h2>
       <p>
-        {shown} {causes !== undefined && <a href={causes}>What may be the cause</a>}
+        {shown} {causes !== undefined && <a href={causes}>{texts.failures.cause}</a>}
       </p>
       <ul>
         {listed.map((failure) => (
           <li>
-            <code>{failure.daemon.kind} {failure.daemon.address}</code>: {failure.reason}
-            <Answered atMs={answeredMs(failure)} />
+            {texts.failures.reason(
+              <code>{failure.daemon.kind} {failure.daemon.address}</code>,
+              failure.reason,
+              timeAt(answeredMs(failure)),
+            )}
           </li>
         ))}
-        {failures.length > listed.length && <li>and {failures.length - listed.length} more</li>}
+        {failures.length > listed.length && <li>{texts.common.more(failures.length - listed.length)}</li>}
       </ul>
     </section>
   );
 }
 
-function Answered({ atMs }: { readonly atMs: number | undefined }): Markup {
-  if (atMs === undefined) return NOTHING;
-  return (
-    <>
-      , and has answered last at <Time atMs={atMs} />
-    </>
-  );
+function timeAt(atMs: number | undefined): Markup | undefined {
+  return atMs === undefined ? undefined : <Time atMs={atMs} />;
 }
 
 const FAILURES_SHOWN_MAX = 20;
@@ -123,7 +124,7 @@ export function ChangeButton(
 
 /** What can be done on all nodes with a topic, or with a channel. */
 export function ActionsOnAllNodes(
-  { request: { may }, to, paused }: {
+  { request: { may, texts: { actions } }, to, paused }: {
     readonly request: PageRequest;
     readonly to: string;
     readonly paused: boolean;
@@ -131,21 +132,21 @@ export function ActionsOnAllNodes(
 ): Markup {
   if (!may("change")) return NOTHING;
   return (
-    <div class="actions" role="group" aria-label="Actions on all nodes">
+    <div class="actions" role="group" aria-label={actions.onAllNodes}>
       {may("pause") && (
         <ChangeButton to={to} action={paused ? "unpause" : "pause"} hotkey="p">
-          {paused ? "Unpause" : "Pause"}
+          {paused ? actions.unpause : actions.pause}
         </ChangeButton>
       )}
-      {may("empty") && <ChangeButton to={to} action="empty" danger>Empty…</ChangeButton>}
-      {may("delete") && <ChangeButton to={to} action="delete" danger>Delete…</ChangeButton>}
+      {may("empty") && <ChangeButton to={to} action="empty" danger>{actions.empty}</ChangeButton>}
+      {may("delete") && <ChangeButton to={to} action="delete" danger>{actions.delete}</ChangeButton>}
     </div>
   );
 }
 
 /** What can be done with a topic, or with a channel, on one node only. */
 export function ActionsOnNode(
-  { request: { may }, to, of: { node, paused } }: {
+  { request: { may, texts: { actions } }, to, of: { node, paused } }: {
     readonly request: PageRequest;
     readonly to: string;
     readonly of: { readonly node: string; readonly paused: boolean };
@@ -155,11 +156,11 @@ export function ActionsOnNode(
     <>
       {may("pause") && (
         <ChangeButton to={to} action={paused ? "unpause" : "pause"} fields={{ node }}>
-          {paused ? "Unpause here" : "Pause here"}
+          {paused ? actions.unpauseHere : actions.pauseHere}
         </ChangeButton>
       )}
       {may("empty") && (
-        <ChangeButton to={to} action="empty" danger fields={{ node }}>Empty here…</ChangeButton>
+        <ChangeButton to={to} action="empty" danger fields={{ node }}>{actions.emptyHere}</ChangeButton>
       )}
     </>
   );
@@ -175,7 +176,7 @@ export function TakeOffButton(
 ): Markup {
   return (
     <ChangeButton to={request.paths.topic(topic)} action="tombstone" danger fields={{ node }}>
-      Take off this node…
+      {request.texts.actions.takeOff}
     </ChangeButton>
   );
 }
@@ -190,7 +191,7 @@ export function NodeHead(
   return (
     <th scope="row" class="name">
       <a href={request.paths.node(node)}>{hostname}</a> <span class="quiet">{node}</span>{" "}
-      <Paused is={paused} />
+      <Paused request={request} is={paused} />
     </th>
   );
 }
@@ -241,18 +242,17 @@ export function TableControls<Row>(
   },
 ): Markup {
   const { count, countInAll, page, pages } = part;
+  const { table } = request.texts;
   return (
     <form method="get" class="controls" role="search">
       <label>
-        Filter <input type="search" name="filter" value={view.filter} autocomplete="off" />
+        {table.filter} <input type="search" name="filter" value={view.filter} autocomplete="off" />
       </label>
       {view.sort !== "name" && (
         <input type="hidden" name="sort" value={`${view.descending ? "-" : ""}${view.sort}`} />
       )}
-      <button type="submit" class="plain">Show</button>
-      <span>
-        {count === countInAll ? whole(countInAll) : `${whole(count)} of ${whole(countInAll)}`} {what}
-      </span>
+      <button type="submit" class="plain">{table.show}</button>
+      <span>{table.shown(count, countInAll, what)}</span>
       <PageLinks request={request} page={page} pages={pages} />
     </form>
   );
@@ -263,11 +263,12 @@ export function PageLinks(
   { request, page, pages }: { readonly request: PageRequest; readonly page: number; readonly pages: number },
 ): Markup {
   if (pages <= 1) return NOTHING;
+  const { table } = request.texts;
   const link = (to: number, text: string) =>
     to >= 1 && to <= pages ? <a href={queryWith(request.query, { page: String(to) })}>{text}</a> : NOTHING;
   return (
-    <nav aria-label="Pages">
-      {link(page - 1, "Back")} page {page} of {pages} {link(page + 1, "Next")}
+    <nav aria-label={table.pages}>
+      {link(page - 1, table.back)} {table.page(page, pages)} {link(page + 1, table.next)}
     </nav>
   );
 }

@@ -11,6 +11,7 @@ import { deadLetterTopicsOf, originOf } from "../dead_letters.ts";
 import { planRedrive, type RedriveOrder, type RedrivePlan } from "../redrive/plan.ts";
 import { MESSAGES_MAX, RATE_DEFAULT, RATE_MAX } from "../redrive/redrives.ts";
 import { Asking } from "./asking.ts";
+import { whole } from "./figures.ts";
 import { Layout } from "./layout.tsx";
 import { type Markup, NOTHING } from "./markup.ts";
 import { Body, timeOf } from "./messages.tsx";
@@ -32,29 +33,26 @@ export function RedriveForm(
   },
 ): Markup {
   if (!request.may("redrive")) return NOTHING;
+  const { redrive } = request.texts;
   const origin = originOf(topic, request.admin.options.deadLetterSuffixes);
   const running = request.admin.redrives.runningOf(topic, channel);
   return (
     <details open={origin !== undefined || running !== undefined}>
-      <summary>Redrive{origin !== undefined && `: these are dead letters of ${origin}`}</summary>
+      <summary>{origin === undefined ? redrive.summary : redrive.summaryOf(origin)}</summary>
       {running !== undefined && (
         <p>
           <a href={request.paths.redrives}>
-            {running.redriven.toLocaleString("en")} of {running.count.toLocaleString("en")} are redriven to
-            {" "}
-            {running.order.to}
+            {redrive.running(running.redriven, running.count, running.order.to)}
           </a>
         </p>
       )}
-      <p class="quiet">
-        Publishes messages of channel {channel} to another topic; they are gone from here then.
-      </p>
+      <p class="quiet">{redrive.about(channel)}</p>
       <form method="post" action={request.paths.channel(topic, channel)} class="controls">
         <label>
-          To topic <input type="text" name="to" value={origin ?? ""} required autocomplete="off" />
+          {redrive.to} <input type="text" name="to" value={origin ?? ""} required autocomplete="off" />
         </label>
         <label>
-          Messages in a second{" "}
+          {redrive.rate}{" "}
           <input
             type="number"
             name="rate"
@@ -65,10 +63,11 @@ export function RedriveForm(
           />
         </label>
         <label>
-          At most <input type="number" name="messages" min={1} max={MESSAGES_MAX} autocomplete="off" />{" "}
-          messages
+          {redrive.messages(
+            <input type="number" name="messages" min={1} max={MESSAGES_MAX} autocomplete="off" />,
+          )}
         </label>
-        <button type="submit" name="action" value="ask-redrive" class="plain">Dry run…</button>
+        <button type="submit" name="action" value="ask-redrive" class="plain">{redrive.dryRun}</button>
       </form>
     </details>
   );
@@ -84,12 +83,12 @@ export function DeadLetterLinks(
   if (known.length === 0) return NOTHING;
   return (
     <p class="quiet">
-      Dead letters are in {known.map((name, i) => (
+      {request.texts.redrive.deadLetters(known.map((name, i) => (
         <>
           {i > 0 && ", "}
           <a href={request.paths.topic(name)}>{name}</a>
         </>
-      ))}
+      )))}
     </p>
   );
 }
@@ -99,26 +98,26 @@ export async function redriveDryRun(
   request: PageRequest,
   order: RedriveOrder,
 ): Promise<{ readonly status: number; readonly page: Markup }> {
-  const { admin, paths } = request;
+  const { admin, paths, texts: { redrive, columns, common } } = request;
   const { topic, channel, to, rate } = order;
   const plan = await planned(request, order);
   const shown = request.may("peek") ? await firstMessages(request, order, plan) : [];
   const page = (
-    <Layout request={request} title="Redrive?">
-      <h1>Redrive channel {channel} of topic {topic} to topic {to}?</h1>
-      <Failures of={plan.failures} shown="What waits there is left where it is, as far as it is not known." />
+    <Layout request={request} title={redrive.title}>
+      <h1>{redrive.heading(channel, topic, to)}</h1>
+      <Failures request={request} of={plan.failures} shown={redrive.leftThere} />
       <Facts
         of={[
-          ["Messages", plan.count.toLocaleString("en")],
-          ["Takes about", formatDuration(Math.ceil(plan.count / rate) * 1000)],
-          ["Published on", plan.targets.length === 0 ? "no node" : plan.targets.join(", ")],
+          [redrive.count, whole(plan.count)],
+          [redrive.takes, formatDuration(Math.ceil(plan.count / rate) * 1000)],
+          [redrive.publishedOn, plan.targets.length === 0 ? redrive.noNode : plan.targets.join(", ")],
         ]}
       />
-      <Table caption="What waits">
+      <Table caption={redrive.waiting}>
         <thead>
           <tr>
-            <th scope="col" class="name">Node</th>
-            <th scope="col" class="n">Messages</th>
+            <th scope="col" class="name">{columns.node}</th>
+            <th scope="col" class="n">{columns.messages}</th>
           </tr>
         </thead>
         <tbody>
@@ -130,21 +129,17 @@ export async function redriveDryRun(
           ))}
         </tbody>
       </Table>
-      <FirstMessages of={shown} />
-      {plan.count === 0 ? <p>Nothing waits there: nothing would be done.</p> : (
+      <FirstMessages request={request} of={shown} />
+      {plan.count === 0 ? <p>{redrive.nothing}</p> : (
         <>
-          <p>
-            Each is published to {to}, and is gone from channel {channel}{" "}
-            when that is acknowledged. Nothing is lost; if a connection is lost meanwhile, some may be
-            published twice.
-          </p>
+          <p>{redrive.means(to, channel)}</p>
           <form method="post" action={paths.channel(topic, channel)} class="actions">
             <RedriveFields order={order} />
             <button type="submit" name="action" value="redrive" class="danger">
-              Redrive {plan.count.toLocaleString("en")}
+              {redrive.button(plan.count)}
             </button>
             <a href={admin.poller.find(topic, channel) ? paths.channel(topic, channel) : paths.topic(topic)}>
-              Do not
+              {common.doNot}
             </a>
           </form>
         </>
@@ -188,15 +183,18 @@ async function firstMessages(
   return page?.messages ?? [];
 }
 
-function FirstMessages({ of: messages }: { readonly of: readonly SeenMessage[] }): Markup {
+function FirstMessages(
+  { request, of: messages }: { readonly request: PageRequest; readonly of: readonly SeenMessage[] },
+): Markup {
   if (messages.length === 0) return NOTHING;
+  const { redrive, columns } = request.texts;
   return (
-    <Table caption="The first of them">
+    <Table caption={redrive.firstOnes}>
       <thead>
         <tr>
-          <th scope="col">Published</th>
-          <th scope="col" class="n">Bytes</th>
-          <th scope="col">Body</th>
+          <th scope="col">{columns.published}</th>
+          <th scope="col" class="n">{columns.bytes}</th>
+          <th scope="col">{columns.body}</th>
         </tr>
       </thead>
       <tbody>
@@ -205,7 +203,7 @@ function FirstMessages({ of: messages }: { readonly of: readonly SeenMessage[] }
             <td class="n">{timeOf(message.timestamp)}</td>
             <Count of={message.sizeBytes} />
             <td>
-              <Body of={message} as="" sizeMax={SHOWN_BODY_SIZE} />
+              <Body request={request} of={message} as="" sizeMax={SHOWN_BODY_SIZE} />
             </td>
           </tr>
         ))}

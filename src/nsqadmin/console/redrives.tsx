@@ -32,34 +32,33 @@ const REDRIVE_FIELDS: Fields<Redrive> = {
 
 /** `GET /redrives` */
 export async function redrivesPage(request: PageRequest): Promise<Markup | Answer> {
-  const { redrives } = request.admin;
+  const { admin: { redrives }, texts, texts: { columns } } = request;
   const all = redrives.newestFirst;
   const file = exported(request, { redrives: fileOf(all, REDRIVE_FIELDS) }, []);
   if (file) return await file;
   return (
-    <Layout request={request} title="Redrives" live>
-      <h1>Redrives</h1>
-      <p>
-        Messages that are published to another topic, and the last {OVER_MAX}{" "}
-        times that some were. They begin on the page of a channel.
-      </p>
-      <Table caption="Redrives, the newest first">
+    <Layout request={request} title={texts.pages.redrives} live>
+      <h1>{texts.pages.redrives}</h1>
+      <p>{texts.redrives.about(OVER_MAX)}</p>
+      <Table caption={texts.redrives.caption}>
         <thead>
           <tr>
-            <th scope="col">Began</th>
-            <th scope="col">Who</th>
-            <th scope="col" class="name">From</th>
-            <th scope="col" class="name">To</th>
-            <th scope="col" class="n">Redriven</th>
-            <th scope="col" class="n">Of</th>
-            <th scope="col" class="n">Put back</th>
-            <th scope="col">State</th>
-            {request.may("redrive") && <th scope="col">Actions</th>}
+            <th scope="col">{columns.began}</th>
+            <th scope="col">{columns.who}</th>
+            <th scope="col" class="name">{columns.from}</th>
+            <th scope="col" class="name">{columns.to}</th>
+            <th scope="col" class="n">{columns.redriven}</th>
+            <th scope="col" class="n">{columns.of}</th>
+            <th scope="col" class="n">{columns.putBack}</th>
+            <th scope="col">{columns.state}</th>
+            {request.may("redrive") && <th scope="col">{columns.actions}</th>}
           </tr>
         </thead>
         <tbody>
           {all.map((redrive) => <Row request={request} of={redrive} />)}
-          {all.length === 0 && <EmptyRow columns={request.may("redrive") ? 9 : 8}>There is none.</EmptyRow>}
+          {all.length === 0 && (
+            <EmptyRow columns={request.may("redrive") ? 9 : 8}>{texts.common.none}</EmptyRow>
+          )}
         </tbody>
       </Table>
       <ExportLinks request={request} />
@@ -68,13 +67,15 @@ export async function redrivesPage(request: PageRequest): Promise<Markup | Answe
 }
 
 function Row({ request, of }: { readonly request: PageRequest; readonly of: Redrive }): Markup {
-  const { order: { topic, channel, to, rate }, state, problem } = of;
+  const { redrives: texts, redrives: { words }, common } = request.texts;
+  const { order: { topic, channel, to, rate }, state } = of;
+  const problem = of.problemIn(words);
   return (
     <tr>
       <td>
         <Time atMs={of.beganMs} />
       </td>
-      <td>{of.author.user ?? <span class="quiet">not known</span>}</td>
+      <td>{of.author.user ?? <span class="quiet">{common.notKnown}</span>}</td>
       <th scope="row" class="name">
         <a href={request.paths.channel(topic, channel)}>{`${topic} / ${channel}`}</a>
       </th>
@@ -85,15 +86,18 @@ function Row({ request, of }: { readonly request: PageRequest; readonly of: Redr
       <Count of={of.count} />
       <Count of={of.failed} />
       <td>
-        {state === "failed" || state === "revoked" ? <strong class="mark">{state}</strong> : state}
-        {state === "running" && `, ${rate.toLocaleString("en")} in a second`}
+        {state === "failed" || state === "revoked"
+          ? <strong class="mark">{words.states[state]}</strong>
+          : state === "running"
+          ? texts.running(rate)
+          : words.states[state]}
         {problem !== undefined && `: ${problem}`}
       </td>
       {request.may("redrive") && (
         <td>
           {state === "running" && (
             <ChangeButton to={request.paths.redrives} action="cancel-redrive" fields={{ id: of.id }}>
-              Cancel
+              {texts.cancel}
             </ChangeButton>
           )}
         </td>

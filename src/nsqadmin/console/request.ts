@@ -10,6 +10,7 @@ import { HttpError } from "../../http/http_error.ts";
 import { allows, type Right, type Role, rolesOf, userOf } from "../access.ts";
 import type { AdminContext } from "../context.ts";
 import { type Settings, settingsOf } from "./settings.ts";
+import type { Texts } from "./texts/texts.ts";
 
 /** The script says by it that it brings a page up to date. */
 const UPDATE_HEADER = "x-nsqadmin-update";
@@ -28,6 +29,8 @@ export interface PageRequest {
   readonly isUpdate: boolean;
   readonly paths: Paths;
   readonly settings: Settings;
+  /** What the page says, in the language of whoever asks. */
+  readonly texts: Texts;
 }
 
 /** Reads a request. @throws {HttpError} 400 if its query is none. */
@@ -50,6 +53,7 @@ export function refusedRequest(admin: AdminContext, context: RequestContext): Pa
     isUpdate: context.request.headers.get(UPDATE_HEADER) !== undefined,
     paths: new Paths(options.basePath),
     settings: settingsOf(context),
+    texts: admin.texts,
   };
 }
 

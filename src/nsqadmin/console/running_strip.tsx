@@ -10,21 +10,23 @@ import { type Markup, NOTHING } from "./markup.ts";
 import type { PageRequest } from "./request.ts";
 
 /** See above. */
-export function RunningStrip({ request: { admin, paths } }: { readonly request: PageRequest }): Markup {
+export function RunningStrip(
+  { request: { admin, paths, texts } }: { readonly request: PageRequest },
+): Markup {
   const redrives = admin.redrives.running.length;
   const links = [
-    ...redrives === 0 ? [] : [[paths.redrives, redrives === 1 ? "One redrive" : `${redrives} redrives`]],
-    ...admin.bulk.running.map((go) => [paths.bulkGo(go.id), goText(go)]),
+    ...redrives === 0 ? [] : [[paths.redrives, texts.layout.redrives(redrives)]],
+    ...admin.bulk.running.map((go) => [paths.bulkGo(go.id), goText(texts, go)]),
   ];
   if (links.length === 0) return NOTHING;
   return (
     <p class="quiet">
-      Under way: {links.map(([path, text], i) => (
+      {texts.layout.underWay(links.map(([path, text], i) => (
         <>
           {i > 0 && ", "}
           <a href={path}>{text}</a>
         </>
-      ))}
+      )))}
     </p>
   );
 }

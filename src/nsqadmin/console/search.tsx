@@ -36,7 +36,7 @@ const FIELDS: Fields<Place> = {
 
 /** `GET /search` */
 export async function searchPage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller } = request.admin;
+  const { admin: { poller }, texts, texts: { search } } = request;
   await seen(request);
   const query = (request.query.get("q") ?? "").slice(0, QUERY_LENGTH_MAX);
   const matches = new BestMatches<Place>(query, RESULTS_MAX);
@@ -45,25 +45,21 @@ export async function searchPage(request: PageRequest): Promise<Markup | Answer>
   const file = exported(request, { results: fileOf(best, FIELDS) }, poller.failures);
   if (file) return await file;
   return (
-    <Layout request={request} title="Search">
-      <h1>Search</h1>
+    <Layout request={request} title={texts.pages.search}>
+      <h1>{texts.pages.search}</h1>
       <ClusterNews request={request} />
       <form method="get" class="controls" role="search">
         <label>
-          Topics, channels, nodes, pages{" "}
-          <input type="search" name="q" value={query} autocomplete="off" autofocus />
+          {search.label} <input type="search" name="q" value={query} autocomplete="off" autofocus />
         </label>
-        <button type="submit" class="plain">Search</button>
-        <span>
-          {best.length < count && `the first ${best.length} of `}
-          {count.toLocaleString("en")} found
-        </span>
+        <button type="submit" class="plain">{search.button}</button>
+        <span>{best.length < count ? search.firstFound(best.length, count) : search.found(count)}</span>
       </form>
-      <Table caption="Found">
+      <Table caption={search.caption}>
         <thead>
           <tr>
-            <th scope="col" class="name">Name</th>
-            <th scope="col">What it is</th>
+            <th scope="col" class="name">{texts.columns.name}</th>
+            <th scope="col">{texts.columns.kind}</th>
           </tr>
         </thead>
         <tbody>
@@ -72,10 +68,10 @@ export async function searchPage(request: PageRequest): Promise<Markup | Answer>
               <th scope="row" class="name">
                 <a href={path()}>{name}</a>
               </th>
-              <td>{kind}</td>
+              <td>{texts.script.kinds[kind]}</td>
             </tr>
           ))}
-          {best.length === 0 && <EmptyRow columns={2}>There is none.</EmptyRow>}
+          {best.length === 0 && <EmptyRow columns={2}>{texts.common.none}</EmptyRow>}
         </tbody>
       </Table>
     </Layout>

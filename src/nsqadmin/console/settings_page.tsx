@@ -17,48 +17,28 @@ import { NODE_TABLE } from "./nodes.tsx";
 import { TOPIC_TABLE } from "./overview.tsx";
 import { Table } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
-import { settingsCookie, settingsFrom, type Theme, THEMES, USUAL_SETTINGS } from "./settings.ts";
+import { settingsCookie, settingsFrom, THEMES, USUAL_SETTINGS } from "./settings.ts";
+import type { Texts } from "./texts/texts.ts";
 
 /** Tables whose columns can be left out. */
 const TABLES: readonly {
-  readonly name: string;
-  readonly title: string;
-  readonly columns: readonly { readonly name: string; readonly head: string }[];
+  readonly name: keyof Texts["settings"]["columns"];
+  readonly columns: readonly { readonly name: string; readonly head: keyof Texts["columns"] }[];
 }[] = [
-  { name: "topics", title: "Columns of topics", columns: TOPIC_TABLE },
-  { name: "channels", title: "Columns of channels", columns: CHANNEL_TABLE },
-  { name: "consumers", title: "Columns of consumers", columns: CONSUMER_TABLE },
-  { name: "nodes", title: "Columns of nodes", columns: NODE_TABLE },
+  { name: "topics", columns: TOPIC_TABLE },
+  { name: "channels", columns: CHANNEL_TABLE },
+  { name: "consumers", columns: CONSUMER_TABLE },
+  { name: "nodes", columns: NODE_TABLE },
 ];
 
-const THEME_WORDS: Readonly<Record<Theme, string>> = {
-  system: "as the system",
-  light: "light",
-  dark: "dark",
-};
-
-/** Rights in words. */
-const RIGHT_WORDS: Readonly<Record<Exclude<Right, "change">, string>> = {
-  create: "create topics and channels",
-  pause: "pause topics and channels, and let them go on",
-  publish: "publish messages",
-  requeue: "have messages delivered at once",
-  forget: "forget nodes that are gone",
-  peek: "read what messages say",
-  empty: "empty topics and channels",
-  delete: "delete topics, channels and messages",
-  tombstone: "take a topic off a node",
-  drain: "drain nodes",
-  kick: "cut consumers off",
-  redrive: "publish messages of one topic to another again",
-  config: "see and change options",
-};
+/** Rights that are named; `change` is to have any of them. */
+type NamedRight = Exclude<Right, "change">;
 
 /** `GET /settings` */
 export function settingsPage(request: PageRequest): Promise<Markup> {
   return Promise.resolve(
-    <Layout request={request} title="Settings">
-      <h1>Settings</h1>
+    <Layout request={request} title={request.texts.pages.settings}>
+      <h1>{request.texts.pages.settings}</h1>
       <Wishes request={request} />
       <Rights request={request} />
       <Flags request={request} />
@@ -83,30 +63,30 @@ export async function submitSettings(request: PageRequest): Promise<FormAnswer> 
 }
 
 function Wishes({ request }: { readonly request: PageRequest }): Markup {
-  const { theme, isLive, hidden } = request.settings;
+  const { settings: { theme, isLive, hidden }, texts: { settings, columns: heads } } = request;
   return (
     <form method="post" action={request.paths.settings} class="settings">
-      <p class="quiet">They are of this browser, in a cookie.</p>
+      <p class="quiet">{settings.about}</p>
       <fieldset>
-        <legend>Colours</legend>
+        <legend>{settings.colours}</legend>
         {THEMES.map((each) => (
           <label>
-            <input type="radio" name="theme" value={each} checked={each === theme} /> {THEME_WORDS[each]}
+            <input type="radio" name="theme" value={each} checked={each === theme} /> {settings.themes[each]}
           </label>
         ))}
       </fieldset>
       <fieldset>
-        <legend>Numbers</legend>
+        <legend>{settings.numbers}</legend>
         <label>
-          <input type="radio" name="live" value="on" checked={isLive} /> kept up to date, where scripts run
+          <input type="radio" name="live" value="on" checked={isLive} /> {settings.live}
         </label>
         <label>
-          <input type="radio" name="live" value="off" checked={!isLive} /> as of when a page was loaded
+          <input type="radio" name="live" value="off" checked={!isLive} /> {settings.asLoaded}
         </label>
       </fieldset>
-      {TABLES.map(({ name: table, title, columns }) => (
+      {TABLES.map(({ name: table, columns }) => (
         <fieldset>
-          <legend>{title}</legend>
+          <legend>{settings.columns[table]}</legend>
           {columns.map(({ name, head }) => (
             <label>
               <input
@@ -115,43 +95,44 @@ function Wishes({ request }: { readonly request: PageRequest }): Markup {
                 value={`${table}.${name}`}
                 checked={!hidden.has(`${table}.${name}`)}
               />{" "}
-              {head}
+              {heads[head]}
             </label>
           ))}
         </fieldset>
       ))}
       <div class="actions">
-        <button type="submit" name="action" value="keep" class="plain">Keep</button>
-        <button type="submit" name="action" value="usual" class="plain">As usual</button>
+        <button type="submit" name="action" value="keep" class="plain">{settings.keep}</button>
+        <button type="submit" name="action" value="usual" class="plain">{settings.usual}</button>
       </div>
     </form>
   );
 }
 
-function Rights({ request: { admin, user, roles } }: { readonly request: PageRequest }): Markup {
-  const rights = Object.entries(RIGHT_WORDS) as [Right, string][];
+function Rights(
+  { request: { admin, user, roles, texts: { settings, columns } } }: { readonly request: PageRequest },
+): Markup {
+  const named: Readonly<Record<NamedRight, string>> = settings.right;
+  const rights = Object.entries(named) as [NamedRight, string][];
   const isOpen = admin.logins === undefined && admin.options.adminUsers.length === 0;
   return (
     <section>
-      <h2>What you may do</h2>
+      <h2>{settings.rights}</h2>
       <p>
-        {user === undefined ? "Nobody says who you are." : <>You are {user}.</>} Your role:{" "}
-        {roles.join(", ")}.
-        {isOpen &&
-          " Whoever reaches this nsqadmin may do everything: there is no --admin-user, and nobody has to log in."}
+        {user === undefined ? settings.unknownUser : settings.user(user)} {settings.roles(roles.join(", "))}
+        {isOpen && ` ${settings.open}`}
       </p>
-      <Table caption="Rights">
+      <Table caption={settings.rightsCaption}>
         <thead>
           <tr>
-            <th scope="col" class="name">To do</th>
-            <th scope="col">You</th>
+            <th scope="col" class="name">{columns.toDo}</th>
+            <th scope="col">{columns.you}</th>
           </tr>
         </thead>
         <tbody>
           {rights.map(([right, words]) => (
             <tr>
               <th scope="row" class="name">{words}</th>
-              <td>{allows(roles, right) ? "may" : "may not"}</td>
+              <td>{allows(roles, right) ? settings.may : settings.mayNot}</td>
             </tr>
           ))}
         </tbody>
@@ -162,13 +143,13 @@ function Rights({ request: { admin, user, roles } }: { readonly request: PageReq
 
 /** The options, for those who may see them by /config as well. */
 function Flags({ request }: { readonly request: PageRequest }): Markup {
-  const { admin, context, may } = request;
+  const { admin, context, may, texts: { settings, columns } } = request;
   if (!may("config")) return NOTHING;
   if (!isOfConfigNetwork(admin, context)) {
     return (
       <section>
-        <h2>Options</h2>
-        <p>They are shown to clients in the network of --allow-config-from-cidr only.</p>
+        <h2>{settings.options}</h2>
+        <p>{settings.optionsForNetwork}</p>
       </section>
     );
   }
@@ -179,12 +160,12 @@ function Flags({ request }: { readonly request: PageRequest }): Markup {
     ) => [flag, kind.show((admin.options as Readonly<Record<string, unknown>>)[name])]);
   return (
     <section>
-      <h2>Options</h2>
-      <Table caption="Options of this nsqadmin, as they are now">
+      <h2>{settings.options}</h2>
+      <Table caption={settings.optionsCaption}>
         <thead>
           <tr>
-            <th scope="col" class="name">Flag</th>
-            <th scope="col">Value</th>
+            <th scope="col" class="name">{columns.flag}</th>
+            <th scope="col">{columns.value}</th>
           </tr>
         </thead>
         <tbody>

@@ -18,10 +18,10 @@ import { Asking } from "./asking.ts";
 import { type FormAnswer, formText } from "./change_pages.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
-import { Body, Choice, timeOf } from "./messages.tsx";
+import { Body, BodyChoice, Choice, timeOf } from "./messages.tsx";
 import { bodyForm } from "./messages_view.ts";
 import { Count, EmptyRow, Failures, Table } from "./parts.tsx";
-import { type PageRequest, queryOf } from "./request.ts";
+import { type PageRequest, pageRequest, queryOf } from "./request.ts";
 
 /** What is ready where nobody says. */
 const READY_DEFAULT = 10;
@@ -45,6 +45,7 @@ export async function gatherTap(request: PageRequest): Promise<FormAnswer> {
   const gathered = await request.admin.taps.gather(orderOf(request.context, form), {
     seconds,
     messages: GATHERED_MAX,
+    words: request.texts.tap.words,
   });
   return { status: 200, page: await page(request, form, { ...gathered, seconds }) };
 }
@@ -55,10 +56,12 @@ export function tapEvents(admin: AdminContext, context: RequestContext): Answer 
   // A page of another site makes no channels here; browsers say whose it is.
   const site = context.request.headers.get("sec-fetch-site") ?? "none";
   if (site !== "same-origin" && site !== "none") throw new HttpError(403, "FOREIGN_ORIGIN");
-  const query = queryOf(context.rawQuery);
+  const request = pageRequest(admin, context);
+  const { query } = request;
   const as = bodyForm(query.get("as") ?? "");
   return admin.taps.stream(orderOf(context, query), {
-    textOf: (message) => String(<Row of={message} as={as} />),
+    words: request.texts.tap.words,
+    textOf: (message) => String(<Row request={request} of={message} as={as} />),
     mayGoOn: () => mayGoOn(admin, context, "peek"),
   });
 }
@@ -77,36 +80,26 @@ async function page(
   said: ReadonlyMap<string, string>,
   gathered?: Gathered & { readonly seconds: number },
 ): Promise<Markup> {
-  const { admin, context: { params: { topic } }, paths } = request;
+  const { admin, context: { params: { topic } }, paths, texts, texts: { tap, columns } } = request;
   const asking = new Asking();
   const addresses = (await asking.ask(admin.views.topicNodes(topic), [])).map(httpAddressOf).sort();
   const as = bodyForm(said.get("as") ?? "");
   return (
-    <Layout request={request} title={`Tap of ${topic}`}>
-      <p>
-        Topic <a href={paths.topic(topic)}>{topic}</a>
-      </p>
-      <h1>Tap of topic {topic}</h1>
-      <p class="done">
-        This is a copy; nothing is taken away: a channel of its own, which is gone with this page, is given
-        what is published from now on. No more than {TAP_RATE_MAX} messages in a second are shown.
-      </p>
-      <Failures of={asking.failures} shown="Nodes that are known there only are left out." />
+    <Layout request={request} title={tap.title(topic)}>
+      <p>{texts.common.topicLink(<a href={paths.topic(topic)}>{topic}</a>)}</p>
+      <h1>{tap.heading(topic)}</h1>
+      <p class="done">{tap.about(TAP_RATE_MAX)}</p>
+      <Failures request={request} of={asking.failures} shown={tap.leftOut} />
       <form method="post" action={paths.tap(topic)} class="controls" data-tap={paths.tapEvents(topic)}>
         <Choice
-          label="Node"
+          label={texts.messages.node}
           name="node"
           value={said.get("node") ?? ""}
-          of={[["", "all"], ...addresses.map((each) => [each, each] as const)]}
+          of={[["", tap.allNodes], ...addresses.map((each) => [each, each] as const)]}
         />
-        <Choice
-          label="Bodies as"
-          name="as"
-          value={as}
-          of={[["", "text"], ["json", "JSON, laid out"], ["hex", "hex"]]}
-        />
+        <BodyChoice texts={texts.messages} value={as} />
         <label>
-          At a time{" "}
+          {tap.ready}{" "}
           <input
             type="number"
             name="ready"
@@ -116,7 +109,7 @@ async function page(
           />
         </label>
         <label>
-          Seconds{" "}
+          {tap.seconds}{" "}
           <input
             type="number"
             name="seconds"
@@ -125,29 +118,29 @@ async function page(
             max={GATHERING_MAX_S}
           />
         </label>
-        <button type="submit" class="plain">Gather</button>
+        <button type="submit" class="plain">{tap.gather}</button>
       </form>
       {gathered !== undefined && gathered.problems.length > 0 && (
         <section class="warning" role="alert">
           <ul>{gathered.problems.map((text) => <li>{text}</li>)}</ul>
         </section>
       )}
-      <Table caption="Messages">
+      <Table caption={tap.caption}>
         <thead>
           <tr>
-            <th scope="col">Published</th>
-            <th scope="col">Id</th>
-            <th scope="col" class="name">Node</th>
-            <th scope="col" class="n">Attempts</th>
-            <th scope="col" class="n">Bytes</th>
-            <th scope="col">Body</th>
+            <th scope="col">{columns.published}</th>
+            <th scope="col">{columns.id}</th>
+            <th scope="col" class="name">{columns.node}</th>
+            <th scope="col" class="n">{columns.attempts}</th>
+            <th scope="col" class="n">{columns.bytes}</th>
+            <th scope="col">{columns.body}</th>
           </tr>
         </thead>
         <tbody>
-          {gathered?.messages.map((message) => <Row of={message} as={as} />)}
+          {gathered?.messages.map((message) => <Row request={request} of={message} as={as} />)}
           {(gathered?.messages.length ?? 0) === 0 && (
             <EmptyRow columns={6}>
-              {gathered === undefined ? "None yet." : `None came in ${gathered.seconds} s.`}
+              {gathered === undefined ? tap.noneYet : tap.noneIn(gathered.seconds)}
             </EmptyRow>
           )}
         </tbody>
@@ -156,7 +149,13 @@ async function page(
   );
 }
 
-function Row({ of, as }: { readonly of: TappedMessage; readonly as: string }): Markup {
+function Row(
+  { request, of, as }: {
+    readonly request: PageRequest;
+    readonly of: TappedMessage;
+    readonly as: string;
+  },
+): Markup {
   return (
     <tr>
       <td class="n">{timeOf(of.timestamp)}</td>
@@ -167,7 +166,7 @@ function Row({ of, as }: { readonly of: TappedMessage; readonly as: string }): M
       <Count of={of.attempts} />
       <Count of={of.sizeBytes} />
       <td>
-        <Body of={of} as={as} sizeMax={SHOWN_BODY_SIZE} />
+        <Body request={request} of={of} as={as} sizeMax={SHOWN_BODY_SIZE} />
       </td>
     </tr>
   );

@@ -30,12 +30,13 @@ import { PublishForm } from "./publish_form.tsx";
 import { type Rates, ratesAt, ratesOf } from "./rates.ts";
 import { DeadLetterLinks, NEW_CHANNEL, RedriveForm } from "./redrive.tsx";
 import type { PageRequest } from "./request.ts";
+import type { Texts } from "./texts/texts.ts";
 
 const CHARTS = [
-  ["depth", "Waiting, with what waits in channels"],
-  ["inRate", "In, messages in a second"],
-  ["outRate", "Finished by channels in a second"],
-  ["inFlight", "In flight"],
+  ["depth", "waitingOfTopic"],
+  ["inRate", "inRate"],
+  ["outRate", "channelsFinishedRate"],
+  ["inFlight", "inFlight"],
 ] as const;
 
 /** What a node has of the topic, or all have together. */
@@ -43,19 +44,22 @@ interface Part extends Rates {
   readonly stats: TopicStats;
 }
 
-const COLUMNS:
-  readonly (readonly [head: string, key: string, valueOf: (part: Part) => number | undefined])[] = [
-    ["Depth", "depth", ({ stats }) => stats.depth],
-    ["In memory", "memory_depth", ({ stats }) => stats.memory_depth],
-    ["On disk", "backend_depth", ({ stats }) => stats.backend_depth],
-    ["In channels", "channel_depth", sumOf(({ depth }) => depth)],
-    ["In flight", "in_flight", sumOf(({ in_flight_count }) => in_flight_count)],
-    ["Deferred", "deferred", sumOf(({ deferred_count }) => deferred_count)],
-    ["In/s", "in", ({ inRate }) => inRate],
-    ["Out/s", "out", ({ outRate }) => outRate],
-    ["Messages", "messages", ({ stats }) => stats.message_count],
-    ["Channels", "channels", ({ stats }) => stats.channels?.length ?? 0],
-  ];
+const COLUMNS: readonly (readonly [
+  head: keyof Texts["columns"],
+  key: string,
+  valueOf: (part: Part) => number | undefined,
+])[] = [
+  ["depth", "depth", ({ stats }) => stats.depth],
+  ["inMemory", "memory_depth", ({ stats }) => stats.memory_depth],
+  ["onDisk", "backend_depth", ({ stats }) => stats.backend_depth],
+  ["inChannels", "channel_depth", sumOf(({ depth }) => depth)],
+  ["inFlight", "in_flight", sumOf(({ in_flight_count }) => in_flight_count)],
+  ["deferred", "deferred", sumOf(({ deferred_count }) => deferred_count)],
+  ["inRate", "in", ({ inRate }) => inRate],
+  ["outRate", "out", ({ outRate }) => outRate],
+  ["messages", "messages", ({ stats }) => stats.message_count],
+  ["channels", "channels", ({ stats }) => stats.channels?.length ?? 0],
+];
 
 /** A part in a file. */
 const NODE_FIELDS: Fields<Part> = {
@@ -72,7 +76,7 @@ function sumOf(countOf: (channel: ChannelStats) => number): (part: Part) => numb
 
 /** `GET /topics/:topic` */
 export async function topicPage(request: PageRequest): Promise<Markup | Answer> {
-  const { poller, views } = request.admin;
+  const { admin: { poller, views }, texts } = request;
   const { topic } = request.context.params;
   const { sum, nodes, failures } = await views.topic(topic, request);
   poller.note();
@@ -90,21 +94,21 @@ export async function topicPage(request: PageRequest): Promise<Markup | Answer> 
   if (file) return await file;
   const gone = await goneWith(request, series);
   return (
-    <Layout request={request} title={`Topic ${topic}`} live>
+    <Layout request={request} title={texts.topic.title(topic)} live>
       <h1>
-        Topic {topic} <Paused is={sum.paused} />
+        {texts.topic.heading(topic)} <Paused request={request} is={sum.paused} />
       </h1>
       {request.may("peek") && (
         <p>
-          <a href={request.paths.tap(topic)}>Tap</a>
+          <a href={request.paths.tap(topic)}>{texts.topic.tap}</a>
         </p>
       )}
       <DeadLetterLinks request={request} topic={topic} />
-      <Failures of={failures} shown="What is known there only is missing in the numbers below." />
+      <Failures request={request} of={failures} shown={texts.common.missingInNumbers} />
       <LastKnown request={request} series={series} failures={failures} />
       <GoneWith request={request} of={gone} />
       <ActionsOnAllNodes request={request} to={request.paths.topic(topic)} paused={sum.paused} />
-      {nodes === 0 ? <p>No node that has answered has this topic.</p> : (
+      {nodes === 0 ? <p>{texts.topic.notThere}</p> : (
         <>
           <Charts request={request} history={poller.history} of={series} fields={CHARTS} />
           <GraphiteLinks request={request} of={["topic", topic]} metrics={TOPIC_METRICS} />
@@ -128,16 +132,17 @@ function NodesTable(
     readonly series: Series | undefined;
   },
 ): Markup {
+  const { texts, texts: { columns } } = request;
   const quantiles = quantilesOf(parts.map(({ stats }) => stats));
   const total = { stats: sum, ...ratesOf(series) };
   return (
-    <Table caption="Nodes that have the topic">
+    <Table caption={texts.topic.nodes}>
       <thead>
         <tr>
-          <th scope="col" class="name">Node</th>
-          {COLUMNS.map(([head]) => <th scope="col" class="n">{head}</th>)}
-          <LatencyHeads quantiles={quantiles} />
-          {request.may("pause") && <th scope="col">Actions</th>}
+          <th scope="col" class="name">{columns.node}</th>
+          {COLUMNS.map(([head]) => <th scope="col" class="n">{columns[head]}</th>)}
+          <LatencyHeads request={request} quantiles={quantiles} />
+          {request.may("pause") && <th scope="col">{columns.actions}</th>}
         </tr>
       </thead>
       <tbody>
@@ -160,7 +165,7 @@ function NodesTable(
           );
         })}
         <tr class="total">
-          <th scope="row" class="name">Total</th>
+          <th scope="row" class="name">{texts.common.total}</th>
           <Numbers of={total} />
           <LatencyCells of={sum.e2e_processing_latency} quantiles={quantiles} />
           {request.may("pause") && <td></td>}
@@ -178,17 +183,18 @@ function Numbers({ of: part }: { readonly of: Part }): Markup {
 function ChannelsTable(
   { request, channels }: { readonly request: PageRequest; readonly channels: readonly ChannelPart[] },
 ): Markup {
+  const { columns, topic } = request.texts;
   const quantiles = quantilesOf(channels.map(({ stats }) => stats));
   if (channels.length === 0) {
-    return <p class="warning">No channel: messages are kept until there is one.</p>;
+    return <p class="warning">{topic.noChannel}</p>;
   }
   return (
-    <Table caption="Channels, over all nodes">
+    <Table caption={topic.channels}>
       <thead>
         <tr>
-          <th scope="col" class="name">Channel</th>
-          <ChannelHeads />
-          <LatencyHeads quantiles={quantiles} />
+          <th scope="col" class="name">{columns.channel}</th>
+          <ChannelHeads request={request} />
+          <LatencyHeads request={request} quantiles={quantiles} />
         </tr>
       </thead>
       <tbody>
@@ -198,7 +204,7 @@ function ChannelsTable(
               <a href={request.paths.channel(channel.stats.topic_name, channel.stats.channel_name)}>
                 {channel.stats.channel_name}
               </a>{" "}
-              <Paused is={channel.stats.paused} />
+              <Paused request={request} is={channel.stats.paused} />
             </th>
             <ChannelCounts of={channel} />
             <LatencyCells of={channel.stats.e2e_processing_latency} quantiles={quantiles} />

@@ -5,8 +5,10 @@
  */
 
 import type { MessageAction } from "../../cluster/cluster_actions.ts";
+import type { KickTarget } from "../../cluster/kick.ts";
 import type { Change } from "../changes.ts";
 import { clientText } from "../kick_target.ts";
+import type { Texts } from "./texts/texts.ts";
 
 /** A change as people speak of it. */
 export interface Wording {
@@ -27,119 +29,54 @@ export function isOfMessage(change: Change): change is MessageChange {
 }
 
 /** How it is spoken of. */
-export function wordingOf(change: Change): Wording {
-  if (change.kind === "tombstone") {
-    const { topic, node } = change;
-    return {
-      question: `Take topic ${topic} off node ${node}`,
-      meaning:
-        "The node deletes the topic with its channels and the messages in them, and consumers are not told of the node for a while, in which they find others.",
-      button: "Take off",
-    };
-  }
-  if (change.kind === "drain") {
-    return {
-      question: `Drain node ${change.node}`,
-      meaning:
-        "It takes no more messages, nobody is told of it any more, consumers finish what it has, and then it ends. That cannot be taken back: it must be started anew.",
-      button: "Drain",
-    };
-  }
-  if (change.kind === "forget") {
-    return {
-      question: `Forget node ${change.node}`,
-      meaning:
-        "It is not said any more that it is gone, and alerts about that are over; what it had last is not shown any more. If somebody tells of it again, it is there again.",
-      button: "Forget",
-    };
-  }
-  if (change.kind === "publish") {
-    const { topic, node } = change.publication;
-    return {
-      question: `Publish a message to topic ${topic} on node ${node}`,
-      meaning: "Each channel of the topic has it on this node.",
-      button: "Publish",
-    };
-  }
-  if (change.kind === "redrive") {
-    const { topic, channel, to } = change.order;
-    return {
-      question: `Redrive channel ${channel} of topic ${topic} to topic ${to}`,
-      meaning: "Each message is published there, and is gone from this channel then.",
-      button: "Redrive",
-    };
-  }
-  if (change.kind === "cancel-redrive") {
-    return {
-      question: `Cancel redrive ${change.id}`,
-      meaning: "What is published stays published; all else stays where it is.",
-      button: "Cancel redrive",
-    };
-  }
-  if (change.kind === "kick") {
-    const { consumer } = change;
-    const { topic, channel, node, address } = consumer;
-    const of = topic === "" ? "" : ` from channel ${channel} of topic ${topic}`;
-    const on = node === "" ? "" : ` on node ${node}`;
-    return {
-      question: `Cut ${clientText(consumer) || "who says nothing of itself"} off${of}${on}`,
-      meaning: `${
-        address === undefined ? "All connections that are called so are ended" : "This connection is ended"
-      }. What is in flight there times out, and is delivered again. Clients connect again as soon as they like.`,
-      button: "Cut off",
-    };
-  }
-  const { topic, channel } = change.target;
-  if (isOfMessage(change)) {
-    const { node, id } = change.target;
-    const what = `message ${id} of channel ${channel} of topic ${topic} on node ${node}`;
-    if (change.kind === "cancel-message") {
+export function wordingOf(texts: Texts["changes"], change: Change): Wording {
+  const { meaning, button } = texts[change.kind];
+  switch (change.kind) {
+    case "tombstone":
+      return { question: texts.tombstone.question(change.topic, change.node), meaning, button };
+    case "drain":
+    case "forget":
+      return { question: texts[change.kind].question(change.node), meaning, button };
+    case "publish": {
+      const { topic, node } = change.publication;
+      return { question: texts.publish.question(topic, node), meaning, button };
+    }
+    case "redrive": {
+      const { topic, channel, to } = change.order;
+      return { question: texts.redrive.question(channel, topic, to), meaning, button };
+    }
+    case "cancel-redrive":
+      return { question: texts[change.kind].question(change.id), meaning, button };
+    case "kick": {
+      const isOne = change.consumer.address !== undefined;
       return {
-        question: `Cancel ${what}`,
-        meaning: "It is gone from this channel, unless it is due by then.",
-        button: "Cancel message",
+        question: kickQuestion(texts, change.consumer),
+        meaning: isOne ? texts.kick.meaningOfOne : meaning,
+        button,
       };
     }
-    return change.kind === "delete-message"
-      ? {
-        question: `Delete ${what}`,
-        meaning: "It is gone from this channel, also if a consumer has it in flight.",
-        button: "Delete message",
-      }
-      : {
-        question: `Requeue ${what}`,
-        meaning: "It is the next to be delivered, also if a consumer has it in flight.",
-        button: "Requeue message",
+    case "requeue-message":
+    case "delete-message":
+    case "cancel-message": {
+      const { id, ...place } = change.target;
+      return { question: texts[change.kind].question(texts.message(id, place)), meaning, button };
+    }
+    default: {
+      const { topic, channel } = change.target;
+      const node = "node" in change ? change.node : undefined;
+      const what = channel === "" ? texts.topic(topic) : texts.channel(topic, channel);
+      return {
+        question: texts[change.kind].question(node === undefined ? what : texts.onNode(what, node)),
+        meaning: change.kind === "empty" && node !== undefined ? texts.empty.meaningOnNode : meaning,
+        button,
       };
+    }
   }
-  const node = "node" in change ? change.node : undefined;
-  const what = (channel === "" ? `topic ${topic}` : `channel ${channel} of topic ${topic}`) +
-    (node === undefined ? "" : ` on node ${node}`);
-  switch (change.kind) {
-    case "empty":
-      return {
-        question: `Empty ${what}`,
-        meaning: `Messages that wait in it are dropped, on ${
-          node === undefined ? "all nodes" : "this node only"
-        }.`,
-        button: "Empty",
-      };
-    case "delete":
-      return {
-        question: `Delete ${what}`,
-        meaning:
-          "It is deleted on all nodes, with the messages that wait in it. Consumers of it are cut off.",
-        button: "Delete",
-      };
-    case "pause":
-      return { question: `Pause ${what}`, meaning: "Messages are kept until it goes on.", button: "Pause" };
-    case "unpause":
-      return { question: `Unpause ${what}`, meaning: "Messages flow again.", button: "Unpause" };
-    case "create":
-      return {
-        question: `Create ${what}`,
-        meaning: "Consumers and producers are told of it.",
-        button: "Create",
-      };
-  }
+}
+
+function kickQuestion({ kick, onNode }: Texts["changes"], consumer: KickTarget): string {
+  const { topic, channel, node } = consumer;
+  const client = clientText(consumer) || kick.nameless;
+  const question = topic === "" ? kick.question(client) : kick.questionOfChannel(client, topic, channel);
+  return node === "" ? question : onNode(question, node);
 }

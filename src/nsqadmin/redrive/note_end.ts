@@ -7,7 +7,7 @@
 
 import type { Outcome } from "../activity.ts";
 import type { AdminContext } from "../context.ts";
-import type { Redrive, RedriveState } from "./redrive.ts";
+import type { Redrive, RedriveState, RedriveWords } from "./redrive.ts";
 
 const ACTION = "end-redrive";
 
@@ -28,14 +28,18 @@ export function noteEnd(
 ): void {
   const { id, author, order: { topic, channel, to }, state, count, redriven, failed, problem } = redrive;
   const status = STATUSES[state];
-  const detail = `${state}: ${redriven} of ${count} published, ${failed} put back`;
+  const detail = (words: RedriveWords) => {
+    const outcome = words.outcome(words.states[state], { count, redriven, failed });
+    const reason = redrive.problemIn(words);
+    return reason === undefined ? outcome : `${outcome} - ${reason}`;
+  };
   activity.noteEnd(author, {
     subject: {
       action: ACTION,
       topic,
       channel,
       to,
-      detail: problem === undefined ? detail : `${detail} - ${problem}`,
+      detail,
     },
     outcome: outcomeOf(redrive),
     status,

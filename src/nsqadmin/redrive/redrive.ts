@@ -19,6 +19,7 @@ import { every, sleep } from "../../base/every.ts";
 import { RateLimit } from "../../base/rate_limit.ts";
 import type { ConnectionOptions, Consumer, Message, Producer } from "../../client/mod.ts";
 import type { ActivityAuthor } from "../activity.ts";
+import { type Said, saidIn } from "../said.ts";
 import type { RedriveOrder, RedrivePlan } from "./plan.ts";
 
 /** Messages that are taken and not yet published. */
@@ -37,6 +38,38 @@ const END_TIMEOUT_MS = 3000;
 
 /** How it stands. */
 export type RedriveState = "running" | "done" | "canceled" | "stopped" | "revoked" | "failed";
+
+/** What is said of redrives, in one language. */
+export interface RedriveWords {
+  readonly states: Readonly<Record<RedriveState, string>>;
+  readonly noMoreCame: string;
+  readonly unreachable: (reason: string) => string;
+  readonly noAnswer: string;
+  readonly mayNoMore: (user: string | undefined) => string;
+  /** What has come of it. */
+  readonly outcome: (
+    state: string,
+    counts: Readonly<Record<"count" | "redriven" | "failed", number>>,
+  ) => string;
+}
+
+/** What logs and the API say of redrives. */
+export const REDRIVE_WORDS: RedriveWords = {
+  states: {
+    running: "running",
+    done: "done",
+    canceled: "canceled",
+    stopped: "stopped",
+    revoked: "revoked",
+    failed: "failed",
+  },
+  noMoreCame: "no more were delivered",
+  unreachable: (reason) => `no node could be reached over TCP: ${reason}`,
+  noAnswer: "there is no answer",
+  mayNoMore: (user) => `${user ?? "who began it"} may not redrive any more`,
+  outcome: (state, { count, redriven, failed }) =>
+    `${state}: ${redriven} of ${count} published, ${failed} put back`,
+};
 
 /** What {@linkcode Redrive} is given. */
 export interface RedriveOptions {
@@ -67,9 +100,8 @@ export class Redrive {
   /** Put back. */
   failed = 0;
   endedMs: number | undefined;
-  /** What was wrong last. */
-  problem: string | undefined;
 
+  #problem: Said<RedriveWords> | undefined;
   readonly #plan: RedriveOptions["plan"];
   readonly #connection: ConnectionOptions;
   readonly #clock: RedriveOptions["clock"];
@@ -99,8 +131,18 @@ export class Redrive {
     this.#lastMs = clock.monotonicMs();
   }
 
+  /** What was wrong last. */
+  get problem(): string | undefined {
+    return this.problemIn(REDRIVE_WORDS);
+  }
+
+  /** The same in a language. */
+  problemIn(words: RedriveWords): string | undefined {
+    return this.#problem && saidIn(words, this.#problem);
+  }
+
   /** Ends it, if it goes on: what was taken and not published is put back. */
-  end(state: "canceled" | "stopped" | "revoked", problem?: string): void {
+  end(state: "canceled" | "stopped" | "revoked", problem?: Said<RedriveWords>): void {
     this.#over(state, problem);
   }
 
@@ -154,7 +196,7 @@ export class Redrive {
       await producer.publish(this.order.to, message.body);
     } catch (error) {
       this.failed++;
-      this.problem = errorText(error);
+      this.#problem = errorText(error);
       message.requeue({ delayMs: PUT_BACK_MS, backoff: false });
       if (++this.#failedInRow >= FAILURES_MAX) this.#over("failed");
       this.#settled(consumer);
@@ -196,24 +238,25 @@ export class Redrive {
     if (stats.inFlight > 0) this.#lastMs = this.#clock.monotonicMs();
     const idleMs = this.#clock.monotonicMs() - this.#lastMs;
     const { dialTimeoutMs = 0 } = this.#connection;
-    if (this.#isConnected && idleMs >= this.#idleMs) this.#over("done", "no more were delivered");
+    if (this.#isConnected && idleMs >= this.#idleMs) this.#over("done", ({ noMoreCame }) => noMoreCame);
     if (!this.#isConnected && idleMs >= this.#idleMs + dialTimeoutMs) {
-      this.#over("failed", `no node could be reached over TCP: ${this.problem ?? "there is no answer"}`);
+      const reason = this.#problem;
+      this.#over("failed", (words) => words.unreachable(saidIn(words, reason ?? words.noAnswer)));
     }
   }
 
   async #watch(client: Consumer | Producer, onConnected?: () => void): Promise<void> {
     for await (const status of client.status(this.#end.signal)) {
       if (status.kind === "connected") onConnected?.();
-      if (status.kind === "connect-failed") this.problem = `${status.node}: ${errorText(status.error)}`;
-      if (status.kind === "settle-refused") this.problem = `${status.node}: ${errorText(status.error)}`;
+      if (status.kind === "connect-failed") this.#problem = `${status.node}: ${errorText(status.error)}`;
+      if (status.kind === "settle-refused") this.#problem = `${status.node}: ${errorText(status.error)}`;
     }
   }
 
-  #over(state: RedriveState, problem?: string): void {
+  #over(state: RedriveState, problem?: Said<RedriveWords>): void {
     if (this.state !== "running") return;
     this.state = state;
-    if (problem !== undefined) this.problem = problem;
+    if (problem !== undefined) this.#problem = problem;
     this.#end.abort();
   }
 }

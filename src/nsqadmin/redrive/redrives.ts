@@ -109,7 +109,7 @@ export class Redrives {
     for (const redrive of this.running) {
       const { user } = redrive.author;
       if (this.#options.mayRedrive(user)) continue;
-      redrive.end("revoked", `${user ?? "who began it"} may not redrive any more`);
+      redrive.end("revoked", (words) => words.mayNoMore(user));
     }
   }
 

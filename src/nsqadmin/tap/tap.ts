@@ -48,8 +48,18 @@ export interface TappedMessage {
   readonly isCut: boolean;
 }
 
+/** What is said of taps, in one language. */
+export interface TapWords {
+  readonly withoutChannel: (nodes: string) => string;
+  readonly disconnected: (node: string) => string;
+  readonly nothingToTap: string;
+  readonly timeIsOver: string;
+}
+
 /** Whoever looks. */
 export interface TapViewer {
+  /** What is said of problems, and of why it has ended. */
+  readonly words: TapWords;
   /** Settles when the next one may come. */
   message(message: TappedMessage): void | Promise<void>;
   /** Something is not as it should be; it goes on. */
@@ -74,6 +84,7 @@ export async function runTap(
   viewer: TapViewer,
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  const { words } = viewer;
   const end = new AbortController();
   const both = AbortSignal.any([signal, end.signal]);
   let reason: string | undefined;
@@ -83,9 +94,9 @@ export async function runTap(
   };
   try {
     const { addresses, without } = await tappable(cluster, order);
-    if (addresses.length === 0) return NOTHING_TO_TAP;
+    if (addresses.length === 0) return words.nothingToTap;
     if (without.length > 0) {
-      viewer.problem(`left out, for the topic has no channel there: ${without.join(", ")}`);
+      viewer.problem(words.withoutChannel(without.join(", ")));
     }
     const client = await import("../../client/mod.ts");
     const channel = `${TAP_CHANNEL}${crypto.randomUUID().slice(0, 8)}#ephemeral`;
@@ -101,7 +112,7 @@ export async function runTap(
     const failed = (error: unknown) => over(errorText(error));
     const looking = every(LOOK_INTERVAL_MS, both, async () => {
       if (!viewer.mayGoOn()) over(undefined);
-      else if (await isAlone(cluster, order)) over(NOTHING_TO_TAP);
+      else if (await isAlone(cluster, order)) over(words.nothingToTap);
     }).catch(failed);
     const watching = tellProblems(consumer, viewer, both).catch(failed);
     const rate = new RateLimit(rateMax);
@@ -127,12 +138,11 @@ async function tellProblems(consumer: Consumer, viewer: TapViewer, signal: Abort
   for await (const status of consumer.status(signal)) {
     if (status.kind !== "connect-failed" && status.kind !== "disconnected") continue;
     const { node, error } = status;
-    viewer.problem(`${node}: ${error === undefined ? "the connection has ended" : errorText(error)}`);
+    viewer.problem(
+      error === undefined ? viewer.words.disconnected(node) : `${node}: ${errorText(error)}`,
+    );
   }
 }
-
-const NOTHING_TO_TAP =
-  "There is nothing that could be looked at without taking it away: the topic has no other channel, so its messages wait for the first one.";
 
 /** Where a channel can be added that takes nothing away; and where the topic has none. */
 async function tappable(

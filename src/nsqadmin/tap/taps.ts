@@ -13,7 +13,7 @@ import {
   EVENT_STREAM_HEADERS,
   FIRST_EVENT,
 } from "../../http/server_sent_events.ts";
-import type { TapOptions, TapOrder, TappedMessage, TapViewer } from "./tap.ts";
+import type { TapOptions, TapOrder, TappedMessage, TapViewer, TapWords } from "./tap.ts";
 
 /** That are open at a time. */
 export const TAPS_MAX = 10;
@@ -60,7 +60,11 @@ export class Taps {
   /** What comes within so many seconds, up to so many messages. @throws {HttpError} 503 */
   async gather(
     order: TapOrder,
-    { seconds, messages: most }: { readonly seconds: number; readonly messages: number },
+    { seconds, messages: most, words }: {
+      readonly seconds: number;
+      readonly messages: number;
+      readonly words: TapWords;
+    },
   ): Promise<Gathered> {
     const messages: TappedMessage[] = [];
     const problems = new Set<string>();
@@ -68,6 +72,7 @@ export class Taps {
     const { end } = tap;
     const timer = setTimeout(() => end.abort(), seconds * 1000);
     const reason = await this.#run(order, {
+      words,
       message: (message) => {
         messages.push(message);
         if (messages.length >= most) end.abort();
@@ -83,7 +88,8 @@ export class Taps {
   /** Tells a page of each message, as `textOf` writes it, for as long as it may be told. @throws {HttpError} 503 */
   stream(
     order: TapOrder,
-    { textOf, mayGoOn }: {
+    { words, textOf, mayGoOn }: {
+      readonly words: TapWords;
       readonly textOf: (message: TappedMessage) => string;
       readonly mayGoOn: () => boolean;
     },
@@ -104,6 +110,7 @@ export class Taps {
           const beating = every(EVENT_STREAM_BEAT_INTERVAL_MS, end.signal, () => send(EVENT_STREAM_BEAT));
           const timer = setTimeout(() => end.abort(TIME_IS_OVER), TAP_TIME_MAX_MS);
           const reason = await this.#run(order, {
+            words,
             message: async (message) => {
               send(event("message", textOf(message)));
               if ((page.desiredSize ?? 0) > 0) return;
@@ -121,7 +128,7 @@ export class Taps {
           await beating;
           // Also who was to be left may have gone by himself meanwhile.
           if (isLeft) return;
-          const said = end.signal.reason === TIME_IS_OVER ? TIME_IS_OVER : reason;
+          const said = end.signal.reason === TIME_IS_OVER ? words.timeIsOver : reason;
           if (said !== undefined) page.enqueue(ENCODER.encode(event("over", said)));
           page.close();
         });
@@ -170,7 +177,7 @@ export class Taps {
   }
 }
 
-const TIME_IS_OVER = "Ten minutes are over.";
+const TIME_IS_OVER = Symbol("time is over");
 
 function event(name: string, text: string): string {
   return `event: ${name}\n${text.split("\n").map((line) => `data: ${line}\n`).join("")}\n`;

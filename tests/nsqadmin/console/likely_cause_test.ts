@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { likelyCause } from "../../../src/nsqadmin/console/likely_cause.ts";
+import { ENGLISH } from "../../../src/nsqadmin/console/texts/english.tsx";
 import { Cluster } from "../../../src/cluster/cluster.ts";
 import { type Daemon, DaemonClient } from "../../../src/cluster/daemon_client.ts";
 import { HttpClient } from "../../../src/http/http_client.ts";
@@ -38,11 +39,11 @@ const CASES: readonly (readonly [reason: string, cause: RegExp])[] = [
 ];
 
 for (const [reason, cause] of CASES) {
-  Deno.test(`likelyCause() of ${reason}`, () => assertMatch(likelyCause(reason) ?? "", cause));
+  Deno.test(`likelyCause() of ${reason}`, () => assertMatch(likelyCause(ENGLISH, reason) ?? "", cause));
 }
 
 Deno.test("likelyCause() says nothing of what it does not know", () => {
-  assertEquals(likelyCause('Get "http://n:1/info": context canceled'), undefined);
+  assertEquals(likelyCause(ENGLISH, 'Get "http://n:1/info": context canceled'), undefined);
 });
 
 Deno.test("likelyCause() knows the words of the client itself", async () => {
@@ -75,7 +76,7 @@ Deno.test("likelyCause() knows the words of the client itself", async () => {
       "a b:1",
     ]
   ) {
-    causes.push(likelyCause(await reasonOf(address))?.split(/[ ,:]/).slice(0, 5).join(" "));
+    causes.push(likelyCause(ENGLISH, await reasonOf(address))?.split(/[ ,:]/).slice(0, 5).join(" "));
   }
 
   assertEquals(causes, [

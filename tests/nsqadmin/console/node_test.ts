@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { NodeFacts } from "../../../src/cluster/node_facts.ts";
 import { stopTexts } from "../../../src/nsqadmin/console/node.tsx";
+import { ENGLISH } from "../../../src/nsqadmin/console/texts/english.tsx";
+import type { NodeTotals } from "../../../src/nsqadmin/watch/node_numbers.ts";
 import { fakeNode, lookupdOf, pageAt, press } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
 import { FakeHttp } from "../../support/fake_http.ts";
@@ -171,30 +174,33 @@ Deno.test("The page of a node with very many topics shows a hundred of them, and
   });
 });
 
-const STOPS:
-  readonly (readonly [what: string, args: Parameters<typeof stopTexts>, said: readonly RegExp[]])[] = [
-    ["nothing", [NO_TOTALS, OWN], [/^Yes: there is no message/]],
-    ["what is in a database", [{ ...NO_TOTALS, waiting: 9 }, { ...OWN, store: "kv" }], [/^Yes: .*database/]],
-    ["what is in memory only", [{ ...NO_TOTALS, deferred: 1234 }, { ...OWN, store: "memory" }], [
-      /^No: .*all 1,234 are lost/,
-    ]],
-    ["what is ephemeral", [{ ...NO_TOTALS, waiting: 3, ephemeral: 3 }, OWN], [/^Not quite: 3 messages/]],
-    ["what is on the disk", [{ ...NO_TOTALS, waiting: 3 }, OWN], [/^Yes, if/, /^3 messages wait/]],
-    ["what is partly in memory", [{ ...NO_TOTALS, waiting: 3, inMemory: 2, inFlight: 1 }, OWN], [
-      /^Yes, if/,
-      /^4 /,
-      /^Up to 2 /,
-    ]],
-    ["what NSQ's nsqd has in flight", [{ ...NO_TOTALS, inFlight: 1 }, undefined], [
-      /^Yes, if/,
-      /^1 /,
-      /^Up to 1 /,
-    ]],
-  ];
+const STOPS: readonly (readonly [
+  what: string,
+  args: readonly [NodeTotals, NodeFacts["own"]],
+  said: readonly RegExp[],
+])[] = [
+  ["nothing", [NO_TOTALS, OWN], [/^Yes: there is no message/]],
+  ["what is in a database", [{ ...NO_TOTALS, waiting: 9 }, { ...OWN, store: "kv" }], [/^Yes: .*database/]],
+  ["what is in memory only", [{ ...NO_TOTALS, deferred: 1234 }, { ...OWN, store: "memory" }], [
+    /^No: .*all 1,234 are lost/,
+  ]],
+  ["what is ephemeral", [{ ...NO_TOTALS, waiting: 3, ephemeral: 3 }, OWN], [/^Not quite: 3 messages/]],
+  ["what is on the disk", [{ ...NO_TOTALS, waiting: 3 }, OWN], [/^Yes, if/, /^3 messages wait/]],
+  ["what is partly in memory", [{ ...NO_TOTALS, waiting: 3, inMemory: 2, inFlight: 1 }, OWN], [
+    /^Yes, if/,
+    /^4 /,
+    /^Up to 2 /,
+  ]],
+  ["what NSQ's nsqd has in flight", [{ ...NO_TOTALS, inFlight: 1 }, undefined], [
+    /^Yes, if/,
+    /^1 /,
+    /^Up to 1 /,
+  ]],
+];
 
 for (const [what, args, said] of STOPS) {
   Deno.test(`stopTexts() of ${what}`, () => {
-    const texts = stopTexts(...args);
+    const texts = stopTexts(ENGLISH, ...args);
 
     assertEquals(texts.length, said.length, texts.join("\n"));
     said.forEach((pattern, i) => assertMatch(texts[i], pattern));

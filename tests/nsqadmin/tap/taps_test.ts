@@ -1,5 +1,6 @@
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import type { Cluster } from "../../../src/cluster/cluster.ts";
+import { ENGLISH } from "../../../src/nsqadmin/console/texts/english.tsx";
 import { runTap } from "../../../src/nsqadmin/tap/tap.ts";
 import { Taps } from "../../../src/nsqadmin/tap/taps.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -17,7 +18,7 @@ Deno.test("A tap ends when it cannot be found out whether it is alone, and says 
     topicStats: () =>
       Promise.resolve({ value: [{ node: `${broadcast_address}:1`, channels: [{ channel_name: "c" }] }] }),
   } as unknown as Cluster;
-  const viewer = { message: () => {}, problem: () => {}, mayGoOn: () => true };
+  const viewer = { words: ENGLISH.tap.words, message: () => {}, problem: () => {}, mayGoOn: () => true };
   const options = {
     cluster,
     order: { topic: "t", node: "", ready: 1 },
@@ -40,6 +41,7 @@ Deno.test("A browser may leave a tap that is already being ended: that is no err
     spawn: (run) => void runs.push(run()),
   });
   const { body } = taps.stream({ topic: "t", node: "", ready: 1 }, {
+    words: ENGLISH.tap.words,
     textOf: () => "",
     mayGoOn: () => true,
   });

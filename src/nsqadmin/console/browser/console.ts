@@ -10,14 +10,16 @@
 /// <reference lib="dom" />
 
 import { usePalette } from "./palette.ts";
+import type { ScriptTexts } from "./script_texts.ts";
 import { useTap } from "./tap.ts";
 
 const root = document.documentElement;
 const eventsPath = root.dataset.events;
+const texts = JSON.parse(document.body.dataset.texts ?? "{}") as ScriptTexts;
 
 if (eventsPath !== undefined) keepUpToDate(eventsPath);
 useKeys();
-useTap();
+useTap(texts);
 
 function keepUpToDate(path: string): void {
   let events: EventSource | undefined;
@@ -34,8 +36,8 @@ function keepUpToDate(path: string): void {
       events?.close();
       events = undefined;
     }
-    button.textContent = isPaused ? "Go on updating" : "Stop updating";
-    if (isPaused) say("Numbers are not updated.", false);
+    button.textContent = isPaused ? texts.goOnUpdating : texts.stopUpdating;
+    if (isPaused) say(texts.notUpdated, false);
   }
 
   function listen(): EventSource {
@@ -43,7 +45,7 @@ function keepUpToDate(path: string): void {
     source.addEventListener("round", () => void update());
     source.addEventListener("open", () => say("", false));
     source.addEventListener("error", () => {
-      say("The connection is lost: numbers are old.", true);
+      say(texts.numbersAreOld, true);
       // It was refused: who has to log in sees it by the page.
       if (source.readyState === EventSource.CLOSED) void update();
     });
@@ -181,7 +183,7 @@ function isSame(old: Node, fresh: Node): boolean {
 /** Keys; the page lists them (layout.tsx). */
 function useKeys(): void {
   const help = document.querySelector<HTMLDialogElement>("dialog#keys");
-  const openPalette = usePalette();
+  const openPalette = usePalette(texts);
   let isGoing = false;
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;

@@ -6,15 +6,17 @@
  */
 /// <reference lib="dom" />
 
+import type { ScriptTexts } from "./script_texts.ts";
+
 /** As `/search?format=json` tells it. */
 interface Found {
-  readonly kind: string;
+  readonly kind: keyof ScriptTexts["kinds"];
   readonly name: string;
   readonly path: string;
 }
 
 /** Makes it work; what is returned opens it. */
-export function usePalette(): () => void {
+export function usePalette(texts: ScriptTexts): () => void {
   const dialog = document.querySelector<HTMLDialogElement>("dialog#palette");
   const form = dialog?.querySelector("form");
   const input = dialog?.querySelector("input");
@@ -33,20 +35,23 @@ export function usePalette(): () => void {
       const response = await fetch(url, { signal, cache: "no-store" });
       // To the login page.
       if (response.redirected) return location.reload();
-      if (!response.ok) return show([], `That cannot be searched now: ${response.status}.`);
+      if (!response.ok) return show([], texts.cannotSearch.replace("{status}", String(response.status)));
       const { rows } = await response.json() as { readonly rows: readonly Found[] };
-      show(rows, `${rows.length} found`);
+      show(rows, texts.found.replace("{count}", String(rows.length)));
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof TypeError)) throw error;
-      show([], "The connection is lost.");
+      show([], texts.connectionLost);
     }
   };
 
   const show = (found: readonly Found[], text: string) => {
     list.replaceChildren(...found.map(({ kind, name, path }) => {
       const link = Object.assign(document.createElement("a"), { href: path, textContent: name });
-      const what = Object.assign(document.createElement("span"), { className: "quiet", textContent: kind });
+      const what = Object.assign(document.createElement("span"), {
+        className: "quiet",
+        textContent: texts.kinds[kind],
+      });
       const item = document.createElement("li");
       item.append(link, " ", what);
       return item;

@@ -5,11 +5,13 @@
  */
 /// <reference lib="dom" />
 
+import type { ScriptTexts } from "./script_texts.ts";
+
 /** Rows that are kept. */
 const ROWS_MAX = 200;
 
 /** Makes the form of a tap live, if the page has one. */
-export function useTap(): void {
+export function useTap(texts: ScriptTexts): void {
   const form = document.querySelector<HTMLFormElement>("form[data-tap]");
   const body = document.querySelector("tbody");
   if (form === null || body === null) return;
@@ -27,19 +29,19 @@ export function useTap(): void {
       events?.close();
       events = undefined;
     }
-    button.textContent = isWanted ? "Stop" : "Watch";
+    button.textContent = isWanted ? texts.stopWatching : texts.watch;
   }
 
   function open(): EventSource {
     const query = new URLSearchParams(new FormData(form ?? undefined) as unknown as Record<string, string>);
     const source = new EventSource(`${form?.dataset.tap}?${query}`);
-    source.addEventListener("open", () => state.textContent = "Watching.");
+    source.addEventListener("open", () => state.textContent = texts.watching);
     source.addEventListener("message", ({ data }) => add(data));
     source.addEventListener("problem", ({ data }) => state.textContent = data);
     source.addEventListener("over", ({ data }) => end(data));
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) {
-        end("It was refused: there may be too many, or you are logged out.");
+        end(texts.tapRefused);
       }
     });
     return source;
