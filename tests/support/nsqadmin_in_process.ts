@@ -7,6 +7,8 @@
 import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
 import { defaultOptions } from "../../src/config/option.ts";
 import type { TlsFiles } from "../../src/config/tls_files.ts";
+import { ENGLISH } from "../../src/nsqadmin/console/texts/english.tsx";
+import type { Texts } from "../../src/nsqadmin/console/texts/texts.ts";
 import type { UserFile } from "../../src/nsqadmin/login/user_file.ts";
 import { Nsqadmin } from "../../src/nsqadmin/nsqadmin.ts";
 import { NSQADMIN_OPTIONS, type NsqadminOptions } from "../../src/nsqadmin/options.ts";
@@ -79,11 +81,13 @@ export const IMPATIENT: Waits = { lateMs: 3000, doubtfulMs: 100, bulkMs: 100 };
 export async function withNsqadmin(
   options: Partial<NsqadminOptions>,
   use: (nsqadmin: NsqadminInProcess) => Promise<void>,
-  { tls = { pair: undefined, rootCa: undefined }, token, users, waits = PATIENT }: {
+  { tls = { pair: undefined, rootCa: undefined }, token, users, waits = PATIENT, texts = ENGLISH }: {
     readonly tls?: TlsFiles;
     readonly token?: string | undefined;
     readonly users?: UserFile | undefined;
     readonly waits?: Waits;
+    /** What pages say. */
+    readonly texts?: Texts | undefined;
   } = {},
 ): Promise<string[]> {
   const lines: string[] = [];
@@ -96,7 +100,7 @@ export async function withNsqadmin(
   const quiet = { httpAddress: "127.0.0.1:0", pollIntervalMs: 600_000, history: false };
   const timeouts = { httpClientConnectTimeoutMs: PATIENT_MS, httpClientRequestTimeoutMs: PATIENT_MS };
   const given = { ...defaultOptions(NSQADMIN_OPTIONS), ...quiet, ...timeouts, ...options };
-  const nsqadmin = new Nsqadmin({ options: given, tls, token, users, waits }, logger);
+  const nsqadmin = new Nsqadmin({ options: given, tls, token, users, waits, texts }, logger);
   try {
     await nsqadmin.start();
     try {
@@ -130,11 +134,14 @@ export interface ClusterOptions {
   readonly listed?: boolean;
   /** Who must log in to the nsqadmin; otherwise everybody may do everything. */
   readonly users?: UserFile;
+  /** What pages say. @default {ENGLISH} */
+  readonly texts?: Texts;
 }
 
 /** Starts a cluster for `use`, and stops it afterwards. */
 export async function withCluster(
-  { nodes = 1, nsqd: nsqdOptions = {}, nsqadmin: adminOptions = {}, listed = false, users }: ClusterOptions,
+  { nodes = 1, nsqd: nsqdOptions = {}, nsqadmin: adminOptions = {}, listed = false, users, texts }:
+    ClusterOptions,
   use: (cluster: ClusterInProcess) => Promise<void>,
 ): Promise<void> {
   await withNsqlookupd({}, async (lookupd) => {
@@ -162,7 +169,7 @@ export async function withCluster(
         const topic = (name: string, ...channels: readonly string[]) =>
           makeTopic({ lookupd, nsqds }, name, channels);
         await use({ lookupd, nsqds, admin, topic });
-      }, { users });
+      }, { users, texts });
     };
     await start([]);
   });
