@@ -37,8 +37,8 @@ export interface AdminContext extends MetricsSource {
   readonly views: ClusterViews;
   /** What is wrong by rules. */
   readonly alerts: Alerts;
-  /** What pages say. */
-  readonly texts: Texts;
+  /** What pages say, where that is not English. */
+  readonly texts: Texts | undefined;
   /** Tells open pages of its rounds. */
   readonly events: PageEvents;
   /** Messages that are being published again. */

@@ -35,8 +35,6 @@ import { DEFAULT_RULES } from "./alerts/rules.ts";
 import { BULK_REQUESTS_MAX, BulkGoes } from "./bulk.ts";
 import { ClusterViews } from "./console/cluster_views.ts";
 import { PageEvents } from "./console/events.ts";
-import { ENGLISH } from "./console/texts/english.tsx";
-import type { Texts } from "./console/texts/texts.ts";
 import type { AdminContext } from "./context.ts";
 import { nsqadminHttp } from "./http_api.ts";
 import { Logins } from "./login/logins.ts";
@@ -73,7 +71,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   readonly poller: Poller;
   readonly views: ClusterViews;
   readonly alerts: Alerts;
-  readonly texts: Texts;
+  readonly texts: NsqadminConfig["texts"];
   readonly events = new PageEvents();
   readonly activity = new ActivityLog();
   readonly bulk: BulkGoes;
@@ -100,10 +98,7 @@ export class Nsqadmin implements Daemon, AdminContext {
   #notifying: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(
-    { options, tls, token, users, waits = WAITS, texts = ENGLISH }: NsqadminConfig,
-    logger: Logger,
-  ) {
+  constructor({ options, tls, token, users, waits = WAITS, texts }: NsqadminConfig, logger: Logger) {
     this.#options = options;
     this.#token = token;
     this.waits = waits;

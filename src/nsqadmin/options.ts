@@ -280,7 +280,7 @@ export interface NsqadminConfig {
   readonly users?: UserFile | undefined;
   /** @default {WAITS} */
   readonly waits?: Waits;
-  /** What pages say. @default {ENGLISH} */
+  /** What pages say, where that is not English. */
   readonly texts?: Texts;
 }
 

@@ -10,6 +10,7 @@ import { HttpError } from "../../http/http_error.ts";
 import { allows, type Right, type Role, rolesOf, userOf } from "../access.ts";
 import type { AdminContext } from "../context.ts";
 import { type Settings, settingsOf } from "./settings.ts";
+import { ENGLISH } from "./texts/english.tsx";
 import type { Texts } from "./texts/texts.ts";
 
 /** The script says by it that it brings a page up to date. */
@@ -53,7 +54,7 @@ export function refusedRequest(admin: AdminContext, context: RequestContext): Pa
     isUpdate: context.request.headers.get(UPDATE_HEADER) !== undefined,
     paths: new Paths(options.basePath),
     settings: settingsOf(context),
-    texts: admin.texts,
+    texts: admin.texts ?? ENGLISH,
   };
 }
 
