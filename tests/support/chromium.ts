@@ -15,7 +15,7 @@ const START_TIMEOUT_MS = 60_000;
 const ANSWER_TIMEOUT_MS = 120_000;
 const LOAD_TIMEOUT_MS = 60_000;
 /** How long it may take to end. */
-const END_TIMEOUT_MS = 20_000;
+const END_TIMEOUT_MS = 60_000;
 
 /** What the protocol answers or tells. */
 interface Told {
@@ -78,14 +78,9 @@ export class Chromium implements AsyncDisposable {
     }).spawn();
     const address = Promise.withResolvers<string>();
     const log = readLog(process.stderr, address);
-    const late = setTimeout(() => kill(process), START_TIMEOUT_MS);
+    const late = setTimeout(() => address.reject(new Error("Chromium does not start")), START_TIMEOUT_MS);
     try {
       return new Chromium({ process, folder, socket: await connected(await address.promise), log });
-    } catch (error) {
-      kill(process);
-      await Promise.all([process.status, log]);
-      await folder[Symbol.asyncDispose]();
-      throw error;
     } finally {
       clearTimeout(late);
     }
@@ -129,12 +124,13 @@ export class Chromium implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Not by a signal: its own children would go on, and hold the log. It may end before it has answered.
+    // Not by a signal: what is started may be a script, and what it has started would go on. It may end before it has answered.
     await Promise.allSettled([this.send("Browser.close")]);
-    const late = setTimeout(() => kill(this.#process), END_TIMEOUT_MS);
     this.#socket.close();
-    await Promise.all([this.#process.status, this.#closed.promise, this.#log]);
-    clearTimeout(late);
+    const { promise: tooLate, reject } = Promise.withResolvers<never>();
+    const late = setTimeout(() => reject(new Error("Chromium does not end")), END_TIMEOUT_MS);
+    const ended = Promise.all([this.#process.status, this.#closed.promise, this.#log]);
+    await Promise.race([ended, tooLate]).finally(() => clearTimeout(late));
     await this.#folder[Symbol.asyncDispose]();
   }
 
@@ -303,15 +299,6 @@ export class ChromiumTab {
     } finally {
       clearTimeout(late);
     }
-  }
-}
-
-function kill(process: Deno.ChildProcess): void {
-  try {
-    process.kill("SIGKILL");
-  } catch (error) {
-    // It has ended already.
-    if (!(error instanceof TypeError)) throw error;
   }
 }
 
