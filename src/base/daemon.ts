@@ -9,6 +9,7 @@ import { variablesInForce } from "./environment.ts";
 import { errorText } from "./error_text.ts";
 import type { Logger } from "./logger.ts";
 import { Signals } from "./signals.ts";
+import { UncaughtFaults } from "./uncaught_faults.ts";
 
 /** A program that runs until it is told to stop. */
 export interface Daemon {
@@ -107,30 +108,4 @@ async function finish(daemon: Daemon, signals: Signals): Promise<Error | void> {
   const failure = await Promise.race([finished, again, daemon.failed]);
   signals.expectNoMore();
   return failure;
-}
-
-/** Errors and rejections that nobody has handled. */
-class UncaughtFaults implements Disposable {
-  readonly #report: (error: unknown) => void;
-
-  constructor(report: (error: unknown) => void) {
-    this.#report = report;
-    globalThis.addEventListener("error", this.#onError);
-    globalThis.addEventListener("unhandledrejection", this.#onRejection);
-  }
-
-  [Symbol.dispose](): void {
-    globalThis.removeEventListener("error", this.#onError);
-    globalThis.removeEventListener("unhandledrejection", this.#onRejection);
-  }
-
-  readonly #onError = (event: ErrorEvent): void => {
-    event.preventDefault();
-    this.#report(event.error);
-  };
-
-  readonly #onRejection = (event: PromiseRejectionEvent): void => {
-    event.preventDefault();
-    this.#report(event.reason);
-  };
 }

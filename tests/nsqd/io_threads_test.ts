@@ -5,8 +5,6 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { LOG_LEVELS, Logger } from "../../src/base/logger.ts";
-import { Nsqd } from "../../src/nsqd/nsqd.ts";
 import { loadNsqdOptions } from "../../src/nsqd/options.ts";
 import { SnappyDecoder, SnappyEncoder } from "../../src/protocol/snappy_frames.ts";
 import { type Certificates, certificateTest } from "../support/certificates.ts";
@@ -24,37 +22,11 @@ import {
   textOf,
 } from "../support/frames.ts";
 import { LayeredClient, type Layers } from "../support/layered_client.ts";
-import { nsqdTest, withDataPath } from "../support/nsqd_in_process.ts";
+import { nsqdTest } from "../support/nsqd_in_process.ts";
 import { Random } from "../support/random.ts";
+import { withThreads } from "../support/threaded_nsqd.ts";
 
 const THREADS = { ioThreads: 2 };
-
-/** An nsqd with threads and flags; its log is `lines`. */
-async function withThreads(
-  flags: readonly string[],
-  use: (nsqd: Nsqd & { readonly tcpAddress: string }, lines: readonly string[]) => Promise<void>,
-): Promise<void> {
-  await withDataPath(async (dataPath) => {
-    const start = loadNsqdOptions([
-      "--tcp-address=127.0.0.1:0",
-      "--http-address=",
-      "--https-address=",
-      `--data-path=${dataPath}`,
-      "--io-threads=2",
-      ...flags,
-    ]);
-    assert(start.kind === "run", JSON.stringify(start));
-    const lines: string[] = [];
-    const write = (line: string) => void lines.push(line.slice(27));
-    const nsqd = new Nsqd(start, new Logger({ prefix: "", level: LOG_LEVELS.info, write }));
-    await nsqd.start();
-    try {
-      await use(nsqd as Nsqd & { readonly tcpAddress: string }, lines);
-    } finally {
-      await nsqd.stop();
-    }
-  });
-}
 
 const LAYERS: readonly (readonly [name: string, layers: (made: Certificates) => Layers])[] = [
   ["no layer", () => ({})],

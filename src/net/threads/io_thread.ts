@@ -20,6 +20,7 @@ import {
   FROM_THREAD,
   type LayerRecord,
   type LogRecord,
+  type ThreadFault,
   type ThreadMessage,
   TO_THREAD,
 } from "./records.ts";
@@ -42,7 +43,7 @@ let lastServerId = 0;
 export interface IoThreadOwner {
   /** The bell of the main thread. */
   readonly mainBell: SharedArrayBuffer;
-  readonly logger: Pick<Logger, LogRecord["level"]>;
+  readonly logger: Pick<Logger, LogRecord["level"] | "debug">;
   /** A connection has been accepted. */
   opened(connection: ThreadConnection): void;
   /** The thread has ended, though nobody has told it to; its connections are lost already. */
@@ -76,6 +77,10 @@ export class IoThread {
     this.#up = new RingReader(up);
     this.#outbox = new Outbox(new RingWriter(down), this.#bell);
     this.#worker = new Worker(new URL("./io_worker.ts", import.meta.url), { type: "module", name: "io" });
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<ThreadFault>) => {
+      this.#died(data.reason);
+      for (const line of data.stack) owner.logger.debug(line);
+    });
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
       this.#died(event.message);
@@ -99,6 +104,11 @@ export class IoThread {
   accept(): void {
     if (!this.#accepts && this.#listens) this.#outbox.post(TO_THREAD.accept, 0);
     this.#accepts = this.#listens;
+  }
+
+  /** It has been told to accept connections. */
+  get accepts(): boolean {
+    return this.#accepts;
   }
 
   /** Accepts no more. It ends when the last connection has. */

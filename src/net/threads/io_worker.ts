@@ -7,7 +7,10 @@
  * @module
  */
 
+/// <reference lib="deno.worker" />
+
 import { AsyncGroup } from "../../base/async_group.ts";
+import { UncaughtFaults } from "../../base/uncaught_faults.ts";
 import type { Address } from "../../config/address.ts";
 import type { Connection } from "../connection.ts";
 import type { Layer } from "../layer.ts";
@@ -19,6 +22,7 @@ import {
   decodeCount,
   decodeRecord,
   encodeRecord,
+  faultOf,
   FROM_THREAD,
   type LayerRecord,
   type LogRecord,
@@ -52,6 +56,8 @@ class IoWorker {
     this.#mainBell = new Bell(mainBell);
     this.#down = new RingReader(down);
     this.#outbox = new Outbox(new RingWriter(up), this.#mainBell);
+    // A connection's task has nothing that it may fail with.
+    void this.#group.failed.then(fail);
     this.#outbox.post(FROM_THREAD.started, 0);
   }
 
@@ -147,6 +153,9 @@ class IoWorker {
 
 let worker: IoWorker | undefined;
 
+// Never disposed of: whatever this fails with is to end the thread, and to be a line of the log. The main one sees to both.
+new UncaughtFaults(fail);
+
 addEventListener("message", (event) => {
   const { data } = event as MessageEvent<ThreadMessage>;
   if ("options" in data) {
@@ -154,6 +163,9 @@ addEventListener("message", (event) => {
     return;
   }
   worker = new IoWorker(data);
-  // Whatever it fails with is to end the thread.
-  worker.run();
+  worker.run().catch(fail);
 });
+
+function fail(error: unknown): void {
+  self.postMessage(faultOf(error));
+}

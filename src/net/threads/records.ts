@@ -20,6 +20,7 @@
  * @module
  */
 
+import { errorText } from "../../base/error_text.ts";
 import type { TlsServerOptions } from "../../tls/acceptor.ts";
 
 /** What a thread says. */
@@ -90,6 +91,13 @@ export type ThreadMessage =
   }
   | { readonly server: number; readonly options: TlsServerOptions };
 
+/** What a thread says as a message: why it cannot go on. */
+export interface ThreadFault {
+  readonly reason: string;
+  /** Where that was, for who is to mend it. */
+  readonly stack: readonly string[];
+}
+
 /** What one connection may have on the way to its session that has not been read, in bytes. */
 export const READ_WINDOW = 128 * 1024;
 /** What one connection may have on the way to its socket that the system has not taken, in bytes. */
@@ -129,6 +137,12 @@ export function encodeRecord(value: unknown): Uint8Array {
 export function decodeRecord<Value>(bytes: Uint8Array, start: number, end: number): Value {
   // A view of shared memory cannot be decoded.
   return JSON.parse(DECODER.decode(bytes.slice(start, end))) as Value;
+}
+
+/** A fault for the other side. */
+export function faultOf(thrown: unknown): ThreadFault {
+  const stack = thrown instanceof Error ? thrown.stack?.split("\n").slice(1) : undefined;
+  return { reason: errorText(thrown), stack: stack ?? [] };
 }
 
 /** An error for the other side. */

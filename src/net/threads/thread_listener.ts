@@ -178,13 +178,19 @@ export class ThreadListener implements Listening {
       this.#lost = new Error(`an I/O thread has ended - ${reason}`);
       return;
     }
-    this.#logger.error(`TCP: an I/O thread has ended, with its connections; another is started - ${reason}`);
+    // Of one that has not come so far says so who has started it.
+    if (thread.accepts) {
+      this.#logger.error(
+        `TCP: an I/O thread has ended, with its connections; another is started - ${reason}`,
+      );
+    }
     const isEarly = performance.now() - started.startedMs < RESTART_PAUSE_MS;
     const timer = setTimeout(() => {
       this.#restarts.delete(timer);
       this.#startOne().catch((error) => {
         // One that is told to stop before it is there has not failed.
-        if (!this.#closed) this.#logger.error(`TCP: an I/O thread cannot start - ${errorText(error)}`);
+        if (this.#closed) return;
+        this.#logger.error(`TCP: an I/O thread cannot start, and is tried again - ${errorText(error)}`);
       });
     }, isEarly ? RESTART_PAUSE_MS : 0);
     this.#restarts.add(timer);

@@ -11,6 +11,7 @@ import { TlsServer } from "../../../src/net/tls_server.ts";
 import { certificateTest } from "../../support/certificates.ts";
 import { eventually } from "../../support/eventually.ts";
 import { bytesOf, textOf } from "../../support/frames.ts";
+import { breakDown, withWorkers } from "../../support/io_thread_faults.ts";
 
 type TcpAddress = Extract<Address, { kind: "tcp" }>;
 const ANY_PORT: TcpAddress = { kind: "tcp", hostname: "127.0.0.1", port: 0 };
@@ -122,28 +123,6 @@ function holds(what: string, assertions: () => unknown): Promise<true> {
     await assertions();
     return true as const;
   });
-}
-
-/** The workers that are started in `use`. */
-async function withWorkers(use: (workers: readonly Worker[]) => Promise<void>): Promise<void> {
-  const { Worker } = globalThis;
-  const workers: Worker[] = [];
-  globalThis.Worker = class extends Worker {
-    constructor(...given: ConstructorParameters<typeof Worker>) {
-      super(...given);
-      workers.push(this);
-    }
-  };
-  try {
-    await use(workers);
-  } finally {
-    globalThis.Worker = Worker;
-  }
-}
-
-/** A fault as any other: it is told of a certificate that is none. */
-function breakDown(worker: Worker): void {
-  worker.postMessage({ server: 1, options: null });
 }
 
 /** True when the other side has ended the connection. */
@@ -487,7 +466,7 @@ Deno.test("ThreadListener.listen() and serve() fail when a thread has ended mean
       const logger = new Logger({ prefix: "", level: LOG_LEVELS.info, write: () => {} });
       const listener = await ThreadListener.start(2, logger);
       if (listens) await listener.listen(ANY_PORT);
-      const ended = new Promise((resolve) => workers[0].addEventListener("error", resolve));
+      const ended = new Promise((resolve) => workers[0].addEventListener("message", resolve));
 
       breakDown(workers[0]);
       await ended;
@@ -515,4 +494,25 @@ Deno.test("ThreadListener.start() fails when a thread cannot be started", async 
   } finally {
     globalThis.Worker = Worker;
   }
+});
+
+Deno.test("ThreadListener tries again when another thread cannot be started, and says why", async () => {
+  await withWorkers(async (workers) => {
+    await using served = await Served.start({ threads: 1 });
+    const { Worker } = globalThis;
+    globalThis.Worker = class extends Worker {
+      constructor(url: URL, options: WorkerOptions) {
+        super(workers.length === 1 ? "data:text/javascript,throw new Error('no thread')" : url, options);
+      }
+    };
+
+    breakDown(workers[0]);
+
+    await holds("it serves again", async () => assertEquals(await served.askIfListening("again"), "again"));
+    assertEquals(served.lines.map((line) => line.replace(/ - .*/, "")), [
+      "ERROR: TCP: an I/O thread has ended, with its connections; another is started",
+      "ERROR: TCP: an I/O thread cannot start, and is tried again",
+    ]);
+    assertMatch(served.lines[1], / - Uncaught .*Error: no thread$/);
+  });
 });
