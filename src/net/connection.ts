@@ -18,6 +18,8 @@ export interface Connection {
   read(buffer: Uint8Array): Promise<number | null>;
   /** Writes some of the bytes; returns how many. */
   write(bytes: Uint8Array): Promise<number>;
+  /** Bytes that it may have taken to be written, and the system has not: they wait like those of an output. @default {0} */
+  readonly writeAhead?: number;
   /** Says that no more will be written, where the transport can: what the peer still sends can be read. */
   closeWrite?(): Promise<void>;
   /**

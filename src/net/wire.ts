@@ -41,11 +41,11 @@ export class Wire {
   /** What is put into the output waits for `flush()` to be called again. */
   held = false;
 
-  /** Above `pendingMax` bytes of output that wait, the wire is not writable. */
+  /** Above `pendingMax` bytes of output that wait, here and in the connection, the wire is not writable. */
   constructor(connection: Connection, owner: WireOwner, pendingMax: number) {
     this.#connection = connection;
     this.#owner = owner;
-    this.#pendingMax = pendingMax;
+    this.#pendingMax = pendingMax - (connection.writeAhead ?? 0);
   }
 
   get closed(): boolean {

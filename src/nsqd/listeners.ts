@@ -75,12 +75,19 @@ export class Listeners {
 
   /** Starts the threads that TCP connections are to have. @throws {Error} If they cannot be had. */
   async startThreads(
-    { tcpAddress, ioThreads }: Pick<SessionOptions, "tcpAddress" | "ioThreads">,
+    { tcpAddress, ioThreads, maxOutputPendingSizeBytes }: Pick<
+      SessionOptions,
+      "tcpAddress" | "ioThreads" | "maxOutputPendingSizeBytes"
+    >,
     logger: Logger,
   ): Promise<void> {
     if (ioThreads === 0 || parseAddress(tcpAddress)?.kind !== "tcp") return;
     const { ThreadListener } = await import("../net/threads/thread_listener.ts");
-    this.#threads = await ThreadListener.start(ioThreads, logger);
+    this.#threads = await ThreadListener.start({
+      threads: ioThreads,
+      logger,
+      outputMax: maxOutputPendingSizeBytes,
+    });
   }
 
   /** Listens for HTTP. @throws {Error} If one cannot listen; those that do already are to be closed. */

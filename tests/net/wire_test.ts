@@ -368,3 +368,13 @@ Deno.test("Wire sends nothing while a layer is being put on", async () => {
   assertEquals(early, []);
   assertEquals(sent(layer), ["_heartbeat_"]);
 });
+
+Deno.test("Wire.writable counts what the connection takes ahead", () => {
+  const { wire } = wireOver(Object.assign(new MemoryConnection("peer"), { writeAhead: 4 }));
+
+  wire.output.append(new Uint8Array(PENDING_MAX - 5));
+  const before = wire.writable;
+  wire.output.append(new Uint8Array(1));
+
+  assertEquals([before, wire.writable], [true, false]);
+});

@@ -12,6 +12,9 @@ import { ThreadListener } from "../../src/net/threads/thread_listener.ts";
 import { join } from "./frames.ts";
 import { testIoThreads } from "./io_threads.ts";
 
+/** What nsqd has by default. */
+const OUTPUT_MAX = 256 * 1024;
+
 /** Serves one connection to its end. */
 type Serve = (connection: Connection) => Promise<void>;
 
@@ -42,7 +45,7 @@ export class ThreadedSockets implements AsyncDisposable {
     const lines: string[] = [];
     const write = (line: string) => void lines.push(line.slice(27));
     const logger = new Logger({ prefix: "", level: LOG_LEVELS.info, write });
-    const listener = await ThreadListener.start(threads, logger);
+    const listener = await ThreadListener.start({ threads, logger, outputMax: OUTPUT_MAX });
     await listener.listen({ kind: "tcp", hostname: "127.0.0.1", port: 0 });
     return new ThreadedSockets(listener, logger, lines);
   }

@@ -44,6 +44,8 @@ export interface IoThreadOwner {
   /** The bell of the main thread. */
   readonly mainBell: SharedArrayBuffer;
   readonly logger: Pick<Logger, LogRecord["level"] | "debug">;
+  /** What a connection may have on the way to its socket, in bytes. */
+  readonly writeWindow: number;
   /** A connection has been accepted. */
   opened(connection: ThreadConnection): void;
   /** The thread has ended, though nobody has told it to; its connections are lost already. */
@@ -85,7 +87,8 @@ export class IoThread {
       event.preventDefault();
       this.#died(event.message);
     });
-    this.#send({ up, down, bell, mainBell: owner.mainBell });
+    const { mainBell, writeWindow } = owner;
+    this.#send({ up, down, bell, mainBell, writeWindow });
   }
 
   /** Settles when it is there. Rejects if it ends before. */
@@ -179,7 +182,8 @@ export class IoThread {
 
   #open(id: number, peer: string): void {
     const recordOf = (layer: Layer) => this.#recordOf(layer);
-    const connection = new ThreadConnection({ id, peer, outbox: this.#outbox, recordOf });
+    const { writeWindow } = this.#owner;
+    const connection = new ThreadConnection({ id, peer, outbox: this.#outbox, writeWindow, recordOf });
     this.#connections.set(id, connection);
     this.#owner.opened(connection);
   }

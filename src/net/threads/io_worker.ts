@@ -44,6 +44,7 @@ class IoWorker {
   readonly #mainBell: Bell;
   readonly #down: RingReader;
   readonly #outbox: Outbox;
+  readonly #writeWindow: number;
   readonly #connections = new Map<number, WorkerConnection>();
   readonly #group = new AsyncGroup();
   readonly #servers = new Map<number, PromiseWithResolvers<TlsServer>>();
@@ -51,10 +52,11 @@ class IoWorker {
   #lastId = 0;
   #accepts = false;
 
-  constructor({ up, down, bell, mainBell }: Extract<ThreadMessage, { up: unknown }>) {
+  constructor({ up, down, bell, mainBell, writeWindow }: Extract<ThreadMessage, { up: unknown }>) {
     this.#bell = new Bell(bell);
     this.#mainBell = new Bell(mainBell);
     this.#down = new RingReader(down);
+    this.#writeWindow = writeWindow;
     this.#outbox = new Outbox(new RingWriter(up), this.#mainBell);
     // A connection's task has nothing that it may fail with.
     void this.#group.failed.then(fail);
@@ -131,7 +133,12 @@ class IoWorker {
 
   async #serve(connection: Connection): Promise<void> {
     const id = this.#lastId = nextId(this.#lastId, this.#connections);
-    const served = new WorkerConnection(id, connection, this.#outbox);
+    const served = new WorkerConnection({
+      id,
+      connection,
+      outbox: this.#outbox,
+      writeWindow: this.#writeWindow,
+    });
     this.#connections.set(id, served);
     await served.closed;
     this.#connections.delete(id);

@@ -88,6 +88,8 @@ export type ThreadMessage =
     /** The thread's own bell, and that of the main one. */
     readonly bell: SharedArrayBuffer;
     readonly mainBell: SharedArrayBuffer;
+    /** What a connection may have on the way to its socket, in bytes. */
+    readonly writeWindow: number;
   }
   | { readonly server: number; readonly options: TlsServerOptions };
 
@@ -100,8 +102,14 @@ export interface ThreadFault {
 
 /** What one connection may have on the way to its session that has not been read, in bytes. */
 export const READ_WINDOW = 128 * 1024;
-/** What one connection may have on the way to its socket that the system has not taken, in bytes. */
-export const WRITE_WINDOW = 64 * 1024;
+/** What one connection may have on the way to its socket that the system has not taken, in bytes, where more may wait for it. */
+const WRITE_WINDOW = 64 * 1024;
+
+/** The same of `outputMax` bytes that may wait for a client in all: half of them are the output's in any case. */
+export function writeWindow(outputMax: number): number {
+  return Math.max(1, Math.min(WRITE_WINDOW, Math.floor(outputMax / 2)));
+}
+
 /** The longest payload of bytes that a connection's record has, but for one read, in bytes. */
 export const PIECE_SIZE_MAX = 64 * 1024;
 

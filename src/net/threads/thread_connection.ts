@@ -16,7 +16,6 @@ import {
   PIECE_SIZE_MAX,
   READ_WINDOW,
   TO_THREAD,
-  WRITE_WINDOW,
 } from "./records.ts";
 
 const NOTHING = new Uint8Array();
@@ -34,6 +33,8 @@ export interface ThreadConnectionOptions {
   readonly id: number;
   readonly peer: string;
   readonly outbox: Outbox;
+  /** What may be on the way to its socket, in bytes. */
+  readonly writeWindow: number;
   /** Tells the thread what the layer needs. */
   recordOf(layer: Layer): LayerRecord;
 }
@@ -41,6 +42,7 @@ export interface ThreadConnectionOptions {
 /** The session's side of a connection. */
 export class ThreadConnection implements Connection {
   readonly peer: string;
+  readonly writeAhead: number;
   readonly #id: number;
   readonly #outbox: Outbox;
   readonly #recordOf: (layer: Layer) => LayerRecord;
@@ -63,9 +65,10 @@ export class ThreadConnection implements Connection {
   /** Why nothing can be done with it any more: it is closed, or its thread has ended. */
   #fault: Error | undefined;
 
-  constructor({ id, peer, outbox, recordOf }: ThreadConnectionOptions) {
+  constructor({ id, peer, outbox, writeWindow, recordOf }: ThreadConnectionOptions) {
     this.#id = id;
     this.peer = peer;
+    this.writeAhead = writeWindow;
     this.#outbox = outbox;
     this.#recordOf = recordOf;
   }
@@ -94,7 +97,7 @@ export class ThreadConnection implements Connection {
   write(bytes: Uint8Array): Promise<number> {
     const error = this.#fault ?? this.#writeError;
     if (error) return Promise.reject(error);
-    if (this.#unwritten < WRITE_WINDOW) return Promise.resolve(this.#send(bytes));
+    if (this.#unwritten < this.writeAhead) return Promise.resolve(this.#send(bytes));
     const count = Promise.withResolvers<number>();
     this.#writing = { bytes, count };
     return count.promise;
@@ -212,7 +215,7 @@ export class ThreadConnection implements Connection {
 
   /** Gives the thread as much as it may have; returns how much. */
   #send(bytes: Uint8Array): number {
-    const most = WRITE_WINDOW - this.#unwritten;
+    const most = this.writeAhead - this.#unwritten;
     const piece = bytes.length > most ? bytes.subarray(0, most) : bytes;
     this.#outbox.post(TO_THREAD.data, this.#id, piece);
     this.#unwritten += piece.length;

@@ -24,6 +24,7 @@ import type { Connection } from "../connection.ts";
 import { admit, ConnectionListener, type ListenerClient, type Listening } from "../listener.ts";
 import { Bell, bellMemory } from "./bell.ts";
 import { IoThread, type IoThreadOwner } from "./io_thread.ts";
+import { writeWindow } from "./records.ts";
 import type { ThreadConnection } from "./thread_connection.ts";
 
 /** How long a thread may take until it is there, and until it listens, in ms: much, for a machine that does other things, too. */
@@ -36,9 +37,18 @@ const STOP_TIMEOUT_MS = 5000;
 type TcpAddress = Extract<Address, { kind: "tcp" }>;
 const NO_LIMITS: ConnectionLimits = { max: 0, perAddressMax: 0 };
 
+/** What threads are started with. */
+export interface ThreadsOptions {
+  readonly threads: number;
+  readonly logger: IoThreadOwner["logger"];
+  /** Bytes that may wait for one client to read them; a part of them does so in its thread. */
+  readonly outputMax: number;
+}
+
 /** Listens on a TCP address with threads. */
 export class ThreadListener implements Listening {
   readonly #logger: IoThreadOwner["logger"];
+  readonly #writeWindow: number;
   readonly #bellMemory = bellMemory();
   readonly #bell = new Bell(this.#bellMemory);
   readonly #threads = new Map<IoThread, { readonly startedMs: number }>();
@@ -54,12 +64,12 @@ export class ThreadListener implements Listening {
   #stopTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** Starts threads, which do nothing yet. @throws {Error} If they cannot be had. */
-  static async start(threads: number, logger: IoThreadOwner["logger"]): Promise<ThreadListener> {
+  static async start(options: ThreadsOptions): Promise<ThreadListener> {
     const problem = runtimeProblem();
     if (problem !== undefined) throw new Error(problem);
-    const listener = new ThreadListener(logger);
+    const listener = new ThreadListener(options);
     try {
-      await inTime("start", Array.from({ length: threads }, () => listener.#startOne()));
+      await inTime("start", Array.from({ length: options.threads }, () => listener.#startOne()));
     } catch (error) {
       listener.close();
       throw error;
@@ -67,8 +77,9 @@ export class ThreadListener implements Listening {
     return listener;
   }
 
-  private constructor(logger: IoThreadOwner["logger"]) {
+  private constructor({ logger, outputMax }: ThreadsOptions) {
     this.#logger = logger;
+    this.#writeWindow = writeWindow(outputMax);
     this.#refused = new Seldom((text) => logger.warn(`TCP: ${text}`));
     this.#running = this.#run();
   }
@@ -79,13 +90,19 @@ export class ThreadListener implements Listening {
     limits: ConnectionLimits = NO_LIMITS,
   ): Promise<void> {
     if (this.#lost) throw this.#lost;
-    // It is alone that tells whether the port is taken: those who share one do so with whoever does as well.
-    const first = new ConnectionListener(address);
-    const { text, port } = first;
-    first.close();
-    this.#admission = new Admission(limits);
-    this.#listens = { address: { ...address, port }, text };
-    await inTime("listen", [...this.#threads.keys()].map((thread) => thread.listen({ ...address, port })));
+    const isAny = address.port === 0;
+    // It is alone that tells whether the port is taken: those who share one do so with whoever does as well. A port that was free
+    // is shared from the beginning, so that nobody else can have it meanwhile.
+    const first = new ConnectionListener(address, { reusePort: isAny });
+    try {
+      const { text, port } = first;
+      if (!isAny) first.close();
+      this.#admission = new Admission(limits);
+      this.#listens = { address: { ...address, port }, text };
+      await inTime("listen", [...this.#threads.keys()].map((thread) => thread.listen({ ...address, port })));
+    } finally {
+      first.close();
+    }
   }
 
   get text(): string {
@@ -151,6 +168,7 @@ export class ThreadListener implements Listening {
     const thread = new IoThread({
       mainBell: this.#bellMemory,
       logger: this.#logger,
+      writeWindow: this.#writeWindow,
       opened: (connection) => this.#opened(connection),
       died: (thread, reason) => this.#died(thread, reason),
       stopped: (thread) => this.#threads.delete(thread),

@@ -11,15 +11,13 @@ import { SYSTEM_TIMERS, within } from "../../base/timers.ts";
 import { type Connection, UnreadConnection, writeAll } from "../connection.ts";
 import { type Layer, type Layered, putLayer } from "../layer.ts";
 import type { Outbox } from "./outbox.ts";
-import { encodeCount, encodeRecord, errorRecord, FROM_THREAD, READ_WINDOW, WRITE_WINDOW } from "./records.ts";
+import { encodeCount, encodeRecord, errorRecord, FROM_THREAD, READ_WINDOW } from "./records.ts";
 
 /** Bytes that are read at once at most: a window has room for two of them, so that one is read while the other is worked on. */
 const READ_SIZE_MAX = READ_WINDOW / 2;
 
 const NOTHING = new Uint8Array();
 
-/** So much is written before the session is told that as much more may come. */
-const WRITTEN_STEP = WRITE_WINDOW / 2;
 /** How long a peer may take for what the session takes for sent when it closes, in ms. */
 const LINGER_MS = 1000;
 
@@ -27,6 +25,15 @@ const LINGER_MS = 1000;
 interface Reading {
   readonly buffer: Uint8Array;
   readonly count: Promise<number | null>;
+}
+
+/** What a connection is given. */
+export interface WorkerConnectionOptions {
+  readonly id: number;
+  readonly connection: Connection;
+  readonly outbox: Outbox;
+  /** What may be on the way to the socket, in bytes. */
+  readonly writeWindow: number;
 }
 
 /** The thread's side of a connection. */
@@ -49,12 +56,15 @@ export class WorkerConnection {
   #output: Uint8Array[] = [];
   #writing: Promise<void> | undefined;
   #written = 0;
+  /** So much is written before the session is told that as much more may come. */
+  readonly #writtenStep: number;
   #isClosed = false;
 
-  constructor(id: number, connection: Connection, outbox: Outbox) {
+  constructor({ id, connection, outbox, writeWindow }: WorkerConnectionOptions) {
     this.#id = id;
     this.#connection = connection;
     this.#outbox = outbox;
+    this.#writtenStep = Math.ceil(writeWindow / 2);
     outbox.post(FROM_THREAD.opened, id, encodeRecord(connection.peer));
     void this.#read(connection);
   }
@@ -135,7 +145,7 @@ export class WorkerConnection {
         this.#output = [];
         await writeAll(this.#connection, bytes);
         this.#written += bytes.length;
-        if (this.#written < WRITTEN_STEP) continue;
+        if (this.#written < this.#writtenStep) continue;
         this.#post(FROM_THREAD.written, encodeCount(this.#written));
         this.#written = 0;
       }
@@ -153,12 +163,13 @@ export class WorkerConnection {
     try {
       for (;;) {
         while (this.#credit === 0 && this.#reads(connection)) {
+          // It may be for long, and what was read is in the ring.
+          buffer = NOTHING;
           this.#credited = Promise.withResolvers();
           await this.#credited.promise;
         }
         if (!this.#reads(connection)) return;
         const size = Math.min(this.#readSize.bytes, this.#credit);
-        // What it has brought is in the ring.
         if (buffer.length !== size) buffer = new Uint8Array(size);
         const reading = { buffer, count: connection.read(buffer) };
         this.#reading = reading;

@@ -6,7 +6,6 @@ import {
   PIECE_SIZE_MAX,
   READ_WINDOW,
   TO_THREAD,
-  WRITE_WINDOW,
 } from "../../../src/net/threads/records.ts";
 import { ThreadConnection } from "../../../src/net/threads/thread_connection.ts";
 import { bytesOf, join, textOf } from "../../support/frames.ts";
@@ -14,12 +13,19 @@ import { type PostedRecord, RecordRing } from "../../support/record_ring.ts";
 import { settle } from "../../support/settle.ts";
 
 const ID = 7;
+const WRITE_WINDOW = 64 * 1024;
 
 /** A connection whose thread is the test. */
 function connection(): { ring: RecordRing; near: ThreadConnection; receive(bytes: Uint8Array): void } {
   const ring = new RecordRing();
   const recordOf = (): LayerRecord => ({ kind: "snappy" });
-  const near = new ThreadConnection({ id: ID, peer: "127.0.0.1:1", outbox: ring.outbox, recordOf });
+  const near = new ThreadConnection({
+    id: ID,
+    peer: "127.0.0.1:1",
+    outbox: ring.outbox,
+    writeWindow: WRITE_WINDOW,
+    recordOf,
+  });
   return { ring, near, receive: (bytes) => near.received(bytes, 0, bytes.length) };
 }
 

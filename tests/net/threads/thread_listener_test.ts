@@ -17,6 +17,7 @@ type TcpAddress = Extract<Address, { kind: "tcp" }>;
 const ANY_PORT: TcpAddress = { kind: "tcp", hostname: "127.0.0.1", port: 0 };
 const NO_LIMITS: ConnectionLimits = { max: 0, perAddressMax: 0 };
 const MIB = 1024 * 1024;
+const OUTPUT_MAX = MIB;
 
 /** Sends back what comes, until the end. */
 async function echo(connection: Connection): Promise<void> {
@@ -59,7 +60,7 @@ class Served implements AsyncDisposable {
       level: LOG_LEVELS.info,
       write: (line) => lines.push(line.slice(27)),
     });
-    const listener = await ThreadListener.start(threads, logger);
+    const listener = await ThreadListener.start({ threads, logger, outputMax: OUTPUT_MAX });
     try {
       await listener.listen(address, limits);
     } catch (error) {
@@ -177,7 +178,7 @@ Deno.test("ThreadListener.listen() throws when the port is in use, also by one w
 
 Deno.test("ThreadListener.close() before it serves ends the threads and frees the port", async () => {
   const logger = new Logger({ prefix: "", level: LOG_LEVELS.info, write: () => {} });
-  const listener = await ThreadListener.start(2, logger);
+  const listener = await ThreadListener.start({ threads: 2, logger, outputMax: OUTPUT_MAX });
   await listener.listen(ANY_PORT);
   const address: TcpAddress = { kind: "tcp", hostname: "127.0.0.1", port: listener.port };
 
@@ -464,7 +465,7 @@ Deno.test("ThreadListener.listen() and serve() fail when a thread has ended mean
   for (const listens of [false, true]) {
     await withWorkers(async (workers) => {
       const logger = new Logger({ prefix: "", level: LOG_LEVELS.info, write: () => {} });
-      const listener = await ThreadListener.start(2, logger);
+      const listener = await ThreadListener.start({ threads: 2, logger, outputMax: OUTPUT_MAX });
       if (listens) await listener.listen(ANY_PORT);
       const ended = new Promise((resolve) => workers[0].addEventListener("message", resolve));
 
@@ -501,7 +502,7 @@ Deno.test("ThreadListener tries again when another thread cannot be started, and
     await using served = await Served.start({ threads: 1 });
     const { Worker } = globalThis;
     globalThis.Worker = class extends Worker {
-      constructor(url: URL, options: WorkerOptions) {
+      constructor(...[url, options]: ConstructorParameters<typeof Worker>) {
         super(workers.length === 1 ? "data:text/javascript,throw new Error('no thread')" : url, options);
       }
     };

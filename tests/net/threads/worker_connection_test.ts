@@ -7,7 +7,6 @@ import {
   type ErrorRecord,
   FROM_THREAD,
   READ_WINDOW,
-  WRITE_WINDOW,
 } from "../../../src/net/threads/records.ts";
 import { WorkerConnection } from "../../../src/net/threads/worker_connection.ts";
 import { bytesOf, join, textOf } from "../../support/frames.ts";
@@ -16,6 +15,7 @@ import { type PostedRecord, RecordRing } from "../../support/record_ring.ts";
 import { settle } from "../../support/settle.ts";
 
 const ID = 3;
+const WRITE_WINDOW = 64 * 1024;
 /** Room for a few reads. */
 const RING_SIZE = 256 * 1024;
 
@@ -23,7 +23,12 @@ const RING_SIZE = 256 * 1024;
 async function connection(capacity?: number) {
   const ring = new RecordRing(capacity);
   const socket = new MemoryConnection("127.0.0.1:1");
-  const worker = new WorkerConnection(ID, socket, ring.outbox);
+  const worker = new WorkerConnection({
+    id: ID,
+    connection: socket,
+    outbox: ring.outbox,
+    writeWindow: WRITE_WINDOW,
+  });
   await settle();
   return { ring, socket, worker, opened: ring.take() };
 }

@@ -1,9 +1,12 @@
 import { constants, deflateRawSync } from "node:zlib";
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
+import { TO_THREAD, writeWindow } from "../../../src/net/threads/records.ts";
+import { ThreadConnection } from "../../../src/net/threads/thread_connection.ts";
 import type { NsqdOptions } from "../../../src/nsqd/options.ts";
+import { Session } from "../../../src/nsqd/session/session.ts";
 import { SnappyEncoder } from "../../../src/protocol/snappy_frames.ts";
 import { eventually } from "../../support/eventually.ts";
-import { i32, identify, ids, join, pub, response } from "../../support/frames.ts";
+import { i32, identify, ids, join, MAGIC, pub, response } from "../../support/frames.ts";
 import {
   consumer,
   inMemory,
@@ -13,6 +16,7 @@ import {
   settle,
 } from "../../support/nsqd_in_memory.ts";
 import { nsqdTest } from "../../support/nsqd_in_process.ts";
+import { RecordRing } from "../../support/record_ring.ts";
 
 const OK = response("OK");
 const SECOND_MS = 1000;
@@ -399,6 +403,40 @@ limitsTest("Session sends messages up to --max-output-pending-size while they ar
   await settle();
   for (let i = 0; i < 10; i++) await settle();
   assertEquals(client.frames().length, 51);
+});
+
+limitsTest("Session counts what an I/O thread has not written yet as not read, too", {
+  maxOutputPendingSizeBytes: 10_000,
+}, async (nsqd) => {
+  const body = "x".repeat(1000 - 34);
+  const ring = new RecordRing();
+  const connection = new ThreadConnection({
+    id: 1,
+    peer: "127.0.0.1:5001",
+    outbox: ring.outbox,
+    writeWindow: writeWindow(10_000),
+    recordOf: () => ({ kind: "snappy" }),
+  });
+  const session = new Session(nsqd, connection);
+  const done = session.run();
+  const subscribes = join(MAGIC, "SUB t c\nRDY 100\n");
+  connection.received(subscribes, 0, subscribes.length);
+  await settle();
+  const dataLength = () =>
+    ring.take().filter(({ kind }) => kind === TO_THREAD.data)
+      .reduce((sum, { payload }) => sum + payload.length, 0);
+  connection.written(dataLength());
+
+  for (let i = 0; i < 51; i++) await publish(nsqd, body);
+
+  assertEquals([session.messageCount, dataLength()], [10, 5000]);
+  for (let i = 0; i < 20; i++) {
+    connection.written(2500);
+    await settle();
+  }
+  assertEquals([session.messageCount, dataLength()], [51, 46_000]);
+  session.close();
+  await done;
 });
 
 limitsTest("Session sends a message that is larger than --max-output-pending-size", {
