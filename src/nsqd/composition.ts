@@ -167,7 +167,10 @@ export function compose(start: Pick<NsqdStart, "options" | "tls">, logger: Logge
     clock,
     logger,
     usedBytes: () => Deno.memoryUsage().rss,
-    collect: collectGarbage,
+    collect: (type) => {
+      collectGarbage(type);
+      if (type === "major") listeners.collectGarbage();
+    },
     spill: hasDisk ? () => broker.spill() : undefined,
     room: hasDisk ? undefined : new MessageRoom({
       limitBytes: messagesSizeMax(start.options),

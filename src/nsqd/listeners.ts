@@ -90,6 +90,11 @@ export class Listeners {
     });
   }
 
+  /** Frees what connections have left in threads of their own. */
+  collectGarbage(): void {
+    this.#threads?.collectGarbage();
+  }
+
   /** Listens for HTTP. @throws {Error} If one cannot listen; those that do already are to be closed. */
   async openHttp(context: ListenersContext): Promise<void> {
     const { logger, clock, options, tlsServer, handler, adminHandler, onError } = context;

@@ -114,6 +114,11 @@ export class IoThread {
     return this.#accepts;
   }
 
+  /** Frees what nothing refers to there any more, soon. */
+  collectGarbage(): void {
+    this.#outbox.post(TO_THREAD.collect, 0);
+  }
+
   /** Accepts no more. It ends when the last connection has. */
   stop(): void {
     this.#outbox.post(TO_THREAD.stop, 0);

@@ -10,6 +10,8 @@
 /// <reference lib="deno.worker" />
 
 import { AsyncGroup } from "../../base/async_group.ts";
+import { collectGarbage } from "../../base/collect_garbage.ts";
+import { errorText } from "../../base/error_text.ts";
 import { UncaughtFaults } from "../../base/uncaught_faults.ts";
 import type { Address } from "../../config/address.ts";
 import type { Connection } from "../connection.ts";
@@ -111,6 +113,8 @@ class IoWorker {
         return void this.#accept();
       case TO_THREAD.stop:
         return this.#stop();
+      case TO_THREAD.collect:
+        return this.#collect();
       default:
         throw new Error(`There is no record of kind ${kind}`);
     }
@@ -118,12 +122,24 @@ class IoWorker {
 
   async #accept(): Promise<void> {
     this.#accepts = true;
-    const say = (level: LogRecord["level"]) => (text: string) =>
-      this.#outbox.post(FROM_THREAD.log, 0, encodeRecord({ level, text }));
+    const say = (level: LogRecord["level"]) => (text: string) => this.#log(level, text);
     const logger = { info: say("info"), warn: say("warn"), error: say("error") };
     const serve = (connection: Connection) => this.#serve(connection);
     await this.#listener?.serve(this.#group, { serve, logger, name: "TCP" });
     this.#outbox.post(FROM_THREAD.stopped, 0);
+  }
+
+  #log(level: LogRecord["level"], text: string): void {
+    this.#outbox.post(FROM_THREAD.log, 0, encodeRecord({ level, text }));
+  }
+
+  #collect(): void {
+    try {
+      collectGarbage("major");
+    } catch (error) {
+      // It may be that another thread begins to do so at the same moment, and takes away what it is begun by: the next time it succeeds.
+      this.#log("warn", `TCP: an I/O thread has not freed memory - ${errorText(error)}`);
+    }
   }
 
   #stop(): void {

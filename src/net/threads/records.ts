@@ -59,6 +59,8 @@ export const TO_THREAD = {
   unread: 7,
   unreadEnd: 8,
   close: 9,
+  /** Free what nothing refers to any more. */
+  collect: 10,
 } as const;
 
 /** A line for the log. */

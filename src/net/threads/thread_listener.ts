@@ -34,6 +34,9 @@ const RESTART_PAUSE_MS = 1000;
 /** How long threads may take to end, once they are told to, in ms. */
 const STOP_TIMEOUT_MS = 5000;
 
+/** Garbage is collected so often at most, in ms. */
+const COLLECT_INTERVAL_MS = 5000;
+
 type TcpAddress = Extract<Address, { kind: "tcp" }>;
 const NO_LIMITS: ConnectionLimits = { max: 0, perAddressMax: 0 };
 
@@ -61,6 +64,7 @@ export class ThreadListener implements Listening {
   /** A thread has ended before there was anything to serve. */
   #lost: Error | undefined;
   #closed = false;
+  #collectDueMs = 0;
   #stopTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** Starts threads, which do nothing yet. @throws {Error} If they cannot be had. */
@@ -132,6 +136,14 @@ export class ThreadListener implements Listening {
     for (const thread of this.#threads.keys()) thread.accept();
     await this.#running;
     clearTimeout(this.#stopTimer);
+  }
+
+  /** Has the threads free what nothing refers to any more, now and then: their connections wait while they do. */
+  collectGarbage(): void {
+    const nowMs = performance.now();
+    if (nowMs < this.#collectDueMs) return;
+    this.#collectDueMs = nowMs + COLLECT_INTERVAL_MS;
+    for (const thread of this.#threads.keys()) thread.collectGarbage();
   }
 
   close(): void {

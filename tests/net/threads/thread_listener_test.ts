@@ -517,3 +517,15 @@ Deno.test("ThreadListener tries again when another thread cannot be started, and
     assertMatch(served.lines[1], / - Uncaught .*Error: no thread$/);
   });
 });
+
+Deno.test("ThreadListener.collectGarbage() leaves threads as they are", async () => {
+  await using served = await Served.start({ threads: 1 });
+  const conns = await Promise.all(Array.from({ length: 10 }, () => served.connect()));
+  for (const conn of conns) assertEquals(await say(conn, "before"), "before");
+
+  served.listener.collectGarbage();
+
+  for (const conn of conns) assertEquals(await say(conn, "after"), "after");
+  for (const conn of conns) conn.close();
+  assertEquals(served.lines, []);
+});
