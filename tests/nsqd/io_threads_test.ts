@@ -179,6 +179,19 @@ nsqdTest(
   { ...THREADS, maxConnections: 3 },
 );
 
+nsqdTest(
+  "Nsqd with I/O threads lets a client in that comes again as soon as it has been disconnected",
+  async (nsqd) => {
+    for (let i = 0; i < 100; i++) {
+      using client = await nsqd.connect();
+      assertEquals(await client.ask(pub("t", "b")), "OK");
+      await client.send("NOPE\n");
+      await client.rest();
+    }
+  },
+  { ...THREADS, maxConnections: 1 },
+);
+
 nsqdTest("Nsqd with I/O threads says in its configuration how many there are", async (nsqd) => {
   const answer = await fetch(`${nsqd.httpUrl}/config/io_threads`);
 

@@ -63,6 +63,9 @@ export class ThreadListener implements Listening {
   #serving: { readonly group: AsyncGroup; readonly client: ListenerClient<ThreadConnection> } | undefined;
   /** A thread has ended before there was anything to serve. */
   #lost: Error | undefined;
+  /** Who has come in this pass, and who in the one before. */
+  #arrived: ThreadConnection[] = [];
+  #waiting: ThreadConnection[] = [];
   #closed = false;
   #collectDueMs = 0;
   #stopTimer: ReturnType<typeof setTimeout> | undefined;
@@ -157,10 +160,18 @@ export class ThreadListener implements Listening {
     this.#bell.ring();
   }
 
-  /** Works on what threads bring, until there are none and there will be none. */
+  /**
+   * Works on what threads bring, until there are none and there will be none. Who has come is let in a pass later, when all is known
+   * that was before, on other threads, too: a client that comes again as soon as it has gone finds its place free.
+   */
   async #run(): Promise<void> {
-    const isBusy = () => this.#isOver || [...this.#threads.keys()].some((thread) => thread.isBusy);
+    const isBusy = () =>
+      this.#isOver || this.#arrived.length + this.#waiting.length > 0 ||
+      [...this.#threads.keys()].some((thread) => thread.isBusy);
     while (!this.#isOver) {
+      for (const connection of this.#waiting) this.#admit(connection);
+      this.#waiting = this.#arrived;
+      this.#arrived = [];
       for (const thread of this.#threads.keys()) thread.take();
       await this.#bell.rest(isBusy);
     }
@@ -181,7 +192,7 @@ export class ThreadListener implements Listening {
       mainBell: this.#bellMemory,
       logger: this.#logger,
       writeWindow: this.#writeWindow,
-      opened: (connection) => this.#opened(connection),
+      opened: (connection) => void this.#arrived.push(connection),
       died: (thread, reason) => this.#died(thread, reason),
       stopped: (thread) => this.#threads.delete(thread),
     });
@@ -192,7 +203,7 @@ export class ThreadListener implements Listening {
     if (this.#serving) thread.accept();
   }
 
-  #opened(connection: ThreadConnection): void {
+  #admit(connection: ThreadConnection): void {
     if (this.#closed || !this.#serving) return connection.close();
     const { group, client } = this.#serving;
     admit(connection, group, client, { admission: this.#admission, refused: this.#refused });

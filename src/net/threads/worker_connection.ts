@@ -131,10 +131,11 @@ export class WorkerConnection {
     if (this.#writing) await within(SYSTEM_TIMERS, LINGER_MS, this.#writing);
     if (this.#isClosed) return;
     this.#isClosed = true;
+    // Before the peer can see it and come again: whoever counts hears of the end first.
+    this.#outbox.post(FROM_THREAD.closed, this.#id);
     this.#connection.close();
     this.#layer?.below.close();
     this.#credited?.resolve();
-    this.#outbox.post(FROM_THREAD.closed, this.#id);
     this.#closed.resolve();
   }
 

@@ -509,11 +509,13 @@ Deno.test("ThreadListener tries again when another thread cannot be started, and
 
     breakDown(workers[0]);
 
+    await holds("it is told", () => {
+      assertEquals(served.lines.map((line) => line.replace(/ - .*/, "")), [
+        "ERROR: TCP: an I/O thread has ended, with its connections; another is started",
+        "ERROR: TCP: an I/O thread cannot start, and is tried again",
+      ]);
+    });
     await holds("it serves again", async () => assertEquals(await served.askIfListening("again"), "again"));
-    assertEquals(served.lines.map((line) => line.replace(/ - .*/, "")), [
-      "ERROR: TCP: an I/O thread has ended, with its connections; another is started",
-      "ERROR: TCP: an I/O thread cannot start, and is tried again",
-    ]);
     assertMatch(served.lines[1], / - Uncaught .*Error: no thread$/);
   });
 });
