@@ -12,7 +12,6 @@ import { RawClient } from "../support/frames_client.ts";
 import type { Random } from "../support/random.ts";
 import type { Bystanders, HostileScenario, Target } from "./scenario.ts";
 import { crowd, stranger } from "./strangers.ts";
-import { HEARTBEAT_MS } from "./witness.ts";
 
 const FILES_MAX = 150;
 const CONNECTIONS = 300;
@@ -31,6 +30,7 @@ const TOPIC = "hostile";
 /** The smaller they are, the more of the disk they find. */
 const BODIES = [100_000, 10_000, 1000, 10].map((length) => new Uint8Array(length));
 
+const HEARTBEAT_MS = 1500;
 /** Longer than two heartbeats of those who work, and than the timeouts of their messages and of idle HTTP. */
 const STILL_MS = 2 * HEARTBEAT_MS + 100;
 
@@ -84,7 +84,8 @@ export const EXHAUSTION_SCENARIOS: readonly HostileScenario[] = [
   {
     name: "exhaustion: it stands still for longer than clients may",
     program: "nsqd",
-    args: ["--msg-timeout=1s", "--http-idle-timeout=1s"],
+    args: ["--msg-timeout=2500ms", "--http-idle-timeout=2500ms"],
+    heartbeatMs: HEARTBEAT_MS,
     attack: standStill,
   },
 ];

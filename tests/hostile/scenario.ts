@@ -37,6 +37,8 @@ export interface HostileScenario {
   readonly filesMax?: number;
   /** Whoever publishes may be refused until the attack has ended. @default {false} */
   readonly mayRefuse?: boolean;
+  /** Between two heartbeats of who consumes beside the attack, in ms. @default {60000} */
+  readonly heartbeatMs?: number;
   /** Plays it once; everything that is random comes from `random`. */
   attack(target: Target, random: Random, bystanders: Bystanders): Promise<void>;
 }

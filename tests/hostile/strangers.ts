@@ -7,13 +7,12 @@
 
 import { AssertionError } from "@std/assert";
 import { every } from "../../src/base/every.ts";
+import { PATIENCE_MS } from "../support/eventually.ts";
 import { bytesOf, join } from "../support/frames.ts";
 
 /** How a stranger goes: in order, when the daemon closes, or without a word (which resets what is unread). */
 export type Leaving = "closed" | "refused" | "vanishing";
 
-/** Who is not refused within this will not be. */
-const REFUSAL_TIMEOUT_MS = 30_000;
 /** Between one byte of a slow stranger and the next. */
 const DRIP_MS = 100;
 
@@ -65,7 +64,7 @@ async function withConnection(
     port: Number(address.slice(end + 1)),
   });
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new AssertionError("Nobody refuses a stranger")), REFUSAL_TIMEOUT_MS);
+  const timer = setTimeout(() => reject(new AssertionError("Nobody refuses a stranger")), PATIENCE_MS);
   try {
     await Promise.race([talk(connection), late]);
   } catch (error) {

@@ -7,9 +7,6 @@
 
 import type { Bystanders, HostileScenario, Target } from "./scenario.ts";
 
-/** Between two heartbeats of who consumes, in ms: the least that a client may ask for. */
-export const HEARTBEAT_MS = 1000;
-
 /** What they have seen. */
 export interface Testimony {
   /** How often they have asked for something. */
@@ -26,6 +23,8 @@ export interface WitnessTask {
   readonly target: Target;
   /** Publishes may be refused until the attack has ended. */
   readonly mayRefuse: boolean;
+  /** Between two heartbeats of who consumes, in ms. */
+  readonly heartbeatMs: number;
 }
 
 /** What the thread says: that it is there, how it fares each time that it asks, and at the end what it has seen. */

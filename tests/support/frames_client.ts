@@ -10,6 +10,9 @@ import { bytesOf, type Frame, FrameReader, join, MAGIC, type MessageFrame } from
 
 const READ_SIZE = 64 * 1024;
 
+/** The other side has ended a connection, where something was expected of it. */
+export class EndedError extends AssertionError {}
+
 /** A connected client. */
 export class RawClient implements Disposable {
   readonly #connection: Deno.Conn;
@@ -41,7 +44,7 @@ export class RawClient implements Disposable {
   /** The next frame. */
   async frame(): Promise<Frame> {
     const frame = await this.#next();
-    if (frame === undefined) throw new AssertionError("The connection has ended, a frame was expected");
+    if (frame === undefined) throw new EndedError("The connection has ended, a frame was expected");
     return frame;
   }
 

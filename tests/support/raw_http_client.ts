@@ -4,7 +4,7 @@
  * @module
  */
 
-import { assert } from "@std/assert";
+import { EndedError } from "./frames_client.ts";
 
 /** A connection, and what has been received on it. */
 export class RawHttpClient implements Disposable {
@@ -89,7 +89,7 @@ export class RawHttpClient implements Disposable {
         return taken;
       }
       const count = await this.#connection.read(buffer);
-      assert(count !== null, `ended after ${JSON.stringify(this.#text)}`);
+      if (count === null) throw new EndedError(`ended after ${JSON.stringify(this.#text)}`);
       this.#text += new TextDecoder().decode(buffer.subarray(0, count));
     }
   }
