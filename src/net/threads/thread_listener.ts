@@ -28,7 +28,7 @@ import { writeWindow } from "./records.ts";
 import type { ThreadConnection } from "./thread_connection.ts";
 
 /** How long a thread may take until it is there, and until it listens, in ms: much, for a machine that does other things, too. */
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 120_000;
 /** One that has ended sooner after its start is not started again at once, but after so long, in ms. */
 const RESTART_PAUSE_MS = 1000;
 /** How long threads may take to end, once they are told to, in ms. */
