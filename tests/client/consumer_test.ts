@@ -164,7 +164,7 @@ Deno.test("Consumer.run() touches what takes long, if that is wanted", async () 
 
   await nsqd.deliver(["a"]);
 
-  await eventually("it is touched", () => nsqd.lines("TOUCH").length === 1);
+  await eventually("it is touched", () => nsqd.lines("TOUCH").length >= 1);
   end();
   await eventually("it is finished", () => nsqd.lines("FIN").length === 1);
 });
@@ -198,7 +198,7 @@ Deno.test("Consumer counts a refused FIN as a failure", async () => {
 
   await nsqd.send("error", `E_FIN_FAILED FIN ${ID(0)} failed ID not in flight`);
 
-  await eventually("it holds back", () => nsqd.lines("RDY").at(-1) === "RDY 0");
+  await eventually("it holds back", () => nsqd.lines("RDY").includes("RDY 0"));
   assertEquals([nsqd.connections, consumer.stats.backoffLevel], [1, 1]);
 });
 

@@ -81,7 +81,7 @@ Deno.test("Consumer asks again at once when it loses a node, and connects again 
   nsqd.drop();
 
   await eventually("it is connected again", () => nsqd.connections === 2);
-  await eventually("it has asked again", () => lookupd.requests.length === 2);
+  await eventually("it has asked again", () => lookupd.requests.length >= 2);
 });
 
 Deno.test("Consumer keeps a connection to a node that is not listed any more, but does not make it anew", async () => {
@@ -97,7 +97,9 @@ Deno.test("Consumer keeps a connection to a node that is not listed any more, bu
   await eventually("it is connected", () => consumer.stats.nodes.length === 1);
 
   lookupd.nodes = [];
-  await eventually("it has asked again", () => lookupd.requests.length > 2);
+  for (let told = await next(statuses, "discovered"); told.kind === "discovered" && told.nodes.length > 0;) {
+    told = await next(statuses, "discovered");
+  }
   assertEquals(consumer.stats.nodes.length, 1);
 
   nsqd.drop();
@@ -117,7 +119,7 @@ Deno.test("Consumer asks again soon while a node that it has lost is not listed"
   lookupd.nodes = [];
   nsqd.drop();
   await next(statuses, "disconnected");
-  await eventually("it has asked", () => lookupd.requests.length === 2);
+  await eventually("it has asked", () => lookupd.requests.length >= 2);
   lookupd.nodes = [nsqd.address];
 
   // The interval is a minute.

@@ -3,6 +3,7 @@ import { ConnectionError, Consumer, NsqdError, Producer } from "../../src/client
 import { connectFailure } from "../support/connect_failure.ts";
 import { eventually } from "../support/eventually.ts";
 import { nsqdTest } from "../support/nsqd_in_process.ts";
+import { deadAddress } from "../support/ports.ts";
 
 nsqdTest("Producer publishes over HTTP: messages, batches, deferred ones", async (nsqd) => {
   await using producer = new Producer({ nsqd: [nsqd.httpUrl] });
@@ -45,13 +46,11 @@ nsqdTest("Producer keeps a node of HTTP by asking whether it is there", async (n
   await nsqd.nsqd.stop();
 
   for await (const { kind } of statuses) if (kind === "disconnected") break;
-  assertEquals(producer.stats.nodes, []);
+  await eventually("there is no node", () => producer.stats.nodes.length === 0);
 });
 
 Deno.test("Producer tells of a node of HTTP that is not there", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const url = `http://127.0.0.1:${listener.addr.port}`;
-  listener.close();
+  const url = `http://${deadAddress()}`;
   await using producer = new Producer({ nsqd: [url] });
 
   const error = await connectFailure(producer);

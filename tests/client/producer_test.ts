@@ -10,6 +10,7 @@ import {
 } from "../../src/client/mod.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeNsqd, HANG_UP, SILENCE } from "../support/fake_nsqd.ts";
+import { deadAddress, freePort } from "../support/ports.ts";
 
 const RECONNECT = { minMs: 1, maxMs: 5 };
 
@@ -158,9 +159,7 @@ Deno.test("Producer.publish() rejects when the attempts are used up", async () =
 });
 
 Deno.test("Producer.publish() rejects in time when no node can be reached, and says why", async () => {
-  const nobody = new FakeNsqd();
-  await nobody[Symbol.asyncDispose]();
-  await using producer = producerOf(nobody, { timeoutMs: 50 });
+  await using producer = producerOf({ address: deadAddress() }, { timeoutMs: 50 });
   const statuses = producer.status();
   const [ready] = await Promise.allSettled([producer.ready(AbortSignal.timeout(20)), statuses.next()]);
   assertEquals(ready.status, "rejected");
@@ -174,6 +173,8 @@ Deno.test("Producer.publish() rejects in time when no node can be reached, and s
 Deno.test("Producer.publish() is ambiguous when it is not answered in time", async () => {
   await using nsqd = new FakeNsqd({ answer: () => SILENCE });
   await using producer = producerOf(nsqd, { timeoutMs: 50 });
+  // Only connected, it sends at once.
+  await producer.ready();
 
   const error = await assertRejects(() => producer.publish("orders", "a"), PublishError);
 
@@ -181,10 +182,8 @@ Deno.test("Producer.publish() is ambiguous when it is not answered in time", asy
 });
 
 Deno.test("Producer.publish() waits for a node that comes later", async () => {
-  const before = new FakeNsqd();
-  const { port } = before;
-  await before[Symbol.asyncDispose]();
-  await using producer = producerOf(before);
+  const port = freePort();
+  await using producer = producerOf({ address: `127.0.0.1:${port}` });
   const statuses = producer.status();
   const published = producer.publish("orders", "a");
   for await (const { kind } of statuses) if (kind === "connect-failed") break;
@@ -268,7 +267,7 @@ Deno.test("new Producer() refuses to have nothing to connect to, and addresses t
   assertThrows(() => new Producer({ lookupd: ["4161"] }), TypeError, "Not an address");
 });
 
-function producerOf(nsqd: FakeNsqd, options: Partial<ProducerOptions> = {}): Producer {
+function producerOf(nsqd: Pick<FakeNsqd, "address">, options: Partial<ProducerOptions> = {}): Producer {
   return new Producer({ nsqd: [nsqd.address], reconnect: RECONNECT, ...options });
 }
 

@@ -1,9 +1,10 @@
-import { assert, assertEquals, assertMatch, assertNotEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { Answer, HeaderBlock } from "../../src/http/answer.ts";
 import type { Address } from "../../src/config/address.ts";
 import type { HttpRequest } from "../../src/http/http_request.ts";
 import { eventually } from "../support/eventually.ts";
 import { READ_SIZE_MAX, sum, TestHttpServer, WAYS } from "../support/http_server.ts";
+import { freePort } from "../support/ports.ts";
 import { RawHttpClient } from "../support/raw_http_client.ts";
 import { Variables } from "../support/variables.ts";
 
@@ -340,7 +341,8 @@ for (const [name, serve] of WAYS) {
   });
 
   Deno.test(`HttpServer.close() of ${name} ends idle connections and frees the port`, async () => {
-    const server = new TestHttpServer({ serve });
+    const address: Address = { kind: "tcp", hostname: "127.0.0.1", port: freePort() };
+    const server = new TestHttpServer({ serve, address });
     using client = await server.connect();
     await client.send(PING);
     await client.response();
@@ -348,7 +350,6 @@ for (const [name, serve] of WAYS) {
     await server.close();
 
     assert(await client.ended());
-    const address: Address = { kind: "tcp", hostname: "127.0.0.1", port: server.port };
     await new TestHttpServer({ serve, address }).close();
   });
 
@@ -388,22 +389,28 @@ for (const [name, serve] of WAYS) {
   });
 }
 
-Deno.test("serveHttp() is not moved by the environment", async () => {
-  Deno.env.set("DENO_SERVE_ADDRESS", "tcp:127.0.0.1:1");
-  try {
-    await using server = new TestHttpServer();
+// Such as is no harm to the servers of tests that run in this process at the same time.
+const PLATFORM_ADDRESS = "tcp:127.0.0.1:0";
 
-    assertNotEquals(server.port, 1);
-    assertEquals(await (await fetch(`${server.url}/ping`)).text(), "OK");
-  } finally {
-    Deno.env.delete("DENO_SERVE_ADDRESS");
-  }
+Deno.test("serveHttp() is not moved by the environment", async () => {
+  await withFolder(async (folder) => {
+    const path = `${folder}/http.sock`;
+    Deno.env.set("DENO_SERVE_ADDRESS", PLATFORM_ADDRESS);
+    try {
+      await using server = new TestHttpServer({ address: { kind: "unix", path } });
+      using client = new RawHttpClient(await Deno.connect({ transport: "unix", path }));
+      await client.send(PING);
+
+      assertEquals([server.server.address, await client.response()], [path, "HTTP/1.1 200 OK OK"]);
+    } finally {
+      Deno.env.delete("DENO_SERVE_ADDRESS");
+    }
+  });
 });
 
 Deno.test("serveHttp() serves where the platform leads its traffic on Deno Deploy", async () => {
   using _platform = new Variables({ DENO_DEPLOY: "1" });
-  const platform = "tcp:127.0.0.1:0";
-  Deno.env.set("DENO_SERVE_ADDRESS", platform);
+  Deno.env.set("DENO_SERVE_ADDRESS", PLATFORM_ADDRESS);
   try {
     await using server = new TestHttpServer({ address: { kind: "tcp", hostname: "127.0.0.9", port: 0 } });
 

@@ -6,6 +6,7 @@ import type { Connection } from "../../src/net/connection.ts";
 import { ConnectionListener, type ListenerClient, type ListenerOptions } from "../../src/net/listener.ts";
 import { eventually } from "../support/eventually.ts";
 import { bytesOf, textOf } from "../support/frames.ts";
+import { freePort } from "../support/ports.ts";
 import { settle } from "../support/settle.ts";
 
 const ANY_PORT: Address = { kind: "tcp", hostname: "127.0.0.1", port: 0 };
@@ -215,13 +216,13 @@ for (const hostname of ["127.0.0.1", ""]) {
 }
 
 Deno.test("ConnectionListener.close() may be called again, and frees the port", () => {
-  const listener = new ConnectionListener(ANY_PORT);
-  const { port } = listener;
+  const address = { kind: "tcp", hostname: "127.0.0.1", port: freePort() } as const;
+  const listener = new ConnectionListener(address);
 
   listener.close();
   listener.close();
 
-  new ConnectionListener({ kind: "tcp", hostname: "127.0.0.1", port }).close();
+  new ConnectionListener(address).close();
 });
 
 Deno.test("ConnectionListener serves on a unix socket, whose file goes with it", async () => {
@@ -257,20 +258,18 @@ Deno.test("ConnectionListener names the peer of a unix socket @, as Go does", as
 });
 
 Deno.test("ConnectionListener leaves the mode of a unix socket to the process's umask, as NSQ does", async () => {
-  const before = Deno.umask(0o077);
-  try {
-    await withFolder((folder) => {
-      const path = `${folder}/nsqd.sock`;
-      const listener = new ConnectionListener({ kind: "unix", path });
-      const { mode } = Deno.statSync(path);
-      listener.close();
-
-      assertEquals((mode ?? 0) & 0o777, 0o700);
-      return Promise.resolve();
-    });
-  } finally {
+  await withFolder((folder) => {
+    const path = `${folder}/nsqd.sock`;
+    // It is the whole process's, in which other tests run: for no longer than needed.
+    const before = Deno.umask(0o077);
+    const listener = new ConnectionListener({ kind: "unix", path });
     Deno.umask(before);
-  }
+    const { mode } = Deno.statSync(path);
+    listener.close();
+
+    assertEquals((mode ?? 0) & 0o777, 0o700);
+    return Promise.resolve();
+  });
 });
 
 Deno.test("ConnectionListener.close() takes it that the socket's file is gone already", async () => {
@@ -380,8 +379,8 @@ Deno.test("ConnectionListener.serve() listens again on its port when the listene
   const listen = Deno.listen;
   try {
     Deno.listen = ((options: Deno.TcpListenOptions) => real = listen(options)) as typeof Deno.listen;
-    await using served = new Served();
-    const { port } = served;
+    const port = freePort();
+    await using served = new Served({ kind: "tcp", hostname: "127.0.0.1", port });
 
     real?.close();
     await eventually("the new one", () => served.lines.length > 0);

@@ -11,6 +11,7 @@ import { testIoThreadsFlags } from "../support/io_threads.ts";
 import { LayeredClient } from "../support/layered_client.ts";
 import { withDataPath } from "../support/nsqd_in_process.ts";
 import { nsqdCommand } from "../support/nsqd_process.ts";
+import { freePort } from "../support/ports.ts";
 
 const PUBLISHER = "publisher-0123456789";
 const READER = "reader-0123456789";
@@ -72,7 +73,8 @@ class ReloadedNsqd {
     const start = loadNsqdOptions([
       "--tcp-address=127.0.0.1:0",
       "--http-address=127.0.0.1:0",
-      "--https-address=127.0.0.1:0",
+      // It listens there again for another certificate.
+      `--https-address=127.0.0.1:${freePort()}`,
       `--data-path=${dataPath}`,
       `--tls-cert=${folder}/cert.pem`,
       `--tls-key=${folder}/key.pem`,
