@@ -12,6 +12,7 @@
  * @module
  */
 
+import { PATIENCE_MS } from "../support/eventually.ts";
 import { Flags } from "../support/flags.ts";
 import { Random } from "../support/random.ts";
 import { planRound, planServer } from "./kill_plan.ts";
@@ -36,8 +37,10 @@ export interface CampaignOptions {
   readonly awaitLongDeferrals?: boolean;
   /** Which topics must lose nothing; by default those that are not in memory. */
   readonly durable?: (topic: string) => boolean;
-  /** How long it may take until all that is left is delivered. @default {30000} */
+  /** How long it may take until all that is left is delivered. @default {PATIENCE_MS} */
   readonly drainTimeoutMs?: number;
+  /** How long a start may take, in ms: what it reads is bounded by what is unfinished. @default {Infinity} */
+  readonly startMsMax?: number;
   /** Told of each round. */
   readonly onRound?: (round: number, counts: RecordCounts) => void;
 }
@@ -61,9 +64,6 @@ export interface CampaignReport extends RecordCounts {
 /** Rounds on one data path, one of which has long deferrals in its first half. */
 const ROUNDS_OF_PATH = [2, 5, 12, 40];
 const LONG_DEFERRALS_FROM = 10;
-const DRAIN_TIMEOUT_MS = 30_000;
-/** A start must not take longer, in ms: what it reads is bounded by what is unfinished. */
-const START_MAX_MS = 5000;
 
 /**
  * Runs a campaign.
@@ -71,10 +71,10 @@ const START_MAX_MS = 5000;
  * @throws {LossError} When a round fails; the message says how to see it again.
  */
 export async function killCampaign(options: CampaignOptions): Promise<CampaignReport> {
-  const { seed, rounds, workMsMax = 1500, bulkMax = 2000, awaitLongDeferrals = false } = options;
+  const { seed, rounds, workMsMax = 1500, bulkMax = 2000, startMsMax = Infinity } = options;
   const pathOptions = {
     durable: options.durable ?? ((topic: string) => !topic.startsWith("memory")),
-    drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
+    drainTimeoutMs: options.drainTimeoutMs ?? PATIENCE_MS,
   };
   const random = new Random(seed);
   const paths: PathFigures[] = [];
@@ -89,9 +89,9 @@ export async function killCampaign(options: CampaignOptions): Promise<CampaignRe
         await path.round(planRound(seed + at, { workMsMax, bulkMax, longDeferrals }));
         options.onRound?.(at, path.record.counts);
       }
-      if (awaitLongDeferrals) await path.deliverRest();
+      if (options.awaitLongDeferrals) await path.deliverRest();
       await path.stop();
-      const slow = path.counts.startsMs.find((ms) => ms > START_MAX_MS);
+      const slow = path.counts.startsMs.find((ms) => ms > startMsMax);
       if (slow !== undefined) throw new LossError(`a start took ${slow} ms`, { path });
     } catch (error) {
       await path.abandon();
@@ -157,6 +157,7 @@ if (import.meta.main) {
       workMsMax: 2500,
       bulkMax: 12_000,
       awaitLongDeferrals: true,
+      startMsMax: 5000,
       onRound: (round, { acked, delivered }) => {
         if (round % 10 === 9) {
           console.log(`round ${round + 1}: ${acked} acknowledged, ${delivered} delivered on this data path`);

@@ -5,7 +5,7 @@
  */
 import { assertEquals, assertLessOrEqual } from "@std/assert";
 import { RawClient } from "../support/frames_client.ts";
-import { identify, pub, response } from "../support/frames.ts";
+import { identify, type MessageFrame, pub, response } from "../support/frames.ts";
 import { startNsqd } from "../support/nsqd_process.ts";
 import { SteppedClock } from "../support/stepped_clock.ts";
 
@@ -40,7 +40,7 @@ Deno.test("Nsqd serves healthy clients on while the machine's clock is set forwa
         await consumer.send("NOP\n");
       }
       assertEquals(await publisher.ask(pub("t", `at ${shiftMs}`)), "OK");
-      const message = await consumer.message();
+      const message = await nextMessage(consumer);
       assertEquals([message.body, message.attempts], [`at ${shiftMs}`, 1]);
       // It has noticed.
       const offMs = Number(message.timestampNs / 1_000_000n) - (Date.now() + shiftMs);
@@ -62,3 +62,13 @@ Deno.test("Nsqd serves healthy clients on while the machine's clock is set forwa
     });
   });
 });
+
+/** The next message; what takes its time on a machine that does much else has heartbeats before it. */
+async function nextMessage(consumer: RawClient): Promise<MessageFrame> {
+  for (;;) {
+    const frame = await consumer.frame();
+    if (frame.type === "message") return frame;
+    assertEquals(frame, HEARTBEAT);
+    await consumer.send("NOP\n");
+  }
+}

@@ -48,9 +48,18 @@ async function filesIn(folder: string, below = ""): Promise<Record<string, strin
   for await (const { name, isDirectory } of Deno.readDir(`${folder}/${below}`)) {
     const path = below === "" ? name : `${below}/${name}`;
     if (isDirectory) Object.assign(found, await filesIn(folder, path));
-    else found[path] = textIn(path, await Deno.readFile(`${folder}/${path}`));
+    else await readInto(found, path, folder);
   }
   return Object.fromEntries(Object.entries(found).sort());
+}
+
+async function readInto(found: Record<string, string>, path: string, folder: string): Promise<void> {
+  try {
+    found[path] = textIn(path, await Deno.readFile(`${folder}/${path}`));
+  } catch (error) {
+    // It has been moved away since the folder was read.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 function textIn(path: string, bytes: Uint8Array): string {

@@ -9,6 +9,8 @@ import {
 import { SharedRules } from "../../../src/nsqd/session/auth_rules.ts";
 import { ALLOW_ALL, type AuthAnswer, AuthServer } from "../../support/auth_server.ts";
 import { certificateTest } from "../../support/certificates.ts";
+import { eventually } from "../../support/eventually.ts";
+import { deadAddress } from "../../support/ports.ts";
 
 const NOW_MS = 1_000_000;
 const SECRET = "s3cret";
@@ -437,9 +439,14 @@ Deno.test("queryAuthServers() fails when a server takes too long, and asks the n
   await using silent = new AuthServer(() => never.promise);
   await using server = new AuthServer(allowAll);
 
-  for (let i = 0; i < 5; i++) {
-    await ask(serversAt([silent.address, server.address], { timeoutMs: 30 }));
-  }
+  // It begins with any; and on a machine that does much else, the other may take too long, too.
+  await eventually("the next one answers", async () => {
+    const before = silent.queries.length;
+    const state = await ask(serversAt([silent.address, server.address], { timeoutMs: 30 })).catch(() =>
+      undefined
+    );
+    return state?.identity === "somebody" && silent.queries.length > before;
+  });
   const error = await assertRejects(() => ask(serversAt([silent.address], { timeoutMs: 30 })), Error);
 
   assertStringIncludes(error.message, `failed to auth against ${silent.address} - `);
@@ -448,9 +455,7 @@ Deno.test("queryAuthServers() fails when a server takes too long, and asks the n
 });
 
 Deno.test("queryAuthServers() fails when nobody listens, and says so without the secret", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const address = `127.0.0.1:${(listener.addr as Deno.NetAddr).port}`;
-  listener.close();
+  const address = deadAddress();
 
   const error = await assertRejects(() => ask(serversAt([address, `http://${address}/(x)`])), Error);
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, AssertionError, assertMatch, assertRejects } from "@std/assert";
+import { assertEquals, AssertionError, assertMatch, assertRejects } from "@std/assert";
 import { LOG_LEVELS, Logger } from "../../../src/base/logger.ts";
 import { defaultOptions } from "../../../src/config/option.ts";
 import { Nsqd } from "../../../src/nsqd/nsqd.ts";
@@ -291,11 +291,9 @@ upgradeTest("Nsqd.stop() does not wait for a client in the middle of the handsha
   using client = await nsqd.connect();
   await client.ask(identify({ feature_negotiation: true, tls_v1: true }));
   await client.send(Uint8Array.of(0x16, 3, 1, 2, 0));
-  const startMs = performance.now();
 
   await nsqd.nsqd.stop();
 
-  // A handshake has 5 s.
-  assert(performance.now() - startMs < 4000);
+  assertEquals(errorsIn(nsqd).filter((line) => /handshake timeout|still running/.test(line)), []);
   assertEquals(await client.rest(), []);
 });
