@@ -19,6 +19,7 @@ import { assert, assertEquals, AssertionError } from "@std/assert";
 import { type Connection, isDisconnect, writeAll } from "../../src/net/connection.ts";
 import { Session } from "../../src/nsqd/session/session.ts";
 import { SnappyDecoder, SnappyEncoder } from "../../src/protocol/snappy_frames.ts";
+import { PATIENCE_MS } from "../support/eventually.ts";
 import { type Frame, FrameReader, identify, join, MAGIC, pub, response } from "../support/frames.ts";
 import { MemoryClient, NsqdInMemory, settle } from "../support/nsqd_in_memory.ts";
 import { Random } from "../support/random.ts";
@@ -44,8 +45,6 @@ export interface CompressedFuzzReport {
 type Compression = "deflate" | "snappy";
 
 const PEER = "127.0.0.1:6001";
-/** What a session may take until it has ended, in ms: without a bound a hang would not be found. */
-const END_TIMEOUT_MS = 10_000;
 /** What may be logged about a client besides answers. */
 const EXPECTED_ERRORS = [
   /^ERROR: \[127\.0\.0\.1:6001\] - E_[A-Z_]+ /,
@@ -235,8 +234,9 @@ function damaged(random: Random, bytes: Uint8Array): Uint8Array {
 
 async function ended(done: Promise<void>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
+  // Without a bound a hang would not be found.
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new AssertionError("The session does not end")), END_TIMEOUT_MS);
+    timer = setTimeout(() => reject(new AssertionError("The session does not end")), PATIENCE_MS);
   });
   try {
     await Promise.race([done, late]);

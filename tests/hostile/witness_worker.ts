@@ -224,8 +224,11 @@ class Node implements Witness {
   }
 
   static async open({ tcpAddress, httpAddress }: Target): Promise<Node> {
-    const client = await LookupClient.connect(tcpAddress);
-    await client.ask(join("IDENTIFY\n", i32(NODE.length), NODE));
+    const client = await inTime(async () => {
+      const client = await LookupClient.connect(tcpAddress);
+      await client.ask(join("IDENTIFY\n", i32(NODE.length), NODE));
+      return client;
+    });
     assertEquals(await client.ask(`REGISTER ${TOPIC} c\n`), "OK");
     const node = new Node(client, httpAddress);
     // Whoever is connected before the attack stays so.

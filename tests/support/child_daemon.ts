@@ -37,9 +37,13 @@ export class ChildDaemon implements AsyncDisposable {
     this.#logRead = this.#readLog();
   }
 
-  /** Sends it a signal. */
+  /** Sends it a signal, if it has not ended. */
   kill(signal: Deno.Signal): void {
-    this.#child.kill(signal);
+    try {
+      this.#child.kill(signal);
+    } catch (error) {
+      if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
 
   /** Waits for whole lines of the log to match; the first group of the match is the result. */
@@ -62,12 +66,7 @@ export class ChildDaemon implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch (error) {
-      // It has ended already.
-      if (!(error instanceof TypeError)) throw error;
-    }
+    this.kill("SIGKILL");
     await this.ended();
   }
 

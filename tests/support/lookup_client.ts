@@ -7,6 +7,7 @@
 import { AssertionError } from "@std/assert";
 import { PATIENCE_MS } from "./eventually.ts";
 import { bytesOf, join } from "./frames.ts";
+import { EndedError } from "./frames_client.ts";
 import { LOOKUP_MAGIC, LookupAnswerReader } from "./lookup_frames.ts";
 
 const READ_SIZE = 64 * 1024;
@@ -48,7 +49,7 @@ export class LookupClient implements Disposable {
   async answers(count: number): Promise<string[]> {
     while (this.#answers.length < count) {
       if (!await this.#read()) {
-        throw new AssertionError(`The connection has ended, ${count} answers were expected`);
+        throw new EndedError(`The connection has ended, ${count} answers were expected`);
       }
     }
     return this.#answers.splice(0, count);
