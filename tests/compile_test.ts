@@ -58,8 +58,8 @@ interopTest(
     if (/deno2\.[0-8]\./.test(stdout)) {
       await threaded.logged(/(I\/O threads need Deno 2\.9)/);
     } else {
-      const tcpAddress = await threaded.logged(/TCP: listening on (\S+)/);
-      const posted = `http://${await threaded.logged(/HTTP: listening on (\S+)/)}/pub?topic=t`;
+      const tcpAddress = await threaded.logged(/TCP: listening on (\S+)\n/);
+      const posted = `http://${await threaded.logged(/HTTP: listening on (\S+)\n/)}/pub?topic=t`;
       assertEquals(await (await fetch(posted, { method: "POST", body: "carried" })).text(), "OK");
       assertEquals(await consumeOne(tcpAddress), "carried");
     }
@@ -71,7 +71,7 @@ interopTest(
       "--http-address=127.0.0.1:0",
       `--nsqd-http-address=${nsqd.httpAddress}`,
     ]);
-    const url = `http://${await nsqadmin.logged(/HTTP: listening on (\S+)/)}`;
+    const url = `http://${await nsqadmin.logged(/HTTP: listening on (\S+)\n/)}`;
     assertMatch(await (await fetch(`${url}/topics/t`)).text(), /<h1>Topic t <\/h1>/);
     assertMatch(await (await fetch(`${url}/static/console.css`)).text(), /^:root \{/);
   },

@@ -359,7 +359,7 @@ async function whileHolding(use: (given: Holding) => Promise<void>): Promise<voi
     const args = [`--data-path=${dataPath}`, ...addresses, "--drain-on-stop"];
     await using nsqd = new ChildDaemon([...nsqdCommand(), ...args]);
     await nsqd.logged(/(advertising)/);
-    const address = await nsqd.logged(/TCP: listening on (\S+)/);
+    const address = await nsqd.logged(/TCP: listening on (\S+)\n/);
     using client = await RawClient.connect(address);
     await client.ask("SUB t c\n");
     using publisher = await RawClient.connect(address);

@@ -112,7 +112,7 @@ Deno.test("runNsqd() loses nothing by more signals while it stops", async () => 
     const topics = Array.from({ length: 20 }, (_, i) => `t${i}`);
     {
       await using nsqd = startNsqd(dataPath);
-      const address = await nsqd.logged(/TCP: listening on (127\.0\.0\.1:\d+)/);
+      const address = await nsqd.logged(/TCP: listening on (127\.0\.0\.1:\d+)\n/);
       using client = await RawClient.connect(address);
       for (const topic of topics) assertEquals(await client.ask(pub(topic, "kept")), "OK");
 
@@ -134,7 +134,7 @@ Deno.test("runNsqd() goes on when it gets signals that Go's programs take no not
   await withDataPath(async (dataPath) => {
     await using nsqd = startNsqd(dataPath);
     await nsqd.logged(/(advertising)/);
-    const address = await nsqd.logged(/HTTP: listening on (127\.0\.0\.1:\d+)/);
+    const address = await nsqd.logged(/HTTP: listening on (127\.0\.0\.1:\d+)\n/);
 
     for (const signal of ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGPIPE", "SIGXFSZ", "SIGHUP"] as const) {
       nsqd.kill(signal);
@@ -163,7 +163,7 @@ Deno.test("runNsqd() on a second SIGTERM goes on to wait for a request that does
   await withDataPath(async (dataPath) => {
     await using nsqd = startNsqd(dataPath);
     await nsqd.logged(/(advertising)/);
-    const address = await nsqd.logged(/HTTP: listening on 127\.0\.0\.1:(\d+)/);
+    const address = await nsqd.logged(/HTTP: listening on 127\.0\.0\.1:(\d+)\n/);
     // A request that does not end keeps the stop from ending.
     using conn = await Deno.connect({ hostname: "127.0.0.1", port: Number(address) });
     await conn.write(

@@ -323,7 +323,7 @@ Deno.test("SIGHUP lets nsqd read the tokens again, and write the audit log to a 
       `--audit-log=${folder}/audit.log`,
     ]);
     await nsqd.logged(/(advertising)/);
-    const address = await nsqd.logged(/HTTP: listening on (\S+)/);
+    const address = await nsqd.logged(/HTTP: listening on (\S+)\n/);
     const info = async () => {
       const headers = { Authorization: `Bearer ${READER}` };
       const response = await fetch(`http://${address}/info`, { headers });

@@ -129,6 +129,12 @@ function sandboxed(...permissions: string[]): string[] {
   return [Deno.execPath(), "run", "--no-prompt", ...permissions, main, "nsqd", "--tcp-address="];
 }
 
+/** The URL of its API, when it has started and no longer answers that it is loading. */
+async function urlOf(nsqd: ChildDaemon): Promise<string> {
+  await nsqd.logged(/(advertising)/);
+  return `http://${await nsqd.logged(/HTTP: listening on (\S+)\n/)}`;
+}
+
 /** Lines of the log that tell of the place. */
 function placeLinesOf(log: string): string[] {
   return [...log.matchAll(/INFO: PLACE: (.*)\n/g)].map(([, line]) => line);
@@ -139,7 +145,7 @@ Deno.test("nsqd serves HTTP with no permission but its port, and says what it do
     ...sandboxed("--allow-net=127.0.0.1:0"),
     "--http-address=127.0.0.1:0",
   ]);
-  const url = `http://${await nsqd.logged(/HTTP: listening on (\S+)/)}`;
+  const url = await urlOf(nsqd);
 
   assertEquals(await (await fetch(`${url}/ping`)).text(), "OK");
   assertEquals(
@@ -167,7 +173,7 @@ Deno.test("nsqd gives messages out and has them finished with no permission but 
     ...sandboxed("--allow-net=127.0.0.1:0"),
     "--http-address=127.0.0.1:0",
   ]);
-  const client = new ConsumeClient(`http://${await nsqd.logged(/HTTP: listening on (\S+)/)}`);
+  const client = new ConsumeClient(await urlOf(nsqd));
   await client.publish("a", "b");
   using events = await client.subscribe();
   await events.next();
@@ -199,7 +205,7 @@ Deno.test("nsqd says nothing of a permission that it has", async () => {
 
 Deno.test("nsqd in memory says at its end what is lost", async () => {
   await using nsqd = new ChildDaemon([...sandboxed("-A"), "--http-address=127.0.0.1:0", "--store=memory"]);
-  const url = `http://${await nsqd.logged(/HTTP: listening on (\S+)/)}`;
+  const url = await urlOf(nsqd);
   for (const body of ["a", "b"]) await (await fetch(`${url}/pub?topic=t`, { method: "POST", body })).text();
 
   nsqd.kill("SIGTERM");
@@ -215,7 +221,7 @@ Deno.test("nsqd in memory touches no file", async () => {
     [...programCommand("nsqd"), "--store=memory", "--tcp-address=", "--http-address=127.0.0.1:0"],
     { cwd: folder.path },
   );
-  const url = `http://${await nsqd.logged(/HTTP: listening on (\S+)/)}`;
+  const url = await urlOf(nsqd);
   await (await fetch(`${url}/pub?topic=t`, { method: "POST", body: "x" })).text();
   await (await fetch(`${url}/topic/create?topic=u`, { method: "POST" })).text();
 
@@ -233,8 +239,8 @@ Deno.test("nsqd in memory refuses with 507 what does not fit, loses nothing that
     "--http-address=127.0.0.1:0",
     `--max-memory=${512 * MIB}`,
   ]);
-  const tcpAddress = await nsqd.logged(/TCP: listening on (\S+)/);
-  const url = `http://${await nsqd.logged(/HTTP: listening on (\S+)/)}`;
+  const tcpAddress = await nsqd.logged(/TCP: listening on (\S+)\n/);
+  const url = await urlOf(nsqd);
   const publish = (size: number) =>
     fetch(`${url}/pub?topic=t`, { method: "POST", body: new Uint8Array(size).fill(120) });
 
@@ -274,7 +280,7 @@ Deno.test("nsqd on Deno Deploy without tokens answers /ping only, and says which
   await using nsqd = new ChildDaemon([...programCommand("nsqd"), "--http-address=127.0.0.1:0"], {
     env: { DENO_DEPLOY: "true" },
   });
-  const url = `http://${await nsqd.logged(/HTTP: listening on (\S+)/)}`;
+  const url = await urlOf(nsqd);
 
   assertEquals(await (await fetch(`${url}/ping`)).text(), "OK");
   for (const path of ["/stats", "/info", "/config/log_level", "/debug/pprof/"]) {
@@ -301,7 +307,7 @@ Deno.test("nsqd takes tokens from a variable, wherever it runs", async () => {
     [...programCommand("nsqd"), "--tcp-address=", "--http-address=127.0.0.1:0", "--store=memory"],
     { env },
   );
-  const url = `http://${await nsqd.logged(/HTTP: listening on (\S+)/)}`;
+  const url = await urlOf(nsqd);
   const status = async (token: string) => {
     const headers = { authorization: `Bearer ${token}` };
     const answer = await fetch(`${url}/pub?topic=t`, { method: "POST", body: "x", headers });

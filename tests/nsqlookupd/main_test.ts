@@ -9,7 +9,7 @@ function startNsqlookupd(...args: readonly string[]): ChildDaemon {
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`runNsqlookupd() stops in order and ends with 0 on ${signal}`, async () => {
     await using nsqlookupd = startNsqlookupd();
-    await nsqlookupd.logged(/(HTTP: listening)/);
+    await nsqlookupd.logged(/(HTTP: listening).*\n/);
 
     nsqlookupd.kill(signal);
 
@@ -38,7 +38,7 @@ Deno.test("runNsqlookupd() ends with 1 and one line on a bad flag", async () => 
 
 Deno.test("runNsqlookupd() says in its log what was given and has no effect", async () => {
   await using nsqlookupd = startNsqlookupd("--log-prefix=[mine] ", "stray");
-  await nsqlookupd.logged(/(HTTP: listening)/);
+  await nsqlookupd.logged(/(HTTP: listening).*\n/);
 
   assert(
     /^\[mine\] \S+ \S+ WARNING: Arguments are ignored from "stray" on\n/.test(nsqlookupd.log),
@@ -48,7 +48,7 @@ Deno.test("runNsqlookupd() says in its log what was given and has no effect", as
 
 Deno.test("runNsqlookupd() writes its log as JSON with --log-format=json", async () => {
   await using nsqlookupd = startNsqlookupd("--log-format=json", "stray");
-  await nsqlookupd.logged(/(HTTP: listening)/);
+  await nsqlookupd.logged(/(HTTP: listening).*\n/);
 
   const lines = nsqlookupd.log.trimEnd().split("\n").map((line) => JSON.parse(line));
   const [{ time: _time, ...first }] = lines;

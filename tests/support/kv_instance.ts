@@ -78,7 +78,7 @@ class Output {
   async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
       this.log += text;
-      const address = /HTTP: listening on (\S+)/.exec(this.log)?.[1];
+      const address = /HTTP: listening on (\S+)\n/.exec(this.log)?.[1];
       if (address !== undefined) this.listening.resolve(`http://${address}`);
     }
     this.listening.reject(new Error(`nsqd has ended: ${this.log}`));
