@@ -118,7 +118,7 @@ export class HttpConnection implements BodyOwner {
         this.#allow(this.#context.timeouts.idleTimeoutMs);
       }
     } catch (error) {
-      if (!isGone(error)) this.#context.onFault(`[${this.#connection.peer}] ${errorText(error)}`);
+      this.#report(error);
     } finally {
       this.#busy = false;
       this.input.release();
@@ -253,7 +253,13 @@ export class HttpConnection implements BodyOwner {
     isOld: boolean,
   ): Promise<void> {
     const reader = stream.getReader();
-    const cancel = (reason: unknown) => reader.cancel(reason);
+    let failure: unknown;
+    // A stream that has failed fails again when it is canceled, also long after that, when the connection ends.
+    const cancel = (reason: unknown) =>
+      reader.cancel(reason).catch((error) => {
+        if (error !== failure) this.#report(error);
+        failure ??= error;
+      });
     this.input.watch(() => void cancel("the client has gone"));
     try {
       for (const piece of head) await this.#write(piece);
@@ -264,9 +270,14 @@ export class HttpConnection implements BodyOwner {
       }
       if (!isOld) await this.#write(LAST_CHUNK);
     } catch (error) {
+      failure ??= error;
       await cancel(error);
       throw error;
     }
+  }
+
+  #report(error: unknown): void {
+    if (!isGone(error)) this.#context.onFault(`[${this.#connection.peer}] ${errorText(error)}`);
   }
 
   async #sayGoodbye(): Promise<void> {

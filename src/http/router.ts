@@ -102,23 +102,33 @@ export class Router {
 
   /** Answers a request. Never rejects. */
   readonly handle = async (request: HttpRequest): Promise<Answer> => {
-    const context = new RequestContext(request, this.#clientOf?.(request));
+    let context = new RequestContext(request);
     let answer: Answer;
     try {
+      if (this.#clientOf !== undefined) context = new RequestContext(request, this.#clientOf(request));
       const origin = this.#origins.size > 0 ? this.#allowedOrigin(request) : undefined;
       answer = await (origin === undefined ? this.#respond(context) : this.#respondToPage(context, origin));
     } catch (cause) {
       answer = await this.#failed(context, cause);
     }
-    if (answer.status >= 400 && context.refuses) this.#tell(context, answer);
-    this.#counts?.count(context.route, answer.status);
+    try {
+      if (answer.status >= 400 && context.refuses) this.#tell(context, answer);
+      this.#counts?.count(context.route, answer.status);
+    } catch (cause) {
+      // What was done is done, and is answered.
+      this.#logFault(cause);
+    }
     return answer;
   };
 
   #failed(context: RequestContext, cause: unknown): Answer | Promise<Answer> {
+    this.#logFault(cause);
+    return this.#internalError(context);
+  }
+
+  #logFault(cause: unknown): void {
     this.#logger.error(`panic in HTTP handler - ${cause}`);
     if (cause instanceof Error) cause.stack?.split("\n").forEach((line) => this.#logger.debug(line));
-    return this.#internalError(context);
   }
 
   #tell({ method, target, remoteAddress }: RequestContext, { status, body }: Answer): void {

@@ -471,3 +471,48 @@ connectionTest("HttpConnection waits for no end of a body in chunks that was ref
 
   assertEquals(await client.ask(`${post("/read", "Transfer-Encoding: chunked")}${chunk}`), last("too big"));
 });
+
+for (
+  const [what, error, faults] of [
+    // Whoever gives up one that does not read says so.
+    ["gives its client up", new Deno.errors.TimedOut("The client does not read"), []],
+    ["breaks", new Error("boom"), ["[127.0.0.1:5000] boom"]],
+  ] as const
+) {
+  for (const [when, isRead] of [["is read", true], ["waits for its client", false]] as const) {
+    Deno.test(`HttpConnection ends when a stream ${what} while it ${when}, and tells of a fault once`, async () => {
+      let stream!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
+      const body = new ReadableStream<Uint8Array<ArrayBuffer>>({ start: (made) => void (stream = made) });
+      const client = new Client({ handler: () => Promise.resolve(new Answer(200, NO_HEADERS, body)) });
+      await client.ask(PING);
+      if (!isRead) {
+        client.connection.hold();
+        stream.enqueue(Uint8Array.of(1));
+        await settle();
+      }
+
+      stream.error(error);
+      await settle();
+      assertEquals(client.closed, isRead);
+      await client.end();
+
+      // A rejection that nobody has waited for would end the daemon, and this test.
+      await settle();
+      assertEquals(client.faults, [...faults]);
+    });
+  }
+}
+
+Deno.test("HttpConnection tells of a fault of a stream whose client has gone", async () => {
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    cancel() {
+      throw new Error("boom");
+    },
+  });
+  const client = new Client({ handler: () => Promise.resolve(new Answer(200, NO_HEADERS, body)) });
+  await client.ask(PING);
+
+  await client.end();
+
+  assertEquals(client.faults, ["[127.0.0.1:5000] boom"]);
+});

@@ -2,6 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { LOG_LEVELS, Logger, type LogLevel } from "../../src/base/logger.ts";
 import { log, plainText, v1 } from "../../src/http/decorators.ts";
 import { HttpError } from "../../src/http/http_error.ts";
+import type { RequestCounts } from "../../src/http/request_counts.ts";
 import { route } from "../../src/http/route_table.ts";
 import { Router } from "../../src/http/router.ts";
 import { callHandler } from "../support/http_call.ts";
@@ -187,3 +188,41 @@ Deno.test("Router.handle() logs 404 and 405, but neither redirects nor OPTIONS",
     "INFO: 405 PUT /ping",
   ]);
 });
+
+for (
+  const [what, faulty, status] of [
+    ["that of who asks", {
+      clientOf: () => {
+        throw new Error("boom");
+      },
+    }, 500],
+    ["that of who counts", {
+      counts: {
+        count: () => {
+          throw new Error("boom");
+        },
+      } as unknown as RequestCounts,
+    }, 404],
+    ["that of who is told", {
+      onError: () => {
+        throw new Error("boom");
+      },
+    }, 404],
+  ] as const
+) {
+  Deno.test(`Router.handle() answers whatever fault there is, such as ${what}`, async () => {
+    const lines: string[] = [];
+    const logger = new Logger({
+      prefix: "",
+      level: LOG_LEVELS.error,
+      write: (line) => lines.push(line.slice(27)),
+    });
+    const router = new Router({ logger, routes: [], ...faulty });
+
+    const answer = await callHandler(router.handle, { method: "GET", target: "/nope" });
+
+    const message = status === 500 ? "INTERNAL_ERROR" : "NOT_FOUND";
+    assertEquals([answer.status, answer.text], [status, JSON.stringify({ message })]);
+    assertEquals(lines, ["ERROR: panic in HTTP handler - Error: boom"]);
+  });
+}
