@@ -24,6 +24,12 @@ export function hasNone({ code }: Failure): boolean {
   return code === "TOPIC_NOT_FOUND" || code === "CHANNEL_NOT_FOUND";
 }
 
+/** Those who tell of a cluster's nodes. */
+export interface Registries {
+  readonly kind: Daemon["kind"];
+  readonly addresses: readonly string[];
+}
+
 /** What came of asking. */
 export interface Answered<T> {
   readonly value: T;
@@ -64,34 +70,41 @@ export async function askAll<T>(
   return { value: answers, failures };
 }
 
-/** All are asked: what came of it, and before that what there is of it. */
-export interface Asked<T> {
-  /** Rejects as {@linkcode askAll}. */
-  readonly all: Promise<Answered<readonly T[]>>;
-  /** Those that there are by now. */
-  readonly answers: readonly T[];
-  /** Addresses of those that have neither answered nor failed by now. */
-  readonly waitedFor: ReadonlySet<string>;
+/** Daemons are asked, for somebody who may not wait until the last of them has answered. */
+export interface Question<T, Whole extends Answered<T> = Answered<T>> {
+  /** @throws {UnansweredError} */
+  readonly all: Promise<Whole>;
+  /** What there is by now, and who has neither answered nor failed. */
+  readonly soFar: () => Whole & { readonly late: readonly Daemon[] };
 }
 
-/** Asks all daemons, for who does not wait until the last has answered. */
+/** Asks all daemons as {@linkcode askAll}, for who does not wait. */
 export function beginToAsk<T>(
   kind: Daemon["kind"],
   addresses: readonly string[],
   ask: (daemon: Daemon) => Promise<T>,
-): Asked<T> {
-  const answers: T[] = [];
+): Question<readonly T[]> {
+  const value: T[] = [];
+  const failures: Failure[] = [];
   const waitedFor = new Set(addresses);
   const all = askAll(kind, addresses, async (daemon) => {
     try {
       const answer = await ask(daemon);
-      answers.push(answer);
+      value.push(answer);
       return answer;
+    } catch (error) {
+      failures.push(failureOf(daemon, error));
+      throw error;
     } finally {
       waitedFor.delete(daemon.address);
     }
   });
-  return { all, answers, waitedFor };
+  const soFar = () => ({
+    value,
+    failures,
+    late: Array.from(waitedFor, (address): Daemon => ({ kind, address })),
+  });
+  return { all, soFar };
 }
 
 /** Asks all daemons, of which all may fail. Never rejects. */
@@ -108,11 +121,7 @@ export async function tell<T>(
       if (i >= DAEMONS_MAX) throw new Error(`not asked: there are more than ${DAEMONS_MAX} of them`);
       return { answer: await ask(daemon) };
     } catch (error) {
-      return {
-        daemon,
-        reason: errorText(error),
-        ...error instanceof RefusedError && error.code !== undefined && { code: error.code },
-      };
+      return failureOf(daemon, error);
     }
   };
   const asking: ReturnType<typeof one>[] = [];
@@ -126,6 +135,11 @@ export async function tell<T>(
     else failures.push(each);
   }
   return { answers, failures };
+}
+
+function failureOf(daemon: Daemon, error: unknown): Failure {
+  const code = error instanceof RefusedError ? error.code : undefined;
+  return { daemon, reason: errorText(error), ...code !== undefined && { code } };
 }
 
 /** All reasons, a line for each. */

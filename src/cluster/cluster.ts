@@ -11,20 +11,21 @@
 import type { JsonCursor } from "../base/json_cursor.ts";
 import { inSlices, type Slice } from "../base/time_slice.ts";
 import { fieldsOf, listField, textField, textsField } from "./answer_fields.ts";
-import { type Answered, askAll, beginToAsk, tell } from "./asked.ts";
+import { type Answered, askAll, beginToAsk, type Question, type Registries, tell } from "./asked.ts";
 import {
   byText,
   type ClusterNode,
   httpAddressOf,
   infoNode,
   mergedNodes,
-  nullIfEmpty,
   type ToldNode,
   toldNodes,
   toldNodesOnly,
   withTopics,
 } from "./cluster_nodes.ts";
 import type { Daemon, DaemonClient } from "./daemon_client.ts";
+import { askForInactiveTopics, type InactiveTopics } from "./inactive_topics.ts";
+import { queryEscape } from "../http/query.ts";
 import { StatsReader, type TopicNumbers } from "./topic_numbers.ts";
 import { type ChannelStats, nodeTopics, type TopicStats } from "./topic_stats.ts";
 
@@ -35,12 +36,6 @@ export interface ClusterSources {
   readonly gossip: readonly string[];
   /** All nsqds there are. */
   readonly nsqds: readonly string[];
-}
-
-/** Those who tell of a cluster's nodes. */
-export interface Registries {
-  readonly kind: Daemon["kind"];
-  readonly addresses: readonly string[];
 }
 
 /** How one of those has answered who tell of nodes. */
@@ -60,12 +55,7 @@ export interface ToldCluster extends Answered<readonly ClusterNode[]> {
 }
 
 /** All nodes are asked for. */
-export interface NodesQuestion {
-  /** @throws {UnansweredError} */
-  readonly all: Promise<ToldCluster>;
-  /** What there is by now, and who has neither answered nor failed. */
-  readonly soFar: () => Pick<ToldCluster, "value" | "registries"> & { readonly late: readonly Daemon[] };
-}
+export type NodesQuestion = Question<readonly ClusterNode[], ToldCluster>;
 
 /** What is wanted of `/stats`; empty names are no filter. */
 export interface StatsQuery {
@@ -117,38 +107,16 @@ export class Cluster {
   }
 
   /** Topics that no node has any more, each with its channels, sorted. @throws {UnansweredError} */
-  async inactiveTopics(): Promise<Answered<ReadonlyMap<string, readonly string[] | null>>> {
-    const topics = await this.topics();
-    const registries = this.registries;
-    const inactive = new Map<string, readonly string[] | null>();
-    if (registries === undefined) return { value: inactive, failures: topics.failures };
-    // Unlike NSQ, which asks for each topic, and takes those for inactive about which it gets no answer.
-    const nodes = await this.nodes();
-    const active = new Set(
-      nodes.value.flatMap(({ topics }) => topics ?? []).flatMap(({ topic, tombstoned }) =>
-        tombstoned ? [] : topic
-      ),
-    );
-    const failures = [...topics.failures, ...nodes.failures];
-    for (const topic of topics.value) {
-      if (active.has(topic)) continue;
-      const channels = await this.topicChannels(topic);
-      inactive.set(topic, nullIfEmpty(channels.value));
-      failures.push(...channels.failures);
-    }
-    return { value: inactive, failures };
+  async inactiveTopics(): Promise<Answered<InactiveTopics>> {
+    return await this.askForInactiveTopics().all;
   }
 
-  /** Names of a topic's channels, sorted, as those tell who tell of nodes. @throws {UnansweredError} */
-  async topicChannels(topic: string): Promise<Answered<readonly string[]>> {
-    const registries = this.registries ?? { kind: "nsqd", addresses: [] };
-    const path = `/channels?topic=${queryEscape(topic)}`;
-    const { value, failures } = await this.#askRegistries(
-      registries,
-      path,
-      (answer) => namesIn(answer, "channels"),
-    );
-    return { value: [...new Set(value.flat())].sort(byText), failures };
+  /** Asks for the same, of which some may be known before all have answered. */
+  askForInactiveTopics(): Question<InactiveTopics> {
+    if (this.registries !== undefined) return askForInactiveTopics(this.client, this.registries);
+    const value: InactiveTopics = new Map();
+    const all = this.topics().then(({ failures }) => ({ value, failures }));
+    return { all, soFar: () => ({ value, failures: [], late: [] }) };
   }
 
   /** All nodes. @throws {UnansweredError} */
@@ -173,7 +141,7 @@ export class Cluster {
       });
       return {
         all: asked.all.then((listed) => ({ ...listed, registries: [] })),
-        soFar: () => ({ value: asked.answers, registries: [], late: daemonsAt("nsqd", asked.waitedFor) }),
+        soFar: () => ({ ...asked.soFar(), registries: [] }),
       };
     }
     const { kind, addresses } = registries;
@@ -192,13 +160,17 @@ export class Cluster {
       });
       return { told, registry: { address, tookMs, version: version || undefined } };
     });
-    const toldBy = (answers: typeof asked.answers) => ({
+    type Told = Awaited<typeof asked.all>["value"];
+    const toldBy = (answers: Told) => ({
       value: mergedNodes(answers.flatMap(({ told }) => told)),
       registries: answers.map(({ registry }) => registry),
     });
     return {
       all: asked.all.then(({ value, failures }) => ({ ...toldBy(value), failures })),
-      soFar: () => ({ ...toldBy(asked.answers), late: daemonsAt(kind, asked.waitedFor) }),
+      soFar: () => {
+        const { value, failures, late } = asked.soFar();
+        return { ...toldBy(value), failures, late };
+      },
     };
   }
 
@@ -241,7 +213,7 @@ export class Cluster {
       const topics = await nodeTopics(answer, { node, nowS, slice });
       const wanted = topics.filter(({ topic_name }) => query.topic === "" || topic_name === query.topic);
       return { hostname: node.hostname, topics: wanted };
-    });
+    }).all;
     const byHost = [...value].sort((a, b) => byText(a.hostname, b.hostname));
     return { value: byHost.flatMap(({ topics }) => topics), failures };
   }
@@ -261,7 +233,7 @@ export class Cluster {
         await inSlices(topics, (topic) => use(topic, node), slice);
       });
       return node;
-    });
+    }).all;
   }
 
   /**
@@ -273,8 +245,17 @@ export class Cluster {
     use: (channel: ChannelStats, slice: Slice) => Promise<void>,
     of: Pick<StatsQuery, "topic" | "channel"> = EVERYTHING,
   ): Promise<Answered<readonly ClusterNode[]>> {
+    return await this.askForEachChannel(nodes, use, of).all;
+  }
+
+  /** The same, where some may be looked at before all have answered. */
+  askForEachChannel(
+    nodes: readonly ClusterNode[],
+    use: (channel: ChannelStats, slice: Slice) => Promise<void>,
+    of: Pick<StatsQuery, "topic" | "channel"> = EVERYTHING,
+  ): Question<readonly ClusterNode[]> {
     const query = { topic: of.topic, channel: of.channel, includeClients: true };
-    return await this.#askNodes(nodes, query, async (answer, node, slice) => {
+    return this.#askNodes(nodes, query, async (answer, node, slice) => {
       const nowS = Math.floor(Date.now() / 1000);
       for (const { channels } of await nodeTopics(answer, { node, nowS, slice })) {
         for (const channel of channels ?? []) {
@@ -286,22 +267,22 @@ export class Cluster {
     });
   }
 
-  async #askNodes<T>(
+  #askNodes<T>(
     nodes: readonly ClusterNode[],
     query: StatsQuery,
     read: (answer: unknown, node: ClusterNode, slice: Slice) => Promise<T>,
-  ): Promise<Answered<readonly T[]>> {
-    return await this.#eachNode(nodes, (nsqd, node) => {
+  ): Question<readonly T[]> {
+    return this.#eachNode(nodes, (nsqd, node) => {
       return this.client.get(nsqd, statsPath(query), (answer, slice) => read(answer, node, slice));
     });
   }
 
-  async #eachNode<T>(
+  #eachNode<T>(
     nodes: readonly ClusterNode[],
     ask: (nsqd: Daemon, node: ClusterNode) => Promise<T>,
-  ): Promise<Answered<readonly T[]>> {
+  ): Question<readonly T[]> {
     const byAddress = new Map(nodes.map((node) => [httpAddressOf(node), node]));
-    return await askAll("nsqd", [...byAddress.keys()], async (nsqd) => {
+    return beginToAsk("nsqd", [...byAddress.keys()], async (nsqd) => {
       const node = byAddress.get(nsqd.address);
       if (node === undefined) throw new TypeError(`no node at ${nsqd.address}`);
       return await ask(nsqd, node);
@@ -337,13 +318,6 @@ export class Cluster {
   }
 }
 
-/** As Go escapes what it puts into a query. */
-export function queryEscape(text: string): string {
-  return encodeURIComponent(text)
-    .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
-    .replaceAll("%20", "+");
-}
-
 function statsPath({ topic, channel, includeClients }: StatsQuery): string {
   let path = "/stats?format=json";
   if (topic !== "") path += `&topic=${queryEscape(topic)}`;
@@ -359,8 +333,4 @@ function topicNames(answer: unknown): string[] {
 
 function namesIn(answer: unknown, name: "topics" | "channels"): readonly string[] {
   return textsField(fieldsOf(answer, "the answer"), name);
-}
-
-function daemonsAt(kind: Daemon["kind"], addresses: Iterable<string>): Daemon[] {
-  return Array.from(addresses, (address) => ({ kind, address }));
 }

@@ -6,7 +6,8 @@
  */
 
 import { type Failure, tell } from "./asked.ts";
-import { type Cluster, queryEscape } from "./cluster.ts";
+import type { Cluster } from "./cluster.ts";
+import { queryEscape } from "../http/query.ts";
 import type { Done } from "./cluster_actions.ts";
 import { httpAddressOf } from "./cluster_nodes.ts";
 import { CONNECTIONS_MAX, type ConsumerName, nameText } from "./consumers.ts";

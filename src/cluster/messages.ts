@@ -7,7 +7,8 @@
 
 import { type Fields, fieldsOf, flagField, listField, textField, wholeField } from "./answer_fields.ts";
 import { type Answered, askAll } from "./asked.ts";
-import { type Cluster, queryEscape } from "./cluster.ts";
+import type { Cluster } from "./cluster.ts";
+import { queryEscape } from "../http/query.ts";
 import { RefusedError } from "./daemon_client.ts";
 
 /** Messages of a page. */

@@ -74,3 +74,10 @@ function unescape(text: string): string {
   const bad = text.slice(text.search(BAD_ESCAPE)).slice(0, 3);
   throw new SyntaxError(`invalid URL escape ${JSON.stringify(bad)}`);
 }
+
+/** As Go escapes what it puts into a query. */
+export function queryEscape(text: string): string {
+  return encodeURIComponent(text)
+    .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll("%20", "+");
+}

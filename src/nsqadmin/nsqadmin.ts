@@ -158,7 +158,7 @@ export class Nsqadmin implements Daemon, AdminContext {
       });
     this.views = new ClusterViews(
       { quick: lookingFor(waits.lateMs), patient: lookingFor() },
-      { clock: this.clock, rounds: () => this.poller.rounds },
+      { clock: this.clock, rounds: () => this.poller.rounds, waits },
     );
     this.alerts = new Alerts({
       rules: [...options.alertDefaults ? DEFAULT_RULES : [], ...options.alertRules],

@@ -145,6 +145,24 @@ Deno.test("Cluster.inactiveTopics() are those that no node has, or only one that
   assertEquals([...value], [["buried", null], ["idle", ["a", "b"]]]);
 });
 
+Deno.test("Cluster.inactiveTopics() are those of who tells of nodes as well, and who does not answer is asked once", async () => {
+  await using lookupd = fakeDaemon({
+    "/topics": { topics: ["a", "b"] },
+    "/nodes": { producers: [] },
+    "/channels": { channels: ["c"] },
+  });
+  // Where it knows of no nodes it cannot say what none of them has.
+  await using nodeless = fakeDaemon({ "/topics": { topics: ["used"] } });
+  await using channelless = fakeDaemon({ "/topics": { topics: ["a"] }, "/nodes": { producers: [] } });
+  const lookupds = [lookupd.address, nodeless.address, channelless.address];
+
+  const { value, failures } = await clusterOf({ lookupds }).inactiveTopics();
+
+  assertEquals([...value], [["a", ["c"]], ["b", ["c"]]]);
+  assertEquals(failures.map(({ daemon }) => daemon.address), [nodeless.address, channelless.address]);
+  assertEquals(channelless.asked.filter((asked) => asked.includes("/channels")).length, 1);
+});
+
 Deno.test("Cluster.topicStats() has the numbers of each node that answers", async () => {
   await using nsqd = fakeDaemon({
     "/stats": { topics: [{ topic_name: "t", depth: 7, backend_depth: 5 }, { topic_name: "u" }] },

@@ -76,9 +76,13 @@ export function nodeWith(depth: () => number, options: { readonly port?: number 
   return new FakeHttp(() => Response.json({ topics: [topic()] }), options);
 }
 
-/** An nsqlookupd that tells of nodes at these addresses. */
-export function lookupdOf(addresses: () => readonly string[]): FakeHttp {
-  return new FakeHttp(({ target }) =>
-    Response.json(target === "/info" ? { version: "1.3.0" } : { producers: addresses().map(producer) })
-  );
+/** An nsqlookupd that tells of nodes at these addresses, and answers otherwise what a test wants it to. */
+export function lookupdOf(
+  addresses: () => readonly string[],
+  otherwise: (request: FakeHttpRequest) => Response | Promise<Response> | undefined = () => undefined,
+): FakeHttp {
+  return new FakeHttp((request) => {
+    const told = request.target === "/info" ? { version: "1.3.0" } : { producers: addresses().map(producer) };
+    return otherwise(request) ?? Response.json(told);
+  });
 }

@@ -7,7 +7,7 @@
 
 import { type Clock, type Moment, momentOf } from "../../base/clock.ts";
 import { inSlices, type Slice, TimeSlice } from "../../base/time_slice.ts";
-import type { Registries } from "../../cluster/cluster.ts";
+import type { Registries } from "../../cluster/asked.ts";
 import type { Poller } from "../watch/poller.ts";
 import type { Series } from "../watch/series.ts";
 import type { WatchedNode } from "../watch/watched_node.ts";

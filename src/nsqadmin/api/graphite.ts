@@ -7,7 +7,7 @@
 import { hideCredentials } from "../../base/credentials.ts";
 import { errorText } from "../../base/error_text.ts";
 import { parseJson } from "../../base/json_slices.ts";
-import { queryEscape } from "../../cluster/cluster.ts";
+import { queryEscape } from "../../http/query.ts";
 import { Answer, type Header, HeaderBlock } from "../../http/answer.ts";
 import type { Responder } from "../../http/decorators.ts";
 import type { ClientAnswer } from "../../http/http_client.ts";

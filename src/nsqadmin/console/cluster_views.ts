@@ -5,13 +5,20 @@
  * @module
  */
 
-import type { Answered, Failure } from "../../cluster/asked.ts";
+import { type Answered, type Failure, hasNone, type Question } from "../../cluster/asked.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
 import type { ClusterNode } from "../../cluster/cluster_nodes.ts";
 import { Consumers } from "../../cluster/consumers.ts";
 import { type ChannelStats, sumChannels, sumTopics, type TopicStats } from "../../cluster/topic_stats.ts";
-import { SharedAnswers, type SharedAnswersOptions } from "../watch/shared_answers.ts";
+import type { InactiveTopics } from "../../cluster/inactive_topics.ts";
+import { SharedAnswers } from "../watch/shared_answers.ts";
 import { Asking } from "./asking.ts";
+import {
+  lateFailures,
+  type LongQuestion,
+  LongQuestions,
+  type LongQuestionsOptions,
+} from "./long_questions.ts";
 
 /** How somebody looks. */
 export interface Look {
@@ -46,10 +53,23 @@ export interface ChannelView extends View {
   readonly sum: ChannelStats | undefined;
 }
 
+/** The same, where there may be much to be told. */
+export interface LongLook extends Look {
+  /** Waits until all have answered: for a file, of which nobody would know that there is more. */
+  readonly waits: boolean;
+}
+
 /** All consumers. */
 export interface ConsumersView extends View {
   readonly consumers: Consumers;
   /** A question has got no answer at all. */
+  readonly failed: boolean;
+}
+
+/** Topics that no node has any more. */
+export interface InactiveView extends View {
+  readonly topics: InactiveTopics;
+  /** As above. */
   readonly failed: boolean;
 }
 
@@ -58,13 +78,15 @@ export class ClusterViews {
   readonly #clusters: ViewClusters;
   readonly #topics: SharedAnswers<TopicView>;
   readonly #channels: SharedAnswers<ChannelView>;
-  readonly #consumers: SharedAnswers<ConsumersView>;
+  readonly #consumers: LongQuestions<ConsumersView>;
+  readonly #inactive: LongQuestions<InactiveView>;
 
-  constructor(clusters: ViewClusters, options: Omit<SharedAnswersOptions<unknown>, "sizeOf">) {
+  constructor(clusters: ViewClusters, options: LongQuestionsOptions) {
     this.#clusters = clusters;
     this.#topics = new SharedAnswers({ ...options, sizeOf: topicSize });
     this.#channels = new SharedAnswers({ ...options, sizeOf: channelSize });
-    this.#consumers = new SharedAnswers({ ...options, sizeOf: () => 1 });
+    this.#consumers = new LongQuestions(() => this.#askForConsumers(), options);
+    this.#inactive = new LongQuestions(() => this.#askForInactive(), options);
   }
 
   /** A topic. */
@@ -90,28 +112,18 @@ export class ClusterViews {
   }
 
   /** Who consumes. */
-  consumers(look: Look): Promise<ConsumersView> {
-    return this.#consumers.of("", async () => {
-      const asking = new Asking();
-      const consumers = new Consumers();
-      const { patient } = this.#clusters;
-      const nodes = await asking.ask(patient.nodesOnly(), []);
-      if (nodes.length > 0) {
-        const adding = patient.eachChannel(nodes, (channel, slice) => consumers.add(channel, slice));
-        await asking.ask(adding, []);
-      }
-      return { consumers, failures: asking.failures, failed: asking.failed };
-    }, { shares: look.isUpdate });
+  consumers({ isUpdate, waits }: LongLook): Promise<ConsumersView> {
+    return this.#consumers.of({ shares: isUpdate, waits });
+  }
+
+  /** Topics that no node has any more. */
+  inactiveTopics({ isUpdate, waits }: LongLook): Promise<InactiveView> {
+    return this.#inactive.of({ shares: isUpdate, waits });
   }
 
   /** Nodes that have a topic. @throws {UnansweredError} */
   topicNodes(topic: string): Promise<Answered<readonly ClusterNode[]>> {
     return this.#clusters.quick.topicNodes(topic);
-  }
-
-  /** Topics that no node has any more. @throws {UnansweredError} */
-  inactiveTopics(): ReturnType<Cluster["inactiveTopics"]> {
-    return this.#clusters.patient.inactiveTopics();
   }
 
   /** Something has changed: what is shown from now on was asked for from now on. */
@@ -125,7 +137,32 @@ export class ClusterViews {
   }
 
   get #all(): readonly Pick<SharedAnswers<unknown>, "forget" | "dropOld">[] {
-    return [this.#topics, this.#channels, this.#consumers];
+    return [this.#topics, this.#channels, this.#consumers, this.#inactive];
+  }
+
+  async #askForConsumers(): Promise<LongQuestion<ConsumersView>> {
+    const asking = new Asking();
+    const consumers = new Consumers();
+    const nodes = await asking.ask(this.#clusters.quick.nodesOnly(), []);
+    const view = (of: Asking): ConsumersView => ({ consumers, failures: of.failures, failed: of.failed });
+    if (nodes.length === 0) return { all: Promise.resolve(view(asking)), soFar: () => view(asking) };
+    const question = this.#clusters.patient.askForEachChannel(nodes, (channel, slice) => {
+      return consumers.add(channel, slice);
+    });
+    return {
+      all: asking.ask(question.all, []).then(() => view(asking)),
+      soFar: () => view(askedSoFar(question, asking)),
+    };
+  }
+
+  #askForInactive(): Promise<LongQuestion<InactiveView>> {
+    const asking = new Asking();
+    const question = this.#clusters.patient.askForInactiveTopics();
+    const view = (topics: InactiveTopics, { failures, failed }: Asking) => ({ topics, failures, failed });
+    return Promise.resolve({
+      all: asking.ask(question.all, new Map()).then((topics) => view(topics, asking)),
+      soFar: () => view(question.soFar().value, askedSoFar(question, asking)),
+    });
   }
 
   async #stats(
@@ -135,6 +172,16 @@ export class ClusterViews {
     const nodes = await asking.ask(this.topicNodes(query.topic), []);
     return nodes.length === 0 ? [] : await asking.ask(this.#clusters.quick.topicStats(nodes, query), []);
   }
+}
+
+/** What has come of asking by now, with those who are late. */
+function askedSoFar(question: Pick<Question<unknown>, "soFar">, before: Asking): Asking {
+  const { failures, late } = question.soFar();
+  const asking = new Asking();
+  const unanswered = failures.filter((failure) => !hasNone(failure));
+  asking.failures.push(...before.failures, ...unanswered, ...lateFailures(late));
+  asking.failed = before.failed;
+  return asking;
 }
 
 function topicSize({ sum: { nodes } }: TopicView): number {

@@ -18,7 +18,7 @@ import {
   Slow,
 } from "./consumer_rows.tsx";
 import { type Column, ColumnHeads, columnsShown } from "./columns.tsx";
-import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
+import { exported, ExportLinks, type Fields, fileOf, wantsFile } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { EmptyRow, Failures, SortHead, Table, TableControls } from "./parts.tsx";
@@ -75,8 +75,8 @@ export const CONSUMER_TABLE: readonly Column<ConsumerRow>[] = [
 
 /** `GET /consumers` */
 export async function consumersPage(request: PageRequest): Promise<Markup | Answer> {
-  const { admin: { poller, views }, texts } = request;
-  const { consumers, failures, failed } = await views.consumers(request);
+  const { isUpdate, admin: { poller, views }, texts } = request;
+  const { consumers, failures, failed } = await views.consumers({ isUpdate, waits: wantsFile(request) });
   poller.note();
   const view = tableView(request.query, COLUMNS);
   const rows = consumers.all.values().map((consumer) => consumerRow(consumer, channelNames(consumer)));

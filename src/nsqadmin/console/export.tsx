@@ -60,6 +60,11 @@ export function exported(
   return format === "csv" ? csvFile(table) : jsonAnswer(table, failures);
 }
 
+/** Whether a file is asked for in place of the page. @throws {HttpError} 400 for a format that there is not. */
+export function wantsFile(request: PageRequest): boolean {
+  return formatOf(request) !== undefined;
+}
+
 /** A table as CSV, with the names of its columns. */
 export function csvFile(table: ExportedTable): Promise<Answer> {
   return csvAnswer(csvRows(table));

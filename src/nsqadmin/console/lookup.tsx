@@ -5,8 +5,8 @@
  */
 
 import type { Answer } from "../../http/answer.ts";
-import { Asking } from "./asking.ts";
-import { exported, ExportLinks, type Fields, fileOf } from "./export.tsx";
+import type { InactiveView } from "./cluster_views.ts";
+import { exported, ExportLinks, type Fields, fileOf, wantsFile } from "./export.tsx";
 import { Layout } from "./layout.tsx";
 import type { Markup } from "./markup.ts";
 import { CreateForm } from "./overview.tsx";
@@ -14,7 +14,7 @@ import { ChangeButton, Failures, Table } from "./parts.tsx";
 import type { PageRequest } from "./request.ts";
 import { PAGE_ROWS } from "./table.ts";
 
-const NONE: ReadonlyMap<string, readonly string[] | null> = new Map();
+const NONE: InactiveView = { topics: new Map(), failures: [], failed: false };
 
 /** A topic that no node has, in a file. */
 const FIELDS: Fields<readonly [topic: string, channels: readonly string[] | null]> = {
@@ -24,17 +24,18 @@ const FIELDS: Fields<readonly [topic: string, channels: readonly string[] | null
 
 /** `GET /lookup` */
 export async function lookupPage(request: PageRequest): Promise<Markup | Answer> {
-  const { admin: { cluster, views }, texts, texts: { lookup } } = request;
+  const { isUpdate, admin: { cluster, views }, texts, texts: { lookup } } = request;
   const { registries } = cluster;
-  const asking = new Asking();
-  const inactive = registries === undefined ? NONE : await asking.ask(views.inactiveTopics(), NONE);
-  const file = exported(request, { topics: fileOf([...inactive], FIELDS) }, asking.failures);
+  const { topics, failures, failed } = registries === undefined
+    ? NONE
+    : await views.inactiveTopics({ isUpdate, waits: wantsFile(request) });
+  const file = exported(request, { topics: fileOf([...topics], FIELDS) }, failures);
   if (file) return await file;
   return (
     <Layout request={request} title={texts.pages.lookup}>
       <h1>{texts.pages.lookup}</h1>
       <p>{lookup.cluster((text) => <a href={request.paths.cluster}>{text}</a>)}</p>
-      <Failures request={request} of={asking.failures} shown={texts.common.missingBelow} />
+      <Failures request={request} of={failures} shown={texts.common.missingBelow} />
       {registries === undefined ? <p>{lookup.list}</p> : (
         <>
           <h2>{registries.kind === "nsqlookupd" ? lookup.lookupds : lookup.gossipers}</h2>
@@ -46,9 +47,9 @@ export async function lookupPage(request: PageRequest): Promise<Markup | Answer>
             ))}
           </ul>
           <h2>{lookup.inactive}</h2>
-          {inactive.size === 0 ? <p>{asking.failed ? texts.common.noAnswer : texts.common.none}</p> : (
+          {topics.size === 0 ? <p>{failed ? texts.common.noAnswer : texts.common.none}</p> : (
             <>
-              <InactiveTopics request={request} topics={inactive} />
+              <InactiveTopics request={request} topics={topics} />
               <ExportLinks request={request} />
             </>
           )}

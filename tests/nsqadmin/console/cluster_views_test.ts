@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fakeNode, lookupdOf, pageAt, press } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
-import { FakeHttp } from "../../support/fake_http.ts";
+import { FakeHttp, type FakeHttpRequest } from "../../support/fake_http.ts";
 import { IMPATIENT, type NsqadminInProcess, withNsqadmin } from "../../support/nsqadmin_in_process.ts";
 import { freePort } from "../../support/ports.ts";
 
@@ -31,6 +31,11 @@ function nodeWith(
 /** What a page says of the state. */
 async function textOf(admin: NsqadminInProcess, path: string, headers = {}): Promise<string> {
   return (await pageAt(admin, path, headers)).rows.flat().join(" ");
+}
+
+/** What is answered at that path, once all of it has come. */
+async function pageOf(admin: NsqadminInProcess, path: string): Promise<string> {
+  return (await admin.ask("GET", path)).text;
 }
 
 Deno.test("Pages that bring themselves up to date ask the cluster once in a round, however many they are", async () => {
@@ -141,6 +146,78 @@ Deno.test("A node that begins to hang delays pages of a topic and channel for a 
       );
       assertEquals(page.rows.some(([name]) => name.endsWith(node.address)), true);
     }
+  }, { waits: IMPATIENT });
+});
+
+Deno.test("An nsqlookupd or node that begins to hang delays the consumers and the lookup for a second, and is named", async () => {
+  let hangs = false;
+  const hang = () => hangs ? new Promise<Response>(() => {}) : undefined;
+  await using hanging = fakeNode(() => hang() ?? Response.json({ topics: [] }));
+  await using node = nodeWith({ depth: 1, paused: false });
+  const addresses = () => [hanging.address, node.address];
+  const names = ({ target }: FakeHttpRequest) =>
+    target === "/topics"
+      ? Response.json({ topics: ["left"] })
+      : target.startsWith("/channels")
+      ? Response.json({ channels: ["over"] })
+      : undefined;
+  await using lookupd = lookupdOf(addresses, names);
+  await using hangingLookupd = lookupdOf(addresses, (request) => hang() ?? names(request));
+  const options = {
+    lookupdHttpAddresses: [lookupd.address, hangingLookupd.address],
+    // Longer than the test may take.
+    httpClientRequestTimeoutMs: 600_000,
+  };
+  await withNsqadmin(options, async (admin) => {
+    await admin.nsqadmin.poller.refresh();
+    for (const path of ["/consumers", "/lookup"]) {
+      assertEquals((await pageAt(admin, path)).text.includes("not answered"), false);
+    }
+    hangs = true;
+
+    const [consumers, lookup] = await Promise.all(
+      ["/consumers", "/lookup"].map((path) => pageAt(admin, path)),
+    );
+
+    assertStringIncludes(consumers.text, "2 daemons have not answered");
+    assertStringIncludes(consumers.text, `nsqlookupd ${hangingLookupd.address} : Get "http://`);
+    assertStringIncludes(consumers.text, `nsqd ${hanging.address} : is late, and not waited for`);
+    assertEquals(consumers.rows.some(([name]) => name.startsWith("h 1")), true);
+    assertStringIncludes(lookup.text, "One daemon has not answered");
+    assertStringIncludes(lookup.text, `nsqlookupd ${hangingLookupd.address} : is late, and not waited for`);
+    assertEquals(lookup.rows.slice(1).map(([name]) => name), ["left"]);
+  }, { waits: IMPATIENT });
+});
+
+Deno.test("What a daemon answers late is on the next page, and in the file that somebody waits for", async () => {
+  let late: PromiseWithResolvers<void> | undefined;
+  const clients = [{ hostname: "slow", client_id: "1", user_agent: "u" }];
+  const topics = [{ topic_name: "t", channels: [{ channel_name: "c", clients, client_count: 1 }] }];
+  await using slow = fakeNode(async ({ target }) => {
+    // Not to the poller, which would know that it is late.
+    if (!target.includes("include_clients=false")) await late?.promise;
+    return Response.json({ topics });
+  });
+  await using node = nodeWith({ depth: 1, paused: false });
+  await using lookupd = lookupdOf(() => [slow.address, node.address]);
+  const options = { lookupdHttpAddresses: [lookupd.address], httpClientRequestTimeoutMs: 600_000 };
+  await withNsqadmin(options, async (admin) => {
+    await admin.nsqadmin.poller.refresh();
+    late = Promise.withResolvers();
+    const file = pageOf(admin, "/consumers?format=json");
+    const first = await pageAt(admin, "/consumers");
+    assertStringIncludes(first.text, `nsqd ${slow.address} : is late, and not waited for`);
+    assertEquals(first.rows.slice(1).map(([name]) => name), ["h 1"]);
+
+    late.resolve();
+
+    const { rows, failures } = JSON.parse(await file);
+    assertEquals([rows.length, failures], [2, []]);
+    const asked = slow.requests.length;
+    const next = await pageAt(admin, "/consumers");
+    assertEquals(next.rows.slice(1).map(([name]) => name).sort(), ["h 1", "slow 1"]);
+    assertEquals(slow.requests.length, asked);
+    assertEquals(next.text.includes("not answered"), false);
   }, { waits: IMPATIENT });
 });
 
