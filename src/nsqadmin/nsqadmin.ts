@@ -105,9 +105,8 @@ export class Nsqadmin implements Daemon, AdminContext {
     const proxies = this.proxies = TrustedProxies.of(options.trustedProxies);
     this.logins = users && new Logins({
       users,
-      path: options.userFile,
       clock: this.clock,
-      basePath: options.basePath,
+      ...{ path: options.userFile, basePath: options.basePath, sessionIdleMs: options.sessionIdleTimeoutMs },
       isSecure: ({ request }: RequestContext) => proxies?.isSecure(request) ?? request.tls !== undefined,
       onChange: () => {
         this.events.review();

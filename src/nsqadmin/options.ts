@@ -21,6 +21,7 @@ import type { Waits } from "./waits.ts";
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
 const POLL_INTERVAL_MIN_MS = 100;
 
 /** A URL; what may be a credential in it is not shown. */
@@ -239,6 +240,13 @@ export const NSQADMIN_OPTIONS = {
     default: "",
     description:
       "Path of a file of users, with their roles (viewer, peek, operator, admin), passwords and tokens as hashes; they must log in then. It is read again when it changes. The form of its lines: docs/nsqadmin.md.",
+  }),
+  sessionIdleTimeoutMs: option({
+    flag: "session-idle-timeout",
+    kind: duration,
+    default: 8 * HOUR_MS,
+    description:
+      "How long somebody who has logged in on a page stays so who does nothing; pages that stay up to date by themselves do not count. 0 is no limit.",
   }),
   trustedProxies: option<readonly string[]>({
     flag: "trusted-proxy",

@@ -61,6 +61,7 @@ Deno.test("loadNsqadminOptions() gives NSQ's defaults", () => {
     aclHttpHeader: "X-Forwarded-User",
     adminUsers: [],
     userFile: "",
+    sessionIdleTimeoutMs: 28_800_000,
     trustedProxies: [],
     trustedOrigins: [],
     writeTimeoutMs: 60_000,

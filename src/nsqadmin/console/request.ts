@@ -9,12 +9,10 @@ import { parseQuery } from "../../http/query.ts";
 import { HttpError } from "../../http/http_error.ts";
 import { allows, type Right, type Role, rolesOf, userOf } from "../access.ts";
 import type { AdminContext } from "../context.ts";
+import { UPDATE_HEADER } from "../login/logins.ts";
 import { type Settings, settingsOf } from "./settings.ts";
 import { ENGLISH } from "./texts/english.tsx";
 import type { Texts } from "./texts/texts.ts";
-
-/** The script says by it that it brings a page up to date. */
-const UPDATE_HEADER = "x-nsqadmin-update";
 
 /** A request for a page. */
 export interface PageRequest {

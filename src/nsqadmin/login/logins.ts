@@ -50,6 +50,9 @@ interface Holder extends Identity {
   readonly isOfSession: boolean;
 }
 
+/** The script says by it that it brings a page up to date. */
+export const UPDATE_HEADER = "x-nsqadmin-update";
+
 /** By what wrong passwords are counted. */
 interface Who {
   readonly user: string;
@@ -68,6 +71,8 @@ export interface LoginsOptions {
   /** From which they have been read. */
   readonly path: string;
   readonly clock: { monotonicMs(): number };
+  /** How long a session lasts that nobody uses; 0 is no limit. */
+  readonly sessionIdleMs: number;
   /** Of the cookie. */
   readonly basePath: string;
   /** Whether a request has come over HTTPS. */
@@ -79,7 +84,7 @@ export interface LoginsOptions {
 /** All users, and who has logged in. */
 export class Logins {
   readonly #options: LoginsOptions;
-  readonly #sessions = new Sessions();
+  readonly #sessions: Sessions;
   readonly #byUser = new Throttle();
   readonly #byAddress = new Throttle();
   readonly #ofTokens = new TokenThrottle();
@@ -95,6 +100,7 @@ export class Logins {
   constructor(options: LoginsOptions) {
     this.#options = options;
     this.#users = options.users;
+    this.#sessions = new Sessions(options.sessionIdleMs);
     this.#fileState = options.users.state;
   }
 
@@ -212,7 +218,8 @@ export class Logins {
 
   #holderOfSession(request: RequestContext): Holder | undefined {
     const id = sessionIdOf(request);
-    const session = this.#sessions.use(id, this.#nowMs());
+    // That a page is open somewhere does not say that somebody is there.
+    const session = this.#sessions[isByItself(request) ? "get" : "use"](id, this.#nowMs());
     const user = session && this.#users.get(session.user);
     const isStill = () => this.#sessions.get(id, this.#nowMs()) === session;
     return user && { ...holderOf(user, isStill), isOfSession: true };
@@ -287,6 +294,11 @@ export class Logins {
     const { basePath, isSecure } = this.#options;
     return sessionCookie(request, id, { basePath, isSecure: isSecure(request) });
   }
+}
+
+/** A page has made the request, to stay up to date, and nobody who does something (console/browser/console.ts). */
+function isByItself({ request: { headers } }: RequestContext): boolean {
+  return headers.get(UPDATE_HEADER) !== undefined || headers.get("accept") === "text/event-stream";
 }
 
 function holderOf({ name, roles }: User, isStill: () => boolean): Holder {

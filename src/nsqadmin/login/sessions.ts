@@ -4,8 +4,6 @@
  * @module
  */
 
-/** How long a session lasts that is not used, in ms. */
-export const SESSION_IDLE_MS = 8 * 60 * 60_000;
 /** Sessions of a user: with one more, the one ends that was not used for the longest time. */
 export const USER_SESSIONS_MAX = 20;
 /** Sessions in all, in the same sense. */
@@ -27,8 +25,14 @@ interface Kept {
 
 /** All sessions, by ids that nobody can guess; times are by a clock that does not jump. */
 export class Sessions {
+  readonly #idleMs: number;
   /** In the order of their last use. */
   readonly #kept = new Map<string, Kept>();
+
+  /** @param idleMs How long one lasts that is not used; 0 is no limit. */
+  constructor(idleMs: number) {
+    this.#idleMs = idleMs === 0 ? Infinity : idleMs;
+  }
 
   get count(): number {
     return this.#kept.size;
@@ -84,7 +88,7 @@ export class Sessions {
 
   #expire(nowMs: number): void {
     for (const [id, { usedMs }] of this.#kept) {
-      if (nowMs - usedMs < SESSION_IDLE_MS) return;
+      if (nowMs - usedMs < this.#idleMs) return;
       this.#kept.delete(id);
     }
   }

@@ -2,7 +2,6 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { HttpError } from "../../../src/http/http_error.ts";
 import { RequestContext } from "../../../src/http/request_context.ts";
 import { CHECKS_MAX, Logins, LOGINS_MAX } from "../../../src/nsqadmin/login/logins.ts";
-import { SESSION_IDLE_MS } from "../../../src/nsqadmin/login/sessions.ts";
 import { LOGIN_WAIT_MS, WRONG_LOGINS_MAX } from "../../../src/nsqadmin/login/throttle.ts";
 import { UserFile } from "../../../src/nsqadmin/login/user_file.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -11,6 +10,7 @@ import { TempFolder } from "../../support/interop.ts";
 import { basic, cheapHash, PASSWORD, tokenHash, userLines, usersOf } from "../../support/login.ts";
 
 const TOKEN = "0123456789abcdef";
+const SESSION_IDLE_MS = 1000;
 
 function setUp(users: UserFile = usersOf({ anna: "admin", ben: "viewer" }), path = "") {
   const clock = new FakeClock();
@@ -19,6 +19,7 @@ function setUp(users: UserFile = usersOf({ anna: "admin", ben: "viewer" }), path
     users,
     path,
     clock,
+    sessionIdleMs: SESSION_IDLE_MS,
     basePath: "/",
     isSecure: () => false,
     onChange: () => changes++,
@@ -173,6 +174,26 @@ Deno.test("A session ends when it was not used for long, and while it is looked 
   assertEquals(logins.holds(stream), false);
   assertEquals(await refusal(logins.identify(from("1.1.1.1:1", cookie))), [401, "UNAUTHORIZED"]);
 });
+
+for (
+  const [what, headers, lasts] of [
+    ["the loads of a page that somebody looks for", { accept: "text/html,*/*;q=0.8" }, true],
+    ["what a page loads to stay up to date", { "x-nsqadmin-update": "1" }, false],
+    ["its asking to be told of news", { accept: "text/event-stream" }, false],
+  ] as const
+) {
+  Deno.test(`A session lasts as long as there is something done: ${what} ${lasts ? "counts" : "does not"}`, async () => {
+    const { logins, clock } = setUp();
+    const cookie = await cookieOf(logins);
+    clock.advance(SESSION_IDLE_MS - 1);
+    await logins.identify(from("1.1.1.1:1", { ...cookie, ...headers }));
+    clock.advance(1);
+
+    const isThere = await logins.identify(from("1.1.1.1:1", cookie)).then(() => true, () => false);
+
+    assertEquals(isThere, lasts);
+  });
+}
 
 Deno.test("Who logs in has another session than before", async () => {
   const { logins } = setUp();

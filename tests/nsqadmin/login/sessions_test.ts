@@ -1,15 +1,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  SESSION_IDLE_MS,
-  Sessions,
-  SESSIONS_MAX,
-  USER_SESSIONS_MAX,
-} from "../../../src/nsqadmin/login/sessions.ts";
+import { Sessions, SESSIONS_MAX, USER_SESSIONS_MAX } from "../../../src/nsqadmin/login/sessions.ts";
 
+const SESSION_IDLE_MS = 3_600_000;
 const ANNA = { user: "anna", passwordText: "hash" };
 
 Deno.test("Sessions have ids of 128 bits, each another one", () => {
-  const sessions = new Sessions();
+  const sessions = new Sessions(SESSION_IDLE_MS);
   const ids = Array.from({ length: USER_SESSIONS_MAX }, () => sessions.begin(ANNA, 0));
 
   assertEquals(new Set(ids).size, USER_SESSIONS_MAX);
@@ -17,7 +13,7 @@ Deno.test("Sessions have ids of 128 bits, each another one", () => {
 });
 
 Deno.test("A session ends when it was not used for long, and whoever looks at it does not use it", () => {
-  const sessions = new Sessions();
+  const sessions = new Sessions(SESSION_IDLE_MS);
   const id = sessions.begin(ANNA, 0);
   assertEquals(sessions.use(id, SESSION_IDLE_MS - 1), ANNA);
 
@@ -27,8 +23,15 @@ Deno.test("A session ends when it was not used for long, and whoever looks at it
   assertEquals([sessions.get(id, endMs), sessions.use(id, endMs), sessions.count], [undefined, undefined, 0]);
 });
 
+Deno.test("A session lasts for ever where there is no limit", () => {
+  const sessions = new Sessions(0);
+  const id = sessions.begin(ANNA, 0);
+
+  assertEquals(sessions.get(id, Number.MAX_SAFE_INTEGER), ANNA);
+});
+
 Deno.test("Of a user's sessions the one ends that was not used for the longest time", () => {
-  const sessions = new Sessions();
+  const sessions = new Sessions(SESSION_IDLE_MS);
   const others = sessions.begin({ ...ANNA, user: "ben" }, 0);
   const [first, second] = Array.from({ length: USER_SESSIONS_MAX }, (_, i) => sessions.begin(ANNA, i));
   sessions.use(first, 100);
@@ -39,7 +42,7 @@ Deno.test("Of a user's sessions the one ends that was not used for the longest t
 });
 
 Deno.test("Of all sessions the one ends that was not used for the longest time", () => {
-  const sessions = new Sessions();
+  const sessions = new Sessions(SESSION_IDLE_MS);
   const ids = Array.from(
     { length: SESSIONS_MAX },
     (_, i) => sessions.begin({ ...ANNA, user: `user ${i}` }, i),
@@ -55,7 +58,7 @@ Deno.test("Of all sessions the one ends that was not used for the longest time",
 });
 
 Deno.test("Sessions end one by one, and all that may not go on", () => {
-  const sessions = new Sessions();
+  const sessions = new Sessions(SESSION_IDLE_MS);
   const [first, second] = [sessions.begin(ANNA, 0), sessions.begin(ANNA, 0)];
   const third = sessions.begin({ ...ANNA, passwordText: "another" }, 0);
 
