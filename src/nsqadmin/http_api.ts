@@ -24,6 +24,7 @@ import { channel, counter, node, nodes, topic, topics } from "./api/reads.ts";
 import { cancelRedrive, redrive, redrives } from "./api/redrives.ts";
 import { staticFiles } from "./api/static_files.ts";
 import {
+  actOnNode,
   actOnTopicOrChannel,
   createTopicOrChannel,
   deleteTopicOrChannel,
@@ -91,6 +92,7 @@ export function nsqadminRoutes(admin: AdminContext): HttpRoute[] {
     route("POST", "/api/topics", change(createTopicOrChannel)),
     route("POST", "/api/topics/:topic", change(actOnTopicOrChannel)),
     route("POST", "/api/topics/:topic/:channel", change(actOnTopicOrChannel)),
+    route("POST", "/api/nodes/:node", change(actOnNode)),
     route("DELETE", "/api/nodes/:node", change(tombstoneNode)),
     route("DELETE", "/api/topics/:topic", change(deleteTopicOrChannel)),
     route("DELETE", "/api/topics/:topic/:channel", change(deleteTopicOrChannel)),

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Action } from "../../cluster/cluster_actions.ts";
+import { UnansweredError } from "../../cluster/asked.ts";
+import type { Action, Done } from "../../cluster/cluster_actions.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { jsonFields } from "../../protocol/json_fields.ts";
@@ -63,6 +64,17 @@ export async function tombstoneNode(admin: AdminContext, request: RequestContext
   return await applied(admin, request, { what: "tombstone node for topic", change });
 }
 
+/** `POST /api/nodes/:node` */
+export async function actOnNode(admin: AdminContext, request: RequestContext): Promise<unknown> {
+  requireRight(admin, request, "drain");
+  const { action = "" } = await bodyTexts(request, ["action"]);
+  if (action !== "drain") throw new HttpError(400, "INVALID_ACTION");
+  const change: Change = { kind: "drain", node: request.params.node };
+  const upstream = new Upstream(admin);
+  await upstream.noting("drain node", done(makeChange(admin, request, change)));
+  return { message: upstream.message };
+}
+
 /** `DELETE /api/cluster/nodes/:node` */
 export async function forgetNode(admin: AdminContext, request: RequestContext): Promise<unknown> {
   requireRight(admin, request, "forget");
@@ -87,6 +99,13 @@ export async function applied(
   const upstream = new Upstream(admin);
   await upstream.noting(what, makeChange(admin, request, change));
   return { message: upstream.message };
+}
+
+/** Of a change of one node: that nothing was done is no warning. @throws {UnansweredError} */
+async function done(making: Promise<Done>): Promise<Done> {
+  const made = await making;
+  if (made.done.length === 0) throw new UnansweredError("nsqd", made.failures);
+  return made;
 }
 
 function isAction(text: string): text is Action {

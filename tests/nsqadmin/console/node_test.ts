@@ -89,6 +89,44 @@ Deno.test("The page of a node of ours shows its memory and disk, and drains it w
   });
 });
 
+Deno.test("POST /api/nodes/:node drains a node of ours as its page does, and says why another is not", async () => {
+  await using endpoint = new FakeHttp();
+  await using other = fakeNode(() => Response.json({ message: "NOT_FOUND" }, { status: 404 }));
+  const stranger = "127.0.0.1:1";
+  const options = { notificationHttpEndpoint: `http://${endpoint.address}/` };
+  await withCluster({ nsqadmin: options }, async ({ admin, nsqds: [nsqd], topic }) => {
+    // The nsqlookupd knows of the node then.
+    await topic("t", "c");
+    await publish(nsqd, "t", "body");
+    const address = `127.0.0.1:${nsqd.nsqd.httpPort}`;
+    const drain = (node: string, action = "drain") =>
+      admin.ask("POST", `/api/nodes/${node}`, { body: { action } });
+
+    const refused = await drain(address, "stop");
+    const unknown = await drain(stranger);
+    const done = await drain(address);
+
+    assertEquals([refused.status, refused.json], [400, { message: "INVALID_ACTION" }]);
+    assertEquals(unknown.status, 502);
+    assertStringIncludes(unknown.text, "nobody tells of such a node");
+    assertEquals([done.status, done.json], [200, { message: "" }]);
+    assertEquals((await (await fetch(`${nsqd.httpUrl}/health/ready`)).json()).state, "draining");
+    await eventually("it is told", () => endpoint.requests.length === 1);
+    const { action, node } = JSON.parse(endpoint.requests[0].body);
+    assertEquals([action, node], ["drain_node", address]);
+    const told = admin.nsqadmin.activity.newestFirst.filter(({ action }) => action === "drain");
+    assertEquals(told.map(({ node, outcome }) => [node, outcome]), [[address, "done"], [stranger, "failed"]]);
+  });
+  await withNsqadmin({ nsqdHttpAddresses: [other.address] }, async (admin) => {
+    const { status, text } = await admin.ask("POST", `/api/nodes/${other.address}`, {
+      body: { action: "drain" },
+    });
+
+    assertEquals(status, 502);
+    assertStringIncludes(text, "this nsqd does not offer it (404)");
+  });
+});
+
 Deno.test("A node of NSQ is not drained, and the page says why; neither is one that nobody tells of", async () => {
   await using node = fakeNode(({ method }) =>
     method === "POST" ? Response.json({ message: "NOT_FOUND" }, { status: 404 }) : Response.json(GO_STATS)

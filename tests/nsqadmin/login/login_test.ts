@@ -299,6 +299,7 @@ const RIGHTS:
     ["POST", "/bulk", "action=ask-delete&of=topics&name=t", ["anna"]],
     ["DELETE", "/api/cluster/nodes/n:1", "", ["olga", "anna", "both"]],
     ["POST", "/nodes/n:1", "action=ask-drain", ["anna"]],
+    ["POST", "/api/nodes/n:1", '{"action":"drain"}', ["anna"]],
     ["POST", "/api/consumers/kick", "{}", ["anna"]],
     ["POST", "/consumers", "action=ask-kick&topic=t&channel=c&hostname=h", ["anna"]],
     ["POST", "/api/redrives", "{}", ["anna"]],
