@@ -1,19 +1,17 @@
 /**
  * Asks nsqd and nsqlookupd over HTTP. An answer has a limit, and sends nobody elsewhere.
  *
- * Node's client, because it can tell how long a connection takes from how long an answer takes, which have limits of
- * their own in NSQ's tools.
- *
  * @module
  */
 
 import { concat } from "@std/bytes/concat";
-import { clearTimeout, setTimeout } from "node:timers";
-import { request as httpRequest } from "node:http";
-import { formatDuration } from "../base/duration.ts";
+import { errorText } from "../base/error_text.ts";
+import type { Header } from "../http/answer.ts";
+import { HttpClient } from "../http/http_client.ts";
 
 /** How to ask. */
 export interface HttpAsking {
+  /** 0 is no limit, here and below. */
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
   /** Bearer token, where one is demanded. */
@@ -62,48 +60,21 @@ export async function getJson(url: string, asking: HttpAsking): Promise<unknown>
   }
 }
 
-function answerTo(
+async function answerTo(
   url: string,
   { connectTimeoutMs, requestTimeoutMs, token, signal }: HttpAsking,
 ): Promise<{ readonly status: number; readonly body: Uint8Array }> {
-  return new Promise((resolve, reject) => {
-    const asked = httpRequest(url, {
-      headers: {
-        Accept: "application/vnd.nsq; version=1.0",
-        ...token !== "" && { Authorization: `Bearer ${token}` },
-      },
-      agent: false,
-      signal,
-    });
-    const late = (what: string, ms: number) => () =>
-      asked.destroy(new Error(`${url}: no ${what} within ${formatDuration(ms)}`));
-    const connecting = setTimeout(late("connection", connectTimeoutMs), connectTimeoutMs);
-    const answering = setTimeout(late("answer", requestTimeoutMs), requestTimeoutMs);
-    const done = () => {
-      clearTimeout(connecting);
-      clearTimeout(answering);
-    };
-    asked.on("socket", (socket) => socket.once("connect", () => clearTimeout(connecting)));
-    asked.on("error", (error) => {
-      done();
-      reject(error.message.startsWith(url) ? error : new Error(`${url}: ${error.message}`, { cause: error }));
-    });
-    asked.on("response", (response) => {
-      clearTimeout(connecting);
-      const pieces: Uint8Array[] = [];
-      let size = 0;
-      response.on("data", (piece: Uint8Array) => {
-        size += piece.length;
-        if (size > ANSWER_SIZE_MAX) {
-          asked.destroy(new Error(`${url}: the answer has more than ${ANSWER_SIZE_MAX} bytes`));
-        } else pieces.push(piece);
-      });
-      response.on("end", () => {
-        done();
-        resolve({ status: response.statusCode ?? 0, body: concat(pieces) });
-      });
-      response.on("error", (error: Error) => asked.destroy(error));
-    });
-    asked.end();
+  const client = new HttpClient({
+    ...{ connectTimeoutMs, requestTimeoutMs, signal },
+    ...{ answerSizeMax: ANSWER_SIZE_MAX, answersSizeMax: ANSWER_SIZE_MAX },
   });
+  const headers: Header[] = [["Accept", "application/vnd.nsq; version=1.0"]];
+  if (token !== "") headers.push(["Authorization", `Bearer ${token}`]);
+  try {
+    return await client.send({ method: "GET", url: new URL(url), headers }, ({ status, pieces }) => {
+      return { status, body: concat(pieces) };
+    });
+  } catch (cause) {
+    throw new Error(`${url}: ${errorText(cause)}`, { cause });
+  }
 }

@@ -143,7 +143,7 @@ nsqdTest("nsq_stat goes on without an nsqd that does not answer, and says so", a
   assertEquals([code, world.out.split("\n").length], [0, 4]);
   assertMatch(
     world.errLines[0],
-    /^ERROR: failed to get nsqd stats - http:\/\/127\.0\.0\.1:1\/stats.*ECONNREFUSED/,
+    /^ERROR: failed to get nsqd stats - http:\/\/127\.0\.0\.1:1\/stats.*: dial tcp 127\.0\.0\.1:1: connect: connection refused/,
   );
 });
 
