@@ -45,7 +45,7 @@ for (
   Deno.test(`denosq hash-password ${code === 0 ? "takes" : "refuses"} ${what}`, async () => {
     const { code: actual, out, err } = await run(input);
 
-    assertEquals([actual, out === "", /secret|xx/.test(out + err)], [code, code === 1, false]);
+    assertEquals([actual, out === "", /secret|x{10}/.test(out + err)], [code, code === 1, false]);
   });
 }
 
