@@ -12,6 +12,7 @@ import { certificateTest } from "../../support/certificates.ts";
 import { eventually } from "../../support/eventually.ts";
 import { bytesOf, textOf } from "../../support/frames.ts";
 import { breakDown, withWorkers } from "../../support/io_thread_faults.ts";
+import { freePort } from "../../support/ports.ts";
 
 type TcpAddress = Extract<Address, { kind: "tcp" }>;
 const ANY_PORT: TcpAddress = { kind: "tcp", hostname: "127.0.0.1", port: 0 };
@@ -179,8 +180,8 @@ Deno.test("ThreadListener.listen() throws when the port is in use, also by one w
 Deno.test("ThreadListener.close() before it serves ends the threads and frees the port", async () => {
   const logger = new Logger({ prefix: "", level: LOG_LEVELS.info, write: () => {} });
   const listener = await ThreadListener.start({ threads: 2, logger, outputMax: OUTPUT_MAX });
-  await listener.listen(ANY_PORT);
-  const address: TcpAddress = { kind: "tcp", hostname: "127.0.0.1", port: listener.port };
+  const address: TcpAddress = { kind: "tcp", hostname: "127.0.0.1", port: freePort() };
+  await listener.listen(address);
 
   listener.close();
   listener.close();
@@ -367,7 +368,8 @@ Deno.test("ThreadListener.close() ends when the sessions do, whatever they were 
     sessions.push(connection);
     return echo(connection);
   };
-  const served = await Served.start({ serve });
+  const address: TcpAddress = { kind: "tcp", hostname: "127.0.0.1", port: freePort() };
+  const served = await Served.start({ serve, address });
   const conns = await Promise.all(Array.from({ length: 10 }, () => served.connect()));
   await holds("all are served", () => assertEquals(sessions.length, 10));
   // Nobody reads what comes back to it.
