@@ -12,9 +12,10 @@ import { hostPort } from "../base/host_port.ts";
 import { JsonCursor } from "../base/json_cursor.ts";
 import { parseJson } from "../base/json_slices.ts";
 import { KnownTexts } from "../base/known_texts.ts";
-import { inSlices, SharedSlice, type Slice } from "../base/time_slice.ts";
+import { SharedSlice, type Slice } from "../base/time_slice.ts";
 import { type Header, statusText } from "../http/answer.ts";
-import type { ClientAnswer, HttpClient } from "../http/http_client.ts";
+import type { ClientAnswer } from "../http/answer_reader.ts";
+import type { HttpClient } from "../http/http_client.ts";
 import type { Patience } from "./patience.ts";
 import { SHOWN_LENGTH_MAX, shownText } from "../protocol/quote.ts";
 
@@ -23,10 +24,8 @@ export const ADDRESS = /^(?:\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[\w.-]+):\d{1,5}$/;
 
 /** Answers are read at the same time up to so many bytes: what they are read to takes several times as much. */
 const READ_SIZE_MAX = 8 * 1024 * 1024;
-
-/** Room that is kept, and how much of it in bytes. */
-const ROOMS_MAX = 4;
-const ROOM_SIZE_MAX = 2 * 1024 * 1024;
+/** Bytes of a text that are decoded in one go. */
+const DECODED_SIZE = 64 * 1024;
 /** Names that are known again when they are read, as of topics and channels: all that are kept of a cluster. */
 const KNOWN_TEXTS_MAX = 100_000;
 
@@ -50,8 +49,6 @@ export class DaemonClient {
   /** For all who read answers: there may be hundreds in one turn. */
   readonly #slice = new SharedSlice({ monotonicMs: () => performance.now() });
   readonly #reading = new Budget(READ_SIZE_MAX);
-  /** Room for answers, which was used before. */
-  #rooms: readonly Uint8Array[] = [];
   readonly #texts = new KnownTexts(KNOWN_TEXTS_MAX);
   readonly #http: HttpClient;
   readonly #options: DaemonClientOptions;
@@ -64,8 +61,7 @@ export class DaemonClient {
   /** What is made of the JSON of an answer. @throws {Error} Why there is none, or whatever `read` throws. */
   async get<T>(daemon: Daemon, path: string, read: Read<T>): Promise<T> {
     return await this.#ask("GET", daemon, path, async (answer) => {
-      const size = answer.pieces.reduce((sum, { length }) => sum + length, 0);
-      using _lease = await this.#reading.take(size);
+      using _lease = await this.#reading.take(answer.bytes.length);
       const text = await this.#textOf(answer);
       return await read(await parseJson(text, this.#slice), this.#slice);
     });
@@ -77,23 +73,10 @@ export class DaemonClient {
     path: string,
     read: (cursor: JsonCursor, slice: Slice) => Promise<T>,
   ): Promise<T> {
-    return await this.#ask("GET", daemon, path, async ({ pieces }) => {
-      const size = pieces.reduce((sum, { length }) => sum + length, 0);
-      using _lease = await this.#reading.take(size);
+    return await this.#ask("GET", daemon, path, async ({ bytes }) => {
+      using _lease = await this.#reading.take(bytes.length);
       await this.#begin();
-      // Used again and again: making room for all of a round would be most of the collector's work.
-      const room = this.#rooms.find(({ length }) => length >= size) ?? new Uint8Array(size);
-      this.#rooms = this.#rooms.filter((each) => each !== room);
-      let at = 0;
-      await inSlices(pieces, (piece) => {
-        room.set(piece, at);
-        at += piece.length;
-      }, this.#slice);
-      try {
-        return await read(new JsonCursor(room.subarray(0, size), this.#texts), this.#slice);
-      } finally {
-        if (room.length <= ROOM_SIZE_MAX) this.#rooms = [...this.#rooms, room].slice(-ROOMS_MAX);
-      }
+      return await read(new JsonCursor(bytes, this.#texts), this.#slice);
     });
   }
 
@@ -179,13 +162,13 @@ export class DaemonClient {
   }
 
   /** The answer's body. */
-  async #textOf({ pieces }: ClientAnswer): Promise<string> {
+  async #textOf({ bytes }: ClientAnswer): Promise<string> {
     const slice = this.#slice;
     await this.#begin();
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     let text = "";
-    for (const piece of pieces) {
-      text += decoder.decode(piece, { stream: true });
+    for (let at = 0; at < bytes.length; at += DECODED_SIZE) {
+      text += decoder.decode(bytes.subarray(at, at + DECODED_SIZE), { stream: true });
       if (slice.isOver) await slice.next();
     }
     return text + decoder.decode();

@@ -125,7 +125,7 @@ const KEEP_ALIVE = /(?:^|,)[ \t]*keep-alive[ \t]*(?:,|$)/i;
 const VERSION = /^HTTP\/(\d)\.(\d)$/;
 
 /** True if there is a control character that is neither a tab nor a line's end, or a CR in the middle of a line. */
-function isMalformed(bytes: Uint8Array): boolean {
+export function isMalformed(bytes: Uint8Array): boolean {
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i];
     if (byte >= SPACE && byte !== DELETE) continue;
@@ -185,7 +185,8 @@ function isToken(text: string): boolean {
   return lowerToken(text) !== undefined;
 }
 
-function parseFields(text: string, from: number): { headers: HeaderFields; isNamed: boolean } {
+/** Reads lines from there to the empty one; not all may have names that are any. @throws {RefusedRequest} */
+export function parseFields(text: string, from: number): { headers: HeaderFields; isNamed: boolean } {
   const names: string[] = [];
   const values: string[] = [];
   let isNamed = true;

@@ -3,29 +3,23 @@
  * all, and of size; all together have one of number and of memory. Redirections are not followed. Why a request failed is
  * said in the words of Go's client, which operators of NSQ know.
  *
- * By Node's client and not by `fetch`, which has no way not to verify a certificate, and refuses ports that browsers do.
- * Connections are not kept: one that its server has closed meanwhile would have to be told from a request that failed.
+ * By hand, on a connection of its own each: `fetch` has no way not to verify a certificate, and refuses ports that browsers do;
+ * Node's client takes four times as long to receive (docs/performance.md). Connections are not kept: one that its server has closed
+ * meanwhile would have to be told from a request that failed.
  *
  * @module
  */
 
-import type { Buffer } from "node:buffer";
-import type { ClientRequest as OutgoingRequest, request as ask } from "node:http";
+import { concat } from "@std/bytes/concat";
 import { Budget } from "../base/budget.ts";
 import { errorText } from "../base/error_text.ts";
+import { FairShare } from "../base/fair_share.ts";
 import { hostPort } from "../base/host_port.ts";
+import { writeAll } from "../net/connection.ts";
 import type { Header } from "./answer.ts";
+import { AnswerReader, type ClientAnswer } from "./answer_reader.ts";
 import { BodyBudget } from "./body_budget.ts";
-
-/** How certificates of servers are verified, and what is shown to them. */
-export interface ClientTls {
-  /** Authorities, in PEM form, in place of those that the runtime knows. */
-  readonly rootCa?: string | undefined;
-  /** Certificate and key to be shown, in PEM form. */
-  readonly pair?: { readonly cert: string; readonly key: string } | undefined;
-  /** Whatever certificate a server has will do. */
-  readonly skipVerify?: boolean;
-}
+import { type ClientTls, codeOf, dial } from "./dial.ts";
 
 /** What {@linkcode HttpClient} is made from. */
 export interface HttpClientOptions {
@@ -57,14 +51,6 @@ export interface ClientRequest {
   readonly timeoutMs?: number | undefined;
 }
 
-/** An answer, whatever its status. */
-export interface ClientAnswer {
-  readonly status: number;
-  /** By name in lower case; of several of one name all, as Node joins them. */
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  readonly pieces: readonly Uint8Array<ArrayBuffer>[];
-}
-
 /** The largest answer that is read, in bytes. */
 export const ANSWER_SIZE_MAX = 32 * 1024 * 1024;
 /** Bytes of all answers together. */
@@ -73,6 +59,11 @@ export const ANSWERS_SIZE_MAX = 256 * 1024 * 1024;
 export const REQUESTS_MAX = 200;
 /** Requests that wait for that. */
 export const WAITING_MAX = 20_000;
+
+/** Room that is kept for further answers, and how much of it in bytes; and what an answer without any begins with. */
+const ROOMS_MAX = 4;
+const ROOM_SIZE_MAX = 2 * 1024 * 1024;
+const ROOM_SIZE_MIN = 64 * 1024;
 
 /** Ports of addresses that do not say one. */
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443 };
@@ -83,6 +74,9 @@ export class HttpClient {
   readonly #places: Budget;
   readonly #memory: BodyBudget;
   readonly #waitingMax: number;
+  readonly #share = new FairShare();
+  /** Used again and again: making room for each of hundreds of answers would be most of the collector's work. */
+  readonly #rooms: Uint8Array<ArrayBuffer>[] = [];
   #waiting = 0;
 
   constructor(options: HttpClientOptions) {
@@ -101,142 +95,166 @@ export class HttpClient {
     if (this.#waiting >= this.#waitingMax) throw new Error("too many requests are waiting");
     this.#waiting++;
     using _place = await this.#places.take(1).finally(() => this.#waiting--);
-    const exchange = new Exchange(this.#options, this.#memory, request);
+    const room = this.#rooms.pop() ?? new Uint8Array(ROOM_SIZE_MIN);
+    const exchange = new Exchange(request, {
+      ...this.#options,
+      memory: this.#memory,
+      share: this.#share,
+      room,
+    });
     try {
-      return await use(await exchange.run());
+      const answer = await exchange.run();
+      try {
+        return await use(answer);
+      } finally {
+        // Only now, and not of an exchange that has failed: something may still come to that.
+        this.#keep(exchange.room);
+      }
     } finally {
       exchange.release();
     }
   }
+
+  #keep(room: Uint8Array<ArrayBuffer>): void {
+    if (room.length <= ROOM_SIZE_MAX && this.#rooms.length < ROOMS_MAX) this.#rooms.push(room);
+  }
+}
+
+/** What {@linkcode Exchange} is given. */
+interface ExchangeOptions extends HttpClientOptions {
+  readonly memory: BodyBudget;
+  readonly share: FairShare;
+  /** For the answer to be read to. */
+  readonly room: Uint8Array<ArrayBuffer>;
 }
 
 /** One request and its answer. */
 class Exchange {
-  readonly #options: HttpClientOptions;
-  readonly #memory: BodyBudget;
+  readonly #options: ExchangeOptions;
   readonly #request: ClientRequest;
-  readonly #sizeMax: number;
-  readonly #pieces: Uint8Array<ArrayBuffer>[] = [];
+  readonly #host: string;
+  readonly #port: number;
+  #room: Uint8Array<ArrayBuffer>;
   #size = 0;
   /** What it waits for, as Go's client says it when it has waited long enough. */
   #waitsFor = "i/o timeout";
 
-  constructor(options: HttpClientOptions, memory: BodyBudget, request: ClientRequest) {
+  constructor(request: ClientRequest, options: ExchangeOptions) {
+    const { hostname, port, protocol } = request.url;
     this.#options = options;
-    this.#memory = memory;
     this.#request = request;
-    this.#sizeMax = options.answerSizeMax ?? ANSWER_SIZE_MAX;
+    // Without the brackets of an IPv6 address.
+    this.#host = hostname.replace(/^\[|\]$/g, "");
+    this.#port = port === "" ? DEFAULT_PORTS[protocol] : Number(port);
+    this.#room = options.room;
+  }
+
+  /** What the answer was read to. */
+  get room(): Uint8Array<ArrayBuffer> {
+    return this.#room;
   }
 
   /** Gives back the memory of the answer. */
   release(): void {
-    this.#memory.giveBack(this.#size);
+    this.#options.memory.giveBack(this.#size);
     this.#size = 0;
   }
 
   async run(): Promise<ClientAnswer> {
     const { signal, connectTimeoutMs, requestTimeoutMs } = this.#options;
-    const { request } = this.#isSecure ? await import("node:https") : await import("node:http");
     if (signal.aborted) throw new Error("context canceled");
-    const { promise, resolve, reject } = Promise.withResolvers<ClientAnswer>();
-    const outgoing = this.#begin(request);
+    const bytes = encodeRequest(this.#request);
+    const over = new AbortController();
+    const { promise: failed, reject } = Promise.withResolvers<never>();
     const fail = (reason: string) => {
       reject(new Error(reason));
-      outgoing.destroy();
+      over.abort();
     };
     const onAbort = () => fail("context canceled");
     signal.addEventListener("abort", onAbort);
     const limitsMs = [requestTimeoutMs, this.#request.timeoutMs ?? 0].filter((ms) => ms > 0);
     const whole = timer(Math.min(...limitsMs), () => fail(this.#waitsFor));
-    const connecting = timer(connectTimeoutMs, () => fail(`dial tcp ${this.#peer}: i/o timeout`));
-    outgoing.on("socket", (socket) => {
-      socket.once("connect", () => {
-        clearTimeout(connecting);
-        this.#waitsFor = "net/http: timeout awaiting response headers";
-      });
-    });
-    outgoing.on("error", (error) => fail(this.#reasonOf(error)));
-    outgoing.on("response", (incoming) => {
-      this.#waitsFor = "net/http: request canceled (Client.Timeout exceeded while reading body)";
-      incoming.on("data", (piece: Buffer) => {
-        const refusal = this.#add(piece);
-        if (refusal !== undefined) fail(refusal);
-      });
-      incoming.on("error", (error) => fail(this.#reasonOf(error)));
-      incoming.on("end", () => {
-        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, pieces: this.#pieces });
-      });
-    });
-    outgoing.end(this.#request.body);
+    const peer = hostPort({ hostname: this.#host, port: this.#port });
+    const connecting = timer(connectTimeoutMs, () => fail(`dial tcp ${peer}: i/o timeout`));
+    const onConnected = () => {
+      clearTimeout(connecting);
+      this.#waitsFor = "net/http: timeout awaiting response headers";
+    };
     try {
-      return await promise;
+      return await Promise.race([failed, this.#exchange(bytes, over.signal, onConnected)]);
     } finally {
       clearTimeout(whole);
       clearTimeout(connecting);
       signal.removeEventListener("abort", onAbort);
       // A connection that its server keeps would outlive the request.
-      outgoing.destroy();
+      over.abort();
     }
   }
 
-  get #isSecure(): boolean {
-    return this.#request.url.protocol === "https:";
-  }
-
-  #begin(request: typeof ask): OutgoingRequest {
-    const { url, method, headers = [] } = this.#request;
-    const isSecure = this.#isSecure;
-    const { rootCa, pair, skipVerify = false } = this.#options.tls ?? {};
-    const auth = url.username === "" && url.password === ""
-      ? undefined
-      : `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-    return request({
-      agent: false,
-      method,
-      host: this.#host,
-      port: this.#port,
-      path: url.pathname + url.search,
-      headers: Object.fromEntries([["Host", url.host], ...headers]),
-      ...auth !== undefined && { auth },
-      ...isSecure && {
-        rejectUnauthorized: !skipVerify,
-        ...rootCa !== undefined && { ca: rootCa },
-        ...pair !== undefined && { cert: pair.cert, key: pair.key },
+  async #exchange(bytes: Uint8Array, signal: AbortSignal, onConnected: () => void): Promise<ClientAnswer> {
+    const tls = this.#request.url.protocol === "https:" ? this.#options.tls ?? {} : undefined;
+    const connection = await dial({ host: this.#host, port: this.#port, tls, signal, onConnected });
+    const close = () => connection.close();
+    signal.addEventListener("abort", close);
+    if (signal.aborted) close();
+    const reader = new AnswerReader({
+      connection,
+      room: this.#room,
+      share: this.#options.share,
+      onHead: () => {
+        this.#waitsFor = "net/http: request canceled (Client.Timeout exceeded while reading body)";
       },
+      onSize: (size) => this.#grow(size, signal),
     });
+    const { promise: unsent, reject } = Promise.withResolvers<never>();
+    writeAll(connection, bytes).catch((cause) => reject(new Error(reasonOf("write", cause), { cause })));
+    const reading = reader.read().catch((cause) => {
+      throw new Error(reasonOf("read", cause), { cause });
+    });
+    // Who does not read all of a request may answer it all the same.
+    const answer = await Promise.race([reading, unsent]);
+    this.#room = reader.room;
+    return answer;
   }
 
-  /** Without the brackets of an IPv6 address. */
-  get #host(): string {
-    return this.#request.url.hostname.replace(/^\[|\]$/g, "");
+  /** So much of the answer has come. @throws {Error} If that is too much. */
+  #grow(size: number, signal: AbortSignal): void {
+    const { memory, answerSizeMax = ANSWER_SIZE_MAX } = this.#options;
+    if (size > answerSizeMax) throw new Error(`the answer has more than ${answerSizeMax} bytes`);
+    // Nobody gives back what it takes after its end.
+    signal.throwIfAborted();
+    if (!memory.take(size - this.#size)) throw new Error("answers take too much memory together");
+    this.#size = size;
   }
+}
 
-  get #port(): number {
-    const { port, protocol } = this.#request.url;
-    return port === "" ? DEFAULT_PORTS[protocol] : Number(port);
-  }
+const ENCODER = new TextEncoder();
+/** What no value of a header may have. */
+const CONTROL = /[^\P{Cc}\t]/u;
 
-  get #peer(): string {
-    return hostPort({ hostname: this.#host, port: this.#port });
+/** A request as it is sent. @throws {TypeError} If a header would be something else. */
+function encodeRequest({ method, url, headers = [], body }: ClientRequest): Uint8Array {
+  const { username, password } = url;
+  const fields: Header[] = [["Host", url.host], ...headers];
+  if (username !== "" || password !== "") {
+    const credentials = ENCODER.encode(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
+    fields.push(["Authorization", `Basic ${btoa(String.fromCharCode(...credentials))}`]);
   }
+  const content = ENCODER.encode(body ?? "");
+  if (body !== undefined || method !== "GET") fields.push(["Content-Length", String(content.length)]);
+  fields.push(["Connection", "close"]);
+  const lines = fields.map(([name, value]) => {
+    if (CONTROL.test(value)) throw new TypeError(`the header ${name} has a control character`);
+    return `${name}: ${value}\r\n`;
+  });
+  const head = ENCODER.encode(`${method} ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("")}\r\n`);
+  return concat([head, content]);
+}
 
-  /** Why not, if a piece of the answer is too much. */
-  #add(piece: Buffer): string | undefined {
-    if (this.#size + piece.length > this.#sizeMax) return `the answer has more than ${this.#sizeMax} bytes`;
-    if (!this.#memory.take(piece.length)) return "answers take too much memory together";
-    this.#size += piece.length;
-    // Not a view of memory that others use.
-    this.#pieces.push(new Uint8Array(piece));
-    return undefined;
-  }
-
-  #reasonOf(error: Error): string {
-    const { code = "" } = error as { readonly code?: string };
-    if (code === "ECONNREFUSED") return `dial tcp ${this.#peer}: connect: connection refused`;
-    if (code === "ENOTFOUND") return `dial tcp: lookup ${this.#host}: no such host`;
-    if (code.startsWith("HPE_")) return `malformed HTTP response: ${errorText(error)}`;
-    return errorText(error) === "aborted" ? "unexpected EOF" : errorText(error);
-  }
+/** Why an exchange has failed, in words like Node's, which operators know. */
+function reasonOf(what: "read" | "write", error: unknown): string {
+  const code = codeOf(error);
+  return code === undefined ? errorText(error) : `${what} ${code}`;
 }
 
 /** The longest time that a timer can take: a longer one would be over at once. */

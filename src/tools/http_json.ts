@@ -4,7 +4,6 @@
  * @module
  */
 
-import { concat } from "@std/bytes/concat";
 import { errorText } from "../base/error_text.ts";
 import type { Header } from "../http/answer.ts";
 import { HttpClient } from "../http/http_client.ts";
@@ -71,8 +70,8 @@ async function answerTo(
   const headers: Header[] = [["Accept", "application/vnd.nsq; version=1.0"]];
   if (token !== "") headers.push(["Authorization", `Bearer ${token}`]);
   try {
-    return await client.send({ method: "GET", url: new URL(url), headers }, ({ status, pieces }) => {
-      return { status, body: concat(pieces) };
+    return await client.send({ method: "GET", url: new URL(url), headers }, ({ status, bytes }) => {
+      return { status, body: bytes.slice() };
     });
   } catch (cause) {
     throw new Error(`${url}: ${errorText(cause)}`, { cause });

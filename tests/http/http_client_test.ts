@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { concat } from "@std/bytes/concat";
 import { othersFirst } from "../../src/base/every.ts";
-import type { ClientAnswer, HttpClientOptions } from "../../src/http/http_client.ts";
+import type { ClientAnswer } from "../../src/http/answer_reader.ts";
+import type { HttpClientOptions } from "../../src/http/http_client.ts";
 import { HttpClient } from "../../src/http/http_client.ts";
 import { FakeHttp, RawAnswerer } from "../support/fake_http.ts";
 import { deadAddress } from "../support/ports.ts";
@@ -18,8 +18,8 @@ function get(client: HttpClient, address: string): Promise<string> {
   return client.send({ method: "GET", url: new URL(`http://${address}/path?a=b`) }, textOf);
 }
 
-function textOf({ pieces }: ClientAnswer): string {
-  return new TextDecoder().decode(concat(pieces));
+function textOf({ bytes }: ClientAnswer): string {
+  return new TextDecoder().decode(bytes);
 }
 
 Deno.test("HttpClient.send() sends what it is given, and has the answer used", async () => {
@@ -28,7 +28,7 @@ Deno.test("HttpClient.send() sends what it is given, and has the answer used", a
 
   const answer = await clientWith().send(
     { method: "POST", url, headers: [["X-B", "c"]], body: "question" },
-    (answer) => ({ status: answer.status, header: answer.headers["x-a"], text: textOf(answer) }),
+    (answer) => ({ status: answer.status, header: answer.headers.get("x-a"), text: textOf(answer) }),
   );
 
   assertEquals(answer, { status: 418, header: "b", text: "answer" });
@@ -105,6 +105,7 @@ for (const timeoutMs of [0, 2 ** 31]) {
 for (
   const [what, answer, reason] of [
     ["is none", "SSH-2.0-OpenSSH_9.6\r\n", "malformed HTTP response"],
+    ["is nothing", "", "EOF"],
     ["breaks off", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n1", "unexpected EOF"],
     ["has a head without end", `HTTP/1.1 200 OK\r\nX: ${"x".repeat(1_000_000)}`, "malformed HTTP response"],
   ]
@@ -187,4 +188,82 @@ Deno.test("HttpClient.send() ends with its signal, and begins nothing after it",
   await waiting;
   await assertRejects(() => get(client, server.address), Error, "context canceled");
   assert(end.signal.aborted);
+});
+
+Deno.test("HttpClient.send() reads answers to the same memory, but to none that is in use, or was of a request that failed", async () => {
+  await using server = new FakeHttp(({ target }) => new Response(target.slice(1).repeat(1000)));
+  await using cut = new RawAnswerer("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nx");
+  const client = clientWith();
+  const ask = (letter: string, use: (answer: ClientAnswer) => Promise<void> = () => Promise.resolve()) =>
+    client.send({ method: "GET", url: new URL(`http://${server.address}/${letter}`) }, async (answer) => {
+      await use(answer);
+      assertEquals(textOf(answer), letter.repeat(1000));
+    });
+
+  await ask("a", async () => {
+    await assertRejects(() => get(client, cut.address), Error, "unexpected EOF");
+    await Promise.all([..."bcdefgh"].map((letter) => ask(letter)));
+  });
+  await Promise.all([..."ijklmnop"].map((letter) => ask(letter, () => ask("q"))));
+});
+
+Deno.test("HttpClient.send() has an answer of who does not read the request", async () => {
+  await using server = new RawAnswerer("HTTP/1.1 413 x\r\nContent-Length: 2\r\n\r\nno", { keeps: true });
+  const url = new URL(`http://${server.address}/`);
+
+  const answer = await clientWith().send(
+    { method: "POST", url, body: "x".repeat(32 * 1024 * 1024) },
+    ({ status, bytes }) => [status, new TextDecoder().decode(bytes)],
+  );
+
+  assertEquals(answer, [413, "no"]);
+});
+
+Deno.test("HttpClient.send() says how long a body is, also that there is none of a POST", async () => {
+  await using server = new FakeHttp();
+  const send = (method: string, body?: string) =>
+    clientWith().send({ method, url: new URL(`http://${server.address}/`), body }, () => {});
+
+  await send("GET");
+  await send("POST");
+  await send("POST", "\u00fc");
+
+  assertEquals(server.requests.map(({ headers }) => headers.get("content-length")), [null, "0", "2"]);
+});
+
+Deno.test("HttpClient.send() sends no header that would be another one, too", async () => {
+  await using server = new FakeHttp();
+  const url = new URL(`http://${server.address}/`);
+
+  for (const value of ["a\r\nX-B: c", "a\nX-B: c", "a\0", "\x7f"]) {
+    const sending = clientWith().send({ method: "GET", url, headers: [["X-A", value]] }, () => {});
+    await assertRejects(() => sending, TypeError, "the header X-A has a control character");
+  }
+  assertEquals(server.requests, []);
+});
+
+Deno.test("HttpClient.send() tells a handshake that does not come from a connection that does not", async () => {
+  await using server = new RawAnswerer("", { keeps: true });
+  const client = clientWith({ requestTimeoutMs: 1000 });
+
+  await assertRejects(
+    () => client.send({ method: "GET", url: new URL(`https://${server.address}/`) }, () => {}),
+    Error,
+    "timeout awaiting response headers",
+  );
+});
+
+Deno.test("HttpClient.send() says why there is no TLS", async () => {
+  const address = deadAddress();
+  await using silent = new RawAnswerer("");
+  await using other = new RawAnswerer("HTTP/1.1 400 Bad Request\r\n\r\n");
+  const send = (address: string) =>
+    clientWith().send({ method: "GET", url: new URL(`https://${address}/`) }, () => {});
+
+  await assertRejects(() => send(address), Error, `dial tcp ${address}: connect: connection refused`);
+  await assertRejects(() => send("nobody.invalid:1"), Error, "dial tcp: lookup nobody.invalid: no such host");
+  for (const { address } of [silent, other]) {
+    const { message } = await assertRejects(() => send(address), Error);
+    assertEquals(message === "" || message.includes("\n"), false);
+  }
 });

@@ -10,7 +10,7 @@ import { parseJson } from "../../base/json_slices.ts";
 import { queryEscape } from "../../http/query.ts";
 import { Answer, type Header, HeaderBlock } from "../../http/answer.ts";
 import type { Responder } from "../../http/decorators.ts";
-import type { ClientAnswer } from "../../http/http_client.ts";
+import type { ClientAnswer } from "../../http/answer_reader.ts";
 import { HttpError } from "../../http/http_error.ts";
 import type { RequestContext } from "../../http/request_context.ts";
 import { requestParams } from "../../http/request_params.ts";
@@ -50,7 +50,8 @@ export function graphiteProxy(admin: AdminContext): Responder {
       const headers = forwardedHeaders(admin, request, url);
       return await admin.http.send(
         { method: "GET", url: new URL(`/render${query}`, url), headers },
-        ({ status, headers, pieces }) => new Answer(status, new HeaderBlock(passedOn(headers)), pieces),
+        ({ status, headers, bytes }) =>
+          new Answer(status, new HeaderBlock(passedOn(headers)), [bytes.slice()]),
       );
     } catch (error) {
       admin.logger.error(`graphite request failed - ${hideCredentials(errorText(error))}`);
@@ -93,15 +94,15 @@ function forwardedHeaders(
 
 function passedOn(headers: ClientAnswer["headers"]): Header[] {
   return PASSED_ON.flatMap((name): Header[] => {
-    const value = headers[name.toLowerCase()];
-    return typeof value === "string" ? [[name, value]] : [];
+    const value = headers.get(name.toLowerCase());
+    return value === undefined ? [] : [[name, value]];
   });
 }
 
 /** The first value of the first series. @throws {Error} If there is none. */
-async function firstPoint({ status, pieces }: ClientAnswer): Promise<number> {
+async function firstPoint({ status, bytes }: ClientAnswer): Promise<number> {
   if (status !== 200) throw new Error(`got response ${status}`);
-  const answer = await parseJson(await new Blob([...pieces]).text());
+  const answer = await parseJson(new TextDecoder().decode(bytes));
   const value = (answer as readonly { readonly datapoints?: readonly (readonly unknown[])[] }[] | null)
     ?.[0]?.datapoints?.[0]?.[0];
   if (typeof value !== "number") throw new TypeError("there is no data point");

@@ -19,7 +19,7 @@ const CAUSES: readonly (readonly [words: RegExp, cause: keyof Texts["causes"]])[
   [/\b(EHOSTUNREACH|ENETUNREACH|EINVAL|EADDRNOTAVAIL|ENETDOWN)\b/, "noRoute"],
   [/^dial tcp \S+ i\/o timeout$/, "silence"],
   [/^(net\/http: timeout awaiting|net\/http: request canceled|is late)/, "late"],
-  [/^(malformed HTTP response|socket hang up$|unexpected EOF$|read ECONNRESET$)/, "noHttp"],
+  [/^(malformed HTTP response|(unexpected )?EOF$|(read|write) (ECONNRESET|EPIPE)$)/, "noHttp"],
   [
     / is no (object|list|list of strings|string|whole number|number)$| is not true or false$|\bis not valid JSON$|^Unexpected |^Unterminated |JSON input$|^A string in JSON |^An object in JSON |^JSON is /,
     "noNsq",

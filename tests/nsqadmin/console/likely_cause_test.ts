@@ -25,7 +25,7 @@ const CASES: readonly (readonly [reason: string, cause: RegExp])[] = [
   ['Get "http://n:1/": net/http: timeout awaiting response headers', /hangs/],
   ["is late, and not waited for", /hangs/],
   ['Get "http://n:4150/info": malformed HTTP response: Parse Error', /speaks no HTTP/],
-  ['Get "http://n:4152/info": socket hang up', /speaks no HTTP/],
+  ['Get "http://n:4152/info": EOF', /speaks no HTTP/],
   ['Get "https://n:4152/info": self-signed certificate', /--http-client-tls-root-ca-file/],
   ['Get "https://n:4152/info": dial tcp n:4152: connect: connection refused', /^Nobody listens there/],
   ['got response 401 Unauthorized "{\\"message\\":\\"UNAUTHORIZED\\"}"', /--nsqd-auth-token-file/],
