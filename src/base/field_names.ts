@@ -14,15 +14,22 @@ export const REMEMBERED_SIZE_MAX = 256;
 const OTHERS_MAX = 32;
 const ENCODER = new TextEncoder();
 
+/** Bytes that may stand in a text. */
+export interface Expected {
+  readonly bytes: Uint8Array;
+  /** All of them but the last few as numbers, of four bytes each: comparing these takes a third of the time. */
+  readonly words: Int32Array;
+}
+
 /** A field as it stands in a text. */
 export interface Field {
   readonly name: string;
   /** Which of those that are looked for. */
   readonly index: number;
   /** With quotes and colon. */
-  readonly bytes: Uint8Array;
+  readonly start: Expected;
   /** What was passed over there the last time. */
-  value: Uint8Array;
+  value: Expected;
   /** The one that came behind it the last time. */
   next: Field | undefined;
 }
@@ -60,8 +67,16 @@ function fieldOf(name: string, index: number): Field {
   return {
     name,
     index,
-    bytes: ENCODER.encode(`${JSON.stringify(name)}:`),
-    value: new Uint8Array(),
+    start: expected(ENCODER.encode(`${JSON.stringify(name)}:`)),
+    value: expected(new Uint8Array()),
     next: undefined,
   };
+}
+
+/** Those bytes, to be looked for. */
+export function expected(bytes: Uint8Array): Expected {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const words = new Int32Array(bytes.length >> 2);
+  for (let i = 0; i < words.length; i++) words[i] = view.getInt32(4 * i, true);
+  return { bytes, words };
 }

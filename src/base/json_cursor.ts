@@ -17,7 +17,7 @@
  * @module
  */
 
-import { type FieldNames, REMEMBERED_SIZE_MAX } from "./field_names.ts";
+import { type Expected, expected, type FieldNames, REMEMBERED_SIZE_MAX } from "./field_names.ts";
 import type { KnownTexts } from "./known_texts.ts";
 
 /** There is no further field. */
@@ -54,12 +54,14 @@ const SMALL_U = 0x75;
 const OBJECT_START = 0x7b;
 const OBJECT_END = 0x7d;
 
-const [TRUE, FALSE, NULL] = ["true", "false", "null"].map((text) => ENCODER.encode(text));
+const [TRUE, FALSE, NULL] = ["true", "false", "null"].map((text) => expected(ENCODER.encode(text)));
 const ESCAPED: readonly number[] = [...ENCODER.encode('"\\/bfnrt')];
 
 /** A place in a text. */
 export class JsonCursor {
   readonly #bytes: Uint8Array;
+  /** The same. */
+  readonly #view: DataView;
   readonly #texts: KnownTexts;
   #at = 0;
   /** How the objects and lists end that are being passed over. */
@@ -69,6 +71,7 @@ export class JsonCursor {
 
   constructor(bytes: Uint8Array, texts: KnownTexts) {
     this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#texts = texts;
   }
 
@@ -91,7 +94,7 @@ export class JsonCursor {
   nextField(names: FieldNames): number {
     if (!this.#next(OBJECT_END)) return NO_FIELD;
     const guess = names.last?.next;
-    if (guess !== undefined && this.#takes(guess.bytes)) {
+    if (guess !== undefined && this.#takes(guess.start)) {
       names.last = guess;
       return guess.index;
     }
@@ -151,13 +154,14 @@ export class JsonCursor {
     const field = names.last;
     if (field === undefined || this.#ends.length > 0) return this.#pass();
     const { value } = field;
-    if (value.length > 0 && !isOfNumber(this.#bytes[this.#at + value.length]) && this.#takes(value)) {
+    const { length } = value.bytes;
+    if (length > 0 && !isOfNumber(this.#bytes[this.#at + length]) && this.#takes(value)) {
       return true;
     }
     this.#skipSpace();
     const start = this.#at;
     if (!this.#pass()) return false;
-    if (this.#at - start <= REMEMBERED_SIZE_MAX) field.value = this.#bytes.slice(start, this.#at);
+    if (this.#at - start <= REMEMBERED_SIZE_MAX) field.value = expected(this.#bytes.slice(start, this.#at));
     return true;
   }
 
@@ -229,17 +233,17 @@ export class JsonCursor {
   }
 
   /** Goes behind that, if it is what stands here. */
-  #takes(expected: Uint8Array): boolean {
-    if (!this.#stands(expected)) return false;
-    this.#at += expected.length;
-    return true;
-  }
-
-  /** Whether that is what stands here. */
-  #stands(expected: Uint8Array): boolean {
-    const bytes = this.#bytes;
+  #takes({ bytes, words }: Expected): boolean {
+    const { length } = bytes;
     const at = this.#at;
-    for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false;
+    const view = this.#view;
+    if (at + length > view.byteLength) return false;
+    let i = 0;
+    for (let word = 0; word < words.length; word++, i += 4) {
+      if (view.getInt32(at + i, true) !== words[word]) return false;
+    }
+    for (; i < length; i++) if (view.getUint8(at + i) !== bytes[i]) return false;
+    this.#at = at + length;
     return true;
   }
 

@@ -178,6 +178,55 @@ Deno.test("JsonCursor does not take the beginning of a value for the one that wa
   }
 });
 
+Deno.test("JsonCursor tells names and values that differ in one byte, wherever that is and wherever they begin", () => {
+  for (let length = 1; length <= 12; length++) {
+    const text = "a".repeat(length);
+    for (let i = 0; i < length; i++) {
+      const other = `${text.slice(0, i)}b${text.slice(i + 1)}`;
+      const object = (field: string, value: string) => `{"${field}":1,"x":"${value}","${field}":2}`;
+      const list = [object(text, text), object(text, other), object(other, text), object(text, text)];
+      for (const space of ["", " ", "  ", "   "]) {
+        const names = new FieldNames([text, other]);
+        const cursor = cursorAt(`${space}[${list}]`);
+        const found: number[] = [];
+        cursor.beginList("it");
+        while (cursor.nextItem()) {
+          cursor.beginObject("it");
+          for (let field = cursor.nextField(names); field !== NO_FIELD; field = cursor.nextField(names)) {
+            if (field === OTHER) cursor.passField(names);
+            else found.push(field, cursor.whole("it"));
+          }
+        }
+        cursor.end();
+
+        assertEquals(found, [0, 1, 0, 2, 0, 1, 0, 2, 1, 1, 1, 2, 0, 1, 0, 2]);
+      }
+    }
+  }
+});
+
+Deno.test("JsonCursor finds that a text ends where it was to go on as before", () => {
+  const object = '{"name":"a","message_count":12,"latency":{"count":0}}';
+  for (let end = 0; end < object.length; end++) {
+    const bytes = ENCODER.encode(`[${object},${object}]`);
+    // What lies behind it in the same memory is not its own.
+    const cursor = cursorAt(bytes.subarray(0, 1 + object.length + 1 + end));
+    const names = new FieldNames(["message_count"]);
+    const read = () => {
+      cursor.beginList("it");
+      while (cursor.nextItem()) {
+        cursor.beginObject("it");
+        for (let field = cursor.nextField(names); field !== NO_FIELD; field = cursor.nextField(names)) {
+          if (field === 0) cursor.whole("it");
+          else cursor.passField(names);
+        }
+      }
+    };
+
+    assertThrows(read, SyntaxError, "Unexpected end of JSON");
+  }
+});
+
 Deno.test("JsonCursor takes for JSON what JSON.parse takes for it", () => {
   const right = [
     '{"a":[1,-2.5e+10,true,false,null,"\\u00e9\\n\\"",{"b":{}},[[]]],"":0}',
