@@ -65,10 +65,13 @@ const STEPS_IN_TURN = 64;
 /** Bytes of one of them that are. */
 const STEP_SIZE = 64 * 1024;
 
-/** Why no more of its fields are read: there are none, this one is one that may be long, or others are to have their turn. */
-type Stop = "end" | "channels" | "other" | "turn";
+/** What it is in the midst of. */
+type Within = "topics" | "topic" | "channels" | "channel";
+/** Why no more of an object's fields are read: there are none, this one is a list of channels, or others are to have their turn. */
+type Stop = "end" | "channels" | "turn";
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
+type WritableTopic = Writable<Omit<TopicNumbers, "channels">> & { channels: ChannelNumbers[] };
 
 /** Reads an answer of `/stats`. */
 export class StatsReader {
@@ -78,6 +81,11 @@ export class StatsReader {
   readonly #answer = new FieldNames(ANSWER);
   readonly #topic = new FieldNames(TOPIC);
   readonly #channel = new FieldNames(CHANNEL);
+  #within: Within = "topics";
+  #topicNow = emptyTopic();
+  #channelNow = emptyChannel();
+  /** In the midst of whose value it is that is passed over. */
+  #passing: FieldNames | undefined;
   #steps = 0;
 
   constructor(cursor: JsonCursor, slice: Slice) {
@@ -101,7 +109,7 @@ export class StatsReader {
         field = cursor.nextField(this.#answer)
       ) {
         const name = ANSWER[field];
-        if (name === undefined) await this.#pass(this.#answer);
+        if (name === undefined) await this.#passAll(this.#answer);
         else if (name !== "topics") facts[name] = cursor.value(name);
         else if (hasTopics) throw new TypeError("topics are told twice");
         else {
@@ -116,42 +124,62 @@ export class StatsReader {
 
   async #readTopics(use: (topic: TopicNumbers) => void | Promise<void>): Promise<void> {
     if (!this.#cursor.beginList("topics")) return;
-    while (this.#cursor.nextItem()) {
-      const topic = await this.#readTopic();
-      const used = use(topic);
+    for (;;) {
+      const stop = this.#readOn();
+      if (stop === "end") return;
+      const used = stop === "topic" ? use(this.#topicNow) : undefined;
       if (used !== undefined) await used;
-      if (this.#isTurnOver()) await this.#slice.next();
+      if (stop === "topic" ? this.#isTurnOver() : this.#slice.isOver) await this.#slice.next();
     }
   }
 
-  async #readTopic(): Promise<TopicNumbers> {
-    const topic: Writable<TopicNumbers> = {
-      name: "",
-      depth: 0,
-      backendDepth: 0,
-      messages: 0,
-      paused: false,
-      channels: [],
-    };
-    if (!this.#cursor.beginObject("a topic")) return topic;
+  /**
+   * Reads on where it is: to the end of a topic, that of all topics, or until others are to have their turn. Nothing is awaited
+   * in between: of hundreds of thousands of topics and channels each would cost a promise.
+   */
+  #readOn(): "topic" | "end" | "turn" {
+    if (this.#passing !== undefined && !this.#pass(this.#passing)) return "turn";
     for (;;) {
-      switch (this.#readTopicFields(topic)) {
-        case "end":
-          return topic;
+      switch (this.#within) {
+        case "topics":
+          if (!this.#cursor.nextItem()) return "end";
+          this.#topicNow = emptyTopic();
+          if (!this.#cursor.beginObject("a topic")) return "topic";
+          this.#within = "topic";
+          break;
+        case "topic": {
+          const stop = this.#readTopicFields(this.#topicNow);
+          if (stop === "turn") return "turn";
+          this.#within = stop === "end" ? "topics" : this.#beginChannels();
+          if (stop === "end") return "topic";
+          break;
+        }
         case "channels":
-          topic.channels = await this.#readChannels();
+          this.#within = this.#beginChannel();
+          if (this.#within === "channels" && this.#isTurnOver()) return "turn";
           break;
-        case "other":
-          await this.#pass(this.#topic);
-          break;
-        case "turn":
-          if (this.#slice.isOver) await this.#slice.next();
+        case "channel":
+          if (this.#readChannelFields(this.#channelNow) === "turn") return "turn";
+          this.#within = "channels";
+          if (this.#isTurnOver()) return "turn";
       }
     }
   }
 
+  #beginChannels(): Within {
+    this.#topicNow.channels = [];
+    return this.#cursor.beginList("channels") ? "channels" : "topic";
+  }
+
+  #beginChannel(): Within {
+    if (!this.#cursor.nextItem()) return "topic";
+    this.#channelNow = emptyChannel();
+    this.#topicNow.channels.push(this.#channelNow);
+    return this.#cursor.beginObject("a channel") ? "channel" : "channels";
+  }
+
   /** Reads fields, by their places in TOPIC. */
-  #readTopicFields(topic: Writable<TopicNumbers>): Stop {
+  #readTopicFields(topic: WritableTopic): Stop {
     const cursor = this.#cursor;
     for (const start = cursor.at; cursor.at - start < STEP_SIZE;) {
       const field = cursor.nextField(this.#topic);
@@ -175,41 +203,10 @@ export class StatsReader {
           topic.paused = cursor.flag("paused");
           break;
         default:
-          if (!cursor.passField(this.#topic)) return "other";
+          if (!this.#pass(this.#topic)) return "turn";
       }
     }
     return "turn";
-  }
-
-  async #readChannels(): Promise<ChannelNumbers[]> {
-    const channels: ChannelNumbers[] = [];
-    if (!this.#cursor.beginList("channels")) return channels;
-    while (this.#cursor.nextItem()) {
-      const channel: Writable<ChannelNumbers> = {
-        name: "",
-        depth: 0,
-        backendDepth: 0,
-        inFlight: 0,
-        deferred: 0,
-        requeued: 0,
-        timedOut: 0,
-        messages: 0,
-        consumers: 0,
-        oldestS: 0,
-        finished: 0,
-        paused: false,
-      };
-      channels.push(channel);
-      if (this.#cursor.beginObject("a channel")) {
-        for (let stop = this.#readChannelFields(channel); stop !== "end";) {
-          if (stop === "other") await this.#pass(this.#channel);
-          else if (this.#slice.isOver) await this.#slice.next();
-          stop = this.#readChannelFields(channel);
-        }
-      }
-      if (this.#isTurnOver()) await this.#slice.next();
-    }
-    return channels;
   }
 
   /** Reads fields, by their places in CHANNEL. */
@@ -256,7 +253,7 @@ export class StatsReader {
           channel.finished = cursor.whole("finish_count");
           break;
         default:
-          if (!cursor.passField(this.#channel)) return "other";
+          if (!this.#pass(this.#channel)) return "turn";
       }
     }
     return "turn";
@@ -270,10 +267,35 @@ export class StatsReader {
     return this.#steps % STEPS_IN_TURN === 0 && this.#slice.isOver;
   }
 
-  /** Passes over what is left of a field, however long it is. */
-  async #pass(names: FieldNames): Promise<void> {
-    do {
-      if (this.#slice.isOver) await this.#slice.next();
-    } while (!this.#cursor.passField(names));
+  /** Passes over a value, or a part of it: false if there is more. */
+  #pass(names: FieldNames): boolean {
+    const isOver = this.#cursor.passField(names);
+    this.#passing = isOver ? undefined : names;
+    return isOver;
   }
+
+  async #passAll(names: FieldNames): Promise<void> {
+    while (!this.#pass(names)) if (this.#slice.isOver) await this.#slice.next();
+  }
+}
+
+function emptyTopic(): WritableTopic {
+  return { name: "", depth: 0, backendDepth: 0, messages: 0, paused: false, channels: [] };
+}
+
+function emptyChannel(): Writable<ChannelNumbers> {
+  return {
+    name: "",
+    depth: 0,
+    backendDepth: 0,
+    inFlight: 0,
+    deferred: 0,
+    requeued: 0,
+    timedOut: 0,
+    messages: 0,
+    consumers: 0,
+    oldestS: 0,
+    finished: 0,
+    paused: false,
+  };
 }

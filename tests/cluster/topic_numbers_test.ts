@@ -123,6 +123,48 @@ Deno.test("StatsReader.read() leaves others their turns, however many channels a
   }
 });
 
+Deno.test("StatsReader.read() reads the same however often others have their turn, and whatever is passed over", async () => {
+  const long = Array.from({ length: 20_000 }, (_, i) => ({ i, text: "x" }));
+  const channels = [{ channel_name: "c", depth: 1 }, null, {}, {
+    clients: long,
+    channel_name: "d",
+    more: { long },
+    depth: 2,
+  }];
+  const topics = [
+    { topic_name: "t", long, channels, depth: 3 },
+    null,
+    { channels: null, topic_name: "u" },
+    { channels: [], depth: 4, topic_name: "v", long },
+    // Told last is what counts.
+    `{"topic_name":"w","channels":[{"depth":5}],"channels":[{"depth":6}]}`,
+  ].map((topic) => typeof topic === "string" ? topic : JSON.stringify(topic));
+  const answer = `{"long":${JSON.stringify(long)},"topics":[${topics}],"health":"OK"}`;
+  const readWith = async (slice?: CountedSlice) => {
+    const read: unknown[] = [];
+    const facts = await statsReader(answer, slice).read(({ name, depth, channels }) => {
+      read.push([name, depth, channels.map(({ name, depth }) => [name, depth])]);
+      return Promise.resolve();
+    });
+    return { read, facts };
+  };
+  const slice = new CountedSlice();
+
+  const told = {
+    read: [
+      ["t", 3, [["c", 1], ["", 0], ["", 0], ["d", 2]]],
+      ["", 0, []],
+      ["u", 0, []],
+      ["v", 4, []],
+      ["w", 0, [["", 6]]],
+    ],
+    facts: { health: "OK" },
+  };
+  assertEquals(await readWith(), told);
+  assertEquals(await readWith(slice), told);
+  assertEquals(slice.turns > 10, true);
+});
+
 Deno.test("StatsReader.read() refuses more topics and channels than a node has", async () => {
   const told = (channels: number) => `{"topics":[{"channels":[${Array(channels).fill("{}").join()}]}]}`;
 
