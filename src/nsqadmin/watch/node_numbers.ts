@@ -11,7 +11,7 @@ import type { ChannelNumbers, StatsReader, TopicNumbers } from "../../cluster/to
 import { isEphemeral } from "../../protocol/names.ts";
 import { AT, type Field, FIELDS, type Series, type SeriesSet } from "./series.ts";
 
-/** Numbers for which there is room at first. */
+/** Topics and channels for whose numbers there is room at first, if the node has not said before how many it has. */
 const SERIES_AT_FIRST = 64;
 
 /** Channels of a topic that are taken over in one go: some 50 µs. */
@@ -57,13 +57,14 @@ export class NodeNumbers {
   #facts: NodeFacts | undefined;
   #inMemory = 0;
   #ephemeral = 0;
-  #numbers = new Float64Array(SERIES_AT_FIRST * FIELDS.length);
+  #numbers: Float64Array;
   #previous: NodeNumbers | undefined;
   #places: Map<Series, number> | undefined;
 
   private constructor(atMs: number, previous: NodeNumbers | undefined) {
     this.atMs = atMs;
     this.#previous = previous;
+    this.#numbers = new Float64Array((previous?.series.length || SERIES_AT_FIRST) * FIELDS.length);
   }
 
   /** Reads an answer of `/stats`; rates are by what the node said before. @throws {TypeError} If it is none. */
@@ -258,7 +259,8 @@ export class NodeNumbers {
 
   /** Without what is needed only while it is read. */
   #done(): NodeNumbers {
-    this.#numbers = this.#numbers.slice(0, this.series.length * FIELDS.length);
+    const length = this.series.length * FIELDS.length;
+    if (length < this.#numbers.length) this.#numbers = this.#numbers.slice(0, length);
     this.#previous = undefined;
     this.#totals = this.#sumUp();
     return this;
