@@ -12,6 +12,7 @@ import type { Daemon } from "../cluster/daemon_client.ts";
 import { answered, type Responder } from "../http/decorators.ts";
 import type { RequestContext } from "../http/request_context.ts";
 import { userOf } from "./access.ts";
+import { BULK_WORDS, type BulkWords } from "./bulk_words.ts";
 import type { AdminContext } from "./context.ts";
 import { REDRIVE_WORDS, type RedriveWords } from "./redrive/redrive.ts";
 import { type Said, saidIn } from "./said.ts";
@@ -43,8 +44,17 @@ export interface Subject {
   /** The topic that messages go to. */
   readonly to?: string | undefined;
   /** What has come of it. */
-  readonly detail?: Said<RedriveWords> | undefined;
+  readonly detail?: Said<DetailWords> | undefined;
 }
+
+/** What details are said in, in one language. */
+export interface DetailWords {
+  readonly bulk: BulkWords;
+  readonly redrive: RedriveWords;
+}
+
+/** As the API says them. */
+const DETAIL_WORDS: DetailWords = { bulk: BULK_WORDS, redrive: REDRIVE_WORDS };
 
 /** What a daemon has made of it. */
 export interface Result {
@@ -212,7 +222,7 @@ export function textOf({ user, address, outcome, ...activity }: Activity): strin
 /** What has come of it, in words. */
 export function detailOf(
   { detail }: Pick<Activity, "detail">,
-  words: RedriveWords = REDRIVE_WORDS,
+  words: DetailWords = DETAIL_WORDS,
 ): string | undefined {
   return cut(detail && saidIn(words, detail));
 }

@@ -13,20 +13,15 @@ import { type Moment, momentOf } from "../base/clock.ts";
 import { othersFirst } from "../base/every.ts";
 import { shortened } from "../base/shortened.ts";
 import { type Failure, failureText, UnansweredError } from "../cluster/asked.ts";
-import {
-  type Action,
-  type Done,
-  type Rest,
-  restOf,
-  type Target,
-  withThoseConcerned,
-} from "../cluster/cluster_actions.ts";
+import { type Done, type Rest, restOf, type Target, withThoseConcerned } from "../cluster/cluster_actions.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Daemon } from "../cluster/daemon_client.ts";
 import { Patience } from "../cluster/patience.ts";
 import { WAITING_MAX } from "../http/http_client.ts";
 import { mayStill } from "./access.ts";
 import { ACTIVITY_TEXT_LENGTH_MAX, RESULTS_MAX } from "./activity.ts";
+import { noteBulkEnd } from "./bulk_end.ts";
+import { BULK_WORDS, type BulkAction, type BulkState, type BulkStop, type BulkWords } from "./bulk_words.ts";
 import { type Author, carryOut, rightFor, subjectOf } from "./changes.ts";
 import type { AdminContext } from "./context.ts";
 import { type Said, saidIn } from "./said.ts";
@@ -43,28 +38,6 @@ export const RUNNING_MAX = 2;
 export const KEPT_MAX = 20;
 /** Reasons that are kept of a go; further ones are only counted. */
 export const REASONS_MAX = 2000;
-
-/** What can be done with many at once. */
-export const BULK_ACTIONS = ["pause", "unpause", "empty", "delete"] as const satisfies (Action | "delete")[];
-
-/** One of these. */
-export type BulkAction = typeof BULK_ACTIONS[number];
-
-/** What is said of goes, in one language. */
-export interface BulkWords {
-  readonly mayNoMore: Readonly<Record<BulkAction, (user: string | undefined) => string>>;
-}
-
-const SOMEBODY = "who began it";
-/** What logs say of goes. */
-export const BULK_WORDS: BulkWords = {
-  mayNoMore: {
-    pause: (user = SOMEBODY) => `${user} may not pause any more`,
-    unpause: (user = SOMEBODY) => `${user} may not unpause any more`,
-    empty: (user = SOMEBODY) => `${user} may not empty any more`,
-    delete: (user = SOMEBODY) => `${user} may not delete any more`,
-  },
-};
 
 /** What became of one of them. */
 export interface BulkOutcome {
@@ -97,12 +70,11 @@ export class BulkGo {
   readonly items: readonly BulkItem[];
   readonly begun: Moment;
   ended: Moment | undefined;
-  /** Nothing further is begun. */
-  isStopped = false;
   /** Why it was stopped, where nobody wanted that. */
   problem: Said<BulkWords> | undefined;
   /** Settles when it has ended. */
   finished: Promise<void> = Promise.resolve();
+  #stop: BulkStop | undefined;
   #reasons = 0;
   /** There are few daemons, and many changes that name them. */
   readonly #daemons = new Map<string, Daemon>();
@@ -119,6 +91,31 @@ export class BulkGo {
     this.author = author;
     this.items = items.map((item) => ({ ...item, outcome: undefined }));
     this.begun = begun;
+  }
+
+  get state(): BulkState {
+    if (this.ended === undefined) return "running";
+    return this.counts.left === 0 ? "done" : this.#stop ?? "stopped";
+  }
+
+  /** The problem, as logs say it. */
+  get reason(): string | undefined {
+    return this.problemIn(BULK_WORDS);
+  }
+
+  /** The same in a language. */
+  problemIn(words: BulkWords): string | undefined {
+    return this.problem && saidIn(words, this.problem);
+  }
+
+  /** Nothing further is begun. */
+  get isStopped(): boolean {
+    return this.#stop !== undefined;
+  }
+
+  /** Begins nothing further. */
+  stop(why: BulkStop): void {
+    this.#stop ??= why;
   }
 
   /** How many are done everywhere, are not, and have not been tried. */
@@ -214,6 +211,7 @@ export class BulkGoes {
     this.#spawn(`bulk ${action}`, async (signal) => {
       await this.#run(go, signal);
       go.ended = momentOf(this.#admin.clock);
+      noteBulkEnd(this.#admin, go);
       this.#forget();
       resolve();
       // What pages show is not as it was.
@@ -225,7 +223,7 @@ export class BulkGoes {
   /** Nothing further is begun. */
   end(): void {
     this.#isEnded = true;
-    for (const go of this.#goes.values()) go.isStopped = true;
+    for (const go of this.#goes.values()) go.stop("stopped");
   }
 
   /** Somebody may have lost the right to it: of what he has begun nothing further is. */
@@ -233,9 +231,9 @@ export class BulkGoes {
     for (const go of this.running) {
       const { action, author: { user } } = go;
       if (go.isStopped || mayStill(this.#admin, user, rightFor({ kind: action }))) continue;
-      go.isStopped = true;
+      go.stop("revoked");
       go.problem = (words) => words.mayNoMore[action](user);
-      this.#admin.logger.warn(`BULK(${go.id}): ${action} is stopped - ${saidIn(BULK_WORDS, go.problem)}`);
+      this.#admin.logger.warn(`BULK(${go.id}): ${action} is stopped - ${go.reason}`);
     }
   }
 

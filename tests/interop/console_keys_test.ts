@@ -40,8 +40,8 @@ async function doAll(tab: ChromiumTab, { admin, nsqds, topic }: ClusterInProcess
   const { nsqadmin: { activity, poller } } = admin;
   const [nsqd, last] = nsqds;
   const addressOf = ({ nsqd }: typeof last) => `127.0.0.1:${nsqd.httpPort}`;
-  // That a redrive has ended nobody has done.
-  const done = () => activity.newestFirst.filter(({ action }) => action !== "end-redrive");
+  // That something has ended nobody has done.
+  const done = () => activity.newestFirst.filter(({ action }) => !action.startsWith("end-"));
   /** Does it, which is the next activity, and nothing else is. */
   const act = async (action: string, path: string, steps: readonly Step[]) => {
     const before = done().length;

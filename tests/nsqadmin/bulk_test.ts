@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { type BulkAction, BulkGo, REASONS_MAX } from "../../src/nsqadmin/bulk.ts";
+import { BulkGo, REASONS_MAX } from "../../src/nsqadmin/bulk.ts";
+import type { BulkAction } from "../../src/nsqadmin/bulk_words.ts";
 import { RESULTS_MAX } from "../../src/nsqadmin/activity.ts";
 import type { Failure } from "../../src/cluster/asked.ts";
 import { restOf } from "../../src/cluster/cluster_actions.ts";

@@ -99,9 +99,9 @@ function actionText({ activity }: Texts, { action }: Activity): string {
 }
 
 function SubjectLink({ request, of }: { readonly request: PageRequest; readonly of: Activity }): Markup {
-  const { activity, redrives } = request.texts;
+  const { activity, bulk, redrives } = request.texts;
   const { topic, channel, node, message, client, to } = of;
-  const detail = detailOf(of, redrives.words);
+  const detail = detailOf(of, { redrive: redrives.words, bulk: bulk.words });
   return (
     <>
       {topic !== undefined && <a href={request.paths.topic(topic)}>{topic}</a>}

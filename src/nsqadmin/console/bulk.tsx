@@ -14,10 +14,10 @@ import type { Answer } from "../../http/answer.ts";
 import { HttpError } from "../../http/http_error.ts";
 import { isValidChannelName, isValidTopicName } from "../../protocol/names.ts";
 import { requireRight } from "../access.ts";
-import { BULK_ACTIONS, BULK_MAX, type BulkAction, type BulkGo, type BulkItem } from "../bulk.ts";
+import { BULK_MAX, type BulkGo, type BulkItem } from "../bulk.ts";
+import { BULK_ACTIONS, type BulkAction } from "../bulk_words.ts";
 import { authorOf, rightFor } from "../changes.ts";
 import type { AdminContext } from "../context.ts";
-import { saidIn } from "../said.ts";
 import type { Series } from "../watch/series.ts";
 import { type BulkTable, goText, tableOf, targetText } from "./bulk_form.tsx";
 import { type FormAnswer, formText, pairsOf } from "./change_pages.tsx";
@@ -94,7 +94,7 @@ export async function submitBulkGo(request: PageRequest): Promise<FormAnswer> {
   requireRight(admin, context, rightFor({ kind: go.action }));
   const action = new Map(pairsOf(await formText(context))).get("action");
   if (action === "stop") {
-    go.isStopped = true;
+    go.stop("canceled");
     await quickly(admin, go);
     return { location: request.paths.bulkGo(go.id) };
   }
@@ -118,7 +118,7 @@ export async function bulkPage(request: PageRequest): Promise<Markup | Answer> {
       <h1>{title}</h1>
       <p role="status" class={isRunning ? undefined : failed + left === 0 ? "done" : "warning"}>
         {bulk[state]}
-        {go.problem !== undefined && ` ${bulk.stoppedBecause(saidIn(bulk.words, go.problem))}`}
+        {go.problem !== undefined && ` ${bulk.stoppedBecause(go.problemIn(bulk.words) ?? "")}`}
       </p>
       <Facts
         of={[

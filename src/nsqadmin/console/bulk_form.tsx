@@ -7,7 +7,8 @@
 
 import type { Target } from "../../cluster/cluster_actions.ts";
 import { rightFor } from "../changes.ts";
-import { BULK_ACTIONS, type BulkAction, type BulkGo } from "../bulk.ts";
+import type { BulkGo } from "../bulk.ts";
+import { BULK_ACTIONS, type BulkAction } from "../bulk_words.ts";
 import { type Markup, NOTHING } from "./markup.ts";
 import type { PageRequest } from "./request.ts";
 import type { Texts } from "./texts/texts.ts";

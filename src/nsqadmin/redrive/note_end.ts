@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { Outcome } from "../activity.ts";
+import type { DetailWords, Outcome } from "../activity.ts";
 import type { AdminContext } from "../context.ts";
-import type { Redrive, RedriveState, RedriveWords } from "./redrive.ts";
+import type { Redrive, RedriveState } from "./redrive.ts";
 
 const ACTION = "end-redrive";
 
@@ -28,7 +28,7 @@ export function noteEnd(
 ): void {
   const { id, author, order: { topic, channel, to }, state, count, redriven, failed, problem } = redrive;
   const status = STATUSES[state];
-  const detail = (words: RedriveWords) => {
+  const detail = ({ redrive: words }: DetailWords) => {
     const outcome = words.outcome(words.states[state], { count, redriven, failed });
     const reason = redrive.problemIn(words);
     return reason === undefined ? outcome : `${outcome} - ${reason}`;

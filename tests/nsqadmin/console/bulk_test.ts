@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { UNANSWERED_MAX } from "../../../src/cluster/patience.ts";
+import { detailOf } from "../../../src/nsqadmin/activity.ts";
 import { AT_A_TIME_MAX, BULK_MAX, KEPT_MAX, RUNNING_MAX } from "../../../src/nsqadmin/bulk.ts";
 import { fakeNode, pageAt, press } from "../../support/console_pages.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -158,7 +159,12 @@ Deno.test("Each of many changes is in the activity and the audit log, and told",
     await admin.ask("POST", "/bulk", { body, headers: { "X-Forwarded-User": "alice" } });
     await eventually("it is told", () => endpoint.requests.length === 2);
 
-    const { activity } = await admin.json("/api/activity") as { activity: Record<string, unknown>[] };
+    const told = await admin.json("/api/activity") as { activity: Record<string, unknown>[] };
+    const [end, ...activity] = told.activity;
+    assertEquals([end.user, end.action, end.outcome, end.detail], [
+      ...["alice", "end-bulk", "done"],
+      "done: pause of 2, 2 done, 0 failed, 0 not tried",
+    ]);
     assertEquals(
       activity.map(({ user, action, topic, outcome, results }) => ({
         user,
@@ -172,8 +178,8 @@ Deno.test("Each of many changes is in the activity and the audit log, and told",
         results: [{ daemon: `nsqd ${node.address}` }],
       })),
     );
-    const told = endpoint.requests.map((request) => JSON.parse(request.body));
-    assertEquals(told.map(({ action, topic, user }) => [action, topic, user]), [
+    const notified = endpoint.requests.map((request) => JSON.parse(request.body));
+    assertEquals(notified.map(({ action, topic, user }) => [action, topic, user]), [
       ["pause_topic", "a", "alice"],
       ["pause_topic", "b", "alice"],
     ]);
@@ -365,6 +371,11 @@ Deno.test("A bulk can be stopped, and gone on with", async () => {
       await press(admin, path, { page: stopped, button: "Try again what is not done" }),
     );
     assertStringIncludes(done.text, "done 22 failed 0 not begun 0");
+    const ends = admin.nsqadmin.activity.newestFirst.filter(({ action }) => action === "end-bulk");
+    assertEquals(ends.map((end) => [end.outcome, detailOf(end)]), [
+      ["done", "done: pause of 22, 22 done, 0 failed, 0 not tried"],
+      ["partly", "canceled: pause of 30, 8 done, 0 failed, 22 not tried"],
+    ]);
     assertEquals(new Set(node.asked.filter((each) => each.startsWith("POST"))).size, 30);
   }, { waits: IMPATIENT });
 });

@@ -103,7 +103,8 @@ Deno.test("A change of many stops when who began it is gone, and not when he log
     told.push(Promise.withResolvers());
     return told.at(-1)?.promise ?? Response.error();
   });
-  const { lines } = await withUsers(
+  let detail = "";
+  const { lines, audit } = await withUsers(
     { anna: "operator", ben: "viewer" },
     node.address,
     async (admin, change) => {
@@ -124,7 +125,15 @@ Deno.test("A change of many stops when who began it is gone, and not when he log
       for (const { resolve } of told) resolve(new Response(""));
       await go.finished;
 
-      assertEquals(go.counts.left, names.length - told.length);
+      assertEquals(go.counts, { done: told.length, failed: 0, left: names.length - told.length });
+      detail = `${told.length} done, 0 failed, ${names.length - told.length} not tried`;
+      const { json } = await admin.ask("GET", "/api/activity?filter=end-bulk", { headers: ben });
+      const { activity: [ended, ...others] } = json as { activity: Record<string, unknown>[] };
+      assertEquals([ended.user, ended.status, ended.outcome, others.length], ["anna", 403, "partly", 0]);
+      assertEquals(
+        ended.detail,
+        `revoked: pause of ${names.length}, ${detail} - anna may not pause any more`,
+      );
       assertStringIncludes(
         (await pageAt(admin, path, ben)).text,
         "It was stopped before all was done. It was stopped: anna may not pause any more.",
@@ -132,6 +141,13 @@ Deno.test("A change of many stops when who began it is gone, and not when he log
     },
   );
 
+  const [end, ...others] = audit.trimEnd().split("\n").map((line) => JSON.parse(line)).filter(({ event }) =>
+    event === "end-bulk"
+  );
+  assertEquals([end.token, end.action, end.state, end.count, end.status, end.reason, others.length], [
+    ...["anna", "pause", "revoked", names.length, 403, "anna may not pause any more", 0],
+  ]);
+  assertEquals(`${end.done} done, ${end.failed} failed, ${end.not_tried} not tried`, detail);
   assertEquals(
     lines.filter((line) => /BULK\(.*\): pause is stopped - anna may not pause/.test(line)).length,
     1,

@@ -8,7 +8,7 @@
  */
 
 import { ALERT_WORDS } from "../../alerts/alerts.ts";
-import { BULK_WORDS } from "../../bulk.ts";
+import { BULK_WORDS } from "../../bulk_words.ts";
 import { REDRIVE_WORDS } from "../../redrive/redrive.ts";
 import type { TapWords } from "../../tap/tap.ts";
 import type { ScriptTexts } from "../browser/script_texts.ts";
@@ -602,6 +602,7 @@ export const ENGLISH = {
       redrive: "redrive",
       "cancel-redrive": "cancel-redrive",
       "end-redrive": "end-redrive",
+      "end-bulk": "end-bulk",
       "log in": "log in",
       "log out": "log out",
     },
