@@ -4,8 +4,8 @@
  * have said themselves, and they may say and answer anything: the address is an address and nothing more, an answer has a
  * limit, is read a little in each turn of the event loop, and sends nobody elsewhere.
  *
- * It is nsqd that asks, so it is by `fetch`, and not by the client of nsqadmin and the tools (src/http/http_client.ts): to load
- * Node's holds up everybody for 26 ms and more (Deno 2.9.6).
+ * It is nsqd that asks, so it is by `fetch`, which is there, and not by the client of nsqadmin and the tools
+ * (src/http/http_client.ts), which its start would have to load.
  *
  * @module
  */
