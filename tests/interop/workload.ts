@@ -66,7 +66,7 @@ export interface Workload {
  * That touching gives more time is seen without layers; a layer has to carry it like all else. No other message may be held
  * for as long as the timeout, on a machine that does other things, too.
  */
-const PLAIN_TOUCHES = { touchIntervalMs: 2500, messageTimeoutMs: 10_000, holdMs: 11_000 };
+const PLAIN_TOUCHES = { touchIntervalMs: 1250, messageTimeoutMs: 5000, holdMs: 6000 };
 const LAYERED_TOUCHES = { touchIntervalMs: 250, messageTimeoutMs: 60_000, holdMs: 1000 };
 
 /** The server's flags for these layers. */
