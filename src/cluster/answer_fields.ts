@@ -29,6 +29,11 @@ export function textsField(fields: Fields, name: string): readonly string[] {
   throw new TypeError(`${name} is no list of strings`);
 }
 
+/** The names in an answer of nsqlookupd's `/topics` or `/channels`. @throws {TypeError} */
+export function namesIn(answer: unknown, name: "topics" | "channels"): readonly string[] {
+  return textsField(fieldsOf(answer, "the answer"), name);
+}
+
 /** A field that is a text. @throws {TypeError} */
 export function textField(fields: Fields, name: string): string {
   const value = fields[name] ?? "";

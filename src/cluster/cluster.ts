@@ -10,7 +10,8 @@
 
 import type { JsonCursor } from "../base/json_cursor.ts";
 import { inSlices, type Slice } from "../base/time_slice.ts";
-import { fieldsOf, listField, textField, textsField } from "./answer_fields.ts";
+import { queryEscape } from "../http/query.ts";
+import { fieldsOf, listField, namesIn, textField } from "./answer_fields.ts";
 import { type Answered, askAll, beginToAsk, type Question, type Registries, tell } from "./asked.ts";
 import {
   byText,
@@ -25,7 +26,6 @@ import {
 } from "./cluster_nodes.ts";
 import type { Daemon, DaemonClient } from "./daemon_client.ts";
 import { askForInactiveTopics, type InactiveTopics } from "./inactive_topics.ts";
-import { queryEscape } from "../http/query.ts";
 import { StatsReader, type TopicNumbers } from "./topic_numbers.ts";
 import { type ChannelStats, nodeTopics, type TopicStats } from "./topic_stats.ts";
 
@@ -329,8 +329,4 @@ function topicNames(answer: unknown): string[] {
   return listField(fieldsOf(answer, "the answer"), "topics").map((topic) => {
     return textField(fieldsOf(topic, "a topic"), "topic_name");
   });
-}
-
-function namesIn(answer: unknown, name: "topics" | "channels"): readonly string[] {
-  return textsField(fieldsOf(answer, "the answer"), name);
 }

@@ -5,9 +5,9 @@
  * @module
  */
 
+import { queryEscape } from "../http/query.ts";
 import { type Answered, type Failure, hasNone, tell, UnansweredError } from "./asked.ts";
 import type { Cluster } from "./cluster.ts";
-import { queryEscape } from "../http/query.ts";
 import { type ClusterNode, httpAddressOf } from "./cluster_nodes.ts";
 import type { Daemon } from "./daemon_client.ts";
 import { inWords, type MessageTarget, NO_SUCH_NODE } from "./messages.ts";

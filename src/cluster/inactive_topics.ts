@@ -4,11 +4,11 @@
  * @module
  */
 
-import { fieldsOf, textsField } from "./answer_fields.ts";
+import { queryEscape } from "../http/query.ts";
+import { namesIn } from "./answer_fields.ts";
 import { type Answered, beginToAsk, hasNone, type Question, type Registries, tell } from "./asked.ts";
 import { byText, mergedNodes, nullIfEmpty, type ToldNode, toldNodes } from "./cluster_nodes.ts";
 import type { DaemonClient } from "./daemon_client.ts";
-import { queryEscape } from "../http/query.ts";
 
 /** Each with its channels, sorted; `null` if it has none, or if they are not known yet. */
 export type InactiveTopics = ReadonlyMap<string, readonly string[] | null>;
@@ -70,8 +70,4 @@ function inactiveIn(told: readonly Told[]): string[] {
   );
   const known = [...new Set(told.flatMap(({ topics }) => topics))].sort(byText);
   return known.filter((topic) => !active.has(topic));
-}
-
-function namesIn(answer: unknown, name: "topics" | "channels"): readonly string[] {
-  return textsField(fieldsOf(answer, "the answer"), name);
 }
