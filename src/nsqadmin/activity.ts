@@ -53,8 +53,8 @@ export interface DetailWords {
   readonly redrive: RedriveWords;
 }
 
-/** As the API says them. */
-const DETAIL_WORDS: DetailWords = { bulk: BULK_WORDS, redrive: REDRIVE_WORDS };
+/** As the API and logs say them. */
+export const DETAIL_WORDS: DetailWords = { bulk: BULK_WORDS, redrive: REDRIVE_WORDS };
 
 /** What a daemon has made of it. */
 export interface Result {

@@ -20,10 +20,10 @@ import { Patience } from "../cluster/patience.ts";
 import { WAITING_MAX } from "../http/http_client.ts";
 import { mayStill } from "./access.ts";
 import { ACTIVITY_TEXT_LENGTH_MAX, RESULTS_MAX } from "./activity.ts";
-import { noteBulkEnd } from "./bulk_end.ts";
 import { BULK_WORDS, type BulkAction, type BulkState, type BulkStop, type BulkWords } from "./bulk_words.ts";
 import { type Author, carryOut, rightFor, subjectOf } from "./changes.ts";
 import type { AdminContext } from "./context.ts";
+import { noteBulkEnd } from "./endings.ts";
 import { type Said, saidIn } from "./said.ts";
 
 /** Topics or channels that are changed in one go. */

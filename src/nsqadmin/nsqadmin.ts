@@ -36,13 +36,13 @@ import { BULK_REQUESTS_MAX, BulkGoes } from "./bulk.ts";
 import { ClusterViews } from "./console/cluster_views.ts";
 import { PageEvents } from "./console/events.ts";
 import type { AdminContext } from "./context.ts";
+import { noteRedriveEnd } from "./endings.ts";
 import { nsqadminHttp } from "./http_api.ts";
 import { Logins } from "./login/logins.ts";
 import { nodeConnection } from "./node_connections.ts";
 import { type AdminAction, Notifications } from "./notifications.ts";
 import { NSQADMIN_OPTIONS, type NsqadminConfig, type NsqadminOptions } from "./options.ts";
 import { TrustedProxies } from "./proxies.ts";
-import { noteEnd } from "./redrive/note_end.ts";
 import { Redrives } from "./redrive/redrives.ts";
 import { Taps } from "./tap/taps.ts";
 import { readTokenFile } from "./token_file.ts";
@@ -178,7 +178,7 @@ export class Nsqadmin implements Daemon, AdminContext {
       connection,
       spawn: (run) => this.#group.spawn("redrive", run),
       mayRedrive: (user) => mayStill(this, user, "redrive"),
-      onEnd: (redrive) => noteEnd(this, redrive),
+      onEnd: (redrive) => noteRedriveEnd(this, redrive),
     });
     this.taps = new Taps({
       // Whether they are alone is asked every few seconds.
