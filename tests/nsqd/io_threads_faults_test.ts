@@ -8,7 +8,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { certificateTest } from "../support/certificates.ts";
 import { eventually } from "../support/eventually.ts";
 import { i32, identify, join, mpub, pub } from "../support/frames.ts";
-import { RawClient } from "../support/frames_client.ts";
+import { finishNext, RawClient } from "../support/frames_client.ts";
 import { breakDown, withWorkers } from "../support/io_thread_faults.ts";
 import { LayeredClient } from "../support/layered_client.ts";
 import { withDataPath } from "../support/nsqd_in_process.ts";
@@ -81,13 +81,7 @@ async function published(tcpAddress: string, command: Uint8Array): Promise<void>
 async function consumed(tcpAddress: string, topic: string, count: number): Promise<string[]> {
   using client = await subscribed(tcpAddress, topic);
   await client.send(`RDY ${count}\n`);
-  const bodies: string[] = [];
-  while (bodies.length < count) {
-    const { id, body } = await client.message();
-    bodies.push(body);
-    await client.send(`FIN ${id}\n`);
-  }
-  return bodies;
+  return await finishNext(client, count);
 }
 
 certificateTest(

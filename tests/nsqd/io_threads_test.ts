@@ -21,6 +21,7 @@ import {
   response,
   textOf,
 } from "../support/frames.ts";
+import { finishNext } from "../support/frames_client.ts";
 import { LayeredClient, type Layers } from "../support/layered_client.ts";
 import { nsqdTest } from "../support/nsqd_in_process.ts";
 import { Random } from "../support/random.ts";
@@ -51,14 +52,8 @@ for (const [name, layersWith] of LAYERS) {
       await consumer.send("RDY 10\n");
 
       assertEquals(await producer.ask(mpub("t", tiny)), "OK");
-      const bodies: string[] = [];
       for (const body of large) await producer.send(pub("t", body));
-      while (bodies.length < tiny.length + large.length) {
-        const frame = await consumer.frame();
-        assert(frame.type === "message");
-        bodies.push(frame.body);
-        await consumer.send(`FIN ${frame.id}\n`);
-      }
+      const bodies = await finishNext(consumer, tiny.length + large.length);
 
       assertEquals(bodies, [...tiny, ...large]);
       assertEquals([await producer.answer(), await producer.answer()], ["OK", "OK"]);

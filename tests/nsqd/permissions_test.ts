@@ -4,7 +4,7 @@ import manifest from "../../deno.json" with { type: "json" };
 import { AuthServer } from "../support/auth_server.ts";
 import { eventually } from "../support/eventually.ts";
 import { pub, withBody } from "../support/frames.ts";
-import { RawClient } from "../support/frames_client.ts";
+import { finishNext, RawClient } from "../support/frames_client.ts";
 import { withDataPath } from "../support/nsqd_in_process.ts";
 import { type NsqdProcess, startNsqd } from "../support/nsqd_process.ts";
 
@@ -138,13 +138,7 @@ async function consume(nsqd: NsqdProcess, count: number): Promise<string[]> {
   using client = await RawClient.connect(nsqd.tcpAddress);
   assertEquals(await client.ask("SUB t c\n"), "OK");
   await client.send(`RDY ${count}\n`);
-  const bodies: string[] = [];
-  while (bodies.length < count) {
-    const { id, body } = await client.message();
-    bodies.push(body);
-    await client.send(`FIN ${id}\n`);
-  }
-  return bodies;
+  return await finishNext(client, count);
 }
 
 permissionsTest(

@@ -116,3 +116,18 @@ export class RawClient implements Disposable {
     }
   }
 }
+
+/** Finishes the next messages, so many; their bodies. */
+export async function finishNext(
+  client: Pick<RawClient, "frame" | "send">,
+  count: number,
+): Promise<string[]> {
+  const bodies: string[] = [];
+  while (bodies.length < count) {
+    const frame = await client.frame();
+    if (frame.type !== "message") throw new AssertionError(`A message was expected, not ${frame.text}`);
+    bodies.push(frame.body);
+    await client.send(`FIN ${frame.id}\n`);
+  }
+  return bodies;
+}

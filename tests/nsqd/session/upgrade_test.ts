@@ -7,6 +7,7 @@ import { SnappyDecoder, SnappyEncoder } from "../../../src/protocol/snappy_frame
 import { type Certificates, certificateTest } from "../../support/certificates.ts";
 import { eventually } from "../../support/eventually.ts";
 import { failure, FrameReader, identify, mpub, pub, response, textOf } from "../../support/frames.ts";
+import { finishNext } from "../../support/frames_client.ts";
 import { testIoThreads } from "../../support/io_threads.ts";
 import { LayeredClient, type Layers } from "../../support/layered_client.ts";
 import { NsqdInProcess, withDataPath } from "../../support/nsqd_in_process.ts";
@@ -77,7 +78,7 @@ for (const [name, layersWith] of COMBINATIONS) {
     assertEquals(await consumer.ask("SUB t c\n"), "OK");
     await consumer.send("RDY 10\n");
 
-    const receiving = receive(consumer, bodies.length);
+    const receiving = finishNext(consumer, bodies.length);
     assertEquals(await producer.ask(mpub("t", bodies.slice(0, 200))), "OK");
     for (const body of bodies.slice(200)) assertEquals(await producer.ask(pub("t", body)), "OK");
 
@@ -94,18 +95,6 @@ for (const [name, layersWith] of COMBINATIONS) {
     assertEquals(await client.rest(), [failure("E_INVALID invalid command WHAT")]);
     await eventually("the session has ended", () => nsqd.nsqd.connections.size === 0);
   });
-}
-
-/** The bodies of the next messages, each of which is finished. */
-async function receive(client: LayeredClient, count: number): Promise<string[]> {
-  const bodies: string[] = [];
-  while (bodies.length < count) {
-    const frame = await client.frame();
-    if (frame.type !== "message") throw new Error(`A message was expected, not ${frame.text}`);
-    bodies.push(frame.body);
-    await client.send(`FIN ${frame.id}\n`);
-  }
-  return bodies;
 }
 
 upgradeTest(
